@@ -1,0 +1,75 @@
+# Build and run commands: CONTRIBUTING.md. The optional build secret `ca` is a file of certificates for a
+# network that re-signs HTTPS; nothing of it stays in the image.
+ARG BASE_IMAGE=debian:bookworm-slim
+FROM ${BASE_IMAGE}
+
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates python3 python3-venv \
+    && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/log/apt /var/log/dpkg.log /var/log/alternatives.log
+
+ENV PATH=/opt/venv/bin:${PATH} \
+    LANG=C.UTF-8 \
+    PYTHONNOUSERSITE=1
+
+RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt,required=false \
+    if [ -s /run/secrets/ca.crt ]; then export PIP_CERT=/run/secrets/ca.crt; fi \
+    && python3 -m venv /opt/venv \
+    && pip install --no-cache-dir "setuptools>=68"
+
+# The default wheels carry CUDA and also run on a CPU; another index gives smaller, CPU-only ones.
+# torch and torchvision come from the same place in one step, and the import proves that they match.
+ARG TORCH_INDEX_URL=
+RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt,required=false \
+    if [ -s /run/secrets/ca.crt ]; then export PIP_CERT=/run/secrets/ca.crt; fi \
+    && pip install --no-cache-dir ${TORCH_INDEX_URL:+--index-url "${TORCH_INDEX_URL}"} torch torchvision \
+    && python -c "import torchvision"
+
+# Dependencies alone, so that an edit of the source does not install them again.
+COPY setup.cfg pyproject.toml /src/
+COPY bids_stroke/__init__.py /src/bids_stroke/
+RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt,required=false \
+    if [ -s /run/secrets/ca.crt ]; then export PIP_CERT=/run/secrets/ca.crt; fi \
+    && pip install --no-cache-dir /src \
+    && pip check \
+    && rm -rf /src
+
+# Every cache and configuration folder lies under /tmp: the root is read-only under Apptainer.
+ENV OMP_NUM_THREADS=1 \
+    MKL_NUM_THREADS=1 \
+    OPENBLAS_NUM_THREADS=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    HF_HUB_OFFLINE=1 \
+    DIPY_HOME=/tmp/bids_stroke/dipy \
+    HF_HOME=/tmp/bids_stroke/huggingface \
+    MNE_DONTWRITE_HOME=true \
+    MPLCONFIGDIR=/tmp/bids_stroke/matplotlib \
+    NILEARN_DATA=/tmp/bids_stroke/nilearn \
+    NUMBA_CACHE_DIR=/tmp/bids_stroke/numba \
+    TORCH_HOME=/tmp/bids_stroke/torch \
+    TORCHINDUCTOR_CACHE_DIR=/tmp/bids_stroke/inductor \
+    TRITON_CACHE_DIR=/tmp/bids_stroke/triton \
+    XDG_CACHE_HOME=/tmp/bids_stroke/cache \
+    XDG_CONFIG_HOME=/tmp/bids_stroke/config
+
+COPY setup.cfg pyproject.toml README.md LICENSE /src/
+COPY bids_stroke /src/bids_stroke
+# Apptainer runs as the caller: all files must be readable by everyone. Only the files that are not are
+# changed, since a change would copy them into this layer.
+RUN pip install --no-cache-dir --no-deps --no-build-isolation --force-reinstall /src \
+    && rm -rf /src \
+    && find /opt/venv \( -type d ! -perm -0555 -o -type f ! -perm -0444 \) -exec chmod a+rX {} + \
+    && bids_stroke --version
+
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG SOURCE_URL=
+LABEL org.opencontainers.image.title="bids_stroke" \
+    org.opencontainers.image.description="BIDS App: feature maps and prediction of motor outcome after stroke, for research use only" \
+    org.opencontainers.image.version="${VERSION}" \
+    org.opencontainers.image.revision="${REVISION}" \
+    org.opencontainers.image.source="${SOURCE_URL}" \
+    org.opencontainers.image.licenses="MIT"
+
+WORKDIR /tmp
+ENTRYPOINT ["/opt/venv/bin/bids_stroke"]

@@ -1,0 +1,285 @@
+"""A BIDS dataset on disk -> the sessions to work on. Labels, filters, lesion masks, ready maps."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bids_stroke.errors import InputError, NotBidsError, NothingSelectedError, UsageError
+from bids_stroke.index import QUERIES, entity_names, files_of, index_subject
+from bids_stroke.records import MODALITIES, BidsFile, Session
+from bids_stroke.tables import unit_covariates
+
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("fa", "md", "rd", "ad"), ("dwi", "t1w")),
+    "gm": ("t1w",),
+    "wm": ("t1w",),
+    "lesion": ("t1w",),
+    "bold": ("bold", "t1w"),
+    "eegemg": ("eeg", "emg"),
+}
+"""Raw inputs that each modality is computed from."""
+
+LESION_NAME = re.compile(
+    r"_(label-L[^_]*_(?:.*_)?mask|label-lesion_(?:.*_)?(?:mask|roi)|desc-[^_]*lesion[^_]*_mask)\.nii(\.gz)?$", re.I
+)
+"""Lesion masks under all names in use: BIDS label L, fMRIPrep's label-lesion_roi, desc-*lesion*."""
+
+MAP_NAMES: Mapping[str, re.Pattern[str]] = {
+    modality: re.compile(rf"_space-MNI152\w+?_.*{name}\.nii(\.gz)?$", re.I)
+    for modality, name in {
+        **{param: rf"param-{param}_(?:.*_)?dwimap" for param in ("fa", "md", "rd", "ad")},
+        **{tissue: rf"label-{tissue}_(?:probseg|desc-intensity_T1w)" for tissue in ("gm", "wm")},
+    }.items()
+}
+"""Feature maps in a standard space that ``--derivatives`` can give."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the user asked for. Labels come without ``sub-``, ``ses-``, ``task-``."""
+
+    bids_dir: Path
+    participant_labels: tuple[str, ...] = ()
+    session_labels: tuple[str, ...] = ()
+    task_labels: tuple[str, ...] = ()
+    filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    derivatives: Mapping[str, Path] = field(default_factory=dict)
+    database_dir: Path | None = None
+    modalities: tuple[str, ...] = MODALITIES
+
+
+def read_description(bids_dir: Path) -> dict[str, Any]:
+    """dataset_description.json of a BIDS dataset.
+
+    Raises
+    ------
+    InputError
+        The folder is not there or is a file (66).
+    NotBidsError
+        There is no readable dataset_description.json with Name and BIDSVersion (16).
+    """
+    if not bids_dir.is_dir():
+        state = "is a file, not a folder" if bids_dir.exists() else "does not exist"
+        raise InputError(f"BIDS_DIR {bids_dir} {state}.", "Give the folder of a BIDS dataset.", "no-bids-dir")
+    path = bids_dir / "dataset_description.json"
+    try:
+        description = json.loads(path.read_text())
+        missing = [key for key in ("Name", "BIDSVersion") if key not in description]
+    except FileNotFoundError:
+        raise NotBidsError(f"{bids_dir} has no dataset_description.json.", "Is this the root of the dataset?") from None
+    except (ValueError, TypeError, OSError) as error:
+        raise NotBidsError(f"{path} cannot be read as JSON: {error}.", "Correct it (see bids-validator).") from None
+    if missing:
+        raise NotBidsError(f"{path} lacks {' and '.join(missing)}.", "Add the required key (see bids-validator).")
+    return dict(description)
+
+
+def list_subjects(bids_dir: Path) -> list[str]:
+    """Labels of all ``sub-*`` folders, sorted; a directory listing, not an index."""
+    return sorted(path.name[4:] for path in bids_dir.glob("sub-*") if path.is_dir())
+
+
+def read_filter_file(path: Path) -> dict[str, dict[str, Any]]:
+    """``--bids-filter-file``: JSON of query -> entity -> value or list of values (as fMRIPrep's).
+
+    Raises
+    ------
+    InputError
+        The file is not there.
+    UsageError
+        Not JSON, or a query or entity that is not known.
+    """
+    try:
+        filters = json.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"--bids-filter-file {path} cannot be read: {error.strerror}.", "Check the path.") from None
+    except ValueError as error:
+        raise UsageError(f"--bids-filter-file {path} is not JSON: {error}.", "Correct the file.") from None
+    if not isinstance(filters, dict) or not all(isinstance(value, dict) for value in filters.values()):
+        raise UsageError(f"--bids-filter-file {path} must map queries to entities.", 'Like {"bold": {"run": "1"}}.')
+    for query, entities in filters.items():
+        if query not in QUERIES:
+            known = ", ".join(QUERIES)
+            raise UsageError(f"--bids-filter-file {path}: unknown key '{query}'.", f"Known keys: {known}.")
+        unknown = sorted(set(entities) - entity_names())
+        if unknown:
+            raise UsageError(f"--bids-filter-file {path}: unknown entity '{unknown[0]}' under '{query}'.",
+                             "Use pybids names: session, task, acquisition, run, direction, ...")  # fmt: skip
+    return filters
+
+
+def find_sessions(selection: Selection) -> list[Session]:
+    """All units of work that the selection asks for, in order of labels.
+
+    A subject with sessions gives one unit for each session that has data; a subject with nothing usable gives
+    one empty unit, so that it is reported and not dropped silently.
+
+    Raises
+    ------
+    InputError, NotBidsError
+        From :func:`read_description`, or a folder of ``--derivatives`` that is not there.
+    NothingSelectedError
+        A label, task or filter that matches nothing in the selected subjects.
+    """
+    read_description(selection.bids_dir)
+    for name, folder in selection.derivatives.items():
+        if not folder.is_dir():
+            raise InputError(f"--derivatives {name}={folder} is not a folder.", "Check the path.", "no-derivatives")
+    subjects = _selected_subjects(selection)
+    sessions: list[Session] = []
+    matched: set[tuple[str, str]] = set()
+    for subject in subjects:
+        units = _subject_sessions(selection, subject, matched)
+        empty = not any(unit.inputs for unit in units)
+        if empty and selection.participant_labels and not _has_files(selection.bids_dir / f"sub-{subject}"):
+            raise NothingSelectedError(
+                f"--participant-label {subject}: sub-{subject} holds no data.", "Check the label."
+            )
+        sessions.extend(units)
+    _check_all_matched(selection, matched)
+    if not sessions:
+        raise NothingSelectedError(f"{selection.bids_dir} has no sub-* folder.", "Is this the root of the dataset?")
+    return sessions
+
+
+def _selected_subjects(selection: Selection) -> list[str]:
+    present = list_subjects(selection.bids_dir)
+    for label in selection.participant_labels:
+        if label not in present:
+            shown = ", ".join(present[:8]) + (", ..." if len(present) > 8 else "")
+            raise NothingSelectedError(
+                f"--participant-label {label}: no folder sub-{label} in {selection.bids_dir}.", f"There are: {shown}."
+            )
+    return sorted(set(selection.participant_labels)) if selection.participant_labels else present
+
+
+def _check_all_matched(selection: Selection, matched: set[tuple[str, str]]) -> None:
+    asked = [("session", label) for label in selection.session_labels]
+    asked += [("task", label) for label in selection.task_labels]
+    asked += [("filter", query) for query in selection.filters]
+    options = {"session": "--session-label", "task": "--task-label", "filter": "--bids-filter-file: query"}
+    for kind, label in asked:
+        if (kind, label) not in matched:
+            raise NothingSelectedError(
+                f"{options[kind]} {label} matches nothing in the selected subjects.", "Look at --dry-run without it."
+            )
+
+
+def _has_files(folder: Path) -> bool:
+    return any(path.is_file() for path in folder.rglob("*"))
+
+
+@dataclass(frozen=True)
+class _SubjectFiles:
+    """All that one subject has, before it is dealt out to sessions."""
+
+    raw: Mapping[str, tuple[BidsFile, ...]]
+    lesions: tuple[BidsFile, ...]
+    maps: tuple[BidsFile, ...]
+    left_out: Mapping[str, str]
+
+    def sessions(self) -> set[str | None]:
+        """Session labels of everything; a file above the sessions belongs to all of them."""
+        items = [item for files in self.raw.values() for item in files] + [*self.lesions, *self.maps]
+        labels = {item.entities.get("session") for item in items}
+        return labels - {None} if len(labels) > 1 else labels
+
+
+def _subject_sessions(selection: Selection, subject: str, matched: set[tuple[str, str]]) -> list[Session]:
+    raw = index_subject(selection.bids_dir, subject, selection.database_dir)
+    kept: dict[str, tuple[BidsFile, ...]] = {}
+    left_out: dict[str, str] = {}
+    for query, items in raw.items():
+        for kind in ("session", "task"):
+            matched |= {(kind, item.entities[kind]) for item in items if kind in item.entities}
+        reasons = {item: _why_not(selection, query, item) for item in items}
+        kept[query] = tuple(item for item in items if not reasons[item])
+        left_out |= {item.path.name: reason for item, reason in reasons.items() if reason}
+        if kept[query]:
+            matched.add(("filter", query))
+    files = _SubjectFiles(kept, _find_lesions(selection, subject), _find_maps(selection, subject), left_out)
+    labels = files.sessions()
+    matched |= {("session", label) for label in labels if label}
+    if selection.session_labels:
+        labels &= set(selection.session_labels)
+        if not labels:
+            return []
+    return [_unit(selection, subject, label, files) for label in sorted(labels or {None}, key=lambda item: item or "")]
+
+
+def _unit(selection: Selection, subject: str, session: str | None, files: _SubjectFiles) -> Session:
+    wanted = {need for modality in selection.modalities for need in NEEDS[modality]}
+
+    def own(items: Iterable[BidsFile]) -> tuple[BidsFile, ...]:
+        return tuple(item for item in items if item.entities.get("session") in (session, None))
+
+    found = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
+    chosen = {item.entities["modality"]: item for item in own(files.maps)}
+    return Session(
+        subject,
+        session,
+        **found,
+        lesion=_best_lesions(own(files.lesions), bool(found["t1w"])),
+        maps={modality: item for modality, item in chosen.items() if modality in selection.modalities},
+        covariates=unit_covariates(selection.bids_dir, subject, session),
+        left_out=files.left_out,
+    )
+
+
+def _best_lesions(masks: tuple[BidsFile, ...], has_t1w: bool) -> tuple[BidsFile, ...]:
+    """Native masks when there is a T1w to carry them to standard space, else those in standard space."""
+    standard = tuple(mask for mask in masks if mask.entities.get("space", "").startswith("MNI"))
+    native = tuple(mask for mask in masks if mask not in standard)
+    return (native or standard) if has_t1w else (standard or native)
+
+
+def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
+    """Why a file is left out; empty if it is used."""
+    for entity, wanted in selection.filters.get(query, {}).items():
+        values = {str(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
+        if not _same_label(item.entities.get(entity), values):
+            return f"--bids-filter-file asks for {entity} {', '.join(sorted(values))}"
+    if query not in ("bold", "eeg", "emg") or "task" in selection.filters.get(query, {}):
+        return ""
+    if selection.task_labels:
+        return "" if item.entities.get("task") in selection.task_labels else "not among --task-label"
+    if query == "bold" and item.entities.get("task") != "rest":
+        return f"task {item.entities.get('task')} is not rest; ask for it with --task-label"
+    return ""
+
+
+def _same_label(value: str | None, wanted: set[str]) -> bool:
+    """Labels equal as text, or as numbers (run-01 is run 1)."""
+    if value is None:
+        return False
+    return value in wanted or (value.isdigit() and any(w.isdigit() and int(w) == int(value) for w in wanted))
+
+
+def _find_lesions(selection: Selection, subject: str) -> tuple[BidsFile, ...]:
+    if "lesion" not in selection.modalities and not {"gm", "wm"} & set(selection.modalities):
+        return ()
+    roots = {"raw": selection.bids_dir}
+    roots |= {path.name: path for path in sorted(selection.bids_dir.glob("derivatives/*")) if path.is_dir()}
+    roots |= dict(selection.derivatives)
+    found = {
+        file.path.resolve(): file
+        for name, root in roots.items()
+        for file in files_of(root, subject, name)
+        if LESION_NAME.search(file.path.name)
+    }
+    return tuple(found.values())
+
+
+def _find_maps(selection: Selection, subject: str) -> tuple[BidsFile, ...]:
+    return tuple(
+        replace(file, entities={**file.entities, "modality": modality})
+        for name, root in selection.derivatives.items()
+        for file in files_of(root, subject, name)
+        for modality, pattern in MAP_NAMES.items()
+        if pattern.search(file.path.name)
+    )

@@ -1,0 +1,163 @@
+"""Where units run: in this process, or in local spawned processes. One interface for both."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import queue
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import psutil
+
+from bids_stroke.errors import DataError
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS",
+    "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
+)  # fmt: skip
+"""Read by the numerical libraries when they are first imported."""
+
+
+class Executor(Protocol):
+    """Runs a worker over tasks and yields (task, result or error) as they end."""
+
+    def run(self, tasks: Sequence[Task], worker: Callable[[Task], Result]) -> Iterator[tuple[Task, Result | Exception]]:
+        """Run all tasks; closing the iterator starts no further ones."""
+        ...
+
+
+class InProcess:
+    """One after the other, here."""
+
+    def run(self, tasks: Sequence[Task], worker: Callable[[Task], Result]) -> Iterator[tuple[Task, Result | Exception]]:
+        """See :class:`Executor`."""
+        for task in tasks:
+            try:
+                yield task, worker(task)
+            except Exception as error:  # handed on to the caller, who reports it
+                yield task, error
+
+
+class LocalProcesses:
+    """Several at a time, each in a spawned process of its own.
+
+    Each slot has a process pool of one, so that a process that is killed (no memory, a crash in a library) takes
+    only its own unit with it.
+    """
+
+    def __init__(self, nprocs: int) -> None:
+        self.nprocs = nprocs
+
+    def run(self, tasks: Sequence[Task], worker: Callable[[Task], Result]) -> Iterator[tuple[Task, Result | Exception]]:
+        """See :class:`Executor`."""
+        waiting: queue.SimpleQueue[Task] = queue.SimpleQueue()
+        done: queue.SimpleQueue[tuple[Task, Result | Exception]] = queue.SimpleQueue()
+        for task in tasks:
+            waiting.put(task)
+        stop = threading.Event()
+        slots = [
+            threading.Thread(target=_slot, args=(waiting, done, worker, stop), daemon=True)
+            for _ in range(min(self.nprocs, len(tasks)))
+        ]
+        for slot in slots:
+            slot.start()
+        try:
+            for _ in tasks:
+                yield done.get()
+        finally:
+            stop.set()
+            for slot in slots:
+                slot.join()
+
+
+def _slot(
+    waiting: queue.SimpleQueue[Task],
+    done: queue.SimpleQueue[tuple[Task, Result | Exception]],
+    worker: Callable[[Task], Result],
+    stop: threading.Event,
+) -> None:
+    pool = _new_pool()
+    while not stop.is_set():
+        try:
+            task = waiting.get_nowait()
+        except queue.Empty:
+            break
+        try:
+            done.put((task, pool.submit(worker, task).result()))
+        except BrokenProcessPool:
+            done.put((task, _killed()))
+            pool = _new_pool()
+        except Exception as error:  # of the worker: handed on to the caller, who reports it
+            done.put((task, error))
+    pool.shutdown()
+
+
+def _new_pool() -> ProcessPoolExecutor:
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+
+
+def _killed() -> DataError:
+    return DataError(
+        "The process of this unit was killed, most likely because memory ran out.",
+        "Lower --nprocs or give more memory, and run again: finished steps are kept.",
+        "process-killed",
+    )
+
+
+def make_executor(nprocs: int, n_tasks: int) -> Executor:
+    """This process for one unit at a time, else local processes."""
+    return InProcess() if min(nprocs, n_tasks) <= 1 else LocalProcesses(nprocs)
+
+
+def available_cpus() -> int:
+    """CPUs that this process may use: affinity, Slurm's grant and the container's quota."""
+    cpus = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else (os.cpu_count() or 1)
+    granted = os.environ.get("SLURM_CPUS_PER_TASK", "")
+    if granted.isdigit():
+        cpus = min(cpus, int(granted))
+    quota = _read(Path("/sys/fs/cgroup/cpu.max")).split()
+    if len(quota) == 2 and quota[0].isdigit():
+        cpus = min(cpus, -(-int(quota[0]) // int(quota[1])))
+    return max(cpus, 1)
+
+
+def available_memory_gb() -> float:
+    """Memory that this process may use (GB): what is free, the container's limit, Slurm's grant."""
+    limits = [float(psutil.virtual_memory().available)]
+    limit = _read(Path("/sys/fs/cgroup/memory.max")).strip()
+    if limit.isdigit():
+        limits.append(float(limit))
+    granted = os.environ.get("SLURM_MEM_PER_NODE", "")
+    if granted.isdigit():
+        limits.append(float(granted) * 2**20)
+    return min(limits) / 1e9
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""
+
+
+def prepare_environment(threads: int, scratch: Path) -> None:
+    """Cap threads and keep libraries' caches out of HOME, before any numerical library is imported.
+
+    Spawned processes inherit it. Values that the user has set for caches are kept.
+    """
+    for variable in THREAD_VARIABLES:
+        os.environ[variable] = str(threads)
+    os.environ["MNE_DONTWRITE_HOME"] = "true"
+    os.environ["MNE_LOGGING_LEVEL"] = "ERROR"
+    for variable in ("MPLCONFIGDIR", "NUMBA_CACHE_DIR"):
+        if variable not in os.environ:
+            os.environ[variable] = str(scratch / variable.lower())
+            Path(os.environ[variable]).mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,110 @@
+"""The networks of the ensemble, by name.
+
+Every network has the same ``forward(image, covariates) -> Tensor (n, 2)``: column 0 is the logit of a poor outcome,
+column 1 the predicted score in standardised units. Networks without covariates take a tensor of shape (n, 0).
+Weights start from torch's generator: call ``torch.manual_seed`` before `build` to repeat them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from types import MappingProxyType
+from typing import Any, Literal
+
+from torch import nn
+
+from bids_stroke.errors import ModelError
+from bids_stroke.networks.cbam_resnet3d import CbamResnet3d, CbamResnet3dArguments
+from bids_stroke.networks.contract import N_OUTPUTS, POOR_LOGIT, SCORE
+from bids_stroke.networks.lstm import LstmArguments, StackedLstm
+from bids_stroke.networks.slice_cnn import BACKBONES, SliceCnn, SliceCnnArguments
+
+__all__ = [
+    "BACKBONES",
+    "NETWORKS",
+    "N_OUTPUTS",
+    "POOR_LOGIT",
+    "SCORE",
+    "NetworkSpec",
+    "build",
+    "feature_layer",
+]
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """One entry of the registry.
+
+    Attributes
+    ----------
+    build : callable
+        Makes the network from its arguments.
+    kind : {"volume", "slice", "window"}
+        What one input is: a 3D map, an axial slice, or a window of a time series.
+    arguments : type
+        Frozen dataclass of the arguments; checks them when made.
+    takes_covariates : bool
+        Whether ``n_covariates`` may be above 0.
+    """
+
+    build: Callable[[Any], nn.Module]
+    kind: Literal["volume", "slice", "window"]
+    arguments: type[Any]
+    takes_covariates: bool = False
+
+    @property
+    def defaults(self) -> dict[str, Any]:
+        """Every argument with its default."""
+        return asdict(self.arguments())
+
+
+NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
+    {
+        "cbam_resnet3d": NetworkSpec(CbamResnet3d, "volume", CbamResnet3dArguments, takes_covariates=True),
+        "slice_cnn": NetworkSpec(SliceCnn, "slice", SliceCnnArguments),
+        "lstm": NetworkSpec(StackedLstm, "window", LstmArguments),
+    }
+)
+
+
+def build(name: str, **arguments: Any) -> nn.Module:
+    """Build a network with fresh weights, in training mode.
+
+    Parameters
+    ----------
+    name : str
+        Key of `NETWORKS`.
+    **arguments
+        Fields of the network's arguments; those left out take their defaults.
+
+    Raises
+    ------
+    ModelError
+        If the name or an argument is unknown, or a value out of range.
+    """
+    if name not in NETWORKS:
+        raise ModelError(f"There is no network {name!r}.", remedy=f"Choose one of {', '.join(sorted(NETWORKS))}.")
+    spec = NETWORKS[name]
+    known = spec.defaults
+    if unknown := sorted(set(arguments) - set(known)):
+        raise ModelError(
+            f"{name} has no argument {', '.join(unknown)}.", remedy=f"Its arguments are {', '.join(known)}."
+        )
+    return spec.build(spec.arguments(**arguments))
+
+
+def feature_layer(model: nn.Module) -> nn.Module:
+    """Return the module whose output is the last feature map, for Grad-CAM.
+
+    Raises
+    ------
+    ModelError
+        If the network has no feature map (`lstm`).
+    """
+    layer = getattr(model, "feature_layer", None)
+    if not isinstance(layer, nn.Module):
+        raise ModelError(
+            f"{type(model).__name__} has no feature map to explain.", remedy="Use a volume or slice network."
+        )
+    return layer

@@ -1,0 +1,225 @@
+"""Attention-gated 3D residual network for one map (FA, MD, RD, AD, GM, WM or lesion) and covariates.
+
+Source: "Attention-Based Multimodal Deep Learning Model for Post-Stroke Motor Impairment Prediction" (MICCAI 2025),
+built as its text describes it: batch normalisation over channels, two convolutions in every residual block.
+The attention is CBAM (Woo et al., ECCV 2018) in three dimensions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from monai.networks.blocks.convolutions import Convolution
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bids_stroke.networks.contract import check_inputs, dense_head, require
+
+ATTENTION_RATIO = 8
+ATTENTION_KERNEL = 7
+
+
+@dataclass(frozen=True)
+class CbamResnet3dArguments:
+    """Size of a `CbamResnet3d`; the defaults are the published network.
+
+    Attributes
+    ----------
+    n_covariates : int
+        Columns of the covariates, missing indicators included; 0 builds the network without them.
+    widths : tuple of int
+        Channels of the stem, of the plain blocks, of each halving block, and of the last convolution.
+    n_plain_blocks : int
+        Residual blocks at the stem's resolution.
+    dense : int
+        Units of each of the two dense layers.
+    dropout : float
+        Dropout in the dense layers, 0 to 1.
+    downsample : int
+        Factor by which the input is average-pooled first (1: not at all); keeps small ensembles fast.
+    covariate_units : int
+        Units of the dense layer between the covariates and the image features.
+
+    Raises
+    ------
+    ModelError
+        If a value is out of range.
+    """
+
+    n_covariates: int = 0
+    widths: tuple[int, ...] = (32, 16, 16, 64, 128, 256, 512)
+    n_plain_blocks: int = 5
+    dense: int = 256
+    dropout: float = 0.3
+    downsample: int = 1
+    covariate_units: int = 8
+
+    def __post_init__(self) -> None:
+        """Accept lists, as JSON gives them, and check the ranges."""
+        object.__setattr__(self, "widths", tuple(self.widths))
+        require(
+            len(self.widths) >= 4 and min(self.widths) >= 1,
+            f"cbam_resnet3d: widths={self.widths} needs at least 4 positive numbers.",
+            "Give stem, plain blocks, one or more halving blocks, and the last convolution.",
+        )
+        counts = (self.dense, self.downsample, self.covariate_units)
+        require(
+            self.n_covariates >= 0 and self.n_plain_blocks >= 0 and min(counts) >= 1,
+            "cbam_resnet3d: n_covariates and n_plain_blocks must be 0 or more; dense, downsample and "
+            "covariate_units 1 or more.",
+            "Correct the member's arguments.",
+        )
+        require(
+            0 <= self.dropout < 1,
+            f"cbam_resnet3d: dropout={self.dropout} is outside 0 to 1.",
+            "Give a probability such as 0.3.",
+        )
+
+
+class Halve(nn.Module):
+    """Average of the 3 x 3 x 3 voxels around every second voxel: n -> ceil(n / 2) per side.
+
+    Centred on the same voxels as a convolution of stride 2; borders average the voxels that there are.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the pooled features."""
+        sides = x.shape[2:]
+        # A side of 1 or 2 is averaged whole: the same result, but torch refuses a kernel longer than the side.
+        kernel, padding = [min(3, side) for side in sides], [int(side > 2) for side in sides]
+        return functional.avg_pool3d(x, kernel, stride=2, padding=padding, count_include_pad=False)
+
+
+class ChannelAttention(nn.Module):
+    """Gate per channel: (n, c, x, y, z) -> (n, c, 1, 1, 1), values in 0-1."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        hidden = max(1, channels // ATTENTION_RATIO)
+        self.mlp = nn.Sequential(nn.Linear(channels, hidden), nn.ReLU(), nn.Linear(hidden, channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the gate."""
+        gate = torch.sigmoid(self.mlp(x.mean(dim=(2, 3, 4))) + self.mlp(x.amax(dim=(2, 3, 4))))
+        return gate[:, :, None, None, None]
+
+
+class SpatialAttention(nn.Module):
+    """Gate per voxel: (n, c, x, y, z) -> (n, 1, x, y, z), values in 0-1."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(2, 1, ATTENTION_KERNEL, padding=ATTENTION_KERNEL // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the gate."""
+        pooled = torch.cat([x.mean(dim=1, keepdim=True), x.amax(dim=1, keepdim=True)], dim=1)
+        return torch.sigmoid(self.conv(pooled))
+
+
+class Cbam(nn.Module):
+    """Convolutional block attention: channels first, then voxels; the shape is kept."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channel = ChannelAttention(channels)
+        self.spatial = SpatialAttention()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the gated features."""
+        x = x * self.channel(x)
+        x = x * self.spatial(x)
+        return x
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions beside a shortcut; `halve` pools the sum to half the size and gates the branch."""
+
+    def __init__(self, channels_in: int, channels: int, *, halve: bool) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(
+            _convolution(channels_in, channels), _convolution(channels, channels, activate=False)
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if halve:
+            self.branch.append(Halve()).append(Cbam(channels))
+            self.shortcut = nn.Sequential(
+                nn.Conv3d(channels_in, channels, 1, stride=2, bias=False), nn.BatchNorm3d(channels)
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the activated sum of branch and shortcut."""
+        return torch.relu(self.branch(x) + self.shortcut(x))
+
+
+class CbamResnet3d(nn.Module):
+    """Image and covariates -> logit of a poor outcome and standardised score.
+
+    In training mode a batch needs two cases or more (batch normalisation of the dense layers).
+
+    Parameters
+    ----------
+    arguments : CbamResnet3dArguments
+        Size of the network.
+    """
+
+    def __init__(self, arguments: CbamResnet3dArguments) -> None:
+        super().__init__()
+        self.arguments = arguments
+        stem, plain, *halving, last = arguments.widths
+        shrink = nn.Identity() if arguments.downsample == 1 else nn.AvgPool3d(arguments.downsample)
+        self.features = nn.Sequential(
+            shrink,
+            _convolution(1, stem),
+            Halve(),
+            _convolution(stem, plain),
+            *(ResidualBlock(plain, plain, halve=False) for _ in range(arguments.n_plain_blocks)),
+            *(ResidualBlock(before, after, halve=True) for before, after in pairwise((plain, *halving))),
+            _convolution(halving[-1], last, activate=False),
+            Cbam(last),
+        )
+        units = arguments.covariate_units if arguments.n_covariates else 0
+        self.covariates: nn.Module = (
+            nn.Sequential(nn.Linear(arguments.n_covariates, units), nn.ReLU()) if units else nn.Identity()
+        )
+        self.head = dense_head(last + units, (arguments.dense, arguments.dense), arguments.dropout)
+
+    @property
+    def feature_layer(self) -> nn.Module:
+        """Module whose output is the last feature map, (n, channels, x, y, z)."""
+        return self.features[-1]
+
+    def forward(self, image: Tensor, covariates: Tensor) -> Tensor:
+        """Predict.
+
+        Parameters
+        ----------
+        image : Tensor, shape (n, 1, x, y, z), float32
+            One map per case, each side at least 32 voxels (of the published grid: 91 x 109 x 91 at 2 mm).
+        covariates : Tensor, shape (n, n_covariates), float32
+            Standardised covariates with their missing indicators.
+
+        Returns
+        -------
+        Tensor, shape (n, 2)
+            Logit of a poor outcome, standardised score.
+
+        Raises
+        ------
+        ModelError
+            If a shape differs from what the network was built for.
+        """
+        check_inputs(image, (1, None, None, None), covariates, self.arguments.n_covariates)
+        features = self.features(image).mean(dim=(2, 3, 4))
+        output: Tensor = self.head(torch.cat([features, self.covariates(covariates)], dim=1))
+        return output
+
+
+def _convolution(channels_in: int, channels: int, *, activate: bool = True) -> Convolution:
+    # No bias: the batch normalisation that follows would cancel it.
+    order, activation = ("NA", "RELU") if activate else ("N", None)
+    return Convolution(
+        3, channels_in, channels, kernel_size=3, adn_ordering=order, act=activation, norm="BATCH", bias=False
+    )

@@ -1,0 +1,188 @@
+"""Two-dimensional image networks on axial BOLD slices, optionally starting from ImageNet weights on disk.
+
+Source: the "ShuffleNet-LSTM" study (ResNet50, FBNet, GhostNet, RegNet and ShuffleNet on 224 x 224 slices).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+import timm
+import torchvision
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from bids_stroke.errors import ModelError
+from bids_stroke.networks.contract import check_inputs, dense_head, require
+
+PRETRAINED_CHANNELS = 3
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Where a backbone comes from and how its parts are called there.
+
+    Attributes
+    ----------
+    library : {"timm", "torchvision"}
+        Package that builds it under the registry's name.
+    feature_layer : str
+        Submodule whose output is the last feature map.
+    classifier : str
+        Submodule with the ImageNet classes, left out here.
+    """
+
+    library: Literal["timm", "torchvision"]
+    feature_layer: str
+    classifier: str
+
+
+BACKBONES: Mapping[str, Backbone] = MappingProxyType(
+    {
+        "shufflenet_v2_x1_0": Backbone("torchvision", "conv5", "fc"),
+        "shufflenet_v2_x0_5": Backbone("torchvision", "conv5", "fc"),
+        "resnet50": Backbone("timm", "layer4", "fc"),
+        "fbnetc_100": Backbone("timm", "bn2", "classifier"),
+        "ghostnet_100": Backbone("timm", "blocks", "classifier"),
+        "regnety_008": Backbone("timm", "s4", "head.fc"),
+    }
+)
+
+
+@dataclass(frozen=True)
+class SliceCnnArguments:
+    """Choice of a `SliceCnn`.
+
+    Attributes
+    ----------
+    backbone : str
+        Key of `BACKBONES`.
+    in_channels : int
+        Channels of a slice.
+    dropout : float
+        Dropout before the dense layer, 0 to 1.
+    pretrained_dir : str, Path or None
+        Folder with ``<backbone>.safetensors`` (the library's own parameter names) to start from; None starts
+        from random weights. Nothing is ever downloaded.
+    n_covariates : int
+        Always 0: this network reads no covariates.
+
+    Raises
+    ------
+    ModelError
+        If a value is out of range.
+    """
+
+    backbone: str = "shufflenet_v2_x1_0"
+    in_channels: int = PRETRAINED_CHANNELS
+    dropout: float = 0.0
+    pretrained_dir: str | Path | None = None
+    n_covariates: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the names and ranges."""
+        require(
+            self.backbone in BACKBONES,
+            f"slice_cnn: there is no backbone {self.backbone!r}.",
+            f"Choose one of {', '.join(sorted(BACKBONES))}.",
+        )
+        require(
+            self.in_channels >= 1 and 0 <= self.dropout < 1,
+            f"slice_cnn: in_channels={self.in_channels} must be positive and dropout={self.dropout} in 0 to 1.",
+            "Correct the member's arguments.",
+        )
+        require(
+            self.pretrained_dir is None or self.in_channels == PRETRAINED_CHANNELS,
+            f"slice_cnn: ImageNet weights have 3 input channels, not in_channels={self.in_channels}.",
+            "Give in_channels=3 or leave pretrained_dir out.",
+        )
+        require(
+            self.n_covariates == 0,
+            f"slice_cnn: n_covariates={self.n_covariates}, but this network reads no covariates.",
+            "Give n_covariates=0.",
+        )
+
+
+class SliceCnn(nn.Module):
+    """Slice -> logit of a poor outcome and standardised score.
+
+    Parameters
+    ----------
+    arguments : SliceCnnArguments
+        Choice of backbone and starting weights.
+
+    Raises
+    ------
+    ModelError
+        If the starting weights are missing or do not fit.
+    """
+
+    def __init__(self, arguments: SliceCnnArguments) -> None:
+        super().__init__()
+        self.arguments = arguments
+        self.backbone, n_features = _build_backbone(arguments.backbone, arguments.in_channels)
+        if arguments.pretrained_dir is not None:
+            file = Path(arguments.pretrained_dir) / f"{arguments.backbone}.safetensors"
+            _load_pretrained(self.backbone, file, BACKBONES[arguments.backbone].classifier)
+        self.head = dense_head(n_features, (), arguments.dropout)
+
+    @property
+    def feature_layer(self) -> nn.Module:
+        """Module whose output is the last feature map, (n, channels, x, y)."""
+        return self.backbone.get_submodule(BACKBONES[self.arguments.backbone].feature_layer)
+
+    def forward(self, image: Tensor, covariates: Tensor) -> Tensor:
+        """Predict.
+
+        Parameters
+        ----------
+        image : Tensor, shape (n, in_channels, x, y), float32
+            Slices, each side at least 32 pixels (published: 224 x 224).
+        covariates : Tensor, shape (n, 0)
+            Empty; part of the common contract.
+
+        Returns
+        -------
+        Tensor, shape (n, 2)
+            Logit of a poor outcome, standardised score.
+
+        Raises
+        ------
+        ModelError
+            If a shape differs from what the network was built for.
+        """
+        check_inputs(image, (self.arguments.in_channels, None, None), covariates, 0)
+        output: Tensor = self.head(self.backbone(image))
+        return output
+
+
+def _build_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
+    """Return the network without its classifier, and the number of features that it gives."""
+    backbone: Any  # both libraries set the attributes read here dynamically
+    if BACKBONES[name].library == "timm":
+        backbone = timm.create_model(name, pretrained=False, num_classes=0, in_chans=in_channels)
+        return backbone, int(backbone.head_hidden_size)
+    backbone = torchvision.models.get_model(name, weights=None)
+    if in_channels != PRETRAINED_CHANNELS:
+        stem = backbone.conv1[0]
+        backbone.conv1[0] = nn.Conv2d(in_channels, stem.out_channels, 3, stride=2, padding=1, bias=False)
+    n_features = int(backbone.fc.in_features)
+    backbone.fc = nn.Identity()
+    return backbone, n_features
+
+
+def _load_pretrained(backbone: nn.Module, file: Path, classifier: str) -> None:
+    """Fill the backbone with the weights in a file, its classifier left out."""
+    remedy = f"Put the ImageNet weights there as {file.name}, or leave pretrained_dir out."
+    if not file.is_file():
+        raise ModelError(f"Starting weights not found: {file}", remedy=remedy)
+    try:
+        state = load_file(file)
+        backbone.load_state_dict({k: v for k, v in state.items() if not k.startswith(f"{classifier}.")})
+    except (SafetensorError, RuntimeError) as error:
+        raise ModelError(f"Starting weights do not fit: {file}: {error}", remedy=remedy) from error

@@ -1,0 +1,73 @@
+"""What a preprocessing step is: a name in the registry and ``run(context) -> StepReport`` in the module of that name."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_stroke.derivatives import Outputs
+from bids_stroke.records import BidsFile, Session, StepReport
+from bids_stroke.settings import Settings
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """All that a step may use."""
+
+    session: Session
+    outputs: Outputs
+    settings: Settings
+    earlier: Mapping[str, StepReport]
+    """Reports of the steps named in ``after`` that ran for this unit."""
+    work: Path
+    """An empty folder for intermediate files, removed afterwards."""
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Step:
+    """One preprocessing step.
+
+    Parameters
+    ----------
+    name : str
+        Also the module in ``bids_stroke.preprocess`` that holds ``run``.
+    modalities : tuple of str
+        What it gives.
+    inputs : tuple of str
+        Attributes of Session that it reads; without any of them the step does not run.
+    after : tuple of str
+        Steps whose files it may use; when they change, this step runs again.
+    settings : str
+        Section of Settings that changes its results; the step's own name if empty.
+    """
+
+    name: str
+    modalities: tuple[str, ...]
+    inputs: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    settings: str = ""
+
+    def files(self, session: Session) -> tuple[BidsFile, ...]:
+        """Input files of this step in a session."""
+        found: list[BidsFile] = []
+        for attribute in self.inputs:
+            value = getattr(session, attribute)
+            found.extend(value.values() if isinstance(value, Mapping) else value)
+        return tuple(found)
+
+    def run(self, context: StepContext) -> StepReport:
+        """Import the step's module and run it.
+
+        Raises
+        ------
+        DataError
+            The data are broken: the unit fails.
+        MissingModalityError
+            Nothing can be computed from these data: the modalities are reported missing.
+        """
+        module = importlib.import_module(f"bids_stroke.preprocess.{self.name}")
+        report: StepReport = module.run(context)
+        return report

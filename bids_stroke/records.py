@@ -1,0 +1,160 @@
+"""The frozen records that pass between stages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+MODALITIES: tuple[str, ...] = ("fa", "md", "rd", "ad", "gm", "wm", "lesion", "bold", "eegemg")
+SPACE = "MNI152NLin2009aSym"
+"""Standard space: the exactly left-right symmetric ICBM 2009a template that nilearn carries."""
+
+
+@dataclass(frozen=True, eq=False)
+class BidsFile:
+    """One data file of a BIDS dataset with its entities and (inherited) sidecar metadata."""
+
+    path: Path
+    entities: Mapping[str, str]
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    uri: str = ""
+    """BIDS URI for ``Sources``, e.g. ``bids:raw:sub-01/anat/sub-01_T1w.nii.gz``."""
+
+    def companion(self, extension: str) -> Path:
+        """Path of the file beside this one with another extension (``.bval``)."""
+        name = self.path.name
+        stem = name[: -len(".nii.gz")] if name.endswith(".nii.gz") else self.path.stem
+        return self.path.with_name(stem + extension)
+
+
+@dataclass(frozen=True)
+class Session:
+    """What is on disk for one unit of work: a subject, or one session of a subject that has sessions."""
+
+    subject: str
+    session: str | None
+    t1w: tuple[BidsFile, ...] = ()
+    dwi: tuple[BidsFile, ...] = ()
+    bold: tuple[BidsFile, ...] = ()
+    eeg: tuple[BidsFile, ...] = ()
+    emg: tuple[BidsFile, ...] = ()
+    lesion: tuple[BidsFile, ...] = ()
+    maps: Mapping[str, BidsFile] = field(default_factory=dict)
+    """Ready feature maps in a standard space from ``--derivatives``, by modality."""
+    covariates: Mapping[str, float | str] = field(default_factory=dict)
+    """Columns of participants.tsv and sessions.tsv for this unit; ``n/a`` is left out."""
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    """Files of the subject that were found and are not used: name -> why."""
+
+    @property
+    def prefix(self) -> str:
+        """``sub-01`` or ``sub-01_ses-02``."""
+        return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session else "")
+
+    @property
+    def inputs(self) -> tuple[BidsFile, ...]:
+        """Every data file of this unit."""
+        return (*self.t1w, *self.dwi, *self.bold, *self.eeg, *self.emg, *self.lesion, *self.maps.values())
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """What one preprocessing step leaves besides its files. All of it is kept in the step's manifest (JSON)."""
+
+    outputs: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
+    """Feature files by modality (``{"fa": (path,), ...}``): what features.py reads."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Modalities that this step should give and could not: modality -> reason."""
+    qc: Mapping[str, float] = field(default_factory=dict)
+    """Quality numbers for the report."""
+    warnings: tuple[str, ...] = ()
+    files: Mapping[str, Path] = field(default_factory=dict)
+    """Other files that later steps or the report need, by role (``{"t1w_brain": path}``)."""
+
+
+@dataclass(frozen=True)
+class UnitStatus:
+    """One row of logs/status.tsv."""
+
+    subject: str
+    session: str | None
+    status: str
+    reason: str = ""
+    detail: str = ""
+    seconds: float = 0.0
+    peak_memory_mb: float = 0.0
+    model_sha256: str = ""
+
+
+@dataclass(frozen=True)
+class UnitFeatures:
+    """Feature files of one unit with what is known of the person: the input of training and inference."""
+
+    subject: str
+    session: str | None
+    features: Mapping[str, tuple[Path, ...]]
+    """Files by modality, as in StepReport.outputs."""
+    missing: Mapping[str, str] = field(default_factory=dict)
+    """Modality -> reason."""
+    covariates: Mapping[str, float | str] = field(default_factory=dict)
+    dataset: str = ""
+    """Name of the raw dataset: with the label it identifies the person (sub-01 exists in every dataset)."""
+
+    @property
+    def participant_id(self) -> str:
+        """``sub-01``."""
+        return f"sub-{self.subject}"
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """A unit with its outcome."""
+
+    unit: UnitFeatures
+    score: float
+    poor: bool
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network on one modality."""
+
+    name: str
+    modality: str
+    network: str
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    """Arguments of the network's constructor."""
+
+
+@dataclass(frozen=True)
+class MemberPrediction:
+    """What one member says of one unit."""
+
+    probability: float
+    """Probability of a poor outcome, mean over the unit's samples, before fusion."""
+    score: float | None
+    """Predicted score, in the outcome's units."""
+    n_samples: int
+    """1 for a volume, else the number of slices or windows."""
+    weight: float = 0.0
+    """Fusion weight used, renormalised over the members present."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The ensemble's prediction of one unit (DESIGN section 3, prediction JSON)."""
+
+    probability_poor: float
+    probability_poor_interval: tuple[float, float]
+    prediction: str
+    """``poor``, ``good`` or ``abstain``."""
+    predicted_score: float | None
+    members: Mapping[str, MemberPrediction]
+    missing: Mapping[str, str]
+    """Member -> reason."""
+    model: Mapping[str, Any]
+    """name, version, sha256, demonstration, outcome."""
+    in_training_set: bool
+    warnings: tuple[str, ...] = ()

@@ -1,0 +1,170 @@
+"""Settings (they change results and are hashed) and Execution (they do not)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bids_stroke.errors import InputError, UsageError
+from bids_stroke.records import MODALITIES
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def digest(self) -> str:
+        """sha256 of the values, independent of their order."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+
+class AnatSettings(_Frozen):
+    """T1w: bias field, brain, tissues, registration to the standard grid."""
+
+    bias_shrink: Annotated[int, Field(ge=1, le=8)] = 3
+    """N4 shrink factor."""
+    lesion_handling: Literal["fill", "mask", "none"] = "fill"
+    """In registration: mirror the healthy side into the lesion, mask the cost function, or ignore the lesion."""
+
+
+class DwiSettings(_Frozen):
+    """DWI: tensor maps."""
+
+    b0_threshold: Annotated[float, Field(ge=0, le=100)] = 50.0
+    """Volumes with b at most this (s/mm^2) count as b=0."""
+    max_b: Annotated[float, Field(ge=500)] = 1500.0
+    """Shells above this are left out of the tensor fit when the rest still has 6 directions."""
+    denoise: bool = True
+    """MP-PCA denoising, where there are enough volumes for it."""
+    motion: bool = True
+
+
+class BoldSettings(_Frozen):
+    """Resting-state fMRI."""
+
+    high_pass: Annotated[float, Field(gt=0)] = 0.01
+    """Hz."""
+    low_pass: Annotated[float, Field(gt=0)] = 0.1
+    """Hz."""
+    resolution: Annotated[float, Field(ge=2, le=6)] = 3.0
+    """Voxel size (mm) of the maps in standard space."""
+
+
+class EegEmgSettings(_Frozen):
+    """EEG and EMG."""
+
+    high_pass: Annotated[float, Field(gt=0)] = 0.5
+    """Hz."""
+    low_pass: Annotated[float, Field(gt=0)] = 150.0
+    """Hz, cut at Nyquist."""
+    window_seconds: Annotated[float, Field(gt=0)] = 10.0
+
+
+class TrainingSettings(_Frozen):
+    """How ``train`` fits and evaluates the ensemble."""
+
+    outer_folds: Annotated[int, Field(ge=2)] = 5
+    inner_folds: Annotated[int, Field(ge=2)] = 3
+    repeats: Annotated[int, Field(ge=1)] = 1
+    epochs: Annotated[int, Field(ge=1)] = 100
+    patience: Annotated[int, Field(ge=1)] = 15
+    batch_size: Annotated[int, Field(ge=1)] = 8
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    members: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    """Member name -> {modality, network, and the network's own arguments}; empty: one member per modality."""
+    bootstrap: Annotated[int, Field(ge=100)] = 2000
+    permutations: Annotated[int, Field(ge=100)] = 1000
+    demonstration: bool = False
+    """Marks the bundle: every output made with it says that it is only a demonstration."""
+
+
+class Outcome(_Frozen):
+    """What counts as a poor outcome: column and rule in one, ``fma_le<=17``."""
+
+    column: str
+    operator: Literal["<=", "<", ">=", ">"]
+    threshold: float
+
+    @classmethod
+    def parse(cls, text: str) -> Outcome:
+        """Read ``fma_le<=17``; UsageError if it is not of that form."""
+        match = re.fullmatch(r"\s*([A-Za-z]\w*)\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)\s*", text)
+        if match is None:
+            raise UsageError(f"--outcome {text!r} is not a rule.", "Write COLUMN<=NUMBER, for example 'fma_le<=17'.")
+        return cls(column=match[1], operator=match[2], threshold=float(match[3]))  # type: ignore[arg-type]
+
+    def is_poor(self, value: float) -> bool:
+        """Whether a score counts as a poor outcome."""
+        compare = {"<=": value <= self.threshold, "<": value < self.threshold}
+        compare |= {">=": value >= self.threshold, ">": value > self.threshold}
+        return compare[self.operator]
+
+    def __str__(self) -> str:
+        return f"{self.column}{self.operator}{self.threshold:g}"
+
+
+class Settings(_Frozen):
+    """Everything that changes results."""
+
+    modalities: tuple[str, ...] = MODALITIES
+    outcome: Outcome = Outcome(column="fma_le", operator="<=", threshold=17)
+    seed: Annotated[int, Field(ge=0)] = 0
+    precision: Literal["fp32", "bf16"] = "fp32"
+    anat: AnatSettings = AnatSettings()
+    dwi: DwiSettings = DwiSettings()
+    bold: BoldSettings = BoldSettings()
+    eegemg: EegEmgSettings = EegEmgSettings()
+    training: TrainingSettings = TrainingSettings()
+
+
+class Execution(_Frozen):
+    """Everything that does not change results: where, how many, how loud."""
+
+    work_dir: Path | None = None
+    nprocs: Annotated[int, Field(ge=1)] = 1
+    omp_nthreads: Annotated[int, Field(ge=1)] = 1
+    mem_gb: float | None = None
+    device: str = "auto"
+    cluster: Literal["none", "slurm"] = "none"
+    stop_on_first_crash: bool = False
+    force: bool = False
+    verbosity: int = 0
+
+
+def load_settings(config: Path | None, **options: Any) -> Settings:
+    """Settings from a YAML file (``--config``), with command-line options on top.
+
+    Raises
+    ------
+    InputError
+        The file is missing or not YAML.
+    UsageError
+        A key or value that is not known, named with its place.
+    """
+    values: dict[str, Any] = {}
+    if config is not None:
+        try:
+            values = yaml.safe_load(config.read_text()) or {}
+        except OSError as error:
+            raise InputError(f"--config {config} cannot be read: {error.strerror}.", "Check the path.") from error
+        except yaml.YAMLError as error:
+            raise UsageError(f"--config {config} is not YAML: {error}.", "Correct the file.") from error
+        if not isinstance(values, dict):
+            raise UsageError(f"--config {config} holds no mapping of settings.", "Write 'key: value' lines.")
+        if isinstance(values.get("outcome"), str):
+            values["outcome"] = Outcome.parse(values["outcome"])
+    values |= {key: value for key, value in options.items() if value is not None}
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        source = f"--config {config}" if config else "the options"
+        raise UsageError(f"Setting '{place}' in {source}: {first['msg']}.", "See docs/configuration.md.") from None

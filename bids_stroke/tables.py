@@ -1,0 +1,77 @@
+"""participants.tsv, sessions.tsv and phenotype/*.tsv: covariates and outcomes of units."""
+
+from __future__ import annotations
+
+import csv
+from functools import lru_cache
+from pathlib import Path
+
+from bids_stroke.errors import InputError, UsageError
+
+
+def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[str, float | str]:
+    """Columns of participants.tsv for a subject, with those of sessions.tsv of the session on top; no ``n/a``."""
+    values = _row(bids_dir / "participants.tsv", "participant_id", f"sub-{subject}")
+    if session:
+        values |= _row(bids_dir / f"sub-{subject}" / f"sub-{subject}_sessions.tsv", "session_id", f"ses-{session}")
+    for key in ("participant_id", "session_id"):
+        values.pop(key, None)
+    return values
+
+
+def unit_outcome(bids_dir: Path, column: str, subject: str, session: str | None) -> float | None:
+    """The outcome of a unit: looked up in sessions.tsv, then phenotype/*.tsv, then participants.tsv.
+
+    Raises
+    ------
+    InputError
+        The value is there but is not a number.
+    """
+    participant = f"sub-{subject}"
+    places = [(path, "participant_id", participant) for path in sorted((bids_dir / "phenotype").glob("*.tsv"))]
+    places.append((bids_dir / "participants.tsv", "participant_id", participant))
+    if session:
+        own = bids_dir / participant / f"{participant}_sessions.tsv"
+        places.insert(0, (own, "session_id", f"ses-{session}"))
+    for path, key, label in places:
+        value = _row(path, key, label).get(column)
+        if isinstance(value, str):
+            raise InputError(f"{path}: {column} of {label} is {value!r}, not a number.", "Correct it or write n/a.")
+        if value is not None:
+            return value
+    return None
+
+
+def check_outcome_column(bids_dir: Path, column: str) -> None:
+    """UsageError if no table of the dataset has the column."""
+    tables = [bids_dir / "participants.tsv", *bids_dir.glob("phenotype/*.tsv"), *bids_dir.glob("sub-*/*_sessions.tsv")]
+    if not any(column in row for path in tables for row in _rows(path)[:1]):
+        raise UsageError(
+            f"--outcome: no table of {bids_dir} has a column '{column}'.",
+            "It may be in participants.tsv, phenotype/*.tsv or sub-*_sessions.tsv.",
+        )
+
+
+def _row(path: Path, key: str, label: str) -> dict[str, float | str]:
+    for row in _rows(path):
+        if row.get(key) == label:
+            return {column: _value(text) for column, text in row.items() if column and text not in ("n/a", "", None)}
+    return {}
+
+
+def _value(text: str) -> float | str:
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+@lru_cache(maxsize=64)
+def _rows(path: Path) -> tuple[dict[str, str], ...]:
+    if not path.is_file():
+        return ()
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            return tuple(csv.DictReader(stream, delimiter="\t"))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{path} cannot be read as a table: {error}.", "Save it as UTF-8, tab-separated.") from None
