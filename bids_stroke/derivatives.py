@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import uuid
@@ -44,8 +45,11 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
             os.replace(temporary, path)  # noqa: PTH105 (Path.replace, but explicit about the rename)
         finally:
             temporary.unlink(missing_ok=True)
-    except PermissionError as error:
-        raise OutputError(f"{path} cannot be written: {error.strerror}.", "Check the folder's permissions.") from error
+    except OSError as error:
+        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
+            raise
+        remedy = "Check the folder's permissions and the space left."
+        raise OutputError(f"{path} cannot be written: {error.strerror}.", remedy) from error
     return path
 
 
@@ -56,15 +60,16 @@ def write_text(path: Path, text: str) -> Path:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> Path:
     """Write JSON atomically, keys in the given order, NaN refused (it is not JSON)."""
-    return write_text(path, json.dumps(content, indent=2, allow_nan=False, default=str) + "\n")
+    return write_text(path, json.dumps(content, indent=2, allow_nan=False) + "\n")
 
 
 def write_table(path: Path, table: pd.DataFrame) -> Path:
     """Write a TSV atomically, missing values as ``n/a`` (BIDS, tabular files)."""
-    return write_text(path, _tsv(table))
+    return write_text(path, tsv_text(table))
 
 
-def _tsv(table: pd.DataFrame) -> str:
+def tsv_text(table: pd.DataFrame) -> str:
+    """A table as BIDS wants it: tab-separated, missing values as ``n/a``."""
     return table.to_csv(sep="\t", index=False, na_rep="n/a", lineterminator="\n", float_format="%.10g")
 
 
@@ -114,9 +119,13 @@ class Outputs:
         """Write any file atomically, with its sidecar if there is one: ``write`` gets the temporary path."""
         self.written.append(write_atomic(path, write))
         if sidecar is not None:
-            name = path.name.removesuffix(".gz")
-            self.written.append(write_json(path.with_name(name[: name.rindex(".")] + ".json"), sidecar))
+            self.save_sidecar(path, sidecar)
         return path
+
+    def save_sidecar(self, path: Path, sidecar: Mapping[str, Any]) -> None:
+        """Write the JSON file beside a data file."""
+        name = path.name.removesuffix(".gz")
+        self.written.append(write_json(path.with_name(name[: name.rindex(".")] + ".json"), sidecar))
 
     def save_image(self, path: Path, image: nib.Nifti1Image, sidecar: Mapping[str, Any]) -> Path:
         """Write an image (float32, or integer for masks) and its sidecar; same input gives the same bytes."""
@@ -124,7 +133,7 @@ class Outputs:
 
     def save_table(self, path: Path, table: pd.DataFrame, sidecar: Mapping[str, Any]) -> Path:
         """Write a TSV and its sidecar."""
-        return self.save(path, lambda temporary: temporary.write_text(_tsv(table)), sidecar)
+        return self.save(path, lambda temporary: temporary.write_text(tsv_text(table)), sidecar)
 
 
 def _write_nifti(image: nib.Nifti1Image, path: Path) -> None:

@@ -128,11 +128,11 @@ class Execution(_Frozen):
     """Everything that does not change results: where, how many, how loud."""
 
     work_dir: Path | None = None
-    nprocs: Annotated[int, Field(ge=1)] = 1
+    nprocs: Annotated[int, Field(ge=1)] | None = None
+    """None: by the CPUs and memory that are there."""
     omp_nthreads: Annotated[int, Field(ge=1)] = 1
     mem_gb: float | None = None
     device: str = "auto"
-    cluster: Literal["none", "slurm"] = "none"
     stop_on_first_crash: bool = False
     force: bool = False
     verbosity: int = 0

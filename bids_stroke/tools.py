@@ -1,2 +1,111 @@
-"""The BIDS App."""
-def main() -> None: ...
+"""``bids_stroke_tools``: what is not a level of the BIDS App."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+
+from bids_stroke import __version__
+from bids_stroke.errors import BidsStrokeError, UsageError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="bids_stroke_tools")
+def command() -> None:
+    """Tools around the BIDS App bids_stroke."""
+
+
+@command.command()
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option("--n-subjects", type=click.IntRange(min=1), default=6, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--resolution", default="coarse", show_default=True, help="coarse, example or full.")
+@click.option("--lesion-weight", type=float, default=1.0, show_default=True, help="Effect of the tract's lesion load.")
+@click.option("--age-weight", type=float, default=0.3, show_default=True, help="Effect of age.")
+@click.option(
+    "--coupling-weight", type=float, default=0.7, show_default=True, help="Effect of cortico-muscular coupling."
+)
+@click.option("--missing-rate", "missing", multiple=True, metavar="NAME=RATE", help="Like dwi=0.2; may be repeated.")
+@click.option("--emg-layout", type=click.Choice(["eeg", "emg", "mixed"]), default="eeg", show_default=True)
+@click.option(
+    "--two-sessions", type=click.FloatRange(0, 1), default=0.0, show_default=True, help="Share of the people."
+)
+@click.option(
+    "--example", is_flag=True, help="Write the example dataset of the repository; other options do not apply."
+)
+def simulate(out: Path, example: bool, missing: tuple[str, ...], **chosen: Any) -> None:
+    """Write a synthetic BIDS cohort of stroke patients into the folder OUT."""
+    from bids_stroke.simulate import CohortOptions, Weights, simulate_cohort, simulate_example
+
+    if out.exists() and any(out.iterdir()):
+        raise UsageError(f"{out} is not empty.", "Give a new folder.")
+    if example:
+        simulate_example(out, click.echo)
+        return
+    weights = Weights(**{key: chosen.pop(f"{name}_weight") for key, name in WEIGHTS.items()})
+    options = CohortOptions(weights=weights, missing_rate=dict(_rate(item) for item in missing), **chosen)
+    simulate_cohort(out, options, click.echo)
+
+
+WEIGHTS = {"lesion_load": "lesion", "age": "age", "coupling": "coupling"}
+"""Causes of the simulated outcome, and their option's name."""
+
+
+def _rate(text: str) -> tuple[str, float]:
+    name, _, rate = text.partition("=")
+    try:
+        return name, float(rate)
+    except ValueError:
+        raise UsageError(f"--missing-rate {text} is not NAME=RATE.", "Like --missing-rate dwi=0.2.") from None
+
+
+@command.command()
+def descriptor() -> None:
+    """Print the Boutiques descriptor."""
+    from bids_stroke.descriptor import make_descriptor
+
+    click.echo(json.dumps(make_descriptor(), indent=2))
+
+
+@command.group()
+def model() -> None:
+    """Look at a model bundle."""
+
+
+@model.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def show(folder: Path) -> None:
+    """Print what a bundle says of itself (its model card)."""
+    from bids_stroke.bundle import load_bundle
+
+    load_bundle(folder)
+    click.echo((folder / "docs" / "model_card.md").read_text())
+
+
+@model.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+def verify(folder: Path) -> None:
+    """Check version, checksums and preprocessing of a bundle."""
+    from bids_stroke.bundle import load_bundle
+
+    bundle = load_bundle(folder)
+    click.echo(f"{folder}: bundle {bundle.name} {bundle.version} is whole, sha256 {bundle.sha256}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Entry point, with the messages and exit codes of the app."""
+    try:
+        command.main(args=arguments, prog_name="bids_stroke_tools", standalone_mode=False)
+    except click.exceptions.Exit as stop:
+        sys.exit(stop.exit_code)
+    except click.UsageError as error:
+        error.show()
+        sys.exit(2)
+    except BidsStrokeError as error:
+        click.echo(f"bids_stroke_tools: {error.message}\n{error.remedy}".strip(), err=True)
+        sys.exit(error.exit_code)

@@ -14,8 +14,6 @@ from bids_stroke.simulate.options import Resolution
 
 _INTENSITY = {"gm": 96.0, "wm": 138.0, "csf": 38.0, "lesion": 58.0, "soft": 82.0, "fat": 175.0}
 _NOISE = 2.5
-_CENTRE_LOW_MM = 12.0
-"""The T1w slab reaches lower than the others: face and neck are in it."""
 
 T1W_SIDECAR: dict[str, Any] = {
     "Modality": "MR",
@@ -45,7 +43,6 @@ def simulate_t1w(
     """
     tilt = Rotation.from_euler("xyz", rng.uniform(-8, 8, 3) * [1, 0.4, 0.4], degrees=True).as_matrix()
     affine = scanner_affine(sizes.t1w_shape, sizes.t1w_mm, tilt, first_axis_left)
-    affine[2, 3] -= _CENTRE_LOW_MM
     seen = view(head, sizes.t1w_shape, affine)
     shares = seen.tissues()
     signal = sum(shares[name] * value for name, value in _INTENSITY.items()) * rng.uniform(0.9, 1.1)
@@ -62,4 +59,5 @@ def bias_field(shape: tuple[int, int, int], rng: np.random.Generator, strength: 
     x, y, z = np.meshgrid(*(np.linspace(-1, 1, n) for n in shape), indexing="ij")
     terms = np.stack([x, y, z, x * y, x * z, y * z, x**2 - 0.5, y**2 - 0.5, z**2 - 0.5])
     field = np.tensordot(rng.standard_normal(len(terms)), terms, axes=1)
-    return np.exp(strength * field / np.abs(field).max() * 1.5).astype(np.float32)
+    bias: NDArray[np.float32] = np.exp(1.5 * strength * field / np.abs(field).max()).astype(np.float32)
+    return bias

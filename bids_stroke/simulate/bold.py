@@ -58,7 +58,7 @@ def simulate_bold(
     affine = scanner_affine(sizes.bold_shape, sizes.bold_mm, tilt, first_axis_left)
     seen = view(head, sizes.bold_shape, affine)
     shares = seen.tissues()
-    base = sum(shares[name] * value for name, value in _BASE.items()).astype(np.float32)
+    base = np.sum([shares[name] * value for name, value in _BASE.items()], axis=0, dtype=np.float32)
     maps = network_maps(seen, shares["gm"])
     signals = {name: _AMPLITUDE * slow_signal(sizes.n_volumes, rng) for name in NETWORKS}
     signals["sensorimotor"] = signals["sensorimotor"] * (0.6 + 0.8 * coupling)
@@ -96,10 +96,13 @@ def slow_signal(n_volumes: int, rng: np.random.Generator) -> Array:
     frequency = np.fft.rfftfreq(n_long, TR)
     spectrum[(frequency < 0.01) | (frequency > 0.1)] = 0
     signal: Array = np.fft.irfft(spectrum, n_long)
-    return (signal / signal.std())[:n_volumes]
+    signal /= signal.std()
+    return signal[:n_volumes]
 
 
-def _physiology(seen: View, csf: Volume, affine: Array, n_volumes: int, rng: np.random.Generator) -> Callable[[int], Volume]:
+def _physiology(
+    seen: View, csf: Volume, affine: Array, n_volumes: int, rng: np.random.Generator
+) -> Callable[[int], Volume]:
     """Breathing (everywhere, stronger at the bottom) and heartbeat (in CSF), aliased by the TR: volume index -> map."""
     times = TR * np.arange(n_volumes)
     height = grid_points(seen.lesion.shape, affine)[..., 2].astype(np.float32)
@@ -119,4 +122,3 @@ def _motion_path(n_volumes: int, rng: np.random.Generator) -> Array:
     jerk = int(rng.integers(n_volumes // 3, n_volumes))
     path[jerk:] += rng.standard_normal(6) * 0.2
     return path
-

@@ -37,7 +37,6 @@ DWI_SIDECAR: dict[str, Any] = {
     "FlipAngle": 90,
     "PhaseEncodingDirection": "j-",
     "TotalReadoutTime": 0.045,
-    "MultipartID": "dwi_1",
 }
 
 
@@ -145,11 +144,15 @@ def _compartments(seen: View, side: str, degeneration: float, arc: float) -> lis
     tract = seen.share("tract")
     ipsilesional = seen.points[..., 0] * (1 if side == "R" else -1) > 0
     below = np.clip((arc + 0.03 - seen.share("arc")) / 0.06, 0, 1) * ipsilesional * degeneration
-    axial, radial = ((1 - below) * a + below * b for a, b in zip(_TRACT, _TRACT_DEGENERATED, strict=True))
+    axial, radial = ((a + below * (b - a)).astype(np.float32) for a, b in zip(_TRACT, _TRACT_DEGENERATED, strict=True))
     fibre = np.clip(seen.share("wm") - tract, 0, None)
-    for share, name, slow, fast in ((fibre, "fibre", _FIBRE[1], _FIBRE[0]), (tract, "tract", radial, axial)):
+    kinds: list[tuple[Volume, str, Volume | float, Volume | float]] = [
+        (fibre, "fibre", _FIBRE[1], _FIBRE[0]),
+        (tract, "tract", radial, axial),
+    ]
+    for share, name, slow, fast in kinds:
         dyad = np.stack([seen.share(f"{name}_{key}") for key in DYAD]) / np.maximum(share, 1e-3)
-        parts.append(_Compartment(_S0["wm"] * share * alive, slow, fast - slow, dyad))
+        parts.append(_Compartment(_S0["wm"] * share * alive, slow, fast - slow, dyad.astype(np.float32)))
     return parts
 
 

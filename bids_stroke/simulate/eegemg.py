@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,6 +16,7 @@ from mne_bids import BIDSPath, write_raw_bids
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
+from bids_stroke.derivatives import write_json, write_text
 from bids_stroke.simulate.options import Resolution
 
 Array = NDArray[np.float64]
@@ -23,16 +25,20 @@ EEG_SITES = (
     "P4", "CP2", "FC5", "C3", "P3", "C2", "FC6", "C4", "CP6", "F3", "FC2", "FC1", "F4", "CP5", "C1", "CP1",
 )  # fmt: skip
 """Sites of the 10-20 system, in the published study's order."""
-EMG_MUSCLES = (
-    "rectus femoris", "vastus medialis", "biceps femoris long head", "gluteus maximus", "semitendinosus",
-    "proximal rectus femoris",
-)  # fmt: skip
-EMG_CHANNELS = tuple(f"EMG {muscle}" for muscle in EMG_MUSCLES)
+EMG_CHANNELS = {
+    "rectus femoris": "rectus femoris",
+    "vastus medialis": "vastus medialis",
+    "biceps femoris": "biceps femoris, long head",
+    "gluteus maximus": "gluteus maximus",
+    "semitendinosus": "semitendinosus",
+    "prox rectus fem": "proximal rectus femoris",
+}
+"""Leg muscles of the published study: channel name (EDF and BDF allow 16 characters) and muscle."""
 MONTAGE = "easycap-M1"
 TASK = "legmove"
 LINE_FREQUENCY = 50.0
 _TRIAL_SECONDS, _MOVE_SECONDS = 5.0, 2.5
-_FLEXORS = frozenset({"biceps femoris long head", "semitendinosus"})
+_FLEXORS = frozenset({"biceps femoris", "semitendinosus"})
 _UV = 1e-6
 _MICROVOLT_STEP = 0.1
 _RECORDED_AT = datetime(2000, 1, 1, 12, tzinfo=UTC)
@@ -61,9 +67,7 @@ class Recording:
     sampling_rate: float
 
 
-def simulate_recording(
-    sizes: Resolution, coupling: float, affected_leg: str, rng: np.random.Generator
-) -> Recording:
+def simulate_recording(sizes: Resolution, coupling: float, affected_leg: str, rng: np.random.Generator) -> Recording:
     """Record EEG and EMG while the affected leg flexes and extends.
 
     Parameters
@@ -93,7 +97,8 @@ def _band_noise(band: tuple[float, float], n: int, rate: float, rng: np.random.G
     """Noise of SD 1 within a band (Hz); the upper edge is held under the Nyquist frequency."""
     sos = butter(3, [band[0], min(band[1], 0.45 * rate)], btype="bandpass", fs=rate, output="sos")
     noise: Array = sosfiltfilt(sos, rng.standard_normal(n))
-    return noise / noise.std()
+    noise /= noise.std()
+    return noise
 
 
 def _eeg(times: Array, drive: Array, affected_leg: str, rng: np.random.Generator, rate: float) -> Array:
@@ -129,7 +134,7 @@ def _emg(times: Array, onsets: Array, drive: Array, rng: np.random.Generator, ra
     lag = round(0.03 * rate)
     arrived = np.concatenate([np.zeros(lag), drive[:-lag]])
     rows = []
-    for muscle in EMG_MUSCLES:
+    for muscle in EMG_CHANNELS:
         envelope = np.zeros(len(times))
         for trial, onset in enumerate(onsets):
             is_flexion = trial % 2 == 0
@@ -156,31 +161,28 @@ def write_recording(recording: Recording, path: BIDSPath, emg_apart: bool) -> No
         EMG as BDF under ``emg/``, from the same clock and with the same events.
     """
     annotations = _annotations(recording)
-    mne_path = path.copy().update(datatype="eeg")
+    names = list(EEG_SITES) if emg_apart else [*EEG_SITES, *EMG_CHANNELS]
+    data = recording.eeg if emg_apart else np.concatenate([recording.eeg, recording.emg])
+    eeg_path = path.copy().update(datatype="eeg", suffix="eeg")
     with tempfile.TemporaryDirectory() as scratch:
-        if emg_apart:
-            raw = _brainvision(recording.eeg, list(EEG_SITES), recording, Path(scratch))
-        else:
-            both = np.concatenate([recording.eeg, recording.emg])
-            raw = _brainvision(both, [*EEG_SITES, *EMG_CHANNELS], recording, Path(scratch))
-            raw.set_channel_types(dict.fromkeys(EMG_CHANNELS, "emg"), verbose="error")
+        raw = _brainvision(data, names, recording.sampling_rate, Path(scratch))
+        raw.set_channel_types({name: "emg" for name in names if name in EMG_CHANNELS}, verbose="error")
         raw.set_montage(mne.channels.make_standard_montage(MONTAGE), verbose="error")
         raw.set_annotations(annotations, verbose="error")
-        write_raw_bids(raw, mne_path, overwrite=True, verbose="error", **_emg_options(False))
-    if emg_apart:
-        info = mne.create_info(list(EMG_CHANNELS), recording.sampling_rate, "emg", verbose="error")
-        raw = mne.io.RawArray(recording.emg, info, verbose="error")
-        raw.info["line_freq"] = LINE_FREQUENCY
-        raw.set_meas_date(_RECORDED_AT)
-        raw.set_annotations(annotations, verbose="error")
-        write_raw_bids(
-            raw, path.copy().update(datatype="emg"), allow_preload=True, format="BDF", overwrite=True,
-            verbose="error", **_emg_options(True),
-        )  # fmt: skip
-
-
-def _emg_options(is_emg: bool) -> dict[str, Any]:
-    return {"emg_placement": "Measured"} if is_emg else {}
+        write_raw_bids(raw, eeg_path, overwrite=True, verbose="error")
+    _complete(eeg_path, {"EEGReference": "FCz", "EEGGround": "Fpz"})
+    if not emg_apart:
+        return
+    emg_path = path.copy().update(datatype="emg", suffix="emg")
+    info = mne.create_info(list(EMG_CHANNELS), recording.sampling_rate, "emg", verbose="error")
+    raw = mne.io.RawArray(recording.emg, info, verbose="error")
+    raw.info["line_freq"] = LINE_FREQUENCY
+    raw.set_meas_date(_RECORDED_AT)
+    raw.set_annotations(annotations, verbose="error")
+    write_raw_bids(
+        raw, emg_path, allow_preload=True, format="BDF", emg_placement="Measured", overwrite=True, verbose="error"
+    )
+    _complete(emg_path, {"EMGReference": "bipolar, 2 cm apart", "EMGGround": "patella"})
 
 
 def _annotations(recording: Recording) -> mne.Annotations:
@@ -188,12 +190,26 @@ def _annotations(recording: Recording) -> mne.Annotations:
     return mne.Annotations(recording.onsets, _MOVE_SECONDS, names, orig_time=_RECORDED_AT)
 
 
-def _brainvision(data: Array, names: list[str], recording: Recording, folder: Path) -> Any:
-    """Write 16-bit BrainVision and read it back lazily: mne-bids copies such files as they are."""
+def _brainvision(data: Array, names: list[str], rate: float, folder: Path) -> Any:
+    """Write 16-bit BrainVision and read it back lazily: mne-bids copies such files, others it turns into 32 bits."""
     pybv.write_brainvision(
-        data=data, sfreq=recording.sampling_rate, ch_names=names, fname_base="recording", folder_out=str(folder),
+        data=data, sfreq=rate, ch_names=names, fname_base="recording", folder_out=str(folder),
         resolution=_MICROVOLT_STEP, unit="µV", fmt="binary_int16", meas_date=_RECORDED_AT,
     )  # fmt: skip
     raw = mne.io.read_raw_brainvision(folder / "recording.vhdr", verbose="error")
     raw.info["line_freq"] = LINE_FREQUENCY
     return raw
+
+
+def _complete(path: BIDSPath, fields: dict[str, str]) -> None:
+    """Add to the sidecar and to channels.tsv what mne-bids cannot know."""
+    sidecar = Path(path.copy().update(extension=".json").fpath)
+    content = json.loads(sidecar.read_text())
+    instructions = "Bend and stretch hip and knee of the affected leg."
+    write_json(sidecar, content | {"Manufacturer": "Simulated", "Instructions": instructions} | fields)
+    channels = Path(path.copy().update(suffix="channels", extension=".tsv").fpath)
+    rows = [line.split("\t") for line in channels.read_text(encoding="utf-8-sig").splitlines()]
+    column = rows[0].index("description")
+    for row in rows[1:]:
+        row[column] = EMG_CHANNELS.get(row[0], row[column])
+    write_text(channels, "".join("\t".join(row) + "\n" for row in rows))

@@ -20,6 +20,8 @@ _WARP_ORIGIN = np.array([-100.0, -140.0, -120.0])
 _WARP_MM = 8.0
 _WARP_KNOTS = (7, 9, 9)
 _WARP_SD_MM = 2.2
+_CROWN_MM = 98.0
+"""Where slabs begin: just above the brain."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Pose:
     shift: Array = field(default_factory=lambda: np.zeros(3))
 
     def then(self, other: Pose) -> Pose:
-        """This pose followed by another."""
+        """Give this pose followed by another."""
         return Pose(other.rotation @ self.rotation, other.rotation @ self.shift + other.shift)
 
 
@@ -133,7 +135,7 @@ def view(head: Head, shape: tuple[int, int, int], affine: Array) -> View:
 
 
 def scanner_affine(shape: tuple[int, int, int], voxel_mm: float, tilt: Array, first_axis_left: bool) -> Array:
-    """Affine of a slab of slices around the head's centre, tilted like a scanner operator tilts it.
+    """Affine of a slab of slices down from the crown, tilted like a scanner operator tilts it.
 
     Parameters
     ----------
@@ -149,7 +151,8 @@ def scanner_affine(shape: tuple[int, int, int], voxel_mm: float, tilt: Array, fi
     axes = tilt @ np.diag([-voxel_mm if first_axis_left else voxel_mm, voxel_mm, voxel_mm])
     affine = np.eye(4)
     affine[:3, :3] = axes
-    affine[:3, 3] = np.array([0.0, -18.0, 8.0]) - axes @ ((np.array(shape) - 1) / 2)
+    centre = np.array([0.0, -18.0, _CROWN_MM - shape[2] * voxel_mm / 2])
+    affine[:3, 3] = centre - axes @ ((np.array(shape) - 1) / 2)
     return affine
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,14 +49,26 @@ class Lesion:
 
     def occupancy(self, points: Array, edge_mm: float = 1.0) -> Array:
         """Share of lesion, 0-1, at points (..., 3) in mm; it falls from 1 to 0 over about ``2 * edge_mm``."""
+        same_side = np.clip(points[..., 0] * (1 if self.side == "R" else -1) - 1.0, 0, 1)
+        share: Array = np.clip(0.5 + self._depth(points) / (2 * edge_mm), 0, 1) * same_side
+        return share
+
+    def _depth(self, points: Array) -> Array:
+        """Distance from the surface in mm, positive inside; both sides of the brain."""
         offset = points - self.centre
         distance = np.linalg.norm(offset @ self.axes.T / self.radii, axis=-1)
         ripple = sum(np.sin(points @ wave + phase) for wave, phase in zip(self.waves, self.phases, strict=True))
         mean_radius = float(np.prod(self.radii) ** (1 / 3))
-        depth = (1 + _WAVE_DEPTH * ripple - distance) * mean_radius
-        same_side = np.clip(points[..., 0] * (1 if self.side == "R" else -1) - 1.0, 0, 1)
-        share: Array = np.clip(0.5 + depth / (2 * edge_mm), 0, 1) * same_side
-        return share
+        depth: Array = (1 + _WAVE_DEPTH * ripple - distance) * mean_radius
+        return depth
+
+    @property
+    def volume_ml(self) -> float:
+        """Volume of the whole shape, also of what lies outside the tissue."""
+        reach = 2 * self.radii.max()
+        axis = np.linspace(-reach, reach, 24)
+        grid = self.centre + np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1)
+        return float((self._depth(grid) > 0).sum() * (axis[1] - axis[0]) ** 3 / 1000)
 
 
 def draw_lesion(rng: np.random.Generator) -> Lesion:
@@ -74,9 +86,12 @@ def draw_lesion(rng: np.random.Generator) -> Lesion:
     lengths = np.cbrt(np.prod(radii)) * rng.uniform(1.4, 4.0, size=(6, 1))
     axes = Rotation.random(rng=rng).as_matrix()
     mirror = np.array([1.0 if side == "R" else -1.0, 1.0, 1.0])
-    return Lesion(
-        side, centre * mirror, radii, axes, directions * 2 * np.pi / lengths, rng.uniform(0, 2 * np.pi, 6), territory
-    )
+    waves, phases = directions * 2 * np.pi / lengths, rng.uniform(0, 2 * np.pi, 6)
+    lesion = Lesion(side, centre * mirror, radii, axes, waves, phases, territory)
+    for _ in range(2):  # the ripples have changed the volume
+        size = (volume / max(lesion.volume_ml, 0.1 * volume)) ** (1 / 3)
+        lesion = replace(lesion, radii=lesion.radii * size)
+    return lesion
 
 
 def tract_load(lesion: Lesion) -> tuple[float, float]:

@@ -51,9 +51,9 @@ class Resolution:
 
 
 RESOLUTIONS: Mapping[str, Resolution] = {
-    "coarse": Resolution(4.0, (45, 56, 52), 6.0, (28, 35, 24), 7.0, (25, 30, 20), 1, 12, 30, 250.0, 40.0),
-    "example": Resolution(2.5, (72, 88, 84), 4.0, (42, 52, 36), 5.5, (31, 38, 26), 2, 16, 48, 250.0, 100.0),
-    "full": Resolution(1.0, (180, 220, 210), 2.0, (96, 96, 60), 3.5, (64, 64, 35), 5, 60, 120, 1000.0, 540.0, 1),
+    "coarse": Resolution(4.0, (45, 56, 52), 6.0, (28, 34, 28), 7.0, (24, 29, 24), 1, 12, 30, 250.0, 40.0),
+    "example": Resolution(2.5, (72, 88, 84), 4.0, (40, 50, 42), 6.0, (28, 34, 28), 2, 16, 48, 250.0, 100.0),
+    "full": Resolution(1.0, (180, 220, 210), 2.5, (96, 96, 60), 4.2, (64, 64, 35), 5, 60, 120, 1000.0, 540.0, 1),
 }  # fmt: skip
 """Sizes by name: ``coarse`` for tests, ``example`` for the dataset in the repository, ``full`` as in the clinic."""
 

@@ -100,8 +100,13 @@ def draw_people(options: CohortOptions) -> tuple[Person, ...]:
 
     A person does not change when the cohort grows, nor when resolution or missing rates do.
     """
-    width = max(2, len(str(options.n_subjects)))
     return tuple(
-        draw_person(f"{i + 1:0{width}d}", np.random.default_rng([options.seed, i, 0]), options.weights)
-        for i in range(options.n_subjects)
+        draw_person(label, np.random.default_rng([options.seed, i, 0]), options.weights)
+        for i, label in enumerate(labels(options.n_subjects))
     )
+
+
+def labels(n_subjects: int) -> list[str]:
+    """Subject labels ``01``, ``02`` ... of equal width."""
+    width = max(2, len(str(n_subjects)))
+    return [f"{i + 1:0{width}d}" for i in range(n_subjects)]

@@ -103,7 +103,8 @@ def _background_direction(points: Array) -> Volume:
     direction[..., 0] += callosal
     direction[..., 1] += lateral
     direction /= np.linalg.norm(direction, axis=-1, keepdims=True) + 1e-6
-    return direction.astype(np.float32)
+    unit: Volume = direction.astype(np.float32)
+    return unit
 
 
 def _dyad(direction: Volume) -> Volume:

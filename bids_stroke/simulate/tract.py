@@ -13,7 +13,16 @@ Array = NDArray[np.float64]
 # Medulla, pons, cerebral peduncle, posterior limb of the internal capsule, corona radiata, leg area of the
 # precentral gyrus; right side (x > 0), mm.
 _WAYPOINTS = np.array(
-    [[4, -38, -56], [6, -30, -38], [11, -21, -20], [17, -15, -6], [22, -14, 8], [24, -18, 24], [20, -22, 44], [12, -26, 64]],
+    [
+        [4, -38, -56],
+        [6, -30, -38],
+        [11, -21, -20],
+        [17, -15, -6],
+        [22, -14, 8],
+        [24, -18, 24],
+        [20, -22, 44],
+        [12, -26, 64],
+    ],
     dtype=np.float64,
 )
 _RADIUS_MM = (5.0, 7.5)

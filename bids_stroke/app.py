@@ -1,0 +1,193 @@
+"""The levels as recipes: the only module that composes the stages."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import traceback
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from bids_stroke import dataset, engine, gather, preflight
+from bids_stroke.derivatives import write_dataset_files, write_json, write_text
+from bids_stroke.dryrun import print_plan
+from bids_stroke.errors import BidsStrokeError
+from bids_stroke.plan import Model, UnitTask, plan_unit
+from bids_stroke.progress import UnitProgress, status_table
+from bids_stroke.records import Session, UnitStatus
+from bids_stroke.run import Run
+from bids_stroke.unit import UnitResult, run_unit
+
+DEMONSTRATION = Path(__file__).parent / "data" / "demonstration"
+GB_PER_UNIT = 4.0
+"""Memory to expect of one unit at full size (GB)."""
+
+
+def run(run: Run) -> int:
+    """Run one level; the exit code."""
+    console = Console(stderr=True, quiet=run.execution.verbosity < 0)
+    description = dataset.read_description(run.selection.bids_dir)
+    sessions = dataset.find_sessions(run.selection)
+    if run.dry_run:
+        print_plan(Console(), sessions, run.settings)
+        return 0
+    preflight.prepare_output(run.selection.bids_dir, run.output_dir)
+    preflight.check_device(run.execution.device)
+    _validate(run, console)
+    write_dataset_files(
+        run.output_dir, os.path.relpath(run.selection.bids_dir, run.output_dir), run.selection.derivatives
+    )
+    levels = {"participant": run_participant, "train": run_train, "group": run_group}
+    return levels[run.level](run, sessions, str(description["Name"]), console)
+
+
+def run_participant(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
+    """Discover, preprocess, predict, report: every unit, one unit's failure never stopping another."""
+    from bids_stroke.bundle import bundle_digest
+
+    path = run.model or DEMONSTRATION
+    model = Model(path.resolve(), bundle_digest(path))
+    work_dir = preflight.prepare_work(run.execution.work_dir)
+    threads = run.execution.omp_nthreads
+    engine.prepare_environment(threads, work_dir)
+    execution = run.execution
+    tasks = [
+        UnitTask(
+            session,
+            run.output_dir.resolve(),
+            work_dir,
+            run.settings,
+            model,
+            dataset_name,
+            execution.device,
+            threads,
+            execution.force,
+        )  # fmt: skip
+        for session in sessions
+    ]
+    try:
+        statuses = _run_units(run, tasks, console)
+    finally:
+        if run.execution.work_dir is None:
+            shutil.rmtree(work_dir, ignore_errors=True)
+    reports = gather.write_participant_reports(run.output_dir, tasks)
+    _write_statuses(run.output_dir, statuses)
+    return _conclude(run, statuses, reports, console)
+
+
+def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
+    current = [task for task in tasks if all(stage.current_report(task) for stage in plan_unit(task))]
+    statuses = {task.session.prefix: _skipped(task) for task in current}
+    waiting = [task for task in tasks if task.session.prefix not in statuses]
+    if not waiting:
+        console.print(f"All {len(tasks)} units are up to date: nothing to do.")
+        return list(statuses.values())
+    nprocs = run.execution.nprocs or _default_nprocs(run)
+    console.print(
+        f"{len(waiting)} units to do, {len(current)} up to date; {min(nprocs, len(waiting))} at a time with "
+        f"{run.execution.omp_nthreads} threads each."
+    )
+    executor = engine.make_executor(nprocs, len(waiting))
+    with UnitProgress(console, len(waiting)) as progress:
+        for task, result in executor.run(waiting, run_unit):
+            status = result.status if isinstance(result, UnitResult) else _crashed(task, result)
+            statuses[task.session.prefix] = status
+            progress.ended(task.session.prefix, _in_words(status, result))
+            if status.status == "failed" and run.execution.stop_on_first_crash:
+                console.print("Stopped after the first failure, as asked; units that were running have ended.")
+                break
+    return [statuses[task.session.prefix] for task in tasks if task.session.prefix in statuses]
+
+
+def _default_nprocs(run: Run) -> int:
+    memory = run.execution.mem_gb or engine.available_memory_gb()
+    return max(1, min(engine.available_cpus() // run.execution.omp_nthreads, int(memory / GB_PER_UNIT)))
+
+
+def _skipped(task: UnitTask) -> UnitStatus:
+    return UnitStatus(task.session.subject, task.session.session, "skipped", "up-to-date", "", 0, 0, task.model.sha256)
+
+
+def _crashed(task: UnitTask, error: object) -> UnitStatus:
+    """A unit that ended with an error that is not one of ours, or whose process died."""
+    reason = error.reason if isinstance(error, BidsStrokeError) else "internal-error"
+    if isinstance(error, Exception):
+        text = "".join(traceback.format_exception(error))
+        write_text(task.output_dir / "logs" / f"{task.session.prefix}_crash.txt", text)
+    detail = str(error) if isinstance(error, BidsStrokeError) else f"{type(error).__name__}: {error}"
+    return replace(_skipped(task), status="failed", reason=reason, detail=detail)
+
+
+def _in_words(status: UnitStatus, result: object) -> str:
+    if status.status == "failed":
+        return f"FAILED ({status.reason}): {status.detail}"
+    stages = result.seconds if isinstance(result, UnitResult) else {}
+    return f"done in {status.seconds:.1f} s (" + ", ".join(f"{name} {s:.1f}" for name, s in stages.items()) + ")"
+
+
+def _write_statuses(output_dir: Path, statuses: Sequence[UnitStatus]) -> None:
+    """One JSON file a unit, so that parallel jobs do not touch each other's, then the table of all of them.
+
+    A unit that was up to date keeps the figures of the run that made it.
+    """
+    for status in statuses:
+        prefix = f"sub-{status.subject}" + (f"_ses-{status.session}" if status.session else "")
+        path = output_dir / "logs" / "status" / f"{prefix}.json"
+        if status.status != "skipped" or not path.is_file():
+            write_json(path, asdict(status))
+    gather.write_status_table(output_dir)
+
+
+def _conclude(run: Run, statuses: Sequence[UnitStatus], reports: Sequence[Path], console: Console) -> int:
+    failed = [status for status in statuses if status.status == "failed"]
+    out = Console(stderr=True)
+    out.print(status_table(statuses))
+    for status in failed:
+        unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")
+        out.print(f"{unit} failed ({status.reason}): {status.detail}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Table of units: {run.output_dir / 'logs' / 'status.tsv'}", soft_wrap=True)
+    for path in reports:
+        console.print(f"Report: {path}", soft_wrap=True)
+    return 65 if failed else 0
+
+
+def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
+    """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
+    engine.prepare_environment(run.execution.omp_nthreads, preflight.prepare_work(run.execution.work_dir))
+    from bids_stroke import evaluate, training
+
+    cohort = gather.labelled_cohort(run, sessions, dataset_name)
+    ensemble = training.train_ensemble(cohort, run.settings, run.execution.device, console.print)
+    bundle = training.write_trained(run.output_dir / "models", ensemble, run.settings)
+    evaluation = evaluate.evaluate(ensemble.out_of_fold, run.settings)
+    gather.write_evaluation(bundle.path, evaluation, ensemble.out_of_fold)
+    console.print(f"Model: {bundle.path}", soft_wrap=True)
+    return 0
+
+
+def run_group(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
+    """Gather predictions, join outcomes where there are any, evaluate, report."""
+    from bids_stroke import evaluate
+    from bids_stroke.report.group import write_group_report
+
+    table = gather.prediction_table(run, sessions)
+    evaluation = evaluate.evaluate(table, run.settings)
+    gather.write_group_tables(run.output_dir, table, evaluation)
+    page = write_group_report(run.output_dir, evaluation, table)
+    console.print(f"Report: {page}", soft_wrap=True)
+    return 0
+
+
+def _validate(run: Run, console: Console) -> None:
+    if not run.validate_bids or run.selection.participant_labels or run.level != "participant":
+        return
+    complaints = preflight.validator_complaints(run.selection.bids_dir)
+    if complaints is None:
+        console.print("bids-validator-deno is not installed: the dataset was not validated.")
+    for complaint in (complaints or [])[:10]:
+        console.print(f"BIDS validator: {complaint}", highlight=False, markup=False)
+    if complaints and len(complaints) > 10:
+        console.print(f"BIDS validator: {len(complaints)} errors in all.")

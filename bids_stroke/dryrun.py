@@ -1,0 +1,39 @@
+"""``--dry-run``: what would be used, file by file, what is missing and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bids_stroke.plan import missing_inputs, needed_steps
+from bids_stroke.records import BidsFile, Session
+from bids_stroke.settings import Settings
+
+
+def print_plan(console: Console, sessions: Sequence[Session], settings: Settings) -> None:
+    """Print one table row for each file of each unit, then what is missing or left out."""
+    table = Table("unit", "step", "gives", "file", "notes", title="Plan (nothing is written)")
+    for session in sessions:
+        for step in needed_steps(session, settings):
+            gives = " ".join(modality for modality in step.modalities if modality in settings.modalities)
+            for item in step.files(session):
+                table.add_row(session.prefix, step.name, gives, escape(item.path.name), escape(file_notes(item)))
+        for modality, reason in missing_inputs(session, settings).items():
+            table.add_row(session.prefix, "", modality, "", f"missing: {reason.replace('-', ' ')}")
+        for name, why in session.left_out.items():
+            table.add_row(session.prefix, "", "", escape(name), f"left out: {escape(why)}")
+        table.add_section()
+    console.print(table)
+    console.print(f"{len(sessions)} units, {sum(len(session.inputs) for session in sessions)} files.")
+
+
+def file_notes(item: BidsFile) -> str:
+    """What can be seen without reading an image: companions and sidecar keys that are not there."""
+    suffix = item.entities.get("suffix")
+    absent = [end for end in (".bval", ".bvec") if suffix == "dwi" and not item.companion(end).is_file()]
+    needed = {"bold": ("RepetitionTime",), "eeg": ("PowerLineFrequency",), "emg": ("PowerLineFrequency",)}
+    absent += [key for key in needed.get(suffix or "", ()) if key not in item.metadata]
+    return f"lacks {', '.join(absent)}" if absent else ""

@@ -1,0 +1,131 @@
+"""The work of one unit as a list of stages with keys: what would run, and what is already up to date."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_stroke import manifest
+from bids_stroke.derivatives import Outputs
+from bids_stroke.preprocess import STEPS
+from bids_stroke.preprocess.step import Step
+from bids_stroke.records import BidsFile, Session, StepReport
+from bids_stroke.settings import Settings
+
+
+@dataclass(frozen=True)
+class Model:
+    """The bundle that predicts: where it is and what it holds, known without loading it."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True)
+class UnitTask:
+    """Everything that a worker process needs for one unit."""
+
+    session: Session
+    output_dir: Path
+    work_dir: Path
+    settings: Settings
+    model: Model
+    dataset: str
+    """Name of the raw dataset."""
+    device: str = "auto"
+    threads: int = 1
+    force: bool = False
+
+    @property
+    def outputs(self) -> Outputs:
+        """A fresh log of writes into the unit's folder."""
+        return Outputs(self.output_dir, self.session.subject, self.session.session)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of a unit: a preprocessing step, the prediction, or the figures."""
+
+    name: str
+    key: str
+    """Digest of settings, code and earlier stages."""
+    inputs: tuple[Path, ...]
+    step: Step | None = None
+
+    def manifest_path(self, task: UnitTask) -> Path:
+        """Where this stage's manifest lies."""
+        return manifest.manifest_path(task.output_dir, task.session.prefix, self.name)
+
+    def current_report(self, task: UnitTask) -> StepReport | None:
+        """The report of an earlier run, where that is still up to date."""
+        done = None if task.force else manifest.read_manifest(self.manifest_path(task), task.output_dir)
+        return done.report if done and done.is_current(task.output_dir, self.key, self.inputs) else None
+
+
+def plan_unit(task: UnitTask) -> list[Stage]:
+    """Stages of a unit in the order in which they run."""
+    stages: dict[str, Stage] = {}
+    for step in needed_steps(task.session, task.settings):
+        before = [stages[name] for name in step.after if name in stages]
+        files = step.files(task.session)
+        section = getattr(task.settings, step.settings or step.name).digest()
+        metadata = [json.dumps([item.path.name, dict(item.metadata)], sort_keys=True, default=str) for item in files]
+        key = manifest.digest(
+            step.name, section, manifest.code_digest("preprocess"), *metadata, *(s.key for s in before)
+        )
+        inputs = {path for item in files for path in input_paths(item)} | {path for s in before for path in s.inputs}
+        stages[step.name] = Stage(step.name, key, tuple(sorted(inputs)), step)
+    inputs = tuple(sorted({path for stage in stages.values() for path in stage.inputs}))
+    keys = [stage.key for stage in stages.values()]
+    code = manifest.code_digest("features.py", "inference.py", "bundle.py", "networks", "training")
+    known = json.dumps(dict(task.session.covariates), sort_keys=True)
+    choices = [str(task.settings.outcome), task.settings.precision, ",".join(sorted(task.settings.modalities))]
+    key = manifest.digest("prediction", code, task.model.sha256, task.dataset, known, *choices, *keys)
+    stages["prediction"] = Stage("prediction", key, inputs)
+    stages["figures"] = Stage("figures", manifest.digest("figures", manifest.code_digest("report"), *keys), inputs)
+    return list(stages.values())
+
+
+def needed_steps(session: Session, settings: Settings) -> tuple[Step, ...]:
+    """Registered steps that give a wanted modality and have input files, with the steps that they build on."""
+    ready = set(session.maps)
+    wanted: set[str] = set()
+    for step in reversed(STEPS):
+        gives = set(step.modalities) & set(settings.modalities) - (ready if step.name != "maps" else set())
+        if step.name in wanted or (gives and step.files(session)):
+            wanted |= {step.name, *step.after}
+    return tuple(step for step in STEPS if step.name in wanted and step.files(session))
+
+
+def missing_inputs(session: Session, settings: Settings) -> dict[str, str]:
+    """Wanted modalities for which this unit has no input, with the reason."""
+    given = {modality for step in needed_steps(session, settings) for modality in step.modalities} | set(session.maps)
+    reasons = {
+        modality: f"no-{step.inputs[0]}" for step in STEPS if step.name != "maps" for modality in step.modalities
+    }
+    return {modality: reasons[modality] for modality in settings.modalities if modality not in given}
+
+
+def input_paths(item: BidsFile) -> Iterable[Path]:
+    """A data file and the files that belong to it (gradients, channels, events, parts of a recording)."""
+    stem = item.path.name.removesuffix(".gz")
+    stem = stem[: stem.rindex(".")]
+    around = stem[: stem.rindex("_")]
+    kinds = ("channels", "events", "electrodes", "coordsystem")
+    beside = [*item.path.parent.glob(f"{stem}.*"), *(item.path.parent / f"{around}_{kind}.tsv" for kind in kinds)]
+    return {item.path, *(path for path in beside if path.is_file())}
+
+
+def merge_features(
+    reports: Mapping[str, StepReport], session: Session, settings: Settings
+) -> tuple[dict[str, tuple[Path, ...]], dict[str, str]]:
+    """Feature files by modality, and the reason for each wanted modality that is not there."""
+    features: dict[str, tuple[Path, ...]] = {}
+    missing = missing_inputs(session, settings)
+    for report in reports.values():
+        missing |= {modality: reason for modality, reason in report.missing.items() if modality in settings.modalities}
+        features |= {modality: paths for modality, paths in report.outputs.items() if modality in settings.modalities}
+    missing |= {m: "not-computed" for m in settings.modalities if m not in features and m not in missing}
+    return features, {modality: reason for modality, reason in missing.items() if modality not in features}

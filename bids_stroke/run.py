@@ -1,0 +1,23 @@
+"""One run of the app: what the command line asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_stroke.dataset import Selection
+from bids_stroke.settings import Execution, Settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """A checked command line."""
+
+    level: str
+    output_dir: Path
+    selection: Selection
+    settings: Settings
+    execution: Execution
+    model: Path | None = None
+    dry_run: bool = False
+    validate_bids: bool = True
