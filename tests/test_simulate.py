@@ -133,7 +133,7 @@ def test_lesion_sizes_are_those_of_strokes(lesions):
 
 def test_a_ball_has_the_volume_of_a_ball():
     ball = Lesion("R", np.array([40.0, 0, 20]), np.full(3, 15.0), np.eye(3), np.zeros((6, 3)), np.zeros(6), "")
-    assert ball.volume_ml == pytest.approx(4 / 3 * np.pi * 3.375, rel=0.05)
+    assert ball.volume_ml == pytest.approx(4 / 3 * np.pi * 3.375, rel=0.1)
 
 
 def test_lesions_are_irregular(lesions):

@@ -62,6 +62,17 @@ def test_t1w_orders_the_tissues_and_has_a_head_around_the_brain(anatomy):
     assert 1.2e6 < brain.get_fdata().sum() * SIZES.t1w_mm**3 < 2.2e6
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit.*")  # deepbet loads its weights that way
+def test_brain_extraction_finds_the_true_brain():
+    from deepbet.bet import BrainExtraction
+
+    t1w, _, brain = simulate_t1w(a_head(seed=4), RESOLUTIONS["example"], False, np.random.default_rng(4))
+    found = BrainExtraction(no_gpu=True).run(t1w)[1]
+    true = nib.as_closest_canonical(brain).get_fdata() > 0
+    mask = nib.as_closest_canonical(found).get_fdata() > 0
+    assert 2 * (true & mask).sum() / (true.sum() + mask.sum()) > 0.9
+
+
 def test_t1w_is_oblique(anatomy):
     _, t1w, _, _ = anatomy
     assert nib.aff2axcodes(t1w.affine) == ("L", "A", "S")

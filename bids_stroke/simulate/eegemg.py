@@ -125,7 +125,7 @@ def _eeg(times: Array, drive: Array, affected_leg: str, rng: np.random.Generator
     eeg += spread(other, 30) * 6 * _band_noise((12, 28), n, rate, rng)
     blinks = np.zeros(n)
     for start in np.cumsum(rng.uniform(2.5, 7, size=int(times[-1] / 2.5) + 1)):
-        blinks += 140 * np.exp(-0.5 * ((times - start) / 0.07) ** 2)
+        blinks += 230 * np.exp(-0.5 * ((times - start) / 0.07) ** 2)
     return eeg + spread("Fpz", 55) * blinks
 
 

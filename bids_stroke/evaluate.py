@@ -1,0 +1,297 @@
+"""From predictions and outcomes to metrics with intervals (pure: tables in, tables out).
+
+The unit of every statistic is the participant. A poor outcome is the positive class, so recall is the share of poor
+outcomes that were predicted, and precision the share of predictions "poor" that came true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_stroke.errors import InputError
+from bids_stroke.metrics import (
+    CLASSIFICATION,
+    REGRESSION,
+    Array,
+    classification_metrics,
+    delong_test,
+    permutation_p,
+    ranking_metrics,
+    regression_metrics,
+)
+from bids_stroke.settings import Settings
+
+MINIMUM_PARTICIPANTS = 10
+MINIMUM_PER_CLASS = 5
+DEFINED_DRAWS = 0.9
+"""Share of bootstrap draws that must give a value before an interval is reported."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What the predictions are worth, with how that was found."""
+
+    metrics: pd.DataFrame
+    """Long: model, kind (fusion, member, baseline), metric, value, low, high, n, n_poor, reason."""
+    comparisons: pd.DataFrame
+    """Fusion against each other model: model, kind, n, n_poor, auc_fusion, auc, difference, low, high, p_delong,
+    reason."""
+    participants: pd.DataFrame
+    """One row per evaluated participant, mean over sessions and repeats."""
+    left_out: pd.DataFrame
+    """participant_id, session_id, reason: rows that were not evaluated."""
+    permutation_p: float | None
+    """One-sided p-value of the fusion's AUC against shuffled outcomes; None where the AUC is null."""
+    outcome: str
+    """The rule of a poor outcome, ``fma_le<=17``."""
+    notes: tuple[str, ...] = ()
+    n: int = 0
+    n_poor: int = 0
+    procedure: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers of draws and permutations, seed, minimum counts."""
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """Bootstrap draws: the same for every set of n participants, so one model does not move another's interval."""
+
+    number: int
+    seed: int
+
+    def weights(self, n: int) -> Array:
+        rng = np.random.default_rng([self.seed, n])
+        return rng.multinomial(n, np.full(n, 1 / n), size=self.number).astype(float)
+
+
+def evaluate(table: pd.DataFrame, settings: Settings) -> Evaluation:
+    """Metrics of the fusion, its members and the clinical baselines, each with a 95 % interval by participant.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per unit: ``participant_id``, ``poor`` (0/1), ``probability_poor``, and where there are any
+        ``session_id``, ``score``, ``predicted_score``, ``p_<member>``, ``baseline_<name>``, ``excluded`` (a reason).
+    settings : Settings
+        Outcome rule, seed, number of bootstrap draws and of permutations.
+
+    Raises
+    ------
+    InputError
+        A column is missing, or a probability is not between 0 and 1.
+
+    Notes
+    -----
+    Percentile bootstrap over participants (draws that hold one class only are left out). Where fewer than
+    MINIMUM_PARTICIPANTS participants, or fewer than MINIMUM_PER_CLASS of a class, have a value, metrics are null
+    with the reason. The permutation test shuffles outcomes against the given predictions; it does not train again.
+    """
+    participants, left_out, notes = reduce_to_participants(table, settings)
+    draws = _Draws(settings.training.bootstrap, settings.seed)
+    models = _models(participants)
+    rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
+    rows += _score_rows(participants, draws)
+    poor, fusion = participants["poor"].to_numpy(float), participants["probability_poor"].to_numpy(float)
+    p_value = None
+    if not too_few(poor):
+        rng = np.random.default_rng([settings.seed, 1])
+        p_value = permutation_p(poor, fusion, settings.training.permutations, rng)
+    return Evaluation(
+        metrics=pd.DataFrame(rows, columns=[*_KEYS, "metric", "value", "low", "high", "n", "n_poor", "reason"]),
+        comparisons=pd.DataFrame([_comparison(participants, *model, draws) for model in models[1:]], columns=_COMPARED),
+        participants=participants,
+        left_out=left_out,
+        permutation_p=p_value,
+        outcome=str(settings.outcome),
+        notes=notes,
+        n=len(poor),
+        n_poor=int(poor.sum()),
+        procedure={
+            "bootstrap": settings.training.bootstrap,
+            "permutations": settings.training.permutations,
+            "seed": settings.seed,
+            "minimum_participants": MINIMUM_PARTICIPANTS,
+            "minimum_per_class": MINIMUM_PER_CLASS,
+        },
+    )
+
+
+_KEYS = ("model", "kind")
+_COMPARED = (*_KEYS, "n", "n_poor", "auc_fusion", "auc", "difference", "low", "high", "p_delong", "reason")
+
+
+def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation for ``group_*.json``: NaN as null, one record per metric and comparison."""
+    return {
+        "outcome": evaluation.outcome,
+        "positive_class": "poor",
+        "n": evaluation.n,
+        "n_poor": evaluation.n_poor,
+        "permutation_p": evaluation.permutation_p,
+        "procedure": dict(evaluation.procedure),
+        "notes": list(evaluation.notes),
+        "metrics": _records(evaluation.metrics),
+        "comparisons": _records(evaluation.comparisons),
+        "left_out": _records(evaluation.left_out),
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = table.to_dict("records")
+    return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
+
+
+def reduce_to_participants(
+    table: pd.DataFrame, settings: Settings
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    """One row per participant (means over sessions and repeats), the rows left out, and what should be said of it."""
+    needed = {"participant_id", "poor", "probability_poor"}
+    if needed - set(table.columns):
+        remedy = f"It needs {', '.join(sorted(needed))}."
+        raise InputError(f"The predictions lack the columns {sorted(needed - set(table.columns))}.", remedy)
+    values = [name for name in table.columns if name.startswith(("p_", "baseline_"))]
+    numbers = ["poor", "probability_poor", *(n for n in ("score", "predicted_score") if n in table), *values]
+    table = table.assign(**{name: pd.to_numeric(table[name]).astype(float) for name in numbers})
+    for name in ("probability_poor", *values):
+        if not table[name].dropna().between(0, 1).all():
+            raise InputError(f"Column {name} of the predictions is not between 0 and 1.", "Give probabilities.")
+    reason = _reasons(table)
+    sessions = table["session_id"] if "session_id" in table else pd.Series(None, table.index, dtype=object)
+    left_out = pd.DataFrame({"participant_id": table["participant_id"], "session_id": sessions, "reason": reason})
+    kept = table[reason == ""]
+    people = kept.groupby("participant_id", sort=True)[numbers].mean().reset_index()
+    mixed = ~people["poor"].isin((0.0, 1.0))
+    notes = []
+    if mixed.any():
+        if "score" not in people:
+            raise InputError("Outcomes of a participant differ between sessions, without scores.", "Give 'score'.")
+        people.loc[mixed, "poor"] = [float(settings.outcome.is_poor(value)) for value in people.loc[mixed, "score"]]
+        who = ", ".join(people.loc[mixed, "participant_id"])
+        notes.append(f"The outcome differs between sessions of {who}: the rule was applied to the mean score.")
+    rows_per_person = kept.groupby("participant_id").size()
+    if (rows_per_person > 1).any():
+        notes.append(
+            f"{int((rows_per_person > 1).sum())} participants have several sessions or repeats: their mean probability "
+            "was evaluated, once per participant."
+        )
+    return people, left_out[reason != ""].drop_duplicates().reset_index(drop=True), tuple(notes)
+
+
+def _reasons(table: pd.DataFrame) -> pd.Series[str]:
+    """Why each row is not evaluated; empty for rows that are."""
+    reason = pd.Series("", table.index, dtype=object)
+    reason[table["probability_poor"].isna()] = "no-prediction"
+    reason[table["poor"].isna()] = "no-outcome"
+    if "excluded" in table:
+        given = table["excluded"].map(_exclusion)
+        reason = reason.mask(given != "", given)
+    return reason
+
+
+def _exclusion(value: object) -> str:
+    """The reason in a cell of ``excluded``: a text, or true without one."""
+    if isinstance(value, str):
+        return "" if value == "n/a" else value
+    return "excluded" if value is True else ""
+
+
+def too_few(poor: Array) -> str:
+    """Why these outcomes do not suffice for metrics; empty where they do."""
+    n, n_poor = len(poor), int(poor.sum())
+    if n_poor in (0, n):
+        return f"only one kind of outcome ({n_poor} poor, {n - n_poor} good)"
+    if n < MINIMUM_PARTICIPANTS:
+        return f"too few participants ({n} of at least {MINIMUM_PARTICIPANTS})"
+    if min(n_poor, n - n_poor) < MINIMUM_PER_CLASS:
+        return f"too few of one outcome ({n_poor} poor, {n - n_poor} good; at least {MINIMUM_PER_CLASS} each)"
+    return ""
+
+
+def _models(participants: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """(name, kind, column) of everything that predicts."""
+    found = [("fusion", "fusion", "probability_poor")]
+    for prefix, kind in (("p_", "member"), ("baseline_", "baseline")):
+        names = [str(name) for name in participants.columns if str(name).startswith(prefix)]
+        found += [(name.removeprefix(prefix), kind, name) for name in names]
+    return found
+
+
+def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: _Draws) -> list[dict[str, Any]]:
+    given = people.dropna(subset=[column])
+    poor, probability = given["poor"].to_numpy(float), given[column].to_numpy(float)
+    reason = too_few(poor)
+    head = {"model": name, "kind": kind, "n": len(poor), "n_poor": int(poor.sum())}
+    if reason:
+        return [{**head, **_null(reason), "metric": metric} for metric in CLASSIFICATION]
+    values = _with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
+    return [{**head, "metric": metric, **values[metric]} for metric in CLASSIFICATION]
+
+
+def _score_rows(people: pd.DataFrame, draws: _Draws) -> list[dict[str, Any]]:
+    """R2 and mean absolute error of the fused score, where a score is predicted at all."""
+    if not {"score", "predicted_score"} <= set(people.columns):
+        return []
+    given = people.dropna(subset=["score", "predicted_score"])
+    if given.empty:
+        return []
+    score, predicted = given["score"].to_numpy(float), given["predicted_score"].to_numpy(float)
+    head = {"model": "fusion", "kind": "fusion", "n": len(given), "n_poor": int(given["poor"].sum())}
+    if len(given) < MINIMUM_PARTICIPANTS:
+        reason = f"too few participants ({len(given)} of at least {MINIMUM_PARTICIPANTS})"
+        return [{**head, **_null(reason), "metric": metric} for metric in REGRESSION]
+    values = _with_intervals(lambda weights: regression_metrics(score, predicted, weights), len(given), draws)
+    return [{**head, "metric": metric, **values[metric]} for metric in REGRESSION]
+
+
+def _null(reason: str) -> dict[str, Any]:
+    return {"value": np.nan, "low": np.nan, "high": np.nan, "reason": reason}
+
+
+def _with_intervals(compute: Callable[[Array], dict[str, Array]], n: int, draws: _Draws) -> dict[str, dict[str, Any]]:
+    """Value and percentile interval of each metric; draws in blocks, so that memory stays small."""
+    points = compute(np.ones((1, n)))
+    weights = draws.weights(n)
+    blocks = [compute(block) for block in np.array_split(weights, max(1, weights.size // 1_000_000))]
+    return {
+        metric: _interval(float(point[0]), np.concatenate([block[metric] for block in blocks]))
+        for metric, point in points.items()
+    }
+
+
+def _interval(value: float, drawn: Array) -> dict[str, Any]:
+    if not np.isfinite(value):
+        return _null("predictions separate the outcomes completely" if np.isinf(value) else "not defined on these data")
+    defined = drawn[~np.isnan(drawn)]
+    if len(defined) < DEFINED_DRAWS * len(drawn):
+        return {**_null("no interval: not defined in too many bootstrap draws"), "value": value}
+    low, high = (float(x) for x in np.quantile(defined, (0.025, 0.975), method="inverted_cdf"))
+    bounded = np.isfinite(low) and np.isfinite(high)
+    return {
+        "value": value,
+        "low": low if np.isfinite(low) else np.nan,
+        "high": high if np.isfinite(high) else np.nan,
+        "reason": "" if bounded else "the interval is not bounded on one side",
+    }
+
+
+def _comparison(people: pd.DataFrame, name: str, kind: str, column: str, draws: _Draws) -> dict[str, Any]:
+    """Difference of AUC, fusion minus the other model, on the participants that have both."""
+    given = people.dropna(subset=[column])
+    poor, fusion, other = (given[key].to_numpy(float) for key in ("poor", "probability_poor", column))
+    head: dict[str, Any] = {"model": name, "kind": kind, "n": len(poor), "n_poor": int(poor.sum())}
+    if reason := too_few(poor):
+        nothing = dict.fromkeys(("auc_fusion", "auc", "difference", "low", "high", "p_delong"), np.nan)
+        return {**head, **nothing, "reason": reason}
+
+    def areas(weights: Array) -> dict[str, Array]:
+        pair = [ranking_metrics(poor, values, weights)["auc"] for values in (fusion, other)]
+        return {"auc_fusion": pair[0], "auc": pair[1], "difference": pair[0] - pair[1]}
+
+    values = _with_intervals(areas, len(poor), draws)
+    head |= {key: values[key]["value"] for key in ("auc_fusion", "auc")}
+    return {**head, "difference": values["difference"].pop("value"), **values["difference"],
+            "p_delong": delong_test(poor, fusion, other)}  # fmt: skip

@@ -1,0 +1,146 @@
+"""Metrics of binary predictions under many sets of participant weights at once (bootstrap draws), and DeLong's test.
+
+The poor outcome is the positive class throughout. ``poor`` is (n,) of 0 and 1, ``probability`` (n,) in 0-1, and
+``weights`` (draws, n) how often each participant counts; every metric comes back as (draws,) float64, NaN where a
+draw leaves it undefined. With weights of 1 they equal scikit-learn's.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm, rankdata
+
+Array = NDArray[np.float64]
+
+CLASSIFICATION = (
+    "accuracy", "balanced_accuracy", "recall", "precision", "f1", "auc", "average_precision", "brier",
+    "calibration_slope",
+)  # fmt: skip
+REGRESSION = ("r2", "mae")
+THRESHOLD = 0.5
+"""A probability of at least this counts as a prediction of a poor outcome."""
+
+
+def classification_metrics(poor: Array, probability: Array, weights: Array) -> dict[str, Array]:
+    """Metrics of CLASSIFICATION for each row of weights."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return {
+            **_decision_metrics(poor, probability, weights),
+            **ranking_metrics(poor, probability, weights),
+            "brier": weights @ (probability - poor) ** 2 / weights.sum(axis=1),
+            "calibration_slope": calibration_slope(poor, probability, weights),
+        }
+
+
+def regression_metrics(score: Array, predicted: Array, weights: Array) -> dict[str, Array]:
+    """Coefficient of determination and mean absolute error for each row of weights."""
+    total = weights.sum(axis=1)
+    mean = weights @ score / total
+    spread = weights @ score**2 - total * mean**2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        r2 = np.where(spread > 1e-12, 1 - weights @ (score - predicted) ** 2 / spread, np.nan)
+    return {"r2": r2, "mae": weights @ np.abs(score - predicted) / total}
+
+
+def _decision_metrics(poor: Array, probability: Array, weights: Array) -> dict[str, Array]:
+    said_poor = (probability >= THRESHOLD).astype(float)
+    hits, misses = weights @ (poor * said_poor), weights @ (poor * (1 - said_poor))
+    alarms, rejections = weights @ ((1 - poor) * said_poor), weights @ ((1 - poor) * (1 - said_poor))
+    recall, specificity = hits / (hits + misses), rejections / (rejections + alarms)
+    return {
+        "accuracy": (hits + rejections) / weights.sum(axis=1),
+        "balanced_accuracy": (recall + specificity) / 2,
+        "recall": recall,
+        "precision": hits / (hits + alarms),
+        "f1": 2 * hits / (2 * hits + alarms + misses),
+    }
+
+
+def ranking_metrics(poor: Array, probability: Array, weights: Array) -> dict[str, Array]:
+    """AUC (trapezoid, ties count half) and average precision from one pass down the ranking."""
+    order = np.argsort(-probability, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)  # last of each run of ties
+    ranked = weights[:, order]
+    true = np.cumsum(ranked * poor[order], axis=1)[:, last]
+    false = np.cumsum(ranked * (1 - poor[order]), axis=1)[:, last]
+    gained = np.diff(true, axis=1, prepend=0)
+    below = np.diff(false, axis=1, prepend=0)
+    n_poor, n_good = true[:, -1], false[:, -1]
+    auc = (below * (true - gained / 2)).sum(axis=1) / (n_poor * n_good)
+    precision = np.divide(true, true + false, out=np.zeros_like(true), where=true + false > 0)
+    both = (n_poor > 0) & (n_good > 0)
+    average = (gained * precision).sum(axis=1) / n_poor
+    return {"auc": np.where(both, auc, np.nan), "average_precision": np.where(both, average, np.nan)}
+
+
+def calibration_slope(poor: Array, probability: Array, weights: Array) -> Array:
+    """Slope of the logistic regression of the outcome on the logit of the probability (Cox 1958; 1 is ideal).
+
+    Infinite (plus or minus) where the probabilities separate the outcomes completely, NaN where the draw holds one
+    class or one probability only, or where the fit does not converge.
+    """
+    clipped = np.clip(probability, 1e-6, 1 - 1e-6)
+    logit = np.log(clipped / (1 - clipped))
+    lowest = {c: np.where((weights > 0) & (poor == c), logit, np.inf).min(axis=1) for c in (0, 1)}
+    highest = {c: np.where((weights > 0) & (poor == c), logit, -np.inf).max(axis=1) for c in (0, 1)}
+    undefined = np.isinf(lowest[0]) | np.isinf(lowest[1])
+    undefined |= np.minimum(lowest[0], lowest[1]) == np.maximum(highest[0], highest[1])
+    upward, downward = lowest[1] >= highest[0], highest[1] <= lowest[0]
+    slope = np.where(upward, np.inf, np.where(downward, -np.inf, np.nan))
+    slope[undefined] = np.nan
+    fit = ~(undefined | upward | downward)
+    if fit.any():
+        slope[fit] = _logistic_slope(poor, logit, weights[fit])
+    return slope
+
+
+def _logistic_slope(poor: Array, x: Array, weights: Array, iterations: int = 50) -> Array:
+    """Newton's method for (intercept, slope) of all draws together; NaN for draws that do not converge."""
+    centre, scale = x.mean(), x.std()
+    z = (x - centre) / scale
+    intercept, slope = np.zeros(len(weights)), np.zeros(len(weights))
+    step = np.full(len(weights), np.inf)
+    for _ in range(iterations):
+        fitted = 1 / (1 + np.exp(-np.clip(intercept[:, None] + slope[:, None] * z, -30, 30)))
+        error, curve = weights * (poor - fitted), weights * fitted * (1 - fitted)
+        g0, g1 = error.sum(axis=1), error @ z
+        h00, h01, h11 = curve.sum(axis=1), curve @ z, curve @ z**2
+        determinant = np.maximum(h00 * h11 - h01**2, 1e-12)
+        d0, d1 = (h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant
+        step = np.maximum(np.abs(d0), np.abs(d1))
+        shrink = np.minimum(1, 5 / np.maximum(step, 1e-12))  # far from the optimum Newton overshoots
+        intercept, slope = intercept + shrink * d0, slope + shrink * d1
+        if step.max() < 1e-8:
+            break
+    result: Array = np.where(step < 1e-5, slope / scale, np.nan)
+    return result
+
+
+def delong_test(poor: Array, first: Array, second: Array) -> float:
+    """Two-sided p-value for equal AUC of two predictions of the same participants.
+
+    NaN where the variance of a non-zero difference is zero. DeLong, DeLong and Clarke-Pearson, Biometrics 1988,
+    computed from midranks (Sun and Xu, IEEE Signal Processing Letters 2014).
+    """
+    is_poor = poor == 1
+    n_poor, n_good = int(is_poor.sum()), int((~is_poor).sum())
+    above, below, areas = [], [], []
+    for values in (first, second):
+        overall = rankdata(values)
+        above.append((overall[is_poor] - rankdata(values[is_poor])) / n_good)
+        below.append(1 - (overall[~is_poor] - rankdata(values[~is_poor])) / n_poor)
+        areas.append(above[-1].mean())
+    difference = areas[0] - areas[1]
+    variance = np.var(above[0] - above[1], ddof=1) / n_poor + np.var(below[0] - below[1], ddof=1) / n_good
+    if variance < 1e-15:
+        return 1.0 if abs(difference) < 1e-12 else float("nan")
+    return float(2 * norm.sf(abs(difference) / np.sqrt(variance)))
+
+
+def permutation_p(poor: Array, probability: Array, permutations: int, rng: np.random.Generator) -> float:
+    """One-sided p-value of the AUC against shuffled outcomes, (1 + number at least as high) / (1 + permutations)."""
+    ranks = rankdata(probability)
+    observed = poor @ ranks  # the AUC is a linear function of this sum
+    shuffled = rng.permuted(np.tile(poor, (permutations, 1)), axis=1) @ ranks
+    return float((1 + np.sum(shuffled >= observed - 1e-9)) / (1 + permutations))

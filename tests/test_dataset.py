@@ -1,0 +1,227 @@
+"""What is found on disk, what is selected, and every way of selecting nothing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from bids_stroke.dataset import LESION_NAME, MAP_NAMES, Selection, find_sessions, read_description, read_filter_file
+from bids_stroke.errors import InputError, NotBidsError, NothingSelectedError, UsageError
+from tests.bids import make_dataset
+
+FILES = {
+    "participants.tsv": "participant_id\tage\tsex\tfma_le\nsub-01\t61\tF\t12\nsub-02\tn/a\tM\t30\n",
+    "task-rest_bold.json": {"RepetitionTime": 2.0, "TaskName": "rest"},
+    "sub-01/ses-01/anat/sub-01_ses-01_T1w.nii.gz": None,
+    "sub-01/ses-01/func/sub-01_ses-01_task-rest_run-01_bold.nii.gz": None,
+    "sub-01/ses-01/func/sub-01_ses-01_task-rest_run-02_bold.nii.gz": None,
+    "sub-01/ses-01/func/sub-01_ses-01_task-hand_bold.nii.gz": None,
+    "sub-01/ses-02/dwi/sub-01_ses-02_dwi.nii.gz": None,
+    "sub-01/sub-01_sessions.tsv": "session_id\tdays_since_stroke\nses-01\t5\nses-02\t90\n",
+    "sub-02/emg/sub-02_task-move_emg.edf": None,
+    "sub-02/emg/sub-02_task-move_channels.tsv": "name\ttype\tunits\n",
+    "sub-03/beh/sub-03_task-x_beh.tsv": "a\n1\n",
+}
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    return make_dataset(tmp_path / "raw", FILES)
+
+
+def names(files) -> list[str]:
+    return [file.path.name for file in files]
+
+
+def test_one_unit_a_session_and_one_a_subject_without_sessions(raw: Path) -> None:
+    units = find_sessions(Selection(raw))
+    assert [unit.prefix for unit in units] == ["sub-01_ses-01", "sub-01_ses-02", "sub-02", "sub-03"]
+    first, second, emg, empty = units
+    assert names(first.t1w) == ["sub-01_ses-01_T1w.nii.gz"]
+    assert names(second.dwi) == ["sub-01_ses-02_dwi.nii.gz"]
+    assert names(emg.emg) == ["sub-02_task-move_emg.edf"]
+    assert empty.inputs == ()
+
+
+def test_bold_is_rest_unless_asked_and_the_rest_is_named(raw: Path) -> None:
+    unit = find_sessions(Selection(raw, participant_labels=("01",), session_labels=("01",)))[0]
+    assert len(unit.bold) == 2
+    assert "not rest" in unit.left_out["sub-01_ses-01_task-hand_bold.nii.gz"]
+    hand = find_sessions(Selection(raw, participant_labels=("01",), session_labels=("01",), task_labels=("hand",)))[0]
+    assert names(hand.bold) == ["sub-01_ses-01_task-hand_bold.nii.gz"]
+
+
+def test_metadata_are_inherited_and_uris_name_the_raw_dataset(raw: Path) -> None:
+    bold = find_sessions(Selection(raw, participant_labels=("01",)))[0].bold[0]
+    assert bold.metadata["RepetitionTime"] == 2.0
+    assert bold.uri == "bids:raw:sub-01/ses-01/func/sub-01_ses-01_task-rest_run-01_bold.nii.gz"
+
+
+def test_covariates_join_participants_and_sessions_without_missing_values(raw: Path) -> None:
+    first, second, emg, _ = find_sessions(Selection(raw))
+    assert first.covariates == {"age": 61.0, "sex": "F", "fma_le": 12.0, "days_since_stroke": 5.0}
+    assert second.covariates["days_since_stroke"] == 90.0
+    assert "age" not in emg.covariates
+
+
+def test_filter_file_selects_by_entity_and_compares_numbers(raw: Path, tmp_path: Path) -> None:
+    path = tmp_path / "filter.json"
+    path.write_text(json.dumps({"bold": {"run": 2}}))
+    unit = find_sessions(Selection(raw, participant_labels=("01",), filters=read_filter_file(path)))[0]
+    assert names(unit.bold) == ["sub-01_ses-01_task-rest_run-02_bold.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("no json", "not JSON"),
+        ('["bold"]', "must map"),
+        ('{"pet": {}}', "unknown key 'pet'"),
+        ('{"bold": {"colour": "red"}}', "unknown entity 'colour'"),
+    ],
+)
+def test_bad_filter_files_are_usage_errors(tmp_path: Path, content: str, message: str) -> None:
+    path = tmp_path / "filter.json"
+    path.write_text(content)
+    with pytest.raises(UsageError, match=message):
+        read_filter_file(path)
+
+
+def test_a_filter_file_that_is_not_there_is_an_input_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"none\.json"):
+        read_filter_file(tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        {"participant_labels": ("99",)},
+        {"session_labels": ("09",)},
+        {"task_labels": ("sleep",)},
+        {"filters": {"bold": {"run": "7"}}},
+        {"filters": {"t1w": {"acquisition": "x"}}},
+    ],
+)
+def test_what_matches_nothing_is_an_error(raw: Path, selection: dict) -> None:
+    with pytest.raises(NothingSelectedError):
+        find_sessions(Selection(raw, **selection))
+
+
+def test_a_named_subject_with_an_empty_folder_is_an_error(raw: Path) -> None:
+    (raw / "sub-04").mkdir()
+    with pytest.raises(NothingSelectedError, match="holds no data"):
+        find_sessions(Selection(raw, participant_labels=("04",)))
+    assert [unit.subject for unit in find_sessions(Selection(raw))].count("04") == 1
+
+
+def test_a_dataset_without_subjects_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(NothingSelectedError, match="no sub-"):
+        find_sessions(Selection(make_dataset(tmp_path / "raw")))
+
+
+def test_description_errors(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        read_description(tmp_path / "none")
+    file = tmp_path / "file"
+    file.write_text("x")
+    with pytest.raises(InputError, match="is a file"):
+        read_description(file)
+    with pytest.raises(NotBidsError, match=r"no dataset_description\.json"):
+        read_description(tmp_path)
+    (tmp_path / "dataset_description.json").write_text("{")
+    with pytest.raises(NotBidsError, match="JSON"):
+        read_description(tmp_path)
+    (tmp_path / "dataset_description.json").write_text('{"Name": "x"}')
+    with pytest.raises(NotBidsError, match="lacks BIDSVersion"):
+        read_description(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "sub-1_label-L_mask.nii.gz",
+        "sub-1_space-T1w_label-L_desc-lesion_mask.nii.gz",
+        "sub-1_label-lesion_roi.nii.gz",
+        "sub-1_label-lesion_mask.nii",
+        "sub-1_desc-acutelesion_mask.nii.gz",
+        "sub-1_space-MNI152NLin2009aSym_label-L_desc-T1lesion_mask.nii.gz",
+    ],
+)
+def test_lesion_masks_are_known_under_all_names(name: str) -> None:
+    assert LESION_NAME.search(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["sub-1_desc-brain_mask.nii.gz", "sub-1_label-GM_mask.nii.gz", "sub-1_label-L_probseg.nii.gz"]
+)
+def test_other_masks_are_not_lesions(name: str) -> None:
+    assert not LESION_NAME.search(name)
+
+
+def test_lesions_are_found_beside_and_under_derivatives_and_native_ones_win(raw: Path) -> None:
+    native = "derivatives/lesions/sub-01/ses-01/anat/sub-01_ses-01_label-L_desc-lesion_mask.nii.gz"
+    standard = "derivatives/lesions/sub-01/ses-01/anat/sub-01_ses-01_space-MNI152NLin6Asym_label-L_desc-lesion_mask.nii.gz"
+    without_t1w = standard.replace("ses-01", "ses-02")
+    make_dataset(raw, {native: None, standard: None, without_t1w: None})
+    first, second = find_sessions(Selection(raw, participant_labels=("01",)))
+    assert names(first.lesion) == [Path(native).name]
+    assert first.lesion[0].uri.startswith("bids:lesions:sub-01/")
+    assert names(second.lesion) == [Path(without_t1w).name]
+
+
+def test_maps_of_named_derivatives_are_taken_by_modality(raw: Path, tmp_path: Path) -> None:
+    other = make_dataset(
+        tmp_path / "maps",
+        {
+            "sub-02/dwi/sub-02_space-MNI152NLin6Asym_model-tensor_param-FA_dwimap.nii.gz": None,
+            "sub-02/dwi/sub-02_space-MNI152NLin6Asym_model-tensor_param-FA_dwimap.json": {"Units": "1"},
+            "sub-02/dwi/sub-02_model-tensor_param-MD_dwimap.nii.gz": None,
+            "sub-02/anat/sub-02_space-MNI152NLin6Asym_label-GM_probseg.nii.gz": None,
+        },
+    )
+    unit = find_sessions(Selection(raw, participant_labels=("02",), derivatives={"maps": other}))[0]
+    assert set(unit.maps) == {"fa", "gm"}
+    assert unit.maps["fa"].metadata == {"Units": "1"}
+
+
+def test_md_and_rd_do_not_match_each_other() -> None:
+    name = "sub-1_space-MNI152NLin2009aSym_res-2_model-tensor_param-rd_dwimap.nii.gz"
+    assert [modality for modality, pattern in MAP_NAMES.items() if pattern.search(name)] == ["rd"]
+
+
+def test_a_missing_derivatives_folder_is_an_input_error(raw: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--derivatives maps="):
+        find_sessions(Selection(raw, derivatives={"maps": tmp_path / "none"}))
+
+
+def test_only_what_the_modalities_need_is_taken(raw: Path) -> None:
+    unit = find_sessions(Selection(raw, participant_labels=("01",), modalities=("gm",)))[0]
+    assert unit.t1w
+    assert not unit.bold
+
+
+def test_the_database_is_reused_and_made_anew_when_files_change(raw: Path, tmp_path: Path) -> None:
+    selection = Selection(raw, participant_labels=("01",), database_dir=tmp_path / "db")
+    before = find_sessions(selection)
+    assert (tmp_path / "db" / "sub-01").is_dir()
+    assert [names(unit.inputs) for unit in find_sessions(selection)] == [names(unit.inputs) for unit in before]
+    make_dataset(raw, {"sub-01/ses-03/anat/sub-01_ses-03_T1w.nii.gz": None})
+    assert [unit.session for unit in find_sessions(selection)] == ["01", "02", "03"]
+
+
+def test_nothing_is_written_into_the_dataset(raw: Path) -> None:
+    before = sorted(raw.rglob("*"))
+    find_sessions(Selection(raw))
+    assert sorted(raw.rglob("*")) == before
+
+
+@pytest.mark.real
+def test_the_real_dataset_is_understood(real_data: Path) -> None:
+    units = {unit.subject: unit for unit in find_sessions(Selection(real_data / "bids_real_open"))}
+    assert len(units) == 9
+    assert len(units["01"].dwi) == 2
+    assert names(units["07"].eeg) == ["sub-07_task-square_eeg.set"]
+    assert len(units["08"].emg) == 3
+    assert "--task-label" in units["02"].left_out["sub-02_task-oneback_run-1_bold.nii.gz"]

@@ -1,0 +1,86 @@
+"""Executors: order, errors, and a process that dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+import pytest
+
+from bids_stroke import engine
+from bids_stroke.engine import InProcess, LocalProcesses, make_executor
+from bids_stroke.errors import DataError
+
+
+def work(task: str) -> str:
+    """Runs in a spawned process: the task says what happens."""
+    if task.startswith("die"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if task.startswith("fail"):
+        raise DataError(f"{task} is broken.", "Mend it.", "broken")
+    if task.startswith("slow"):
+        time.sleep(1)
+    return f"{task} done in {os.getpid()}"
+
+
+@pytest.mark.parametrize("executor", [InProcess(), LocalProcesses(2)])
+def test_results_and_errors_come_back_with_their_task(executor: engine.Executor) -> None:
+    results = dict(executor.run(["a", "fail b", "c"], work))
+    assert set(results) == {"a", "fail b", "c"}
+    assert str(results["a"]).startswith("a done")
+    error = results["fail b"]
+    assert isinstance(error, DataError)
+    assert (error.message, error.remedy, error.reason) == ("fail b is broken.", "Mend it.", "broken")
+
+
+def test_a_killed_process_takes_only_its_own_unit() -> None:
+    results = dict(LocalProcesses(2).run(["a", "die", "b", "c"], work))
+    assert isinstance(results["die"], DataError)
+    assert results["die"].reason == "process-killed"
+    assert all(isinstance(results[name], str) for name in "abc")
+
+
+def test_units_run_in_other_processes_and_at_the_same_time() -> None:
+    begin = time.monotonic()
+    pids = {str(result).split()[-1] for _, result in LocalProcesses(2).run(["slow a", "slow b"], work)}
+    assert len(pids) == 2
+    assert str(os.getpid()) not in pids
+    assert time.monotonic() - begin < 60
+
+
+def test_closing_starts_no_further_units() -> None:
+    run = LocalProcesses(1).run(["fail", "slow a", "slow b", "slow c"], work)
+    task, _ = next(run)
+    begin = time.monotonic()
+    run.close()
+    assert task == "fail"
+    assert time.monotonic() - begin < 2.9  # at most the one that was running has ended
+
+
+def test_one_unit_or_one_process_stays_here() -> None:
+    assert isinstance(make_executor(4, 1), InProcess)
+    assert isinstance(make_executor(1, 9), InProcess)
+    assert isinstance(make_executor(2, 9), LocalProcesses)
+
+
+def test_cpus_and_memory_respect_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 1 <= engine.available_cpus() <= (os.cpu_count() or 1)
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "1")
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "1000")
+    assert engine.available_cpus() == 1
+    assert engine.available_memory_gb() == pytest.approx(1000 * 2**20 / 1e9)
+
+
+def test_threads_are_capped_and_caches_kept_out_of_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for variable in (*engine.THREAD_VARIABLES, "MNE_DONTWRITE_HOME", "MNE_LOGGING_LEVEL"):
+        monkeypatch.setenv(variable, "7")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "mine")
+    monkeypatch.setenv("MPLCONFIGDIR", "x")  # so that it is restored
+    monkeypatch.delenv("MPLCONFIGDIR")
+    engine.prepare_environment(2, tmp_path)
+    assert {os.environ[variable] for variable in engine.THREAD_VARIABLES} == {"2"}
+    assert os.environ["NUMBA_CACHE_DIR"] == "mine"
+    assert Path(os.environ["MPLCONFIGDIR"]).is_dir()
+    assert Path(os.environ["MPLCONFIGDIR"]).is_relative_to(tmp_path)

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from bids_stroke.errors import InputError
+from bids_stroke.evaluate import Evaluation, evaluate, evaluation_json
+from bids_stroke.settings import Settings, TrainingSettings
+
+QUICK = Settings(training=TrainingSettings(bootstrap=300, permutations=199))
+
+
+def cohort(n: int = 80, seed: int = 0, signal: float = 2.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    score = rng.uniform(2, 34, n).round()
+    poor = (score <= 17).astype(int)
+    latent = signal * (poor - 0.5)
+
+    def probability(noise: float) -> np.ndarray:
+        return 1 / (1 + np.exp(-(latent + rng.normal(0, noise, n))))
+
+    return pd.DataFrame(
+        {
+            "participant_id": [f"sub-{i:03d}" for i in range(n)],
+            "session_id": "n/a",
+            "score": score,
+            "poor": poor,
+            "probability_poor": probability(1.0),
+            "predicted_score": score + rng.normal(0, 4, n),
+            "p_fa": probability(2.0),
+            "p_eegemg": np.where(rng.random(n) < 0.8, rng.random(n), np.nan),
+            "baseline_clinical": rng.random(n),
+        }
+    )
+
+
+def value(evaluation: Evaluation, model: str, metric: str, column: str = "value") -> float:
+    table = evaluation.metrics
+    rows = table[(table["model"] == model) & (table["metric"] == metric)]
+    assert len(rows) == 1
+    return rows[column].item()
+
+
+def test_every_model_has_every_metric_with_an_interval_around_it() -> None:
+    table = cohort()
+    result = evaluate(table, QUICK)
+    assert set(result.metrics["model"]) == {"fusion", "fa", "eegemg", "clinical"}
+    assert set(result.metrics.query("model == 'fa'")["kind"]) == {"member"}
+    assert (
+        result.metrics.groupby("model").size() == pd.Series({"clinical": 9, "eegemg": 9, "fa": 9, "fusion": 11})
+    ).all()
+    assert value(result, "fusion", "auc") == pytest.approx(roc_auc_score(table["poor"], table["probability_poor"]))
+    filled = result.metrics.dropna(subset=["low", "high"])
+    assert len(filled) == len(result.metrics)
+    assert ((filled["low"] <= filled["value"]) & (filled["value"] <= filled["high"])).all()
+    assert value(result, "eegemg", "auc", "n") == table["p_eegemg"].notna().sum() < len(table)
+
+
+def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    """AUC of two unit-variance normals one standard deviation apart is Phi(1 / sqrt(2)) = 0.760."""
+    covered = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        poor = np.repeat([0, 1], 40)
+        probability = 1 / (1 + np.exp(-(poor - 0.5 + rng.normal(size=80))))
+        names = [f"sub-{i:02d}" for i in range(80)]
+        table = pd.DataFrame({"participant_id": names, "poor": poor, "probability_poor": probability})
+        result = evaluate(table, QUICK)
+        covered += value(result, "fusion", "auc", "low") <= 0.7602 <= value(result, "fusion", "auc", "high")
+    assert 51 <= covered <= 60
+
+
+def test_planted_signal_is_found_and_noise_is_not() -> None:
+    result = evaluate(cohort(), QUICK)
+    assert result.permutation_p == pytest.approx(1 / 200)
+    against = result.comparisons.set_index("model")
+    assert against.loc["clinical", "low"] > 0 and against.loc["clinical", "p_delong"] < 0.001
+    null = evaluate(cohort(signal=0.0), QUICK)
+    assert value(null, "fusion", "auc", "low") < 0.5 < value(null, "fusion", "auc", "high")
+    assert null.permutation_p is not None and null.permutation_p > 0.05
+
+
+def test_comparison_uses_the_participants_that_both_have() -> None:
+    table = cohort()
+    result = evaluate(table, QUICK).comparisons.set_index("model")
+    both = table.dropna(subset=["p_eegemg"])
+    assert result.loc["eegemg", "n"] == len(both)
+    assert result.loc["eegemg", "auc_fusion"] == pytest.approx(roc_auc_score(both["poor"], both["probability_poor"]))
+    assert result.loc["eegemg", "difference"] == pytest.approx(
+        result.loc["eegemg", "auc_fusion"] - result.loc["eegemg", "auc"]
+    )
+
+
+def test_sessions_and_repeats_count_once() -> None:
+    table = cohort(40)
+    again = table.assign(session_id="ses-02", probability_poor=1 - table["probability_poor"])
+    result = evaluate(pd.concat([table, again]), QUICK)
+    assert result.n == 40
+    assert result.participants["probability_poor"].to_numpy() == pytest.approx(np.full(40, 0.5))
+    assert any("once per participant" in note for note in result.notes)
+
+
+def test_outcome_that_differs_between_sessions_follows_the_mean_score() -> None:
+    table = cohort(40)
+    first = table.iloc[[0]].assign(score=10.0, poor=1, participant_id="sub-x")
+    second = table.iloc[[0]].assign(score=30.0, poor=0, participant_id="sub-x", session_id="ses-02")
+    result = evaluate(pd.concat([table, first, second]), QUICK)
+    person = result.participants.set_index("participant_id").loc["sub-x"]
+    assert person["score"] == 20 and person["poor"] == 0  # 20 > 17
+    assert any("sub-x" in note for note in result.notes)
+
+
+def test_rows_without_outcome_prediction_or_independence_are_named() -> None:
+    table = cohort(40).astype({"poor": float})
+    table.loc[0, ["poor", "score"]] = np.nan
+    table.loc[1, "probability_poor"] = np.nan
+    table["excluded"] = None
+    table.loc[2, "excluded"] = "in-training-set"
+    result = evaluate(table, QUICK)
+    assert result.n == 37
+    reasons = dict(zip(result.left_out["participant_id"], result.left_out["reason"], strict=True))
+    assert reasons == {"sub-000": "no-outcome", "sub-001": "no-prediction", "sub-002": "in-training-set"}
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [
+        (lambda t: t[t["poor"] == 1], "only one kind of outcome"),
+        (lambda t: t.head(6), "too few participants"),
+        (lambda t: pd.concat([t[t["poor"] == 0], t[t["poor"] == 1].head(3)]), "too few of one outcome"),
+        (lambda t: t.head(0), "only one kind of outcome"),
+    ],
+)
+def test_too_few_outcomes_give_null_with_a_reason(keep, words: str) -> None:  # type: ignore[no-untyped-def]
+    result = evaluate(keep(cohort(40).drop(columns="p_eegemg")), QUICK)
+    rows = result.metrics[~result.metrics["metric"].isin(["r2", "mae"])]
+    assert rows[["value", "low", "high"]].isna().all(axis=None)
+    assert rows["reason"].str.contains(words).all()
+    assert result.permutation_p is None
+    assert result.comparisons["reason"].str.contains(words).all()
+
+
+def test_perfect_predictions_do_not_invent_a_slope() -> None:
+    table = cohort(40).drop(columns=["p_fa", "p_eegemg", "baseline_clinical"])
+    table["probability_poor"] = 0.1 + 0.8 * table["poor"]
+    result = evaluate(table, QUICK)
+    assert value(result, "fusion", "auc") == 1
+    assert np.isnan(value(result, "fusion", "calibration_slope"))
+    assert "separate" in str(value(result, "fusion", "calibration_slope", "reason"))
+
+
+def test_order_of_rows_and_second_run_do_not_matter() -> None:
+    table = cohort(50)
+    first, second = evaluate(table, QUICK), evaluate(table.sample(frac=1, random_state=3), QUICK)
+    pd.testing.assert_frame_equal(first.metrics, second.metrics)
+    pd.testing.assert_frame_equal(first.comparisons, second.comparisons)
+    other = evaluate(table, QUICK.model_copy(update={"seed": 7}))
+    assert not other.metrics["low"].equals(first.metrics["low"])
+
+
+def test_json_has_null_instead_of_nan() -> None:
+    text = json.dumps(evaluation_json(evaluate(cohort(8), QUICK)), allow_nan=False)
+    assert json.loads(text)["metrics"][0]["value"] is None
+    assert json.loads(text)["positive_class"] == "poor"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"probability_poor": 1.5}, "not between 0 and 1"), ({"p_fa": -0.1}, "Column p_fa")],
+)
+def test_wrong_probability_is_refused(change: dict[str, float], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        evaluate(cohort(20).assign(**change), QUICK)
+
+
+def test_missing_column_is_named() -> None:
+    with pytest.raises(InputError, match="probability_poor"):
+        evaluate(cohort(20).drop(columns="probability_poor"), QUICK)
+
+
+def test_two_thousand_draws_of_a_hundred_participants_take_seconds() -> None:
+    table = cohort(100)
+    for index in range(8):
+        table[f"p_extra{index}"] = np.random.default_rng(index).random(100)
+    start = time.process_time()
+    evaluate(table, Settings())
+    assert time.process_time() - start < 20
