@@ -196,9 +196,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     show_traceback = any(re.fullmatch(r"-v{2,}", argument) for argument in arguments)
     try:
-        command.main(args=arguments, prog_name="bids_stroke", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        sys.exit(command.main(args=arguments, prog_name="bids_stroke", standalone_mode=False))
     except click.exceptions.Abort:
         sys.exit("Stopped.")
     except click.UsageError as error:

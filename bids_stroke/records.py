@@ -126,6 +126,8 @@ class Member:
     network: str
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the network's constructor."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """Options of the modality's reader (features.py), such as the scale of a map or the size of a slice."""
 
 
 @dataclass(frozen=True)

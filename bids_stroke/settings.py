@@ -77,8 +77,22 @@ class TrainingSettings(_Frozen):
     batch_size: Annotated[int, Field(ge=1)] = 8
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")] = "ensemble"
+    """Of the model: its folder under ``models/``."""
+    samples_per_epoch: Annotated[int, Field(ge=1)] = 8
+    """Slices or windows drawn from each unit in each epoch."""
+    score_weight: Annotated[float, Field(ge=0)] = 0.5
+    """Share of the loss of the continuous score beside that of good and poor."""
+    gradient_clip: Annotated[float, Field(gt=0)] = 1.0
+    """Largest norm of the gradient."""
+    augment: bool = True
+    """Small random changes of the training samples."""
+    coverage: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
+    """Of the conformal sets behind poor, good and abstain."""
     members: dict[str, dict[str, Any]] = Field(default_factory=dict)
-    """Member name -> {modality, network, and the network's own arguments}; empty: one member per modality."""
+    """Member name -> {modality, network, inputs (options of the reader), training (epochs, patience, batch_size,
+    learning_rate, weight_decay, samples_per_epoch of this member), and the network's own arguments}; empty: one
+    member per modality."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     permutations: Annotated[int, Field(ge=100)] = 1000
     demonstration: bool = False

@@ -100,9 +100,7 @@ def verify(folder: Path) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point, with the messages and exit codes of the app."""
     try:
-        command.main(args=arguments, prog_name="bids_stroke_tools", standalone_mode=False)
-    except click.exceptions.Exit as stop:
-        sys.exit(stop.exit_code)
+        sys.exit(command.main(args=arguments, prog_name="bids_stroke_tools", standalone_mode=False))
     except click.UsageError as error:
         error.show()
         sys.exit(2)

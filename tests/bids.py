@@ -10,7 +10,7 @@ from typing import Any
 DESCRIPTION = {"Name": "Test cohort", "BIDSVersion": "1.11.1", "DatasetType": "raw"}
 
 
-def make_dataset(root: Path, files: Mapping[str, Any] = {}) -> Path:  # noqa: B006 (never changed)
+def make_dataset(root: Path, files: Mapping[str, Any] = {}) -> Path:
     """Write a dataset: JSON for dictionaries, text for strings, an empty file for None."""
     for name, content in {"dataset_description.json": DESCRIPTION, **files}.items():
         path = root / name

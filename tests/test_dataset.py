@@ -162,7 +162,9 @@ def test_other_masks_are_not_lesions(name: str) -> None:
 
 def test_lesions_are_found_beside_and_under_derivatives_and_native_ones_win(raw: Path) -> None:
     native = "derivatives/lesions/sub-01/ses-01/anat/sub-01_ses-01_label-L_desc-lesion_mask.nii.gz"
-    standard = "derivatives/lesions/sub-01/ses-01/anat/sub-01_ses-01_space-MNI152NLin6Asym_label-L_desc-lesion_mask.nii.gz"
+    standard = (
+        "derivatives/lesions/sub-01/ses-01/anat/sub-01_ses-01_space-MNI152NLin6Asym_label-L_desc-lesion_mask.nii.gz"
+    )
     without_t1w = standard.replace("ses-01", "ses-02")
     make_dataset(raw, {native: None, standard: None, without_t1w: None})
     first, second = find_sessions(Selection(raw, participant_labels=("01",)))

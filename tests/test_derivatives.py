@@ -99,4 +99,4 @@ def test_dataset_files(tmp_path: Path) -> None:
     ignored = (tmp_path / ".bidsignore").read_text().split()
     assert "*_dwimap.*" in ignored
     assert not any(line.endswith("/") for line in ignored)
-    assert derivatives.BIDSIGNORE == tuple(ignored)
+    assert tuple(ignored) == derivatives.BIDSIGNORE

@@ -18,7 +18,9 @@ def done(tmp_path: Path):
     root.mkdir()
     for path in (tmp_path / "in.txt", root / "a.txt", root / "b.txt"):
         path.write_text(path.name)
-    report = StepReport({"fa": (root / "a.txt",)}, {"md": "why"}, {"volume_ml": 1.5}, ("careful",), {"b": root / "b.txt"})
+    report = StepReport(
+        {"fa": (root / "a.txt",)}, {"md": "why"}, {"volume_ml": 1.5}, ("careful",), {"b": root / "b.txt"}
+    )
     write_manifest(tmp_path / "m.json", root, make_manifest(root, "key", [tmp_path / "in.txt"], [], report))
     return tmp_path, root, report
 

@@ -8,7 +8,7 @@ from dipy.reconst.dti import TensorModel
 
 from bids_stroke.simulate.anatomy import bias_field, simulate_t1w
 from bids_stroke.simulate.bold import network_maps, simulate_bold, slow_signal
-from bids_stroke.simulate.diffusion import move_volume, simulate_dwi, to_fsl
+from bids_stroke.simulate.diffusion import Degeneration, move_volume, simulate_dwi, to_fsl
 from bids_stroke.simulate.head import Pose, add_rician_noise, draw_head, draw_pose, scanner_affine, view
 from bids_stroke.simulate.lesion import Lesion
 from bids_stroke.simulate.options import RESOLUTIONS
@@ -172,7 +172,7 @@ def diffusion(request):
     pose = Pose(draw_pose(np.random.default_rng(9), 12.0, 2.0).rotation)
     head = a_head(side).moved(pose)
     sizes = RESOLUTIONS["example"]
-    series = simulate_dwi(head, sizes, 0.9, first_axis_left, 0.45, np.random.default_rng(2))
+    series = simulate_dwi(head, sizes, Degeneration(0.9, 0.45), first_axis_left, np.random.default_rng(2))
     seen = view(head, sizes.dwi_shape, series.image.affine)
     ipsilesional = seen.points[..., 0] * (1 if side == "R" else -1) > 0
     return head, series, seen, ipsilesional, tensor_fit(series)
@@ -219,7 +219,7 @@ def test_series_has_b0s_first_and_unit_gradients(diffusion):
 
 def test_without_degeneration_the_sides_are_equal():
     head = a_head("R")
-    series = simulate_dwi(head, RESOLUTIONS["example"], 0.0, True, 0.45, np.random.default_rng(2))
+    series = simulate_dwi(head, RESOLUTIONS["example"], Degeneration(0.0, 0.45), True, np.random.default_rng(2))
     seen = view(head, RESOLUTIONS["example"].dwi_shape, series.image.affine)
     fa = tensor_fit(series)[0]
     low = (seen.share("tract") > 0.6) & (seen.share("arc") < 0.35)

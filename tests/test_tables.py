@@ -37,7 +37,7 @@ def test_an_outcome_that_is_no_number_names_file_and_person(tmp_path: Path) -> N
 def test_a_column_that_no_table_has_is_a_usage_error(tmp_path: Path) -> None:
     root = make_dataset(tmp_path, {"participants.tsv": "participant_id\tage\nsub-01\t50\n"})
     check_outcome_column(root, "age")
-    with pytest.raises(UsageError, match="no table of .* has a column 'fma_le'"):
+    with pytest.raises(UsageError, match=r"no table of .* has a column 'fma_le'"):
         check_outcome_column(root, "fma_le")
 
 

@@ -18,7 +18,7 @@ from bids_stroke.errors import OutputError
 from bids_stroke.simulate import description
 from bids_stroke.simulate.anatomy import T1W_SIDECAR, simulate_t1w
 from bids_stroke.simulate.bold import BOLD_SIDECAR, simulate_bold
-from bids_stroke.simulate.diffusion import DWI_SIDECAR, DwiSeries, simulate_dwi
+from bids_stroke.simulate.diffusion import DWI_SIDECAR, Degeneration, DwiSeries, simulate_dwi
 from bids_stroke.simulate.eegemg import TASK, simulate_recording, write_recording
 from bids_stroke.simulate.head import draw_head, draw_pose
 from bids_stroke.simulate.options import MODALITIES, CohortOptions, Resolution
@@ -174,9 +174,9 @@ def _write_visit(out: Path, person: Person, visit: Visit, sizes: Resolution, see
     if "dwi" in visit.modalities:
         rng = seeds.rng("dwi")
         # Degeneration goes on for weeks after the stroke (Thomalla et al., NeuroImage 2004).
-        degeneration = person.load * (1.0 if seeds.later else 0.8)
+        degeneration = Degeneration(person.load * (1.0 if seeds.later else 0.8), person.arc)
         moved = head.moved(draw_pose(rng, 1.0, 2.0))
-        series = simulate_dwi(moved, sizes, degeneration, first_axis_left, person.arc, rng)
+        series = simulate_dwi(moved, sizes, degeneration, first_axis_left, rng)
         _write_dwi(folder / "dwi" / f"{prefix}_dwi.nii.gz", series)
     if "bold" in visit.modalities:
         rng = seeds.rng("bold")

@@ -65,7 +65,7 @@ def lesions_description() -> dict[str, Any]:
 
 def readme(name: str, command: str) -> str:
     """README of a synthetic dataset, with the command that made it."""
-    muscles = ", ".join(f"`{channel}` ({muscle})" for channel, muscle in EMG_CHANNELS.items())
+    muscles = "\n".join(f"- `{channel}`: {muscle}" for channel, muscle in EMG_CHANNELS.items())
     return f"""# {name}
 
 Nobody's data: everything here is synthetic. It was made by
@@ -78,7 +78,9 @@ Each synthetic patient has one anatomy (the MNI152 template, deformed) and one l
 diffusion (the corticospinal tract of the lesion's side has degenerated below it), resting-state BOLD, and EEG with leg
 EMG during flexion and extension (`task-{TASK}`). Lesion masks are under `derivatives/lesions`, on the grid of the T1w
 image. Some patients lack some modalities, as in life. EMG is either part of the EEG file (channels of type EMG) or a
-file of its own under `emg/`, on the same clock. EMG channels: {muscles}.
+file of its own under `emg/`, on the same clock. Its channels:
+
+{muscles}
 
 `fma_le`, the outcome in `participants.tsv`, was computed from the tract's lesion load, age and the cortico-muscular
 coupling, plus noise; these causes are in `sourcedata/truth.tsv`. Whatever is found in these data says nothing about

@@ -41,6 +41,14 @@ DWI_SIDECAR: dict[str, Any] = {
 
 
 @dataclass(frozen=True)
+class Degeneration:
+    """How far the tract has degenerated (0-1) below a position on it (0 medulla, 1 cortex)."""
+
+    share: float
+    arc: float
+
+
+@dataclass(frozen=True)
 class DwiSeries:
     """A diffusion series as it comes from the scanner.
 
@@ -61,7 +69,7 @@ class DwiSeries:
 
 
 def simulate_dwi(
-    head: Head, sizes: Resolution, degeneration: float, first_axis_left: bool, arc: float, rng: np.random.Generator
+    head: Head, sizes: Resolution, degeneration: Degeneration, first_axis_left: bool, rng: np.random.Generator
 ) -> DwiSeries:
     """Acquire a diffusion series.
 
@@ -71,19 +79,17 @@ def simulate_dwi(
         The head.
     sizes : Resolution
         Voxels and volumes.
-    degeneration : float
-        0-1: how far the ipsilesional tract has degenerated below the lesion.
+    degeneration : Degeneration
+        Of the tract on the lesion's side.
     first_axis_left : bool
         LAS (True) or RAS (False) storage.
-    arc : float
-        Where the tract is cut (``lesion.tract_load``).
     rng : numpy Generator
         Noise, motion.
     """
     tilt = Rotation.from_euler("x", rng.uniform(-12, 0), degrees=True).as_matrix()
     affine = scanner_affine(sizes.dwi_shape, sizes.dwi_mm, tilt, first_axis_left)
     seen = view(head, sizes.dwi_shape, affine)
-    compartments = _compartments(seen, head.lesion.side, degeneration, arc)
+    compartments = _compartments(seen, head.lesion.side, degeneration)
     world = _spread_directions(sizes.n_directions)
     gradients = np.concatenate([np.zeros((sizes.n_b0, 3)), world])
     bvals = np.where(np.any(gradients != 0, axis=1), B_VALUE, 0.0)
@@ -137,13 +143,13 @@ class _Compartment:
     dyad: Volume | None = None
 
 
-def _compartments(seen: View, side: str, degeneration: float, arc: float) -> list[_Compartment]:
+def _compartments(seen: View, side: str, degeneration: Degeneration) -> list[_Compartment]:
     shares = seen.tissues()
     parts = [_Compartment(_S0[name] * shares[name], value, 0.0) for name, value in _ISOTROPIC.items()]
     alive = 1 - seen.lesion
     tract = seen.share("tract")
     ipsilesional = seen.points[..., 0] * (1 if side == "R" else -1) > 0
-    below = np.clip((arc + 0.03 - seen.share("arc")) / 0.06, 0, 1) * ipsilesional * degeneration
+    below = np.clip((degeneration.arc + 0.03 - seen.share("arc")) / 0.06, 0, 1) * ipsilesional * degeneration.share
     axial, radial = ((a + below * (b - a)).astype(np.float32) for a, b in zip(_TRACT, _TRACT_DEGENERATED, strict=True))
     fibre = np.clip(seen.share("wm") - tract, 0, None)
     kinds: list[tuple[Volume, str, Volume | float, Volume | float]] = [

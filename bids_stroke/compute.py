@@ -1,0 +1,54 @@
+"""Where and how tensors are computed: device, precision, reproducibility."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from bids_stroke.errors import UsageError
+
+
+def resolve_device(device: str) -> torch.device:
+    """``auto`` is the first GPU, else the CPU; an explicit GPU never falls back.
+
+    Raises
+    ------
+    UsageError
+        The device is not known, or there is no such GPU.
+    """
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if device == "auto":
+        return torch.device("cuda:0" if count else "cpu")
+    if device == "cpu":
+        return torch.device("cpu")
+    match = re.fullmatch(r"cuda(?::(\d+))?", device)
+    if match is None:
+        raise UsageError(f"Device {device!r} is not known.", "Use auto, cpu, cuda or cuda:N.")
+    number = int(match[1] or 0)
+    if number >= count:
+        raise UsageError(f"Device {device}: there are {count} CUDA devices here.", "Use --device auto or cpu.")
+    return torch.device(f"cuda:{number}")
+
+
+@contextmanager
+def reproducible(device: torch.device, seed: int) -> Iterator[None]:
+    """Seed torch, and on the CPU let only deterministic algorithms run; everything is as before afterwards."""
+    devices = [device.index or 0] if device.type == "cuda" else []
+    before = torch.are_deterministic_algorithms_enabled()
+    with torch.random.fork_rng(devices):
+        torch.manual_seed(seed)
+        torch.use_deterministic_algorithms(device.type == "cpu" or before)
+        try:
+            yield
+        finally:
+            torch.use_deterministic_algorithms(before)
+
+
+@contextmanager
+def precision_of(device: torch.device, precision: str) -> Iterator[None]:
+    """Mixed precision where asked for (``bf16``)."""
+    with torch.autocast(device.type, dtype=torch.bfloat16, enabled=precision == "bf16"):
+        yield

@@ -1,0 +1,115 @@
+"""From the members' probabilities to one calibrated probability, its interval and a decision (pure numpy)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import expit, logit
+
+Array = NDArray[np.float64]
+
+PROBABILITY_LIMIT = 1e-3
+"""Probabilities are kept this far from 0 and 1 before their logit is taken."""
+INTERVAL_Z = 1.6448536269514722
+"""Standard normal quantile of a two-sided 90 % interval."""
+
+
+def clipped_logit(probability: Array | float) -> Array:
+    """Logit of a probability, finite also at 0 and 1."""
+    return np.asarray(logit(np.clip(probability, PROBABILITY_LIMIT, 1 - PROBABILITY_LIMIT)))
+
+
+def renormalise(weights: Array, present: NDArray[np.bool_]) -> Array:
+    """Fusion weights over the members that are present: (n, members), rows sum to 1 (0 where nobody is)."""
+    kept = np.where(present, weights, 0.0)
+    total = kept.sum(axis=-1, keepdims=True)
+    return np.divide(kept, total, out=np.zeros_like(kept), where=total > 0)
+
+
+def fuse(values: Array, weights: Array) -> Array:
+    """Weighted mean over the members present.
+
+    Parameters
+    ----------
+    values : (n, members) float64
+        Probabilities or scores, NaN where a member is missing.
+    weights : (members,) float64
+        On the simplex.
+
+    Returns
+    -------
+    (n,) float64
+        NaN where every member is missing.
+    """
+    present = np.isfinite(values)
+    fused = (renormalise(weights, present) * np.where(present, values, 0.0)).sum(axis=-1)
+    return np.where(present.any(axis=-1), fused, np.nan)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """How a fused probability becomes a calibrated one, with an interval and a decision.
+
+    The calibrated logit is ``intercept + logit / temperature``. Fitted on out-of-fold predictions only.
+
+    Attributes
+    ----------
+    temperature : float
+        Above 1: the members were too sure.
+    intercept : float
+        Logit shift: the members are trained with balanced classes.
+    covariance : 2 x 2 tuple
+        Sampling covariance of (intercept, 1 / temperature).
+    disagreement : float
+        Root mean square distance of a member's logit from the fused one.
+    quantiles : tuple of float
+        Class-conditional split-conformal quantiles of 1 - probability of the true class: poor, good.
+    coverage : float
+        Wanted coverage of the conformal sets, 0.9.
+    """
+
+    temperature: float = 1.0
+    intercept: float = 0.0
+    covariance: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0))
+    disagreement: float = 0.0
+    quantiles: tuple[float, float] = (1.0, 1.0)
+    coverage: float = 0.9
+
+    def apply(self, fused: Array) -> Array:
+        """Calibrated probabilities of fused ones."""
+        return np.asarray(expit(self.intercept + clipped_logit(fused) / self.temperature))
+
+    def interval(self, fused: float, weights: Array) -> tuple[float, float]:
+        """90 % interval of a calibrated probability.
+
+        Parameters
+        ----------
+        fused : float
+            Before calibration.
+        weights : (members,) float64
+            Weights used for this unit, renormalised.
+
+        Notes
+        -----
+        Normal on the logit scale, with the sum of two variances: that of the calibration, by the delta method
+        from the covariance of its two numbers, and that of a weighted mean of members which scatter by
+        ``disagreement`` around it, so that fewer members give a wider interval. It says how uncertain the
+        probability is; how uncertain the person's outcome is, the probability itself says.
+        """
+        value = float(clipped_logit(fused))
+        slope = 1 / self.temperature
+        direction = np.array([1.0, value])
+        calibration = float(direction @ np.array(self.covariance) @ direction)
+        members = (slope * self.disagreement) ** 2 * float((weights**2).sum())
+        centre, half = self.intercept + slope * value, INTERVAL_Z * np.sqrt(calibration + members)
+        return float(expit(centre - half)), float(expit(centre + half))
+
+    def decide(self, probability: float) -> str:
+        """``poor`` or ``good`` where the conformal set holds only that class, else ``abstain``."""
+        poor = 1 - probability <= self.quantiles[0]
+        good = probability <= self.quantiles[1]
+        if poor == good:
+            return "abstain"
+        return "poor" if poor else "good"

@@ -1,0 +1,158 @@
+"""Reading images so that a broken file is named once, and the bridge between nibabel and SimpleITK."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+from typing import Any, cast
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+from nibabel.filebasedimages import ImageFileError
+from nibabel.spatialimages import HeaderDataError
+
+from bids_stroke.errors import DataError
+
+FloatArray = npt.NDArray[np.float32]
+
+_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_READ_AGAIN = "Copy or convert the file again, or leave this subject out."
+
+
+def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
+    """Read an image and check it once, so that no later step has to.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI file.
+    ndim : {3, 4}
+        Dimensions wanted. A trailing axis of length 1 is dropped, or added for ``ndim=4``.
+
+    Returns
+    -------
+    nib.Nifti1Image
+        float32 data in memory, scaled as the header says, with a header that holds only what is right: affine,
+        voxel sizes (from the affine), units, orientation codes and TR.
+
+    Raises
+    ------
+    DataError
+        Unreadable or truncated file, wrong number of dimensions, colour or complex values, NaN or infinite voxels,
+        an affine that holds NaN or is singular. The message names the file and the remedy.
+    """
+    try:
+        source = cast(nib.Nifti1Image, nib.load(path))
+        kind = source.header.get_data_dtype().kind
+        if kind not in "biuf":
+            raise DataError(f"{path}: datatype {source.header.get_data_dtype()} is not a number.", _READ_AGAIN)
+        data = np.asarray(source.dataobj, dtype=np.float32)
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path} cannot be read: {text}.", _READ_AGAIN, reason="unreadable-image") from error
+    data = _with_dimensions(path, data, ndim)
+    bad = int(data.size - np.isfinite(data).sum())
+    if bad:
+        message = f"{path} holds {bad} of {data.size} voxels that are NaN or infinite."
+        raise DataError(message, "Repair the image or leave this subject out.", reason="not-finite")
+    affine = source.affine
+    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
+        message = f"{path}: the affine (sform/qform) holds NaN or is singular."
+        raise DataError(message, "Repair the header's sform or qform.", reason="bad-affine")
+    return _clean(data, source)
+
+
+def _with_dimensions(path: Path, data: FloatArray, ndim: int) -> FloatArray:
+    while data.ndim > ndim and data.shape[-1] == 1:
+        data = data[..., 0]
+    if data.ndim == 3 and ndim == 4:
+        data = data[..., None]
+    if data.ndim != ndim or min(data.shape) < 1 or min(data.shape[:3]) < 2:
+        message = f"{path} has shape {data.shape}: a {ndim}D image is needed."
+        raise DataError(message, "Check that the right file has this name.", reason="wrong-dimensions")
+    return data
+
+
+def _clean(data: FloatArray, source: nib.Nifti1Image) -> nib.Nifti1Image:
+    """A new image whose header does not carry the old one's oddities (NaN pixdims occur in the wild)."""
+    image = nib.Nifti1Image(data, source.affine)
+    header = source.header
+    if not isinstance(header, nib.Nifti1Header):
+        return image
+    image.header.set_xyzt_units("mm", "sec" if data.ndim == 4 else None)
+    codes = [int(header["sform_code"]), int(header["qform_code"])]
+    image.set_sform(source.affine, code=codes[0] or codes[1])
+    image.set_qform(source.affine, code=codes[1] or codes[0])
+    zooms = header.get_zooms()
+    if data.ndim == 4 and len(zooms) > 3 and np.isfinite(zooms[3]):
+        unit = header.get_xyzt_units()[1]
+        seconds = float(zooms[3]) * {"msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
+        image.header.set_zooms((*image.header.get_zooms()[:3], seconds))
+    return image
+
+
+def orientation_known(image: nib.Nifti1Image) -> bool:
+    """Whether the header says how the voxels lie in space (without sform and qform, left and right are a guess)."""
+    return bool(image.header["sform_code"] > 0 or image.header["qform_code"] > 0)
+
+
+def array(image: nib.Nifti1Image) -> FloatArray:
+    """Voxels as float32, without a copy where they already are."""
+    return np.asarray(image.dataobj, dtype=np.float32)
+
+
+def same_grid(first: nib.Nifti1Image, second: nib.Nifti1Image, tolerance_mm: float = 1e-2) -> bool:
+    """Whether two images share their spatial shape and affine."""
+    close = np.allclose(first.affine, second.affine, atol=tolerance_mm)
+    return bool(first.shape[:3] == second.shape[:3] and close)
+
+
+def voxel_ml(image: nib.Nifti1Image) -> float:
+    """Volume of a voxel in millilitres."""
+    return float(abs(np.linalg.det(image.affine[:3, :3]))) / 1000.0
+
+
+def like(image: nib.Nifti1Image, data: npt.NDArray[Any]) -> nib.Nifti1Image:
+    """New data on an image's grid, with its affine and orientation codes."""
+    result = nib.Nifti1Image(data, image.affine)
+    result.header.set_xyzt_units("mm", "sec" if data.ndim == 4 else None)
+    code = max(int(image.header["sform_code"]), int(image.header["qform_code"]))
+    result.set_sform(image.affine, code=code)
+    result.set_qform(image.affine, code=code)
+    return result
+
+
+def to_sitk(image: nib.Nifti1Image) -> sitk.Image:
+    """3D float32 image for SimpleITK, with the same place in space (ITK's world is LPS, nibabel's RAS)."""
+    return array_to_sitk(array(image), image.affine)
+
+
+def array_to_sitk(
+    data: npt.NDArray[np.floating[Any]], affine: npt.NDArray[np.float64], *, vector: bool = False
+) -> sitk.Image:
+    """Array (x, y, z) or, for vectors, (x, y, z, components) with its RAS affine -> SimpleITK image."""
+    axes = (2, 1, 0, 3) if vector else (2, 1, 0)
+    result = sitk.GetImageFromArray(np.ascontiguousarray(np.transpose(data, axes)), isVector=vector)
+    lps = _LPS @ affine
+    spacing = np.linalg.norm(lps[:3, :3], axis=0)
+    result.SetSpacing([float(value) for value in spacing])
+    result.SetOrigin([float(value) for value in lps[:3, 3]])
+    result.SetDirection([float(value) for value in (lps[:3, :3] / spacing).ravel()])
+    return result
+
+
+def sitk_array(image: sitk.Image) -> FloatArray:
+    """SimpleITK image -> array (x, y, z[, components]), float32."""
+    data = sitk.GetArrayFromImage(image)
+    axes = (2, 1, 0, 3) if data.ndim == 4 else (2, 1, 0)
+    return np.ascontiguousarray(np.transpose(data, axes), dtype=np.float32)
+
+
+def sitk_affine(image: sitk.Image) -> npt.NDArray[np.float64]:
+    """RAS affine of a SimpleITK image."""
+    affine = np.eye(4)
+    affine[:3, :3] = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
+    affine[:3, 3] = image.GetOrigin()
+    return np.asarray(_LPS @ affine)

@@ -1,0 +1,1 @@
+"""Reports: figures of each unit, one page a participant, one page for the group."""

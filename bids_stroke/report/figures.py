@@ -1,0 +1,196 @@
+"""Pictures of one unit: what was computed, so that a person can judge whether it is right."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from matplotlib.figure import Figure
+from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
+
+from bids_stroke.derivatives import Outputs
+from bids_stroke.records import StepReport
+from bids_stroke.report.brain import Outline, Panel, draw_slices, slice_heights
+from bids_stroke.report.signals import draw_recording, find_recordings
+
+CAPTIONS: Mapping[str, tuple[str, str]] = {
+    "tissues": (
+        "Tissues on the T1-weighted image",
+        "Contours where grey matter (orange) and white matter (blue) become more likely than not, on the person's own "
+        "T1-weighted image. They should follow the edges of the cortex and spare the lesion.",
+    ),
+    "standard": (
+        "T1-weighted image in standard space",
+        "The outline of the standard brain (yellow) should follow the edge of this brain, with the midline in the "
+        "middle. Where it does not, every map of this unit is misplaced.",
+    ),
+    "lesion": (
+        "Lesion in standard space",
+        "The lesion mask (red contour) as used. It should lie on the side and in the place that is known clinically.",
+    ),
+    "diffusion": (
+        "Diffusion maps in standard space",
+        "Fractional anisotropy is high in white matter tracts; mean diffusivity is high in the ventricles and in old "
+        "lesions. The yellow outline is the standard brain.",
+    ),
+    "bold": (
+        "Resting-state BOLD maps in standard space",
+        "Mean signal (dark where the scanner loses signal), amplitude of slow fluctuations (ALFF, fALFF) and regional "
+        "homogeneity (ReHo). The yellow outline is the standard brain.",
+    ),
+    "signals": (
+        "EEG and EMG after cleaning",
+        "Power spectrum over the kept windows and the first of them. A peak at the mains frequency (50 or 60 Hz) or a "
+        "flat line would mean that cleaning has failed.",
+    ),
+}
+"""Heading and text by the ``desc`` of a figure's name; the text also serves those who cannot see the picture."""
+
+_DIFFUSION = {
+    "fa": ("FA", "no unit (0 to 1)", (0.0, 1.0), 1.0),
+    "md": ("MD", "10⁻³ mm²/s", (0.0, 3.0), 1000.0),
+    "rd": ("RD", "10⁻³ mm²/s", (0.0, 3.0), 1000.0),
+    "ad": ("AD", "10⁻³ mm²/s", (0.0, 3.0), 1000.0),
+}
+_BOLD = {
+    "mean": ("mean", "gray"),
+    "alff": ("ALFF", "viridis"),
+    "falff": ("fALFF", "viridis"),
+    "reho": ("ReHo", "viridis"),
+}
+
+
+def draw_unit_figures(outputs: Outputs, reports: Mapping[str, StepReport]) -> tuple[Path, ...]:
+    """Draw what this unit has, under ``<unit folder>/figures/``; the same files give the same bytes.
+
+    Parameters
+    ----------
+    outputs : Outputs
+        The unit's names and writer.
+    reports : mapping of str to StepReport
+        Reports by step; only files named there (or by the output contract for a step that ran) are drawn.
+    """
+    prefix = f"sub-{outputs.subject}" + (f"_ses-{outputs.session}" if outputs.session else "")
+    drawn = []
+    painters: tuple[Callable[[Outputs, Mapping[str, StepReport]], Iterator[tuple[str, Figure]]], ...]
+    painters = (_tissues, _standard, _lesion, _diffusion, _bold, _signals)
+    for painter in painters:
+        for name, figure in painter(outputs, reports):
+            path = outputs.folder / "figures" / f"{prefix}_{name}_figure.png"
+            # without the date and the version of matplotlib, which would change the bytes
+            drawn.append(outputs.save(path, lambda temporary, figure=figure: _save(figure, temporary)))  # type: ignore[misc]
+    return tuple(drawn)
+
+
+def caption(path: Path) -> tuple[str, str]:
+    """Heading and text of a figure, by its name."""
+    key = re.search(r"_desc-([a-z]+)_figure", path.name)
+    heading, text = CAPTIONS[key[1]] if key and key[1] in CAPTIONS else (path.stem, "")
+    task = re.search(r"_task-([A-Za-z0-9]+)", path.name)
+    return (f"{heading}: task {task[1]}" if task else heading), text
+
+
+def _save(figure: Figure, path: Path) -> None:
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+
+
+def _tissues(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
+    files = reports["anat"].files if "anat" in reports else {}
+    if not _all_there(files, "t1w", "gm", "wm"):
+        return
+    wm = nib.load(files["wm"])
+    outlines = (Outline(nib.load(files["gm"]), "darkorange", "grey matter"), Outline(wm, "deepskyblue", "white matter"))
+    t1w = nib.load(files["t1w"])
+    inside = np.asarray(t1w.dataobj)[np.asarray(wm.dataobj) > 0.5]  # the scale of the brain, not of bright fat
+    limits = (0.0, 1.15 * float(np.percentile(inside, 99))) if inside.size else None
+    panel = Panel(t1w, "T1w", limits=limits, bar=False, outlines=outlines)
+    title = "T1-weighted image (own space) with tissues"
+    yield "desc-tissues", draw_slices(title, [panel], slice_heights(wm, 8), wm, 2)
+
+
+def _standard(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
+    path = outputs.standard("anat", "T1w.nii.gz", desc="preproc")
+    if "anat" not in reports or not path.is_file():
+        return
+    panel = Panel(nib.load(path), "T1w", bar=False, outlines=(_template_outline(),))
+    yield "desc-standard", draw_slices("T1-weighted image in standard space", [panel], _heights(8), _brain(), 2)
+
+
+def _lesion(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
+    paths = _outputs(reports, "lesion")
+    if not paths:
+        return
+    lesion = nib.load(paths[0])
+    heights = slice_heights(lesion, 8, margin=0.05)
+    if not heights:
+        return
+    t1w = outputs.standard("anat", "T1w.nii.gz", desc="preproc")
+    own = t1w.is_file()
+    under = nib.load(t1w) if own else load_mni152_template(resolution=2)
+    millilitres = float(np.sum(np.asarray(lesion.dataobj) > 0.5) * np.prod(lesion.header.get_zooms()[:3])) / 1000
+    what = "the person's T1-weighted image" if own else "the standard brain (no T1-weighted image)"
+    panel = Panel(under, "T1w" if own else "standard", bar=False, outlines=(Outline(lesion, "red", "lesion"),))
+    title = f"Lesion, {millilitres:.1f} ml in standard space, on {what}"
+    yield "desc-lesion", draw_slices(title, [panel], heights, _brain(), 2 if len(heights) > 4 else 1)
+
+
+def _diffusion(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
+    panels = []
+    for name, (label, units, limits, factor) in _DIFFUSION.items():
+        for path in _outputs(reports, name)[:1]:
+            image = nib.load(path)
+            panels.append(Panel(image, label, units, limits, factor=factor, outlines=(_template_outline(),)))
+    if panels:
+        yield "desc-diffusion", draw_slices("Diffusion tensor maps in standard space", panels, _heights(6), _brain())
+
+
+def _bold(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
+    panels = []
+    for path in _outputs(reports, "bold"):
+        stat = re.search(r"_stat-([a-z]+)_", path.name, re.IGNORECASE)
+        if stat and stat[1].lower() in _BOLD:
+            label, colours = _BOLD[stat[1].lower()]
+            outline = (_template_outline(),)
+            panels.append(Panel(nib.load(path), label, _units(path), colours=colours, outlines=outline))
+    if panels:
+        yield "desc-bold", draw_slices("BOLD maps in standard space", panels, _heights(6), _brain())
+
+
+def _signals(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
+    for recording in find_recordings(_outputs(reports, "eegemg")):
+        entities = [part for part in recording.name.split("_") if not part.startswith(("sub-", "ses-"))]
+        yield "_".join([*entities, "desc-signals"]), draw_recording(recording)
+
+
+def _outputs(reports: Mapping[str, StepReport], modality: str) -> tuple[Path, ...]:
+    """Feature files of a modality that exist; those of a later step replace an earlier one's."""
+    found = [report.outputs[modality] for report in reports.values() if modality in report.outputs]
+    return tuple(path for path in found[-1] if path.is_file()) if found else ()
+
+
+def _all_there(files: Mapping[str, Path], *roles: str) -> bool:
+    return all(role in files and files[role].is_file() for role in roles)
+
+
+def _heights(number: int) -> list[float]:
+    return slice_heights(_brain(), number)
+
+
+def _units(path: Path) -> str:
+    sidecar = path.with_name(path.name.removesuffix(".nii.gz") + ".json")
+    units = json.loads(sidecar.read_text()).get("Units") if sidecar.is_file() else None
+    return str(units or "arbitrary units")
+
+
+@lru_cache(maxsize=1)
+def _brain() -> nib.Nifti1Image:
+    return load_mni152_brain_mask(resolution=2)
+
+
+def _template_outline() -> Outline:
+    return Outline(_brain(), "gold", "standard brain")

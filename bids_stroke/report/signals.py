@@ -1,0 +1,131 @@
+"""EEG and EMG as drawn in the report: power spectra and a short stretch of what was kept."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from edfio import read_edf
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from scipy.signal import welch
+
+CHANNELS_SHOWN = 8
+
+
+@dataclass(frozen=True, eq=False)
+class Recording:
+    """Files of one recording; either signal may be absent."""
+
+    name: str
+    """What stands before ``_desc-`` in the file names."""
+    windows: pd.DataFrame
+    """onset, duration (s), status (``good`` or ``bad``)."""
+    signals: Mapping[str, Path]
+    """EDF files by ``EEG``, ``EMG``."""
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """Channels at one sampling rate (Hz): data (n_channels, n_times)."""
+
+    labels: tuple[str, ...]
+    data: NDArray[np.float64]
+    rate: float
+    unit: str
+
+
+def find_recordings(paths: Iterable[Path]) -> list[Recording]:
+    """Group feature files (windows, EEG, EMG) by recording; without a table of windows there is nothing to draw."""
+    groups: dict[str, dict[str, Path]] = {}
+    for path in paths:
+        kind = re.search(r"_(events|eeg|emg)\.(tsv|edf)$", path.name)
+        if kind and path.is_file():
+            groups.setdefault(path.name.split("_desc-")[0], {})[kind[1]] = path
+    return [
+        Recording(
+            name,
+            pd.read_csv(files["events"], sep="\t", na_values="n/a"),
+            {kind.upper(): files[kind] for kind in ("eeg", "emg") if kind in files},
+        )
+        for name, files in sorted(groups.items())
+        if "events" in files and len(files) > 1
+    ]
+
+
+def read_signal(path: Path) -> Signal:
+    """Read an EDF file whose channels share one rate."""
+    content = read_edf(path)
+    first = content.signals[0]
+    return Signal(
+        tuple(signal.label for signal in content.signals),
+        np.stack([signal.data for signal in content.signals]).astype(float),
+        first.sampling_frequency,
+        first.physical_dimension.replace("uV", "µV") or "arbitrary units",
+    )
+
+
+def draw_recording(recording: Recording) -> Figure:
+    """For each signal a row: its power spectrum over the kept windows, and the first kept window."""
+    table = recording.windows
+    good = table[table["status"] == "good"] if "status" in table else table
+    shown = good if len(good) else table
+    figure = Figure(figsize=(9, 2.9 * len(recording.signals) + 0.5), facecolor="white", layout="constrained")
+    says = f"{len(good)} of {len(table)} windows kept" + ("" if len(good) else "; a rejected one is shown")
+    figure.suptitle(f"{recording.name.split('_', 1)[-1]}: {says}", x=0.02, ha="left", fontsize=11)
+    axes = figure.subplots(len(recording.signals), 2, squeeze=False, width_ratios=[1, 1.6])
+    for (spectrum, trace), (kind, path) in zip(axes, recording.signals.items(), strict=True):
+        signal = read_signal(path)
+        _draw_spectrum(spectrum, kind, signal, shown)
+        _draw_trace(trace, kind, signal, shown)
+    return figure
+
+
+def _cut(signal: Signal, windows: pd.DataFrame) -> list[NDArray[np.float64]]:
+    spans = zip(windows["onset"], windows["duration"], strict=True)
+    pieces = (signal.data[:, round(on * signal.rate) : round((on + long) * signal.rate)] for on, long in spans)
+    return [piece for piece in pieces if piece.shape[1] > 1]
+
+
+def _draw_spectrum(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -> None:
+    pieces = _cut(signal, windows) or [signal.data]
+    length = min(round(2 * signal.rate), min(piece.shape[1] for piece in pieces))
+    powers = [welch(piece, signal.rate, nperseg=length) for piece in pieces]
+    frequencies, power = powers[0][0], np.mean([item[1] for item in powers], axis=0)
+    decibel = 10 * np.log10(np.maximum(power, 1e-12))
+    low, middle, high = np.percentile(decibel, (0, 50, 100), axis=0)
+    use = frequencies > 0
+    ax.fill_between(frequencies[use], low[use], high[use], color="0.85", label="all channels")
+    ax.plot(frequencies[use], middle[use], color="black", lw=1, label="median channel")
+    # stop at the top of the pass band: beyond it only the filter's skirt is seen, and it stretches the scale
+    visible = middle[use] > middle[use].max() - 70
+    ax.set_ylim(middle[use][visible].min() - 5, high[use].max() + 5)
+    ax.set_xlim(0, frequencies[use][visible].max())
+    ax.set_title(f"{kind} power spectrum, {len(signal.labels)} channels", fontsize=9)
+    ax.set_xlabel("frequency (Hz)", fontsize=8)
+    ax.set_ylabel(f"power (dB re 1 {signal.unit}²/Hz)", fontsize=8)
+    ax.tick_params(labelsize=7)
+    ax.legend(fontsize=7, frameon=False, loc="upper right")
+
+
+def _draw_trace(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -> None:
+    first = windows.head(1)
+    piece = (_cut(signal, first) or [signal.data])[0]
+    start = float(first["onset"].iloc[0]) if len(first) else 0.0
+    chosen = np.unique(np.linspace(0, len(piece) - 1, min(CHANNELS_SHOWN, len(piece))).round().astype(int))
+    centred = piece[chosen] - np.median(piece[chosen], axis=1, keepdims=True)
+    step = max(float(np.percentile(np.abs(centred), 99.5)) * 2, 1e-9)
+    times = start + np.arange(piece.shape[1]) / signal.rate
+    offsets = -step * np.arange(len(chosen))
+    ax.plot(times, (centred + offsets[:, None]).T, color="black", lw=0.4)
+    ax.set_yticks(offsets, [signal.labels[index] for index in chosen], fontsize=7)
+    ax.set(xlim=(times[0], times[-1]), ylim=(offsets[-1] - step, step))
+    some = "" if len(chosen) == len(piece) else f", {len(chosen)} of {len(piece)} channels"
+    ax.set_title(f"{kind}, first window{some} (lines {step:.3g} {signal.unit} apart)", fontsize=9)
+    ax.set_xlabel("time (s)", fontsize=8)
+    ax.tick_params(axis="x", labelsize=7)
