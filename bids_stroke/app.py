@@ -11,14 +11,16 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bids_stroke import dataset, engine, gather, preflight
+from bids_stroke import dataset, engine, gather, group, preflight
 from bids_stroke.derivatives import write_dataset_files, write_json, write_text
 from bids_stroke.dryrun import print_plan
 from bids_stroke.errors import BidsStrokeError
+from bids_stroke.model_files import bundle_digest, bundle_outcome
 from bids_stroke.plan import Model, UnitTask, plan_unit
 from bids_stroke.progress import UnitProgress, status_table
 from bids_stroke.records import Session, UnitStatus
 from bids_stroke.run import Run
+from bids_stroke.settings import Outcome
 from bids_stroke.unit import UnitResult, run_unit
 
 DEMONSTRATION = Path(__file__).parent / "data" / "demonstration"
@@ -46,10 +48,7 @@ def run(run: Run) -> int:
 
 def run_participant(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Discover, preprocess, predict, report: every unit, one unit's failure never stopping another."""
-    from bids_stroke.bundle import bundle_digest
-
-    path = run.model or DEMONSTRATION
-    model = Model(path.resolve(), bundle_digest(path))
+    run, model = _with_model(run)
     work_dir = preflight.prepare_work(run.execution.work_dir)
     threads = run.execution.omp_nthreads
     engine.prepare_environment(threads, work_dir)
@@ -57,15 +56,15 @@ def run_participant(run: Run, sessions: Sequence[Session], dataset_name: str, co
     tasks = [
         UnitTask(
             session,
-            run.output_dir.resolve(),
-            work_dir,
-            run.settings,
-            model,
-            dataset_name,
-            execution.device,
-            threads,
-            execution.force,
-        )  # fmt: skip
+            output_dir=run.output_dir.resolve(),
+            work_dir=work_dir,
+            settings=run.settings,
+            model=model,
+            dataset=dataset_name,
+            device=execution.device,
+            threads=threads,
+            force=execution.force,
+        )
         for session in sessions
     ]
     try:
@@ -73,12 +72,23 @@ def run_participant(run: Run, sessions: Sequence[Session], dataset_name: str, co
     finally:
         if run.execution.work_dir is None:
             shutil.rmtree(work_dir, ignore_errors=True)
-    reports = gather.write_participant_reports(run.output_dir, tasks)
+    reports = gather.write_participant_reports(run.output_dir.resolve(), sessions, statuses)
     _write_statuses(run.output_dir, statuses)
     return _conclude(run, statuses, reports, console)
 
 
+def _with_model(run: Run) -> tuple[Run, Model]:
+    """The model, checked to load, and the settings with the outcome that it predicts."""
+    path = run.model or DEMONSTRATION
+    model = Model(path.resolve(), bundle_digest(path))
+    outcome = Outcome.parse(bundle_outcome(path))
+    group.check_asked_outcome(run, outcome)
+    return replace(run, settings=run.settings.model_copy(update={"outcome": outcome})), model
+
+
 def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
+    from bids_stroke.bundle import load_bundle
+
     current = [task for task in tasks if all(stage.current_report(task) for stage in plan_unit(task))]
     statuses = {task.session.prefix: _skipped(task) for task in current}
     waiting = [task for task in tasks if task.session.prefix not in statuses]
@@ -86,6 +96,7 @@ def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[Un
         console.print(f"All {len(tasks)} units are up to date: nothing to do.")
         return list(statuses.values())
     nprocs = run.execution.nprocs or _default_nprocs(run)
+    load_bundle(waiting[0].model.path)  # a corrupt model ends the run here, not in every unit
     console.print(
         f"{len(waiting)} units to do, {len(current)} up to date; {min(nprocs, len(waiting))} at a time with "
         f"{run.execution.omp_nthreads} threads each."
@@ -156,26 +167,30 @@ def _conclude(run: Run, statuses: Sequence[UnitStatus], reports: Sequence[Path],
 
 def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
-    engine.prepare_environment(run.execution.omp_nthreads, preflight.prepare_work(run.execution.work_dir))
-    from bids_stroke import evaluate, training
+    work_dir = preflight.prepare_work(run.execution.work_dir)
+    engine.prepare_environment(run.execution.nprocs or engine.available_cpus(), work_dir)
+    from bids_stroke.evaluate import evaluate
+    from bids_stroke.training import train_ensemble, write_trained
 
     cohort = gather.labelled_cohort(run, sessions, dataset_name)
-    ensemble = training.train_ensemble(cohort, run.settings, run.execution.device, console.print)
-    bundle = training.write_trained(run.output_dir / "models", ensemble, run.settings)
-    evaluation = evaluate.evaluate(ensemble.out_of_fold, run.settings)
-    gather.write_evaluation(bundle.path, evaluation, ensemble.out_of_fold)
+    poor = sum(item.poor for item in cohort)
+    console.print(f"{len(cohort)} units with features and an outcome ({run.settings.outcome}): {poor} poor.")
+    ensemble = train_ensemble(cohort, run.settings, run.execution.device, console.print)
+    bundle = write_trained(run.output_dir / "models", ensemble, run.settings)
+    group.write_evaluation(bundle.path.parent, bundle.path.name, evaluate(ensemble.out_of_fold, run.settings))
     console.print(f"Model: {bundle.path}", soft_wrap=True)
     return 0
 
 
 def run_group(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Gather predictions, join outcomes where there are any, evaluate, report."""
-    from bids_stroke import evaluate
+    from bids_stroke.evaluate import evaluate
     from bids_stroke.report.group import write_group_report
 
-    table = gather.prediction_table(run, sessions)
-    evaluation = evaluate.evaluate(table, run.settings)
-    gather.write_group_tables(run.output_dir, table, evaluation)
+    outcome = group.the_outcome(run, gather.read_predictions(run.output_dir, sessions))
+    table = group.prediction_table(run, sessions, outcome)
+    evaluation = evaluate(table, run.settings.model_copy(update={"outcome": outcome}))
+    group.write_group_tables(run.output_dir, table, evaluation)
     page = write_group_report(run.output_dir, evaluation, table)
     console.print(f"Report: {page}", soft_wrap=True)
     return 0

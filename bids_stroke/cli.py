@@ -186,6 +186,7 @@ def _understand(options: dict[str, Any]) -> Run:
         settings=settings,
         execution=execution,
         model=options["model"],
+        outcome_given=options["outcome"] is not None,
         dry_run=options["dry_run"],
         validate_bids=not options["skip_bids_validation"],
     )

@@ -23,9 +23,10 @@ def clipped_logit(probability: Array | float) -> Array:
 
 def renormalise(weights: Array, present: NDArray[np.bool_]) -> Array:
     """Fusion weights over the members that are present: (n, members), rows sum to 1 (0 where nobody is)."""
-    kept = np.where(present, weights, 0.0)
+    kept: Array = np.where(present, weights, 0.0)
     total = kept.sum(axis=-1, keepdims=True)
-    return np.divide(kept, total, out=np.zeros_like(kept), where=total > 0)
+    shares: Array = np.divide(kept, total, out=np.zeros_like(kept), where=total > 0)
+    return shares
 
 
 def fuse(values: Array, weights: Array) -> Array:

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bids_stroke import manifest
 from bids_stroke.derivatives import write_table
 from bids_stroke.errors import InputError
 from bids_stroke.plan import merge_features
 from bids_stroke.preprocess import STEPS
-from bids_stroke.records import Labelled, Session, StepReport, UnitFeatures
+from bids_stroke.records import Labelled, MemberPrediction, Prediction, Session, StepReport, UnitFeatures, UnitStatus
 from bids_stroke.tables import check_outcome_column, unit_outcome
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from bids_stroke.run import Run
 
 STATUS_COLUMNS = (
@@ -68,11 +66,63 @@ def labelled_cohort(run: Run, sessions: Sequence[Session], dataset_name: str) ->
     return cohort
 
 
-def prediction_files(root: Path, sessions: Sequence[Session]) -> dict[str, dict[str, Any]]:
-    """Prediction JSON of each unit that has one, by unit."""
+def read_prediction(path: Path) -> Prediction:
+    """A prediction from its JSON file.
+
+    Raises
+    ------
+    InputError
+        The file is not such a file.
+    """
+    try:
+        content = json.loads(path.read_text())
+        low, high = content["probability_poor_interval"]
+        return Prediction(
+            probability_poor=content["probability_poor"],
+            probability_poor_interval=(low, high),
+            prediction=content["prediction"],
+            predicted_score=content["predicted_score"],
+            members={name: MemberPrediction(**member) for name, member in content["members"].items()},
+            missing=content["missing"],
+            model=content["model"],
+            in_training_set=content["in_training_set"],
+            warnings=tuple(content["warnings"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is no prediction of bids_stroke: {error}.", "Run the participant level again."
+        ) from error
+
+
+def read_predictions(root: Path, sessions: Sequence[Session]) -> dict[str, Prediction]:
+    """Predictions of the units that have one, by unit."""
     found = {}
     for session in sessions:
-        folder = root / f"sub-{session.subject}" / (f"ses-{session.session}" if session.session else "")
-        for path in sorted(folder.glob(f"{session.prefix}_desc-*_prediction.json")):
-            found[session.prefix] = json.loads(path.read_text())
+        done = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "prediction"), root)
+        if done is not None and done.report.files["prediction"].is_file():
+            found[session.prefix] = read_prediction(done.report.files["prediction"])
     return found
+
+
+def write_participant_reports(root: Path, sessions: Sequence[Session], statuses: Sequence[UnitStatus]) -> list[Path]:
+    """``sub-<label>.html`` of each subject, from what its sessions have on disk."""
+    from bids_stroke.report.participant import UnitReport, write_participant_report
+
+    predictions = read_predictions(root, sessions)
+    ended = {(status.subject, status.session): status for status in statuses}
+    units: dict[str, list[UnitReport]] = {}
+    for session in sessions:
+        drawn = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "figures"), root)
+        status = ended.get((session.subject, session.session))
+        failed = status is not None and status.status == "failed"
+        unit = UnitReport(
+            session.subject,
+            session.session,
+            prediction=None if failed else predictions.get(session.prefix),
+            steps=step_reports(root, session.prefix),
+            figures=tuple(drawn.report.files.values()) if drawn else (),
+            status=status,
+            unused=session.left_out,
+        )
+        units.setdefault(session.subject, []).append(unit)
+    return [write_participant_report(root, subject, own) for subject, own in units.items()]

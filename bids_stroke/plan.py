@@ -75,8 +75,8 @@ def plan_unit(task: UnitTask) -> list[Stage]:
         key = manifest.digest(
             step.name, section, manifest.code_digest("preprocess"), *metadata, *(s.key for s in before)
         )
-        inputs = {path for item in files for path in input_paths(item)} | {path for s in before for path in s.inputs}
-        stages[step.name] = Stage(step.name, key, tuple(sorted(inputs)), step)
+        own = {path for item in files for path in input_paths(item)} | {path for s in before for path in s.inputs}
+        stages[step.name] = Stage(step.name, key, tuple(sorted(own)), step)
     inputs = tuple(sorted({path for stage in stages.values() for path in stage.inputs}))
     keys = [stage.key for stage in stages.values()]
     code = manifest.code_digest("features.py", "inference.py", "bundle.py", "networks", "training")

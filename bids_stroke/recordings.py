@@ -30,11 +30,13 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = {
     "biceps femoris": ("bf", "bicepsfemorislonghead", "longheadofbicepsfemoris", "bicepsfemorislh", "bicepsfem"),
     "gluteus maximus": ("gmax", "glutmax", "glutmaximus", "gluteusmax"),
     "semitendinosus": ("st", "semitend", "semit"),
-    "prox rectus fem": ("proximalrectusfemoris", "rectusfemorisproximal", "rfprox", "proxrf", "prf"),
+    "prox rectus fem": ("proximalrectusfemoris", "rectusfemorisproximal", "rfprox", "proxrf", "prf", "proximalrectus"),
 }
 """Other names of the muscles, in lower case without blanks and signs."""
 
 Array = NDArray[np.float32]
+MONTAGE = "easycap-M1"
+"""Sites of the 10-10 system with positions, as mne carries them."""
 _FLAT = 1e-12
 
 
@@ -134,7 +136,7 @@ def _read_channels(signals: Sequence[Path], rate: float) -> dict[str, NDArray[np
 def canonical_name(name: str) -> str:
     """The published name of a channel, whatever its case, blanks, prefix (``EEG C3``) or reference (``C3-REF``).
 
-    Other sites of the 10-05 system get their usual spelling; names that are not known are returned as they are.
+    Other sites of the 10-10 system get their usual spelling; names that are not known are returned as they are.
     """
     plain = re.sub(r"^(eeg|emg)[ _]+|[-_ ](ref|le|avg)$", "", name.strip().lower())
     return _canonical_names().get(_plain(plain), name)
@@ -153,7 +155,7 @@ def _plain(name: str) -> str:
 
 @cache
 def _montage_sites() -> frozenset[str]:
-    return frozenset(mne.channels.make_standard_montage("standard_1005").ch_names)
+    return frozenset(mne.channels.make_standard_montage(MONTAGE).ch_names)
 
 
 def _select(
@@ -186,7 +188,7 @@ def _interpolated(found: Mapping[str, NDArray[np.float64]], sites: Sequence[str]
     length = len(next(iter(found.values())))
     data = np.stack([*(found[name] for name in known), *(np.zeros(length) for _ in sites)])
     raw = mne.io.RawArray(data, mne.create_info([*known, *sites], 1.0, "eeg"), verbose="error")
-    raw.set_montage("standard_1005", verbose="error")
+    raw.set_montage(MONTAGE, verbose="error")
     raw.info["bads"] = list(sites)
     raw.interpolate_bads(reset_bads=True, verbose="error")
     return {site: raw.get_data(picks=[site])[0] for site in sites}

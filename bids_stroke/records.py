@@ -142,6 +142,7 @@ class MemberPrediction:
     """1 for a volume, else the number of slices or windows."""
     weight: float = 0.0
     """Fusion weight used, renormalised over the members present."""
+    modality: str = ""
 
 
 @dataclass(frozen=True)

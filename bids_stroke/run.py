@@ -19,5 +19,7 @@ class Run:
     settings: Settings
     execution: Execution
     model: Path | None = None
+    outcome_given: bool = False
+    """Whether ``--outcome`` was given, or the default holds."""
     dry_run: bool = False
     validate_bids: bool = True

@@ -16,7 +16,7 @@ from bids_stroke.records import MODALITIES
 
 
 class _Frozen(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     def digest(self) -> str:
         """sha256 of the values, independent of their order."""
@@ -62,7 +62,15 @@ class EegEmgSettings(_Frozen):
     high_pass: Annotated[float, Field(gt=0)] = 0.5
     """Hz."""
     low_pass: Annotated[float, Field(gt=0)] = 150.0
-    """Hz, cut at Nyquist."""
+    """Hz, cut at 0.9 of Nyquist."""
+    emg_high_pass: Annotated[float, Field(gt=0)] = 20.0
+    """Hz."""
+    emg_low_pass: Annotated[float, Field(gt=0)] = 450.0
+    """Hz, cut at 0.9 of Nyquist."""
+    eeg_max_uv: Annotated[float, Field(gt=0)] = 300.0
+    """Peak-to-peak amplitude of an EEG channel above which it is an artefact within a window."""
+    emg_max_uv: Annotated[float, Field(gt=0)] = 20000.0
+    """The same for EMG."""
     window_seconds: Annotated[float, Field(gt=0)] = 10.0
 
 
@@ -182,3 +190,22 @@ def load_settings(config: Path | None, **options: Any) -> Settings:
         place = ".".join(str(part) for part in first["loc"])
         source = f"--config {config}" if config else "the options"
         raise UsageError(f"Setting '{place}' in {source}: {first['msg']}.", "See docs/configuration.md.") from None
+
+
+def describe_settings(section: BaseModel | None = None, indent: str = "") -> str:
+    """All settings with their defaults and meaning, as a YAML file that ``--config`` reads."""
+    section = section or Settings()
+    lines = []
+    for name, field in type(section).model_fields.items():
+        value = getattr(section, name)
+        if isinstance(value, _Frozen) and not isinstance(value, Outcome):
+            lines += [
+                "",
+                f"{indent}{name}:  # {(type(value).__doc__ or '').strip()}",
+                describe_settings(value, indent + "  "),
+            ]
+            continue
+        text = str(value) if isinstance(value, Outcome) else json.dumps(value)
+        meaning = " ".join((field.description or "").split())
+        lines.append(f"{indent}{name}: {text}" + (f"  # {meaning}" if meaning else ""))
+    return "\n".join(lines)

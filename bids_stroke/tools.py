@@ -72,6 +72,14 @@ def descriptor() -> None:
     click.echo(json.dumps(make_descriptor(), indent=2))
 
 
+@command.command()
+def settings() -> None:
+    """Print all settings with their defaults, as a file for --config."""
+    from bids_stroke.settings import describe_settings
+
+    click.echo(describe_settings())
+
+
 @command.group()
 def model() -> None:
     """Look at a model bundle."""

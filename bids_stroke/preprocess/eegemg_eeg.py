@@ -16,7 +16,6 @@ from scipy.stats import kurtosis
 
 from bids_stroke.preprocess.eegemg_signals import Array, Band, clean_band, usable_band
 
-MONTAGE = "standard_1005"
 MINIMUM_FOR_REFERENCE = 8
 """Fewer EEG channels than this do not average to a neutral reference."""
 _RENAMED = {"t3": "T7", "t4": "T8", "t5": "P7", "t6": "P8"}
@@ -28,8 +27,15 @@ _OCULAR_CORRELATION, _OCULAR_KURTOSIS, _MOST_OCULAR = 0.6, 2.0, 2
 
 
 @cache
+def _montage() -> Any:
+    """The template's places of all 10-05 sites; MNE renamed it in 1.13."""
+    known = mne.channels.get_builtin_montages()
+    return mne.channels.make_standard_montage("colin27_1005" if "colin27_1005" in known else "standard_1005")
+
+
+@cache
 def _sites() -> dict[str, str]:
-    names = mne.channels.make_standard_montage(MONTAGE).ch_names
+    names = _montage().ch_names
     return {name.lower(): name for name in names} | _RENAMED
 
 
@@ -59,8 +65,8 @@ def has_site(names: Sequence[str]) -> NDArray[np.bool_]:
 def remove_ocular(eeg: Array, names: Sequence[str], rate: float, eog: Array, seed: int) -> tuple[Array, int, str]:
     """Take blinks and eye movements out of the EEG by independent components (extended Infomax by Picard).
 
-    A component goes when its time course follows the EOG, or the front of the head where there is no EOG, with
-    \\|r\\| >= 0.6 and comes in peaks (excess kurtosis >= 2); at most two go.
+    A component goes when its time course follows an EOG channel or the mean of the frontmost sites (1 to 10 Hz) with
+    an absolute correlation of at least 0.6 and comes in peaks (excess kurtosis of 2 or more); at most two go.
 
     Parameters
     ----------
@@ -92,14 +98,15 @@ def remove_ocular(eeg: Array, names: Sequence[str], rate: float, eog: Array, see
     if not len(eog) and not front:
         return eeg, 0, "ocular artefacts are left in: there is neither an EOG nor a frontal channel"
     raw = _raw(clean_band(eeg, rate, band), names, rate)
-    ica = ICA(method="picard", fit_params={"ortho": False, "extended": True}, random_state=seed, max_iter=300)
+    fit = {"ortho": False, "extended": True}
+    ica = ICA(method="picard", fit_params=fit, random_state=seed, max_iter=300, verbose="error")
     with warnings.catch_warnings():
         # an unmixing that is not converged to the last digit still separates blinks
         warnings.filterwarnings("ignore", message=".*did not converge.*")
         ica.fit(raw, decim=step, verbose="error")
     sources = ica.get_sources(raw).get_data()
-    eyes = clean_band(eog if len(eog) else eeg[front].mean(axis=0, keepdims=True), rate, Band(1.0, 10.0))
-    ocular = _ocular(sources, eyes)
+    eyes = np.concatenate([eog, eeg[front].mean(axis=0, keepdims=True)]) if front else eog
+    ocular = _ocular(sources, clean_band(eyes, rate, Band(1.0, 10.0)))
     cleaned: Array = ica.apply(_raw(eeg, names, rate), exclude=ocular, verbose="error").get_data()
     return cleaned, len(ocular), ""
 
@@ -133,7 +140,7 @@ def interpolate(eeg: Array, names: Sequence[str], bad: NDArray[np.bool_]) -> Arr
     if not bad.any():
         return eeg
     raw = _raw(np.where(bad[:, None], 0.0, eeg), names, 1.0)
-    raw.set_montage(mne.channels.make_standard_montage(MONTAGE), match_case=False, verbose="error")
+    raw.set_montage(_montage(), match_case=False, verbose="error")
     raw.info["bads"] = [name for name, is_bad in zip(names, bad, strict=True) if is_bad]
     raw.interpolate_bads(origin=_ORIGIN, verbose="error")
     whole: Array = raw.get_data()
@@ -142,7 +149,8 @@ def interpolate(eeg: Array, names: Sequence[str], bad: NDArray[np.bool_]) -> Arr
 
 def average_reference(eeg: Array) -> Array:
     """Subtract the mean over channels."""
-    return eeg - eeg.mean(axis=0, keepdims=True)
+    centred: Array = eeg - eeg.mean(axis=0, keepdims=True)
+    return centred
 
 
 def _raw(data: Array, names: Sequence[str], rate: float) -> Any:

@@ -1,4 +1,4 @@
-"""EEG and EMG as plain arrays in volts: filters, mains hum, broken channels, windows. No files, no electrode positions."""
+"""EEG and EMG as plain arrays in volts: filters, mains hum, broken channels, windows. No files, no positions."""
 
 from __future__ import annotations
 
@@ -25,14 +25,6 @@ class Band:
 
     low: float
     high: float
-
-
-@dataclass(frozen=True)
-class Limits:
-    """Peak-to-peak amplitudes in volts above which a channel is an artefact within a window."""
-
-    eeg: float
-    emg: float
 
 
 def usable_band(wanted: Band, rate: float) -> Band | None:
@@ -79,12 +71,13 @@ def mains_ratio_db(data: Array, rate: float, mains: float) -> float:
     distance = np.abs(frequencies - mains)
     hum = power[:, distance <= 0.5].mean(axis=1)
     around = power[:, (distance >= 2) & (distance <= 5)].mean(axis=1)
-    return float(np.median(10 * np.log10(hum / around)))
+    tiny = np.finfo(np.float64).tiny
+    return float(np.median(10 * np.log10((hum + tiny) / (around + tiny))))
 
 
 def constant_channels(data: Array) -> NDArray[np.bool_]:
     """Channels (n_channels,) that are constant or have values that are not finite."""
-    finite = np.isfinite(data).all(axis=1)
+    finite = np.asarray(np.isfinite(data).all(axis=1))
     spread = np.ptp(np.where(finite[:, None], data, 0.0), axis=1)
     flat: NDArray[np.bool_] = ~finite | (spread < FLAT_VOLTS)
     return flat
@@ -100,8 +93,8 @@ def outlying_channels(data: Array) -> NDArray[np.bool_]:
     if len(data) < 4:
         return np.zeros(len(data), dtype=bool)
     spread = np.subtract(*np.percentile(data, [75, 25], axis=1))
-    ratio = spread / np.median(spread)
-    return np.asarray((ratio > _OUTLYING_HIGH) | (ratio < _OUTLYING_LOW))
+    ratio: Array = spread / max(float(np.median(spread)), FLAT_VOLTS)
+    return (ratio > _OUTLYING_HIGH) | (ratio < _OUTLYING_LOW)
 
 
 def split_windows(data: Array, n_samples: int) -> Array:
@@ -113,14 +106,15 @@ def split_windows(data: Array, n_samples: int) -> Array:
 
 def flat_windows(data: Array, n_samples: int) -> NDArray[np.bool_]:
     """Windows (n_windows,) of the unfiltered signal in which any channel is constant: the signal was lost there."""
-    return np.asarray((np.ptp(split_windows(data, n_samples), axis=2) < FLAT_VOLTS).any(axis=1))
+    spread = np.asarray(np.ptp(split_windows(data, n_samples), axis=2))
+    return np.asarray((spread < FLAT_VOLTS).any(axis=1))
 
 
 def large_windows(data: Array, n_samples: int, limit: float) -> NDArray[np.bool_]:
     """Windows (n_windows,) in which more than a fifth of the channels exceed a peak-to-peak amplitude in volts."""
     if not len(data):
         return np.zeros(data.shape[1] // n_samples, dtype=bool)
-    large = np.ptp(split_windows(data, n_samples), axis=2) > limit
+    large = np.asarray(np.ptp(split_windows(data, n_samples), axis=2)) > limit
     return np.asarray(large.mean(axis=1) > _LARGE_SHARE)
 
 

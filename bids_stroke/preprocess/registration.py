@@ -1,17 +1,11 @@
-"""Registration to the standard space (greedy) and rigidly within a session; transforms as files; resampling.
-
-Transforms follow ITK and BIDS: the file ``from-A_to-B`` resamples an image of A onto B's grid, so it maps *points*
-from B to A, in ITK's LPS millimetres.
-"""
+"""The standard space; registration to it and within a session (greedy)."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import nibabel as nib
 import numpy as np
@@ -22,18 +16,28 @@ from nilearn.datasets import load_mni152_wm_template as load_wm_template
 from picsl_greedy import Greedy3D
 
 from bids_stroke.errors import DataError
-from bids_stroke.preprocess.images import FloatArray, array, array_to_sitk, sitk_affine, sitk_array, to_sitk
+from bids_stroke.preprocess.greedy import execute, matrix_file, options
+from bids_stroke.preprocess.images import array, sitk_affine, sitk_array, to_sitk
+from bids_stroke.preprocess.transforms import (
+    Matrix,
+    Transform,
+    read_transform,
+    resample,
+    save_rigid,
+    save_warp,
+)
 
-Matrix = npt.NDArray[np.float64]
-Transform = Path | Matrix | nib.Nifti1Image
-"""A transform file, a 4x4 RAS matrix (grid's world -> image's world), or an ITK displacement field."""
+__all__ = [
+    "STANDARD_AFFINE", "STANDARD_SHAPE", "Matrix", "Transform", "Warp", "read_transform", "register_affine",
+    "register_deformable", "register_rigid", "register_to_standard", "resample", "save_rigid", "save_warp",
+    "standard_grid", "template",
+]  # fmt: skip
 
 STANDARD_SHAPE = (91, 109, 91)
 STANDARD_AFFINE: Matrix = np.array(
     [[-2.0, 0.0, 0.0, 90.0], [0.0, 2.0, 0.0, -126.0], [0.0, 0.0, 2.0, -72.0], [0.0, 0.0, 0.0, 1.0]]
 )
 _MNI_CODE = 4
-_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _FAR_MM = 40.0
 """Further apart than this, two images of a session do not share the scanner's coordinates: start from the centres."""
 
@@ -103,10 +107,15 @@ class Warp:
         return float(np.linalg.det(self.affine[:3, :3]))
 
 
-def register_to_standard(
-    moving: nib.Nifti1Image, target: nib.Nifti1Image, *, weight: nib.Nifti1Image | None = None, seed: int = 0
-) -> Warp:
-    """Affine (normalised mutual information), then diffeomorphic (WNCC) registration by greedy.
+def register_affine(
+    moving: nib.Nifti1Image,
+    target: nib.Nifti1Image,
+    work: Path,
+    *,
+    weight: nib.Nifti1Image | None = None,
+    seed: int = 0,
+) -> Matrix:
+    """Affine registration of a brain to the template, normalised mutual information, from the centres of mass.
 
     Parameters
     ----------
@@ -114,48 +123,98 @@ def register_to_standard(
         Brain-extracted T1w, zero outside the brain.
     target : nib.Nifti1Image
         Brain-extracted template on the standard grid.
+    work : Path
+        Folder for greedy's matrix files.
     weight : nib.Nifti1Image, optional
         On the moving grid: voxels that are 0 (a lesion) are left out of the metric.
     seed : int
-        Same seed, same bytes. One thread always: greedy's result depends on their number.
+        Same seed, same bytes.
+
+    Returns
+    -------
+    ndarray, shape (4, 4)
+        RAS matrix, standard world (mm) -> moving world (mm).
 
     Raises
     ------
     DataError
-        The affine part degenerated (determinant not between 0.2 and 5).
-
-    Notes
-    -----
-    Yushkevich et al. 2016, "Fast automatic segmentation of hippocampal subfields", for greedy.
+        The matrix degenerated (determinant not between 0.2 and 5).
     """
-    images = {"fixed": to_sitk(target), "moving": to_sitk(moving), "coarse": to_sitk(_coarse(moving))}
-    mask = ""
-    if weight is not None:
-        images["weight"] = to_sitk(weight)
-        mask = "-mm weight "
-    common = f"-threads 1 -seed {seed + 1} -V 0"  # greedy takes seed 0 for "stochastic"
+    images = {"fixed": to_sitk(target), "moving": to_sitk(moving)} | _weight(weight)
+    start = np.eye(4)
+    start[:3, 3] = _centre(moving) - _centre(target)
+    path = matrix_file(work / "affine_start.mat", start)
     greedy = Greedy3D()
-    _execute(greedy, f"-a -dof 12 -i fixed moving {mask}-m NMI -n 100x50x20 -ia-image-centers -o affine {common}",
-             images, "affine")  # fmt: skip
+    command = f"-a -dof 12 -i fixed moving {_mask(weight)}-m NMI -n 100x50x20 -ia {path} -o affine {options(seed)}"
+    execute(greedy, command, images, "affine")
     affine = np.asarray(greedy["affine"], dtype=np.float64)
     determinant = float(np.linalg.det(affine[:3, :3]))
     if not 0.2 < determinant < 5.0:
         message = f"The registration of the brain to the template degenerated (affine determinant {determinant:.3g})."
         raise DataError(message, "Check that the T1w shows a whole head.", reason="registration-failed")
-    _execute(greedy, f"-i fixed moving -it affine {mask}-m WNCC 2x2x2 -n 100x60x20 -o warp -oinv back {common}",
-             {}, "warp", "back")  # fmt: skip
-    _execute(greedy, f"-rf fixed -r warp affine -rc forward {common}", {}, "forward")
-    _execute(greedy, f"-rf coarse -r affine,-1 back -rc inverse {common}", {}, "inverse")
+    return affine
+
+
+def register_deformable(
+    moving: nib.Nifti1Image,
+    target: nib.Nifti1Image,
+    affine: Matrix,
+    work: Path,
+    *,
+    weight: nib.Nifti1Image | None = None,
+    seed: int = 0,
+) -> Warp:
+    """Diffeomorphic registration on top of an affine, weighted normalised cross-correlation of radius 2.
+
+    Parameters are those of `register_affine`, and its result.
+
+    Notes
+    -----
+    Yushkevich et al. 2016, "Fast automatic segmentation of hippocampal subfields and medial temporal lobe subregions
+    in 3 Tesla and 7 Tesla T2-weighted MRI", for greedy.
+    """
+    images = {"fixed": to_sitk(target), "moving": to_sitk(moving), "coarse": to_sitk(_coarse(moving))} | _weight(weight)
+    path = matrix_file(work / "affine.mat", affine)
+    command = f"-i fixed moving -it {path} {_mask(weight)}-m WNCC 2x2x2 -n 100x60x20 -o warp -oinv back"
+    greedy = Greedy3D()
+    execute(greedy, f"{command} {options(seed)}", images, "warp", "back")
+    execute(greedy, f"-rf fixed -r warp {path} -rc forward {options(seed)}", {}, "forward")
+    execute(greedy, f"-rf coarse -r {path},-1 back -rc inverse {options(seed)}", {}, "inverse")
     return Warp(_field(greedy["forward"]), _field(greedy["inverse"]), affine)
 
 
-def register_rigid(moving: nib.Nifti1Image, fixed: nib.Nifti1Image, *, seed: int = 0, dof: int = 6) -> Matrix:
+def register_to_standard(
+    moving: nib.Nifti1Image,
+    target: nib.Nifti1Image,
+    work: Path,
+    *,
+    weight: nib.Nifti1Image | None = None,
+    seed: int = 0,
+) -> Warp:
+    """`register_affine`, then `register_deformable`."""
+    affine = register_affine(moving, target, work, weight=weight, seed=seed)
+    return register_deformable(moving, target, affine, work, weight=weight, seed=seed)
+
+
+def _weight(weight: nib.Nifti1Image | None) -> dict[str, Any]:
+    return {} if weight is None else {"weight": to_sitk(weight)}
+
+
+def _mask(weight: nib.Nifti1Image | None) -> str:
+    return "" if weight is None else "-mm weight "
+
+
+def register_rigid(
+    moving: nib.Nifti1Image, fixed: nib.Nifti1Image, work: Path, *, seed: int = 0, dof: Literal[6, 12] = 6
+) -> Matrix:
     """Rigid registration within a session (mean b=0 or mean BOLD to T1w), normalised mutual information.
 
     Parameters
     ----------
     moving, fixed : nib.Nifti1Image
         3D, brain-extracted where possible (both, or neither).
+    work : Path
+        Folder for greedy's matrix files.
     seed : int
         Same seed, same bytes.
     dof : {6, 12}
@@ -167,11 +226,11 @@ def register_rigid(moving: nib.Nifti1Image, fixed: nib.Nifti1Image, *, seed: int
         RAS world matrix that maps fixed world coordinates (mm) to moving world coordinates: what ``resample(moving,
         fixed, [matrix])`` and ``save_rigid`` take for ``from-moving_to-fixed``.
     """
-    start = _start(moving, fixed)
+    path = matrix_file(work / "rigid_start.mat", _start(moving, fixed))
     greedy = Greedy3D()
-    images = {"fixed": to_sitk(fixed), "moving": to_sitk(moving), "start": start}
-    command = f"-a -dof {dof} -i fixed moving -m NMI -n 100x50x20 -ia start -o rigid -threads 1 -seed {seed + 1} -V 0"
-    _execute(greedy, command, images, "rigid")
+    images = {"fixed": to_sitk(fixed), "moving": to_sitk(moving)}
+    command = f"-a -dof {dof} -i fixed moving -m NMI -n 100x50x20 -ia {path} -o rigid {options(seed)}"
+    execute(greedy, command, images, "rigid")
     return np.asarray(greedy["rigid"], dtype=np.float64)
 
 
@@ -195,16 +254,6 @@ def _centre(image: nib.Nifti1Image) -> npt.NDArray[np.float64]:
     return np.asarray((image.affine @ [*voxel, 1.0])[:3])
 
 
-def _execute(greedy: Greedy3D, command: str, inputs: dict[str, Any], *outputs: str) -> None:
-    """Run greedy silently with named images in memory."""
-    text = io.StringIO()
-    try:
-        greedy.execute(command, out=text, err=text, **inputs, **dict.fromkeys(outputs))
-    except RuntimeError as error:
-        remedy = "Check that the image shows a brain (see the report's pictures)."
-        raise DataError(f"greedy failed: {error}", remedy, reason="registration-failed") from error
-
-
 def _coarse(image: nib.Nifti1Image, spacing_mm: float = 2.0) -> nib.Nifti1Image:
     """Grid of about 2 mm along the image's own axes over the same box: fields need no more."""
     size = np.linalg.norm(image.affine[:3, :3], axis=0)
@@ -226,86 +275,3 @@ def _field(displacements: sitk.Image) -> nib.Nifti1Image:
     image.set_sform(affine, code=1)
     image.set_qform(affine, code=1)
     return image
-
-
-def save_warp(path: Path, field: nib.Nifti1Image) -> None:
-    """Write a displacement field (``.nii.gz``) that ITK and ANTs read."""
-    field.to_filename(path)
-
-
-def save_rigid(path: Path, matrix: Matrix) -> None:
-    """Write a 4x4 RAS matrix (grid's world -> image's world) as ITK text (``.txt``), in ITK's LPS."""
-    sitk.WriteTransform(_affine_transform(matrix), str(path))
-
-
-def _affine_transform(matrix: Matrix) -> sitk.Transform:
-    lps = _LPS @ matrix @ _LPS
-    transform = sitk.AffineTransform(3)
-    transform.SetMatrix([float(value) for value in lps[:3, :3].ravel()])
-    transform.SetTranslation([float(value) for value in lps[:3, 3]])
-    return transform
-
-
-def read_transform(source: Transform) -> sitk.Transform:
-    """A transform file (ITK text or displacement field), a RAS matrix or a field -> SimpleITK transform."""
-    if isinstance(source, np.ndarray):
-        return _affine_transform(source)
-    if isinstance(source, Path) and not source.name.endswith((".nii.gz", ".nii")):
-        return sitk.ReadTransform(str(source))
-    image = cast(nib.Nifti1Image, nib.load(source)) if isinstance(source, Path) else source
-    data = np.asarray(image.dataobj, dtype=np.float64)[:, :, :, 0, :]
-    return sitk.DisplacementFieldTransform(array_to_sitk(data, image.affine, vector=True))
-
-
-def resample(
-    image: nib.Nifti1Image,
-    grid: nib.Nifti1Image,
-    transforms: Sequence[Transform] = (),
-    interpolation: Literal["linear", "nearest", "cubic"] = "linear",
-) -> nib.Nifti1Image:
-    """Resample an image onto a grid through a chain of transforms, in one interpolation.
-
-    Parameters
-    ----------
-    image : nib.Nifti1Image
-        3D, or 4D (each volume alike).
-    grid : nib.Nifti1Image
-        Gives shape and affine.
-    transforms : sequence of Transform
-        In the order in which a point of the image travels to the grid: ``[dwi_to_T1w, T1w_to_S]``. Empty: by the
-        headers alone.
-    interpolation : {"linear", "nearest", "cubic"}
-        Cubic B-spline can overshoot: clip where that matters.
-
-    Returns
-    -------
-    nib.Nifti1Image
-        float32 on the grid; 0 outside the image. A 4D image keeps its TR.
-    """
-    method = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor, "cubic": sitk.sitkBSpline}[interpolation]
-    # a composite applies the transform added last first, and points go from the grid back to the image
-    chain = sitk.CompositeTransform(3)
-    for source in transforms:
-        chain.AddTransform(read_transform(source))
-    affine = np.asarray(grid.affine, dtype=np.float64)
-    shape = grid.shape[:3]
-    reference = array_to_sitk(np.zeros(shape, np.float32), affine)
-    data = array(image)
-    volumes = data[..., None] if data.ndim == 3 else data
-    result = np.empty((*shape, volumes.shape[3]), np.float32, order="F")
-    for index in range(volumes.shape[3]):
-        volume = array_to_sitk(volumes[..., index], image.affine)
-        moved = sitk.Resample(volume, reference, chain, method, 0.0, sitk.sitkFloat32)
-        result[..., index] = sitk_array(moved)
-    return _on_grid(result[..., 0] if data.ndim == 3 else result, image, grid)
-
-
-def _on_grid(data: FloatArray, image: nib.Nifti1Image, grid: nib.Nifti1Image) -> nib.Nifti1Image:
-    result = nib.Nifti1Image(data, grid.affine)
-    result.header.set_xyzt_units("mm", "sec" if data.ndim == 4 else None)
-    code = max(int(grid.header["sform_code"]), int(grid.header["qform_code"]))
-    result.set_sform(grid.affine, code=code)
-    result.set_qform(grid.affine, code=code)
-    if data.ndim == 4:
-        result.header.set_zooms((*result.header.get_zooms()[:3], image.header.get_zooms()[3]))
-    return result

@@ -103,11 +103,11 @@ def draw_slices(
     columns = -(-len(heights) // rows_per_panel)
     n_rows = rows_per_panel * len(panels)
     extent = _extent(_grid(frame))
-    width = 8.0 / columns
+    bars = any(panel.bar for panel in panels)
+    width = (8.0 if bars else 8.55) / columns
     height = width * (extent[3] - extent[2]) / (extent[1] - extent[0])
     figure = Figure(figsize=(9, n_rows * height + 0.85), facecolor="white")
     top, bottom = 1 - 0.42 / figure.get_figheight(), 0.4 / figure.get_figheight()
-    bars = any(panel.bar for panel in panels)
     spec = figure.add_gridspec(
         n_rows, columns + bars, width_ratios=[*[width] * columns, *[0.14] * bars], wspace=0.03, hspace=0.08,
         left=0.035, right=0.93 if bars else 0.99, top=top, bottom=bottom,
@@ -152,9 +152,11 @@ def _draw_marks(ax: Axes, outlines: Sequence[tuple[str, _Grid]], height: float) 
         if plane.max() > 0.5 > plane.min():
             ax.contour(grid.axes[0], grid.axes[1], plane, levels=[0.5], colors=colour, linewidths=0.8)
     ax.set(xticks=[], yticks=[])
-    for x, y, text, size in ((0.06, 0.5, "R", 9), (0.94, 0.5, "L", 9), (0.5, 0.035, f"z = {height:.0f} mm", 7)):
+    corners = ((0.03, 0.97, "R", 10), (0.97, 0.97, "L", 10), (0.03, 0.03, f"z = {height:.0f} mm", 7))
+    for x, y, text, size in corners:
         ax.text(
-            x, y, text, color="white", fontsize=size, ha="center", va="center", transform=ax.transAxes,
+            x, y, text, color="white", fontsize=size, ha="left" if x < 0.5 else "right",
+            va="top" if y > 0.5 else "bottom", transform=ax.transAxes,
             bbox={"facecolor": "black", "edgecolor": "none", "pad": 0.8},
         )  # fmt: skip
 

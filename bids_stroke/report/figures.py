@@ -89,10 +89,20 @@ def draw_unit_figures(outputs: Outputs, reports: Mapping[str, StepReport]) -> tu
 
 def caption(path: Path) -> tuple[str, str]:
     """Heading and text of a figure, by its name."""
-    key = re.search(r"_desc-([a-z]+)_figure", path.name)
-    heading, text = CAPTIONS[key[1]] if key and key[1] in CAPTIONS else (path.stem, "")
+    heading, text = CAPTIONS.get(_key(path), (path.stem, ""))
     task = re.search(r"_task-([A-Za-z0-9]+)", path.name)
     return (f"{heading}: task {task[1]}" if task else heading), text
+
+
+def rank(path: Path) -> tuple[int, str]:
+    """Where a figure belongs on a page: in the order of CAPTIONS, then by name."""
+    key = _key(path)
+    return (list(CAPTIONS).index(key) if key in CAPTIONS else len(CAPTIONS), path.name)
+
+
+def _key(path: Path) -> str:
+    found = re.search(r"_desc-([a-z]+)_figure", path.name)
+    return found[1] if found else ""
 
 
 def _save(figure: Figure, path: Path) -> None:

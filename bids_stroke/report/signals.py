@@ -76,8 +76,9 @@ def draw_recording(recording: Recording) -> Figure:
     good = table[table["status"] == "good"] if "status" in table else table
     shown = good if len(good) else table
     figure = Figure(figsize=(9, 2.9 * len(recording.signals) + 0.5), facecolor="white", layout="constrained")
-    says = f"{len(good)} of {len(table)} windows kept" + ("" if len(good) else "; a rejected one is shown")
-    figure.suptitle(f"{recording.name.split('_', 1)[-1]}: {says}", x=0.02, ha="left", fontsize=11)
+    says = f"{len(good)} of {len(table)} windows kept" + ("" if len(good) else "; rejected ones are shown")
+    entities = [part for part in recording.name.split("_") if not part.startswith(("sub-", "ses-"))]
+    figure.suptitle(f"{' '.join(entities).replace('-', ' ')}: {says}", x=0.02, ha="left", fontsize=11)
     axes = figure.subplots(len(recording.signals), 2, squeeze=False, width_ratios=[1, 1.6])
     for (spectrum, trace), (kind, path) in zip(axes, recording.signals.items(), strict=True):
         signal = read_signal(path)
@@ -126,6 +127,6 @@ def _draw_trace(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -> N
     ax.set_yticks(offsets, [signal.labels[index] for index in chosen], fontsize=7)
     ax.set(xlim=(times[0], times[-1]), ylim=(offsets[-1] - step, step))
     some = "" if len(chosen) == len(piece) else f", {len(chosen)} of {len(piece)} channels"
-    ax.set_title(f"{kind}, first window{some} (lines {step:.3g} {signal.unit} apart)", fontsize=9)
+    ax.set_title(f"{kind}, one window{some} (lines {step:.3g} {signal.unit} apart)", fontsize=9)
     ax.set_xlabel("time (s)", fontsize=8)
     ax.tick_params(axis="x", labelsize=7)

@@ -1,0 +1,292 @@
+"""A trained ensemble on disk: a MONAI Bundle with checksums, without pickle.
+
+Layout: ``configs/metadata.json`` (MONAI's fields, then ours), ``models/<member>.safetensors``,
+``docs/model_card.md``, ``splits.tsv`` and ``out_of_fold.tsv`` (participants as salted hashes), and ``SHA256SUMS``
+over all of them, which ``sha256sum -c`` can check too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from safetensors.torch import load_file, save_file
+
+import bids_stroke
+from bids_stroke.covariates import CovariateScaler
+from bids_stroke.decision import Calibration
+from bids_stroke.derivatives import write_json, write_table, write_text
+from bids_stroke.errors import ModelError
+from bids_stroke.model_card import model_card
+from bids_stroke.records import SPACE, Member
+
+FORMAT_VERSION = 1
+PREPROCESSING_VERSION = 1
+"""Raised when feature maps change so that a network trained before must not read them."""
+CHECKSUMS = "SHA256SUMS"
+METADATA = "configs/metadata.json"
+MONAI_SCHEMA = (
+    "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
+)
+
+
+@dataclass(frozen=True)
+class BundleMember:
+    """One member with what its inputs and outputs need.
+
+    Attributes
+    ----------
+    member : Member
+        Name, modality, network, arguments and reader's options, all complete.
+    scaler : CovariateScaler
+        Fitted on the training participants.
+    score_mean, score_sd : float
+        The network's score is standardised with these (outcome's units).
+    """
+
+    member: Member
+    scaler: CovariateScaler
+    score_mean: float
+    score_sd: float
+
+
+@dataclass(frozen=True, eq=False)
+class BundleContents:
+    """Everything that `write_bundle` puts on disk."""
+
+    name: str
+    version: str
+    outcome: str
+    demonstration: bool
+    members: tuple[BundleMember, ...]
+    states: Mapping[str, Mapping[str, torch.Tensor]]
+    """State dict of each member."""
+    weights: Mapping[str, float]
+    """Fusion weight of each member."""
+    calibration: Calibration
+    salt: str
+    participants: Mapping[str, tuple[str, ...]]
+    """Role (``train``) -> hashes."""
+    splits: pd.DataFrame
+    out_of_fold: pd.DataFrame
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the model card tells: cohort, settings, procedure, results."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A verified bundle."""
+
+    path: Path
+    name: str
+    version: str
+    sha256: str
+    outcome: str
+    demonstration: bool
+    members: tuple[BundleMember, ...]
+    weights: Mapping[str, float]
+    calibration: Calibration
+    salt: str
+    participants: Mapping[str, frozenset[str]]
+    facts: Mapping[str, Any]
+
+    def saw(self, dataset: str, participant_id: str) -> bool:
+        """Whether the participant took part in training, in any role."""
+        mark = participant_hash(self.salt, dataset, participant_id)
+        return any(mark in hashes for hashes in self.participants.values())
+
+    def out_of_fold(self) -> pd.DataFrame:
+        """Out-of-fold predictions of the training participants, by ``participant_hash``."""
+        return pd.read_csv(self.path / "out_of_fold.tsv", sep="\t", na_values="n/a", dtype={"session_id": str})
+
+    def state(self, member: str) -> dict[str, torch.Tensor]:
+        """Weights of a member, on the CPU."""
+        return dict(load_file(self.path / "models" / f"{member}.safetensors"))
+
+
+def participant_hash(salt: str, dataset: str, participant_id: str) -> str:
+    """How a bundle knows a person again without naming them."""
+    return hashlib.sha256("\0".join((salt, dataset, participant_id)).encode()).hexdigest()[:32]
+
+
+def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
+    """Write a bundle beside its final place, rename it into place, and load it back.
+
+    The same contents give the same bytes; a bundle that is already there is replaced.
+    """
+    temporary = folder.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{folder.name}")
+    try:
+        for entry in contents.members:
+            path = temporary / "models" / f"{entry.member.name}.safetensors"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            state = {
+                key: value.detach().cpu().contiguous() for key, value in contents.states[entry.member.name].items()
+            }
+            save_file(state, path)
+        metadata = _metadata(contents)
+        write_json(temporary / METADATA, metadata)
+        write_text(temporary / "docs" / "model_card.md", model_card(metadata))
+        write_table(temporary / "splits.tsv", _hashed(contents.splits, contents))
+        write_table(temporary / "out_of_fold.tsv", _hashed(contents.out_of_fold, contents))
+        sums = [f"{digest}  {name}" for name, digest in sorted(_digests(temporary).items())]
+        write_text(temporary / CHECKSUMS, "\n".join(sums) + "\n")
+        if folder.exists():
+            old = temporary.with_name(f"{temporary.name}-old")
+            folder.rename(old)
+            temporary.rename(folder)
+            shutil.rmtree(old)
+        else:
+            temporary.rename(folder)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return load_bundle(folder)
+
+
+def _hashed(table: pd.DataFrame, contents: BundleContents) -> pd.DataFrame:
+    """The table with ``participant_hash`` instead of ``dataset`` and ``participant_id``."""
+    marks = [
+        participant_hash(contents.salt, dataset, participant)
+        for dataset, participant in zip(table["dataset"], table["participant_id"], strict=True)
+    ]
+    rest = table.drop(columns=["dataset", "participant_id"])
+    rest.insert(0, "participant_hash", marks)
+    return rest
+
+
+def _metadata(contents: BundleContents) -> dict[str, Any]:
+    inputs = {
+        entry.member.name: {"type": "feature", "format": entry.member.modality, "dtype": "float32"}
+        for entry in contents.members
+    }
+    outputs = {"type": "probability", "format": "classification", "dtype": "float32", "value_range": [0, 1]}
+    return {
+        "schema": MONAI_SCHEMA,
+        "version": contents.version,
+        "changelog": {contents.version: "Trained by bids_stroke."},
+        "monai_version": installed_version("monai"),
+        "pytorch_version": installed_version("torch"),
+        "numpy_version": installed_version("numpy"),
+        "required_packages_version": {"bids_stroke": bids_stroke.__version__},
+        "name": contents.name,
+        "task": f"Prediction of a poor motor outcome after stroke ({contents.outcome})",
+        "description": "Neural networks, one per modality, fused and calibrated on out-of-fold predictions.",
+        "authors": "Trained with bids_stroke by its user",
+        "copyright": "As the training data's terms say",
+        "intended_use": "Research only; not for decisions about patients.",
+        "network_data_format": {
+            "inputs": inputs,
+            "outputs": {"pred": {**outputs, "channel_def": {"0": "probability of a poor outcome"}}},
+        },
+        "format_version": FORMAT_VERSION,
+        "preprocessing_version": PREPROCESSING_VERSION,
+        "space": SPACE,
+        "outcome": contents.outcome,
+        "label_map": {"poor": 1, "good": 0},
+        "demonstration": contents.demonstration,
+        "members": [asdict(entry) for entry in contents.members],
+        "fusion_weights": dict(contents.weights),
+        "calibration": asdict(contents.calibration),
+        "salt": contents.salt,
+        "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
+        "facts": dict(contents.facts),
+    }
+
+
+def bundle_digest(path: Path) -> str:
+    """sha256 that stands for the whole bundle, found without checking it.
+
+    Raises
+    ------
+    ModelError
+        There is no bundle in this folder.
+    """
+    sums = path / CHECKSUMS
+    if not sums.is_file():
+        what = "has no " + CHECKSUMS if path.is_dir() else "does not exist"
+        raise ModelError(
+            f"Model {path} {what}: it is no bundle.", "Give --model a folder made by the train level.", "missing-model"
+        )
+    return hashlib.sha256(sums.read_bytes()).hexdigest()
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read a bundle after checking format, checksums and preprocessing.
+
+    Raises
+    ------
+    ModelError
+        The folder is no bundle, a file is changed or missing, or the bundle is of another version.
+    """
+    digest = bundle_digest(path)
+    _verify_checksums(path)
+    try:
+        metadata = json.loads((path / METADATA).read_text())
+        _verify_versions(path, metadata)
+        calibration = dict(metadata["calibration"])
+        for key in ("covariance", "quantiles"):
+            calibration[key] = _tuples(calibration[key])
+        return Bundle(
+            path=path,
+            name=metadata["name"],
+            version=metadata["version"],
+            sha256=digest,
+            outcome=metadata["outcome"],
+            demonstration=metadata["demonstration"],
+            members=tuple(_member(entry) for entry in metadata["members"]),
+            weights=metadata["fusion_weights"],
+            calibration=Calibration(**calibration),
+            salt=metadata["salt"],
+            participants={role: frozenset(hashes) for role, hashes in metadata["participants"].items()},
+            facts=metadata["facts"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path / METADATA} cannot be read: {type(error).__name__} {error}.", "Train the model again."
+        ) from error
+
+
+def _member(entry: Mapping[str, Any]) -> BundleMember:
+    scaler = CovariateScaler(**{key: tuple(value) for key, value in entry["scaler"].items()})
+    return BundleMember(Member(**entry["member"]), scaler, entry["score_mean"], entry["score_sd"])
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _verify_versions(path: Path, metadata: Mapping[str, Any]) -> None:
+    for key, ours in (("format_version", FORMAT_VERSION), ("preprocessing_version", PREPROCESSING_VERSION)):
+        if metadata.get(key) != ours:
+            made_by = metadata.get("required_packages_version", {}).get("bids_stroke", "unknown")
+            raise ModelError(
+                f"Model {path} has {key} {metadata.get(key)}, this version of bids_stroke reads {ours}.",
+                f"Train it again, or use bids_stroke {made_by}, which made it.",
+                "other-version",
+            )
+
+
+def _verify_checksums(path: Path) -> None:
+    remedy = "Copy the bundle again from where it was made, or train it again."
+    rows = [line.split("  ", 1) for line in (path / CHECKSUMS).read_text().splitlines()]
+    if any(len(row) != 2 for row in rows) or METADATA not in {row[-1] for row in rows}:
+        raise ModelError(f"{path / CHECKSUMS} is not a list of checksums of a bundle.", remedy, "corrupt-model")
+    for wanted, name in rows:
+        file = path / name
+        if not file.is_file():
+            raise ModelError(f"Model file {file} is missing.", remedy, "corrupt-model")
+        if hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
+            raise ModelError(f"Model file {file} is corrupt: its sha256 differs.", remedy, "corrupt-model")
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

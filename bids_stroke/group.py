@@ -1,0 +1,170 @@
+"""The group level's table: predictions joined with outcomes, out-of-fold where the person was in training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bids_stroke.dataset import read_description
+from bids_stroke.derivatives import write_json, write_table
+from bids_stroke.errors import InputError, UsageError
+from bids_stroke.gather import read_predictions
+from bids_stroke.model_files import CHECKSUMS, bundle_digest
+from bids_stroke.records import Prediction, Session
+from bids_stroke.settings import Outcome
+from bids_stroke.tables import unit_outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bids_stroke.bundle import Bundle
+    from bids_stroke.evaluate import Evaluation
+    from bids_stroke.run import Run
+
+
+def prediction_table(run: Run, sessions: Sequence[Session], outcome: Outcome) -> pd.DataFrame:
+    """One row for each predicted unit, with its outcome where there is one: what evaluate.py takes.
+
+    A person of the training set counts with the out-of-fold prediction that the bundle holds, or is left out
+    (column ``excluded``), never with the in-sample one.
+    """
+    import pandas as pd
+
+    predictions = read_predictions(run.output_dir, sessions)
+    name = str(read_description(run.selection.bids_dir)["Name"])
+    rows: list[dict[str, Any]] = []
+    for session in sessions:
+        prediction = predictions.get(session.prefix)
+        if prediction is None:
+            continue
+        score = unit_outcome(run.selection.bids_dir, outcome.column, session.subject, session.session)
+        low, high = prediction.probability_poor_interval
+        row: dict[str, Any] = {
+            "participant_id": f"sub-{session.subject}",
+            "session_id": f"ses-{session.session}" if session.session else None,
+            "score": score,
+            "poor": None if score is None else float(outcome.is_poor(score)),
+            "probability_poor": prediction.probability_poor,
+            "probability_poor_low": low,
+            "probability_poor_high": high,
+            "prediction": prediction.prediction,
+            "predicted_score": prediction.predicted_score,
+            "in_training_set": prediction.in_training_set,
+            "excluded": None,
+            "demonstration": prediction.model["demonstration"],
+        }
+        row |= {f"p_{member}": value.probability for member, value in prediction.members.items()}
+        rows.append(_out_of_fold(run, row, prediction, name) if prediction.in_training_set else row)
+    if not rows:
+        raise InputError(
+            f"{run.output_dir} holds no prediction of the selected units.",
+            "Run the participant level first, into the same OUTPUT_DIR.",
+            "no-predictions",
+        )
+    return pd.DataFrame(rows)
+
+
+def the_outcome(run: Run, predictions: Mapping[str, Prediction]) -> Outcome:
+    """The outcome that the predictions are of.
+
+    Raises
+    ------
+    InputError
+        They were made with different models.
+    UsageError
+        ``--outcome`` names another one.
+    """
+    models = {str(item.model["sha256"]): str(item.model["outcome"]) for item in predictions.values()}
+    if len(models) > 1:
+        raise InputError(
+            f"The predictions in {run.output_dir} were made with {len(models)} models.",
+            "Run the participant level again with one --model for all.",
+            "several-models",
+        )
+    outcome = Outcome.parse(next(iter(models.values()), str(run.settings.outcome)))
+    check_asked_outcome(run, outcome)
+    return outcome
+
+
+def check_asked_outcome(run: Run, outcome: Outcome) -> None:
+    """UsageError where ``--outcome`` is given and is not what the model predicts."""
+    if run.outcome_given and run.settings.outcome != outcome:
+        raise UsageError(
+            f"--outcome {run.settings.outcome}: the model predicts {outcome}.", "Leave it out, or give another --model."
+        )
+
+
+def _out_of_fold(run: Run, row: dict[str, Any], prediction: Prediction, dataset: str) -> dict[str, Any]:
+    """The row of a person of the training set with what the bundle predicted of them out of fold."""
+    from bids_stroke.bundle import participant_hash
+
+    bundle = _bundle_of(run, str(prediction.model["sha256"]))
+    if bundle is None:
+        return row | {"excluded": "in-training-set"}
+    table = bundle.out_of_fold()
+    mark = participant_hash(bundle.salt, dataset, row["participant_id"])
+    own = table[
+        (table["participant_hash"] == mark) & (table["session_id"].isna() | (table["session_id"] == row["session_id"]))
+    ]
+    if own.empty:
+        return row | {"excluded": "in-training-set"}
+    values = own[[column for column in own if column in row and column not in ("session_id", "poor", "score")]]
+    means: dict[str, Any] = values.select_dtypes("number").mean().to_dict()
+    return row | means | {"probability_poor_low": None, "probability_poor_high": None, "prediction": "out-of-fold"}
+
+
+def _bundle_of(run: Run, sha256: str) -> Bundle | None:
+    """The bundle that made the predictions, where it is at hand: ``--model``, or one of OUTPUT_DIR's own."""
+    from bids_stroke.bundle import load_bundle
+
+    candidates = [run.model] if run.model else []
+    candidates += sorted((run.output_dir / "models").glob("*"))
+    for path in candidates:
+        if (path / CHECKSUMS).is_file() and bundle_digest(path) == sha256:
+            return load_bundle(path)
+    return None
+
+
+def write_group_tables(root: Path, table: pd.DataFrame, evaluation: Evaluation) -> None:
+    """``phenotype/prediction.tsv`` (one row a participant), ``group_*.tsv`` and ``group_evaluation.json``."""
+    from bids_stroke.evaluate import evaluation_json
+
+    people = table.groupby("participant_id", sort=True)
+    numbers = ["probability_poor", "predicted_score"]
+    wide = people[numbers].mean().reset_index()
+    wide["n_sessions"] = people.size().to_numpy()
+    wide["prediction"] = (
+        people["prediction"].agg(lambda words: words.iloc[0] if words.nunique() == 1 else "differs").to_numpy()
+    )
+    wide["in_training_set"] = people["in_training_set"].any().to_numpy()
+    wide["demonstration"] = people["demonstration"].any().to_numpy()
+    write_table(root / "phenotype" / "prediction.tsv", wide)
+    write_json(root / "phenotype" / "prediction.json", PREDICTION_COLUMNS)
+    write_table(root / "group_predictions.tsv", table)
+    write_evaluation(root, "group", evaluation)
+    write_json(root / "group_evaluation.json", evaluation_json(evaluation))
+
+
+def write_evaluation(folder: Path, name: str, evaluation: Evaluation) -> None:
+    """``<name>_metrics.tsv`` and ``<name>_comparisons.tsv``."""
+    write_table(folder / f"{name}_metrics.tsv", evaluation.metrics)
+    write_table(folder / f"{name}_comparisons.tsv", evaluation.comparisons)
+
+
+PREDICTION_COLUMNS: dict[str, Any] = {
+    "MeasurementToolMetadata": {
+        "Description": "Prediction of a poor motor outcome by bids_stroke. Research use only, not for care."
+    },
+    "participant_id": {"Description": "Participant"},
+    "probability_poor": {"Description": "Calibrated probability of a poor outcome (0-1), mean over sessions"},
+    "predicted_score": {"Description": "Predicted score in the outcome's units, mean over sessions"},
+    "n_sessions": {"Description": "Sessions with a prediction"},
+    "prediction": {
+        "Description": "poor, good or abstain; differs: not the same in all sessions; out-of-fold: see below"
+    },
+    "in_training_set": {
+        "Description": "Was in the model's training set; the probability is then the out-of-fold one, where known"
+    },
+    "demonstration": {"Description": "Made with a demonstration model, which knows nothing about real patients"},
+}

@@ -1,0 +1,254 @@
+"""The ensemble on one unit: members on their samples, fusion over those present, calibration, decision."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from bids_stroke import networks
+from bids_stroke.bundle import Bundle, BundleMember, load_bundle
+from bids_stroke.compute import precision_of, reproducible, resolve_device
+from bids_stroke.covariates import covariate_values
+from bids_stroke.decision import fuse, renormalise
+from bids_stroke.errors import DataError, MissingModalityError, ModelError
+from bids_stroke.features import read_samples
+from bids_stroke.records import MemberPrediction, Prediction, UnitFeatures
+
+CHUNK = 16
+"""Samples that go through a network at once."""
+COUNTED = {"bold": "n_slices", "eegemg": "n_windows"}
+"""How the samples of a modality are called in the prediction's JSON."""
+INTERVAL_METHOD = (
+    "90 %, normal on the logit scale: sampling error of the calibration (fitted on out-of-fold predictions) plus "
+    "the members' typical disagreement over the members present"
+)
+
+
+@dataclass(frozen=True, eq=False)
+class MemberSamples:
+    """What a member says of each sample of a unit.
+
+    Attributes
+    ----------
+    probabilities : (n,) float64
+        Of a poor outcome, before calibration.
+    scores : (n,) float64
+        In the outcome's units.
+    positions : tuple of float
+        Slices or window onsets (features.Samples).
+    """
+
+    probabilities: NDArray[np.float64]
+    scores: NDArray[np.float64]
+    positions: tuple[float, ...]
+
+
+def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision: str = "fp32") -> Prediction:
+    """Predict one unit with every member that applies.
+
+    Parameters
+    ----------
+    bundle : Bundle
+        From `load_bundle`.
+    unit : UnitFeatures
+        Feature files and covariates.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:N``.
+    precision : str
+        ``fp32`` or ``bf16``.
+
+    Raises
+    ------
+    DataError
+        No member applies (reason ``no-member-applies``), or a feature file is broken.
+    UsageError
+        The device is not there.
+    """
+    samples, missing = predict_members(bundle, unit, device, precision)
+    if not samples:
+        why = "; ".join(f"{name}: {reason.replace('-', ' ')}" for name, reason in missing.items())
+        raise DataError(
+            f"{_unit_name(unit)}: no member of the model {bundle.name} applies ({why}).",
+            "Add a modality that the model uses, or give another --model.",
+            "no-member-applies",
+        )
+    names = list(samples)
+    weights = np.array([bundle.weights[name] for name in names])
+    used = renormalise(weights, np.ones(len(names), dtype=bool))
+    means = np.array([samples[name].probabilities.mean() for name in names])
+    scores = np.array([samples[name].scores.mean() for name in names])
+    fused = float(fuse(means[None], weights)[0])
+    probability = float(bundle.calibration.apply(np.array(fused)))
+    modalities = {entry.member.name: entry.member.modality for entry in bundle.members}
+    members = {
+        name: MemberPrediction(
+            float(mean), float(score), len(samples[name].probabilities), float(weight), modalities[name]
+        )
+        for name, mean, score, weight in zip(names, means, scores, used, strict=True)
+    }
+    return Prediction(
+        probability_poor=probability,
+        probability_poor_interval=bundle.calibration.interval(fused, used),
+        prediction=bundle.calibration.decide(probability),
+        predicted_score=float(used @ scores),
+        members=members,
+        missing=missing,
+        model={
+            "name": bundle.name,
+            "version": bundle.version,
+            "sha256": bundle.sha256,
+            "demonstration": bundle.demonstration,
+            "outcome": bundle.outcome,
+        },
+        in_training_set=bundle.saw(unit.dataset, unit.participant_id),
+        warnings=tuple(_warnings(bundle, unit, names)),
+    )
+
+
+def predict_members(
+    bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision: str = "fp32"
+) -> tuple[dict[str, MemberSamples], dict[str, str]]:
+    """What each member says of each sample, and why the others say nothing: member -> reason code."""
+    place = resolve_device(device)
+    found, missing = {}, {}
+    cache: dict[str, tuple[NDArray[np.float32], tuple[float, ...]]] = {}
+    for entry in bundle.members:
+        member = entry.member
+        paths = unit.features.get(member.modality, ())
+        if not paths:
+            missing[member.name] = unit.missing.get(member.modality, "not-computed")
+            continue
+        key = f"{member.modality} {sorted(member.inputs.items())}"
+        try:
+            if key not in cache:
+                samples = read_samples(member.modality, paths, member.inputs)
+                cache[key] = (samples.data, samples.positions)
+        except MissingModalityError as error:
+            missing[member.name] = error.reason
+            continue
+        data, positions = cache[key]
+        model = _network(bundle.path, bundle.sha256, member.name, str(place))
+        covariates = entry.scaler.transform(covariate_values(unit.covariates, entry.scaler.names))
+        output = run_network(model, data, covariates, place, precision)
+        poor, score = output[:, networks.POOR_LOGIT], output[:, networks.SCORE]
+        scores = score * entry.score_sd + entry.score_mean
+        found[member.name] = MemberSamples(1 / (1 + np.exp(-poor)), scores, positions)
+    return found, missing
+
+
+def run_network(
+    model: nn.Module,
+    data: NDArray[np.float32],
+    covariates: NDArray[np.float32],
+    device: torch.device,
+    precision: str = "fp32",
+) -> NDArray[np.float64]:
+    """Outputs of a network in evaluation mode for all samples of a unit: (n, 2) float64."""
+    outputs = []
+    columns = getattr(getattr(model, "arguments", None), "n_covariates", 0)
+    row = torch.from_numpy(covariates[:columns].copy()).to(device)
+    with torch.inference_mode(), reproducible(device, 0), precision_of(device, precision):
+        for start in range(0, len(data), CHUNK):
+            batch = torch.from_numpy(data[start : start + CHUNK]).to(device)
+            outputs.append(model(batch, row.expand(len(batch), -1)).double().cpu().numpy())
+    return np.concatenate(outputs)
+
+
+@lru_cache(maxsize=32)
+def _network(path: Path, sha256: str, name: str, device: str) -> nn.Module:
+    """A member's network with its weights, once per process (``sha256`` tells a changed bundle)."""
+    bundle = load_bundle(path)
+    if bundle.sha256 != sha256:
+        raise ModelError(f"Model {path} was changed during the run.", "Run again.", "changed-model")
+    member = next(entry.member for entry in bundle.members if entry.member.name == name)
+    return restore_network(member.network, member.arguments, bundle.state(name), torch.device(device))
+
+
+def restore_network(
+    network: str, arguments: Mapping[str, Any], state: Mapping[str, torch.Tensor], device: torch.device
+) -> nn.Module:
+    """A network with given weights, ready to predict.
+
+    Raises
+    ------
+    ModelError
+        The weights do not fit the network.
+    """
+    with torch.random.fork_rng([]):
+        model = networks.build(network, **arguments)
+    try:
+        model.load_state_dict(dict(state))
+    except RuntimeError as error:
+        raise ModelError(f"The weights do not fit the network {network}: {error}", "Train the model again.") from error
+    return model.to(device).eval()
+
+
+def _warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]:
+    found = []
+    if bundle.demonstration:
+        found.append("Demonstration ensemble trained on synthetic data: this prediction means nothing for a patient.")
+    if bundle.saw(unit.dataset, unit.participant_id):
+        found.append("This participant was in the training set: the prediction is no evidence of the model's worth.")
+    if len(names) < len(bundle.members):
+        found.append(f"{len(names)} of {len(bundle.members)} members applied; the weights were renormalised.")
+    with_covariates = [entry for entry in bundle.members if _takes_covariates(entry) and entry.member.name in names]
+    if with_covariates:
+        scaler = with_covariates[0].scaler
+        found += scaler.complaints(covariate_values(unit.covariates, scaler.names))
+    return found
+
+
+def _takes_covariates(entry: BundleMember) -> bool:
+    return bool(entry.member.arguments.get("n_covariates", 0))
+
+
+def _unit_name(unit: UnitFeatures) -> str:
+    return unit.participant_id + (f"_ses-{unit.session}" if unit.session else "")
+
+
+def prediction_json(prediction: Prediction) -> dict[str, Any]:
+    """The content of ``_prediction.json`` (DESIGN section 3)."""
+    members: dict[str, Any] = {}
+    for name, member in prediction.members.items():
+        members[name] = asdict(member)
+        if member.modality in COUNTED:
+            members[name][COUNTED[member.modality]] = member.n_samples
+    return {
+        "ResearchUseOnly": "Not a medical device; not for decisions about patients.",
+        "probability_poor": prediction.probability_poor,
+        "probability_poor_interval": list(prediction.probability_poor_interval),
+        "probability_poor_interval_method": INTERVAL_METHOD,
+        "prediction": prediction.prediction,
+        "predicted_score": prediction.predicted_score,
+        "members": members,
+        "missing": dict(prediction.missing),
+        "model": dict(prediction.model),
+        "in_training_set": prediction.in_training_set,
+        "warnings": list(prediction.warnings),
+    }
+
+
+def prediction_row(prediction: Prediction) -> pd.DataFrame:
+    """The prediction as a table of one row: the numbers, and each member's probability as ``p_<member>``."""
+    low, high = prediction.probability_poor_interval
+    row: dict[str, Any] = {
+        "probability_poor": prediction.probability_poor,
+        "probability_poor_low": low,
+        "probability_poor_high": high,
+        "prediction": prediction.prediction,
+        "predicted_score": prediction.predicted_score,
+        "in_training_set": prediction.in_training_set,
+        "model": prediction.model["name"],
+        "demonstration": prediction.model["demonstration"],
+    }
+    row |= {f"p_{name}": member.probability for name, member in prediction.members.items()}
+    return pd.DataFrame([row])

@@ -1,0 +1,65 @@
+"""The model card of a bundle, written from its metadata."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def model_card(metadata: Mapping[str, Any]) -> str:
+    """Markdown text: what the model is, what it was trained on, how it was judged, what it must not be used for."""
+    facts = metadata["facts"]
+    calibration = metadata["calibration"]
+    lines = [
+        f"# {metadata['name']} {metadata['version']}",
+        "",
+        "**Research use only: not a medical device, not for decisions about patients.**",
+        "",
+    ]
+    if metadata["demonstration"]:
+        lines += [
+            "**Demonstration ensemble: it shows that the app runs. Its predictions mean nothing for patients.**",
+            "",
+        ]
+    lines += [
+        f"- Outcome: poor means `{metadata['outcome']}`; the score itself is predicted too.",
+        f"- Made by bids_stroke {metadata['required_packages_version']['bids_stroke']}, "
+        f"torch {metadata['pytorch_version']}.",
+        f"- Feature maps in {metadata['space']}, preprocessing version {metadata['preprocessing_version']}.",
+        "",
+        "## Members",
+        "",
+        "| member | modality | network | input options | fusion weight |",
+        "|---|---|---|---|---|",
+    ]
+    for entry in metadata["members"]:
+        member = entry["member"]
+        options = ", ".join(f"{key} {_short(value)}" for key, value in member["inputs"].items())
+        weight = metadata["fusion_weights"][member["name"]]
+        lines.append(f"| {member['name']} | {member['modality']} | {member['network']} | {options} | {weight:.3f} |")
+    lines += ["", "## Training", ""]
+    lines += [f"- {key.replace('_', ' ')}: {_short(value)}" for key, value in facts.items() if key != "settings"]
+    lines += [
+        "",
+        "## Calibration",
+        "",
+        f"- Temperature {calibration['temperature']:.3f}, intercept {calibration['intercept']:.3f}, fitted on "
+        "out-of-fold predictions.",
+        f"- poor, good or abstain: class-conditional conformal sets at {calibration['coverage']:.0%}.",
+        "- Missing modalities are left out and the weights of the others renormalised.",
+        "",
+        "## Limits",
+        "",
+        "- Out-of-fold figures describe the training cohort; another scanner, protocol or population may differ.",
+        "- A participant of the training cohort is recognised by a salted hash and marked `in_training_set`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_short(item)}" for key, item in value.items())
+    if isinstance(value, (list, tuple)):
+        return " ".join(str(item) for item in value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

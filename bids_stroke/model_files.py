@@ -1,0 +1,47 @@
+"""What can be known of a bundle on disk without loading it (and without torch)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from bids_stroke.errors import ModelError
+
+CHECKSUMS = "SHA256SUMS"
+METADATA = "configs/metadata.json"
+
+
+def bundle_digest(path: Path) -> str:
+    """sha256 that stands for the whole bundle, found without checking it.
+
+    Raises
+    ------
+    ModelError
+        There is no bundle in this folder.
+    """
+    sums = path / CHECKSUMS
+    if not sums.is_file():
+        what = "has no " + CHECKSUMS if path.is_dir() else "does not exist"
+        raise ModelError(
+            f"Model {path} {what}: it is no bundle.", "Give --model a folder made by the train level.", "missing-model"
+        )
+    return hashlib.sha256(sums.read_bytes()).hexdigest()
+
+
+def bundle_outcome(path: Path) -> str:
+    """The rule that the bundle predicts, ``fma_le<=17``.
+
+    Raises
+    ------
+    ModelError
+        Its metadata cannot be read.
+    """
+    try:
+        return str(json.loads((path / METADATA).read_text())["outcome"])
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(
+            f"{path / METADATA} cannot be read: {type(error).__name__}: {error}.",
+            "Copy the bundle again from where it was made, or train it again.",
+            "corrupt-model",
+        ) from None

@@ -1,0 +1,210 @@
+"""Lesion masks as people store them -> one binary mask in standard space; and the lesion in registration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+from scipy import ndimage
+
+from bids_stroke.errors import DataError, MissingModalityError
+from bids_stroke.preprocess.images import FloatArray, array, like, load_image, same_grid
+from bids_stroke.preprocess.registration import STANDARD_AFFINE, standard_grid, template
+from bids_stroke.preprocess.step import StepContext
+from bids_stroke.preprocess.transforms import Matrix, Transform, resample
+from bids_stroke.records import SPACE, BidsFile, StepReport
+
+Mask = npt.NDArray[np.bool_]
+
+LARGEST_SHARE = 0.6
+"""A lesion that covers more of the brain than this is an inverted mask or a brain mask."""
+_SMALLEST_INSIDE = 0.5
+_NEAR_MM = 10.0
+_FEATHER_MM = 2.0
+_MAX_LABELS = 20
+
+
+def in_standard_space(mask: BidsFile) -> bool:
+    """Whether the name says that a mask is in a standard space (``space-MNI...``)."""
+    return mask.entities.get("space", "").startswith("MNI")
+
+
+def space_warnings(files: Sequence[BidsFile]) -> list[str]:
+    """A warning for each file in another variant of MNI space than ours."""
+    others = [file for file in files if in_standard_space(file) and file.entities["space"] != SPACE]
+    return [f"{file.path.name} is in {file.entities['space']}, taken as equal to {SPACE}." for file in others]
+
+
+def binarize(data: FloatArray, name: str) -> Mask:
+    """Binary mask from what people store as one.
+
+    Parameters
+    ----------
+    data : ndarray
+        0/1, probability (above 0.5 is lesion), percent (above 50), one other value (255), or labels 1 to 20 (any).
+    name : str
+        File name, for the message.
+
+    Raises
+    ------
+    DataError
+        Negative values, or values that none of these explain.
+    """
+    values = np.unique(data[data != 0])
+    if values.size == 0:
+        return np.zeros(data.shape, bool)
+    if values[0] < 0:
+        message = f"{name} has negative values ({values[0]:g}): not a mask."
+        raise DataError(message, "Give a mask with 0 outside and 1 inside the lesion.", "not-a-mask")
+    whole = bool(np.all(values == np.round(values)))
+    top = float(values[-1])
+    if top <= 1.0 or (whole and values.size <= _MAX_LABELS and top <= _MAX_LABELS):
+        threshold = 0.5
+    elif values.size == 1:
+        threshold = 0.5 * top
+    elif top <= 100.0:
+        threshold = 50.0
+    else:
+        message = f"{name} has {values.size} values up to {top:g}: not a mask, a probability or percent."
+        raise DataError(message, "Give a mask with 0 outside and 1 inside the lesion.", "not-a-mask")
+    return np.asarray(data > threshold)
+
+
+def union_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], transforms: Sequence[Transform] = ()) -> Mask:
+    """Load masks, binarize, bring onto a grid (linear, above 0.5) and unite.
+
+    Parameters
+    ----------
+    grid : nib.Nifti1Image
+        Target grid.
+    files : sequence of BidsFile
+        Masks in one space, each on its own grid.
+    transforms : sequence of Transform
+        From the masks' space to the grid's.
+    """
+    united = np.zeros(grid.shape[:3], bool)
+    for file in files:
+        image = load_image(file.path, 3)
+        mask = binarize(array(image), file.path.name)
+        if transforms or not same_grid(image, grid):
+            mask = array(resample(like(image, mask.astype(np.float32)), grid, transforms)) > 0.5
+        united |= mask
+    return united
+
+
+def check_plausible(lesion: Mask, brain: Mask, spacing_mm: Sequence[float], files: Sequence[BidsFile]) -> None:
+    """Refuse a mask that cannot be a lesion of this brain.
+
+    Raises
+    ------
+    DataError
+        It covers more than 60 % of the brain, or more than half of it lies further than 10 mm outside the brain.
+    """
+    if not lesion.any():
+        return
+    names = ", ".join(file.path.name for file in files)
+    share = float((lesion & brain).sum() / max(brain.sum(), 1))
+    if share > LARGEST_SHARE:
+        message = f"The lesion mask {names} covers {100 * share:.0f} % of the brain."
+        raise DataError(message, "Check that it is not inverted and not a brain mask.", "lesion-too-large")
+    near = ndimage.distance_transform_edt(~brain, sampling=list(spacing_mm)) <= _NEAR_MM
+    inside = float(near[lesion].mean())
+    if inside < _SMALLEST_INSIDE:
+        message = f"Of the lesion mask {names} only {100 * inside:.0f} % lies in the brain."
+        raise DataError(message, "Check that mask and T1w share their space.", "lesion-outside-brain")
+
+
+def mirror_fill(brain: nib.Nifti1Image, lesion: Mask, affine: Matrix) -> nib.Nifti1Image:
+    """Enantiomorphic filling: put the mirrored healthy side where the lesion is.
+
+    Parameters
+    ----------
+    brain : nib.Nifti1Image
+        Brain-extracted T1w.
+    lesion : ndarray of bool
+        On its grid.
+    affine : ndarray (4, 4)
+        RAS, standard world -> native world: the template's plane x = 0 is the plane of the mirror.
+
+    Returns
+    -------
+    nib.Nifti1Image
+        Filled over a soft edge of about 2 mm; a part whose mirror image is lesion too keeps its own intensity.
+
+    Notes
+    -----
+    Nachev et al. 2008, "Enantiomorphic normalization of focally lesioned brains".
+    """
+    mirror = affine @ np.diag([-1.0, 1.0, 1.0, 1.0]) @ np.linalg.inv(affine)
+    mirrored = array(resample(brain, brain, [mirror]))
+    other_side = array(resample(like(brain, lesion.astype(np.float32)), brain, [mirror])) > 0.1
+    fillable = lesion & ~other_side & (mirrored > 0)
+    spacing = np.linalg.norm(brain.affine[:3, :3], axis=0)
+    distance = ndimage.distance_transform_edt(~fillable, sampling=list(spacing))
+    weight = np.clip(1.0 - distance / _FEATHER_MM, 0.0, 1.0) * (mirrored > 0) * ~other_side
+    filled = weight * mirrored + (1.0 - weight) * array(brain)
+    return like(brain, filled.astype(np.float32))
+
+
+def describe(lesion: Mask) -> dict[str, float]:
+    """Volume (ml) and share on the left (0-1) of a lesion on the 2 mm standard grid; x = 0 counts half to each."""
+    where = np.argwhere(lesion)
+    volume = float(len(where)) * abs(float(np.linalg.det(STANDARD_AFFINE[:3, :3]))) / 1000.0
+    x = STANDARD_AFFINE[0, 0] * where[:, 0] + STANDARD_AFFINE[0, 3]
+    left = float(np.mean((1.0 - np.sign(x)) / 2.0))
+    return {"lesion_volume_ml": volume, "lesion_side_left_fraction": left}
+
+
+def run(context: StepContext) -> StepReport:
+    """Write the lesion mask in standard space, and in native space where there is a T1w.
+
+    Raises
+    ------
+    MissingModalityError
+        The mask is empty (``empty-lesion-mask``), or is in native space and nothing carries it to standard space
+        (``no-t1w-registration``).
+    DataError
+        A mask that cannot be one.
+    """
+    files = context.session.lesion
+    anat = context.earlier["anat"].files if "anat" in context.earlier else {}
+    standard = tuple(file for file in files if in_standard_space(file))
+    native = tuple(file for file in files if file not in standard)
+    grid = standard_grid()
+    brain = array(template("mask")) > 0.5
+    warnings = space_warnings(standard)
+    lesion = union_on(grid, standard)
+    written = {}
+    if native and "to_standard" in anat:
+        t1w = load_image(anat["t1w"], 3)
+        own = union_on(t1w, native)
+        check_plausible(own, array(load_image(anat["brain_mask"], 3)) > 0.5, t1w.header.get_zooms()[:3], native)
+        lesion |= array(resample(like(t1w, own.astype(np.float32)), grid, [anat["to_standard"]])) > 0.5
+        written["lesion_native"] = _save(context, like(t1w, own.astype(np.uint8)), native, standard=False)
+    elif native and not standard:
+        message = f"{native[0].path} is in native space and there is no T1w registration to carry it to {SPACE}."
+        raise MissingModalityError(message, "Give a T1w, or a mask in standard space.", "no-t1w-registration")
+    elif native:
+        warnings += [f"{file.path.name} is not used: there is no T1w registration." for file in native]
+    if not lesion.any():
+        names = ", ".join(str(file.path) for file in files)
+        raise MissingModalityError(f"The lesion mask {names} is empty.", "Leave it out or redraw it.",
+                                   "empty-lesion-mask")  # fmt: skip
+    check_plausible(lesion, brain, (2.0, 2.0, 2.0), files)
+    path = _save(context, like(grid, lesion.astype(np.uint8)), files, standard=True)
+    written["lesion_standard"] = path
+    qc = describe(lesion) | {"lesion_in_brain_fraction": float(brain[lesion].mean())}
+    return StepReport(outputs={"lesion": (path,)}, files=written, qc=qc, warnings=tuple(warnings))
+
+
+def _save(context: StepContext, image: nib.Nifti1Image, files: Sequence[BidsFile], *, standard: bool) -> Path:
+    outputs = context.outputs
+    sidecar = {"Type": "Lesion", "Sources": outputs.sources(files)}
+    name = {"label": "L", "desc": "lesion"}
+    if standard:
+        path = outputs.standard("anat", "mask.nii.gz", **name)
+        return outputs.save_image(path, image, sidecar | {"Resolution": {"2": "2 mm isotropic"}})
+    return outputs.save_image(outputs.path("anat", "mask.nii.gz", **name), image, sidecar)

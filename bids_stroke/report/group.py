@@ -1,0 +1,221 @@
+"""The group page: who was predicted what, and what the predictions are worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bids_stroke.derivatives import write_text
+from bids_stroke.records import StepReport, UnitStatus
+from bids_stroke.report import plots, words
+
+if TYPE_CHECKING:
+    from bids_stroke.evaluate import Evaluation
+
+TABLES = (
+    ("recall", "f1", "precision"),
+    ("average_precision", "brier", "calibration_slope"),
+)
+"""Metrics of the two wide tables, after accuracy with AUC, and balanced accuracy: a line must fit on paper."""
+OUT_OF_FOLD = "out-of-fold"
+"""In the column ``prediction``: what models that had not seen the person said during training."""
+_TRUE = (True, 1, "1", "True", "true")
+
+
+@dataclass(frozen=True)
+class GroupDetails:
+    """What the group page may show besides predictions and evaluation."""
+
+    statuses: Sequence[UnitStatus] = ()
+    steps: Mapping[str, Mapping[str, StepReport]] = field(default_factory=dict)
+    """Reports by unit and step, for the quality overview."""
+    how: str = ""
+    """How the predictions that were evaluated came about; told from the table of predictions if empty."""
+
+
+def write_group_report(
+    root: Path, evaluation: Evaluation | None, predictions: pd.DataFrame, details: GroupDetails | None = None
+) -> Path:
+    """Write ``<root>/group.html``, one file with everything inside.
+
+    Parameters
+    ----------
+    root : Path
+        OUTPUT_DIR.
+    evaluation : Evaluation or None
+        None (or one without participants) where no outcome is known.
+    predictions : DataFrame
+        A row per unit: ``participant_id``, ``probability_poor``, ``prediction``, and where there are any
+        ``session_id``, ``probability_poor_low`` and ``_high``, ``predicted_score``, ``score``, ``poor``,
+        ``excluded``, ``missing``, ``in_training_set``, ``demonstration``.
+    details : GroupDetails, optional
+        Failed units, quality numbers, origin of the predictions.
+    """
+    details = details or GroupDetails()
+    evaluated = evaluation if evaluation is not None and evaluation.n else None
+    page = words.render(
+        "group.html",
+        demonstration="demonstration" in predictions and predictions["demonstration"].isin(_TRUE).any(),
+        rows=[_row(row) for row in predictions.to_dict("records")],
+        has_sessions="session_id" in predictions and not predictions["session_id"].map(words.missing).all(),
+        has_scores="predicted_score" in predictions and predictions["predicted_score"].notna().any(),
+        has_outcomes="poor" in predictions and predictions["poor"].notna().any(),
+        counts=_counts(predictions),
+        failed=[status for status in details.statuses if status.status == "failed"],
+        unit_name=words.unit_name,
+        how=details.how or origin_in_words(predictions),
+        quality=quality_overview(details.steps),
+        histogram=_histogram(predictions),
+        **_evaluated(evaluated),
+        left_out=evaluation.left_out.to_dict("records") if evaluation is not None else [],
+    )
+    return write_text(root / "group.html", page)
+
+
+def _counts(predictions: pd.DataFrame) -> dict[str, int]:
+    said = predictions["prediction"] if "prediction" in predictions else pd.Series(dtype=object)
+    counts = {word: int((said == word).sum()) for word in ("poor", "good", "abstain")}
+    return counts | {"people": predictions["participant_id"].nunique(), "units": len(predictions)}
+
+
+def origin_in_words(predictions: pd.DataFrame) -> str:
+    """Whether the model had seen the people that it predicts, from ``in_training_set``; empty without that column."""
+    if "in_training_set" not in predictions:
+        return ""
+    seen = predictions["in_training_set"].isin(_TRUE)
+    unfolded = predictions["prediction"] == OUT_OF_FOLD
+    kinds = (
+        (~seen, "{} were not in the model's training data."),
+        (seen & unfolded, "{} were: counted with the prediction of models that had not seen them (out of fold)."),
+        (seen & ~unfolded, "{} were, without such a prediction: not evaluated."),
+    )
+    counts = [(predictions.loc[which, "participant_id"].nunique(), text) for which, text in kinds]
+    return " ".join(text.format(f"{count} people") for count, text in counts if count)
+
+
+def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A line of the table of predictions, in words."""
+    low, high = row.get("probability_poor_low"), row.get("probability_poor_high")
+    poor = row.get("poor")
+    notes = []
+    if not words.missing(row.get("excluded")) and isinstance(row.get("excluded"), str):
+        notes.append("not evaluated: " + words.reason_in_words(row["excluded"]))
+    elif row.get("prediction") == OUT_OF_FOLD:
+        notes.append("was in the training data: out-of-fold prediction")
+    elif row.get("in_training_set") in _TRUE:
+        notes.append(words.reason_in_words("in-training-set"))
+    if not words.missing(row.get("missing")):
+        notes.append(f"missing: {row['missing']}")
+    session = row.get("session_id")
+    return {
+        "participant": row["participant_id"],
+        "session": "–" if words.missing(session) else str(session).removeprefix("ses-"),
+        "probability": row["probability_poor"],
+        "interval": ""
+        if words.missing(low) or words.missing(high)
+        else f"{words.percent(low)} to {words.percent(high)}",
+        "prediction": _SHORT.get(str(row.get("prediction")), "–"),
+        "predicted_score": row.get("predicted_score"),
+        "score": row.get("score"),
+        "outcome": "–" if words.missing(poor) else ("poor" if float(poor) == 1 else "good"),  # type: ignore[arg-type]
+        "notes": "; ".join(notes),
+    }
+
+
+_SHORT = {"poor": "poor", "good": "good", "abstain": "no decision"}
+
+
+def _histogram(predictions: pd.DataFrame) -> str:
+    known = pd.to_numeric(predictions["poor"]) if "poor" in predictions else None
+    if predictions["probability_poor"].isna().all():
+        return ""
+    if known is None or known.isna().all():
+        return plots.histogram_plot(predictions["probability_poor"], None)
+    return plots.histogram_plot(predictions["probability_poor"], known)
+
+
+def _evaluated(evaluation: Evaluation | None) -> dict[str, Any]:
+    """The part of the page that needs outcomes; empty values without."""
+    if evaluation is None:
+        return {
+            "evaluation": None,
+            "tables": [],
+            "comparisons": [],
+            "plots": [],
+            "scores": [],
+            "reasons": [],
+            "why": "",
+        }
+    metrics = evaluation.metrics
+    wide = [("accuracy", *TABLES[0], "auc"), ("balanced_accuracy", *TABLES[1])]
+    given = metrics["value"].notna()
+    drawn = []
+    if evaluation.permutation_p is not None:
+        drawn = [
+            (plots.roc_plot(evaluation.participants), "ROC curve",
+             "The further a curve lies above the diagonal, the better it tells poor from good outcomes."),
+            (plots.calibration_plot(evaluation.participants), "Calibration",
+             "Bins of participants of equal size (number beside the dot) with 95 % intervals. Dots on the line: the "
+             "probabilities mean what they say. Dots above it: outcomes were worse than predicted."),
+        ]  # fmt: skip
+    return {
+        "evaluation": evaluation,
+        "tables": [_wide(metrics, columns) for columns in wide if given.any()],
+        "comparisons": evaluation.comparisons.to_dict("records"),
+        "plots": drawn,
+        "scores": [
+            (words.METRIC[str(row["metric"])], row)
+            for row in metrics[metrics["metric"].isin(("r2", "mae"))].to_dict("records")
+        ],
+        "reasons": _reasons(metrics),
+        "why": metrics[metrics["model"] == "fusion"]["reason"].iloc[0],
+    }
+
+
+def _wide(metrics: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
+    """A row per model, a column per metric, each with its interval."""
+    rows = []
+    for (model, kind), part in metrics.groupby(["model", "kind"], sort=False):
+        cells = {str(row["metric"]): row for row in part.to_dict("records") if row["metric"] in columns}
+        any_cell = next(iter(cells.values()))
+        shown = [(words.number(cells[name]["value"]), words.interval(cells[name])) for name in columns]
+        rows.append({"model": model, "kind": kind, "n": any_cell["n"], "n_poor": any_cell["n_poor"], "cells": shown})
+    return {"heads": [words.METRIC[name] for name in columns], "rows": rows}
+
+
+def _reasons(metrics: pd.DataFrame) -> list[str]:
+    """Why some cells are empty, each reason once with the models and metrics that it concerns."""
+    found: list[str] = []
+    lacking = metrics[metrics["reason"] != ""]
+    for (model, reason), part in lacking.groupby(["model", "reason"], sort=False):
+        names = ", ".join(words.METRIC[str(name)] for name in part["metric"])
+        found.append(f"{model}, {'all metrics' if len(part) >= 9 else names}: {reason}.")
+    return found
+
+
+def quality_overview(steps: Mapping[str, Mapping[str, StepReport]]) -> list[dict[str, Any]]:
+    """For each quality number of each step: median, range, and the units furthest out (3 scaled MAD and more)."""
+    rows = [
+        {"step": step, "name": name, "unit": unit, "value": value}
+        for unit, reports in steps.items()
+        for step, report in reports.items()
+        for name, value in report.qc.items()
+    ]
+    found: list[dict[str, Any]] = []
+    if not rows:
+        return found
+    for (step, name), part in pd.DataFrame(rows).dropna().groupby(["step", "name"], sort=False):
+        values = part["value"]
+        middle = values.median()
+        spread = 1.4826 * (values - middle).abs().median()
+        # with fewer units, or where most are equal, nobody can be called unusual
+        far = part[(values - middle).abs() > 3 * spread] if len(values) >= 8 and spread > 0 else part.head(0)
+        found.append({
+            "step": words.STEP.get(str(step), str(step)), "name": words.quantity_in_words(str(name)), "n": len(values),
+            "median": middle, "low": values.min(), "high": values.max(), "unusual": ", ".join(sorted(far["unit"])),
+        })  # fmt: skip
+    return found

@@ -1,0 +1,103 @@
+"""One page a participant: predictions, what they rest on, and the pictures to check it by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bids_stroke.derivatives import write_text
+from bids_stroke.records import Prediction, StepReport, UnitStatus
+from bids_stroke.report import words
+from bids_stroke.report.figures import caption, rank
+
+
+@dataclass(frozen=True)
+class UnitReport:
+    """What is known of one unit when its page is written."""
+
+    subject: str
+    session: str | None
+    prediction: Prediction | None = None
+    steps: Mapping[str, StepReport] = field(default_factory=dict)
+    """Reports by step, in the order in which they ran."""
+    figures: tuple[Path, ...] = ()
+    status: UnitStatus | None = None
+    member_modality: Mapping[str, str] = field(default_factory=dict)
+    """Modality of each member of the ensemble, where its name does not begin with it."""
+    unused: Mapping[str, str] = field(default_factory=dict)
+    """Files that were found and not used -> why."""
+
+
+def write_participant_report(root: Path, subject: str, units: Sequence[UnitReport]) -> Path:
+    """Write ``<root>/sub-<label>.html``.
+
+    Parameters
+    ----------
+    root : Path
+        OUTPUT_DIR; figures are referenced relative to it.
+    subject : str
+        Label without ``sub-``.
+    units : sequence of UnitReport
+        One for each session, in order.
+    """
+    page = words.render("participant.html", subject=subject, units=[_content(root, unit) for unit in units])
+    return write_text(root / f"sub-{subject}.html", page)
+
+
+def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
+    """The values of one session's part of the page."""
+    prediction = unit.prediction
+    status = unit.status
+    return {
+        "title": f"Session {unit.session}" if unit.session else "Examination",
+        "anchor": f"ses-{unit.session}" if unit.session else "examination",
+        "failed": status if status is not None and status.status == "failed" else None,
+        "prediction": prediction,
+        "word": words.PREDICTION.get(prediction.prediction, prediction.prediction) if prediction else "",
+        "outcome": str(prediction.model.get("outcome", "")) if prediction else "",
+        "score": _score(prediction) if prediction else None,
+        "members": _members(unit) if prediction else [],
+        "missing": _missing(unit),
+        "unused": unit.unused,
+        "warnings": [
+            (words.STEP.get(name, name), text) for name, report in unit.steps.items() for text in report.warnings
+        ],
+        "steps": [(words.STEP.get(name, name), report) for name, report in unit.steps.items()],
+        "figures": [(path.relative_to(root).as_posix(), *caption(path)) for path in sorted(unit.figures, key=rank)],
+    }
+
+
+def _score(prediction: Prediction) -> str | None:
+    """The predicted score with its scale, in words."""
+    if prediction.predicted_score is None:
+        return None
+    name, highest = words.score_scale(str(prediction.model.get("outcome", "score")))
+    scale = f" of {highest:g}" if highest is not None else ""
+    return f"{words.number(prediction.predicted_score, 1)}{scale}, {name}"
+
+
+def _members(unit: UnitReport) -> list[dict[str, Any]]:
+    assert unit.prediction is not None
+    rows = []
+    for name, member in unit.prediction.members.items():
+        modality = unit.member_modality.get(name, name.split("_")[0])
+        text = words.MODALITY.get(modality, modality)
+        rows.append({"name": name, "modality": text, "member": member, "samples": _samples(modality, member.n_samples)})
+    return rows
+
+
+def _samples(modality: str, number: int) -> str:
+    kind = {"bold": "slice", "eegemg": "window"}.get(modality, "volume")
+    return f"{number} {kind}" + ("" if number == 1 else "s")
+
+
+def _missing(unit: UnitReport) -> list[tuple[str, str]]:
+    """What this unit lacks and why: modalities that steps could not give, and members left without input."""
+    found = {words.MODALITY.get(m, m): reason for report in unit.steps.values() for m, reason in report.missing.items()}
+    if unit.prediction is not None:
+        for name, reason in unit.prediction.missing.items():
+            modality = unit.member_modality.get(name, name.split("_")[0])
+            found.setdefault(words.MODALITY.get(modality, modality), reason)
+    return [(name, words.reason_in_words(reason)) for name, reason in found.items()]

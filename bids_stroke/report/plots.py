@@ -1,0 +1,98 @@
+"""Plots of the group report as SVG text; the same numbers give the same bytes."""
+
+from __future__ import annotations
+
+import base64
+import io
+
+import matplotlib as mpl
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from scipy.stats import binomtest
+from sklearn.metrics import roc_curve
+
+POOR, GOOD = "#b5541c", "#1f5a94"
+BIN_SIZE = 8
+"""Participants in a bin of the calibration plot, at least."""
+
+
+def roc_plot(participants: pd.DataFrame) -> str:
+    """ROC curve of the fusion, thin lines for members, dashed ones for baselines."""
+    figure, ax = _axes()
+    ax.plot([0, 1], [0, 1], color="0.6", lw=0.8)
+    columns = [str(name) for name in participants if str(name).startswith(("p_", "baseline_"))]
+    for column in columns:
+        baseline = column.startswith("baseline_")
+        style = {"color": "#6b7680", "lw": 0.9, "ls": "--" if baseline else "-"}
+        label = "a clinical baseline" if baseline else "a single member"
+        known = label in ax.get_legend_handles_labels()[1]
+        _roc(ax, participants.dropna(subset=[column]), column, {**style, "label": None if known else label})
+    _roc(ax, participants, "probability_poor", {"color": "black", "lw": 2.2, "label": "fusion"})
+    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    ax.set_xlabel("1 − specificity: good outcomes called poor")
+    ax.set_ylabel("recall: poor outcomes called poor")
+    ax.legend(loc="lower right", frameon=False, fontsize=9)
+    return _svg(figure, "roc")
+
+
+def _roc(ax: Axes, table: pd.DataFrame, column: str, style: dict[str, object]) -> None:
+    if table["poor"].nunique() == 2:
+        false, true, _ = roc_curve(table["poor"], table[column], drop_intermediate=False)
+        ax.plot(false, true, **style)  # type: ignore[arg-type]
+
+
+def calibration_plot(participants: pd.DataFrame) -> str:
+    """Observed share of poor outcomes against predicted probability, in bins of equal size with 95 % intervals."""
+    figure, ax = _axes()
+    ax.plot([0, 1], [0, 1], color="0.6", lw=0.8, label="ideal")
+    ordered = participants.sort_values("probability_poor", kind="stable")
+    for members in np.array_split(np.arange(len(ordered)), max(1, min(10, len(ordered) // BIN_SIZE))):
+        part = ordered.iloc[members]
+        share = binomtest(int(part["poor"].sum()), len(part))
+        bounds = share.proportion_ci(method="wilson")
+        centre = part["probability_poor"].mean()
+        ax.plot([centre, centre], [bounds.low, bounds.high], color="black", lw=1)
+        ax.plot(centre, share.statistic, "o", color="black", ms=6)
+        ax.annotate(f"{len(part)}", (centre, share.statistic), (6, 4), textcoords="offset points", fontsize=8)
+    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
+    ax.set_xlabel("predicted probability of a poor outcome")
+    ax.set_ylabel("observed share of poor outcomes")
+    ax.legend(loc="upper left", frameon=False, fontsize=9)
+    return _svg(figure, "calibration")
+
+
+def histogram_plot(probability: pd.Series[float], poor: pd.Series[float] | None) -> str:
+    """Distribution of the predicted probability; by outcome where that is known."""
+    figure, ax = _axes(3.0)
+    edges = np.linspace(0, 1, 21)
+    if poor is None:
+        ax.hist(probability.dropna(), bins=edges.tolist(), color="0.6", edgecolor="white")
+    else:
+        groups = [probability[poor == 0].dropna(), probability[poor == 1].dropna()]
+        labels = [f"good outcome ({len(groups[0])})", f"poor outcome ({len(groups[1])})"]
+        ax.hist(groups, bins=edges.tolist(), color=[GOOD, POOR], label=labels, stacked=True, edgecolor="white")
+        figure.legend(frameon=False, fontsize=9, ncols=2, loc="outside upper left")
+    ax.axvline(0.5, color="0.3", ls=":", lw=1)
+    ax.set(xlim=(0, 1))
+    ax.yaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set_xlabel("predicted probability of a poor outcome")
+    ax.set_ylabel("examinations")
+    return _svg(figure, "histogram")
+
+
+def _axes(height: float = 4.3) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(4.6, height), layout="constrained")
+    ax = figure.subplots()
+    ax.spines[["top", "right"]].set_visible(False)
+    return figure, ax
+
+
+def _svg(figure: Figure, salt: str) -> str:
+    """A ``data:`` address; a fixed salt, because matplotlib's identifiers are random otherwise."""
+    stream = io.BytesIO()
+    with mpl.rc_context({"svg.hashsalt": salt}):
+        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode()

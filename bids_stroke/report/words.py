@@ -1,0 +1,164 @@
+"""Codes and numbers in words that a reader of the reports understands, and the pages' templates."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+import bids_stroke
+
+PREDICTION = {
+    "poor": "Poor outcome more likely",
+    "good": "Good outcome more likely",
+    "abstain": "No decision: the data do not tell the two outcomes apart",
+}
+MODALITY = {
+    "fa": "fractional anisotropy (DWI)",
+    "md": "mean diffusivity (DWI)",
+    "rd": "radial diffusivity (DWI)",
+    "ad": "axial diffusivity (DWI)",
+    "gm": "grey matter (T1w)",
+    "wm": "white matter (T1w)",
+    "lesion": "lesion mask",
+    "bold": "resting-state BOLD",
+    "eegemg": "EEG and EMG",
+}
+STEP = {
+    "anat": "T1-weighted image",
+    "lesion": "Lesion mask",
+    "dwi": "Diffusion (DWI)",
+    "bold": "Resting-state BOLD",
+    "eegemg": "EEG and EMG",
+    "maps": "Ready maps from other derivatives",
+}
+REASON = {
+    "no-t1w": "there is no T1-weighted image",
+    "no-dwi": "there is no diffusion scan",
+    "no-bold": "there is no resting-state BOLD scan",
+    "no-eeg": "there is no EEG or EMG recording",
+    "no-lesion": "there is no lesion mask",
+    "not-computed": "it could not be computed",
+    "no-outcome": "the outcome is not known",
+    "no-prediction": "there is no prediction",
+    "in-training-set": "the person was in the model's training data",
+    "too-few-directions": "the diffusion scan has too few directions for a tensor",
+    "no-b0": "the diffusion scan has no b = 0 volume",
+    "too-few-volumes": "the BOLD scan is too short",
+    "recording-too-short": "the recording is shorter than one window",
+    "no-brain-found": "no brain was found in the T1-weighted image",
+    "empty-lesion-mask": "the lesion mask is empty",
+}
+SCORES = {"fma_le": ("lower-limb Fugl-Meyer score (FMA-LE)", 0.0, 34.0)}
+"""Outcome column -> name and ends of its scale."""
+METRIC = {
+    "accuracy": "Accuracy",
+    "recall": "Recall",
+    "f1": "F1",
+    "precision": "Precision",
+    "auc": "AUC",
+    "balanced_accuracy": "Balanced accuracy",
+    "average_precision": "Average precision",
+    "brier": "Brier score",
+    "calibration_slope": "Calibration slope",
+    "r2": "R²",
+    "mae": "Mean absolute error",
+}
+_SPELLED = {
+    "n": "number of", "fa": "FA", "md": "MD", "rd": "RD", "ad": "AD", "gm": "grey matter", "wm": "white matter",
+    "csf": "CSF", "snr": "signal-to-noise ratio", "dice": "Dice overlap with", "eeg": "EEG", "emg": "EMG", "t1w": "T1w",
+    "alff": "ALFF", "reho": "ReHo", "dvars": "DVARS", "ica": "ICA", "db": "(dB)",
+}  # fmt: skip
+_UNITS = {"ml": "ml", "mm": "mm", "hz": "Hz", "db": "dB", "s": "s", "seconds": "s", "percent": "%", "uv": "µV"}
+
+
+def reason_in_words(reason: str) -> str:
+    """``no-dwi`` -> "there is no diffusion scan"; sentences stay as they are."""
+    return REASON.get(reason, reason if " " in reason else reason.replace("-", " "))
+
+
+def quantity_in_words(name: str) -> str:
+    """``brain_volume_ml`` -> "brain volume (ml)"."""
+    parts = name.split("_")
+    unit = _UNITS.get(parts[-1].lower()) if len(parts) > 1 else None
+    spelled = " ".join(_SPELLED.get(part, part) for part in (parts[:-1] if unit else parts))
+    return f"{spelled} ({unit})" if unit else spelled
+
+
+def number(value: Any, digits: int = 2) -> str:
+    """Fixed decimals, a dash where there is no value."""
+    return "–" if missing(value) else f"{float(value):.{digits}f}".replace("-", "−")
+
+
+def significant(value: float) -> str:
+    """About four digits, however large the number."""
+    return "–" if missing(value) else f"{value:.4g}".replace("-", "−")
+
+
+def percent(value: Any) -> str:
+    """A probability as a whole percentage; never 0 or 100 unless it is exactly that."""
+    if missing(value):
+        return "–"
+    share = float(value)
+    if 0 < share < 0.01:
+        return "< 1 %"
+    return "> 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
+
+
+def p_value(value: Any, sign: str = "") -> str:
+    """A p-value with three decimals, ``sign`` before an exact one; a dash where there is none."""
+    if missing(value):
+        return "–"
+    return "< 0.001" if float(value) < 0.001 else f"{sign} {float(value):.3f}".strip()
+
+
+def interval(row: Mapping[Any, Any]) -> str:
+    """``0.70 to 0.90``; empty without bounds."""
+    if missing(row["low"]) and missing(row["high"]):
+        return ""
+    return f"{number(row['low'])} to {number(row['high'])}"
+
+
+def missing(value: Any) -> bool:
+    """Whether a cell holds nothing: None, NaN, empty or ``n/a``."""
+    return value is None or value == "" or value == "n/a" or (isinstance(value, float) and math.isnan(value))
+
+
+def outcome_in_words(outcome: str) -> str:
+    """``fma_le<=17`` -> "lower-limb Fugl-Meyer score (FMA-LE) of 17 or less"."""
+    match = re.fullmatch(r"(\w+?)(<=|>=|<|>)(-?[\d.]+)", outcome.replace(" ", ""))
+    if match is None:
+        return outcome
+    name = SCORES[match[1]][0] if match[1] in SCORES else match[1]
+    ends = {"<=": f"of {match[3]} or less", ">=": f"of {match[3]} or more"}
+    ends |= {"<": f"below {match[3]}", ">": f"above {match[3]}"}
+    return f"{name} {ends[match[2]]}"
+
+
+def score_scale(outcome: str) -> tuple[str, float | None]:
+    """Name of the score and its maximum, as far as they are known."""
+    column = re.split(r"[<>]", outcome)[0].strip()
+    name, _, highest = SCORES.get(column, (column, 0.0, None))
+    return name, highest
+
+
+def unit_name(subject: str, session: str | None) -> str:
+    """``sub-01, session 02``."""
+    return f"sub-{subject}" + (f", session {session}" if session else "")
+
+
+def render(template: str, **values: Any) -> str:
+    """A page from ``templates/``; everything inserted is escaped, and a forgotten value is an error."""
+    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
+    environment = jinja2.Environment(
+        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {
+        "reason": reason_in_words, "quantity": quantity_in_words, "number": number, "significant": significant,
+        "percent": percent, "p_value": p_value, "interval": interval, "outcome": outcome_in_words,
+    }  # fmt: skip
+    return environment.get_template(template).render(version=bids_stroke.__version__, **values)

@@ -1,0 +1,103 @@
+"""One member through the nested folds, and fitted at last on everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_stroke.training.cases import Cases
+from bids_stroke.training.fit import Curve, Fitted, Place, fit, fit_watching, predict_rows
+from bids_stroke.training.folds import OuterFold, Split
+
+Rows = NDArray[np.int64]
+Array = NDArray[np.float64]
+
+MINIMUM_PER_CLASS = 2
+"""Units of each class that a network needs to be fitted at all."""
+
+
+@dataclass(frozen=True, eq=False)
+class MemberFolds:
+    """What a member said in cross-validation: row = outer fold, column = unit, NaN where it said nothing.
+
+    Attributes
+    ----------
+    inner_probability, inner_score : (folds, units) float64
+        Of the outer training rows, each by a network of the inner folds that did not train on it.
+    test_probability, test_score : (folds, units) float64
+        Of the outer test rows, by a network fitted on the outer training rows.
+    epochs : (folds,) float64
+        Chosen in the inner folds; NaN where there were too few units.
+    """
+
+    inner_probability: Array
+    inner_score: Array
+    test_probability: Array
+    test_score: Array
+    epochs: Array
+
+
+def cross_validate(
+    cases: Cases, folds: Sequence[OuterFold], place: Place, progress: Callable[[str], None]
+) -> MemberFolds:
+    """Run a member through all outer folds.
+
+    The number of epochs, the only thing that is chosen, comes from the inner folds: the epoch at which the mean of
+    their validation losses is least. The network of the outer fold is then fitted anew for so many epochs.
+    """
+    result = _nothing_yet(len(folds), len(cases.cohort.units))
+    for i, outer in enumerate(folds):
+        here = replace(place, seed=place.seed + 1000 * i)
+        curves = _inner_curves(cases, outer.inner, here)
+        if not curves or not _can_fit(cases, outer.split.train):
+            progress(f"{cases.member.name}: fold {i + 1}/{len(folds)}: too few units")
+            continue
+        epochs = best_epoch([curve for _, curve in curves])
+        for valid, curve in curves:
+            result.inner_probability[i, valid], result.inner_score[i, valid] = curve.at(epochs)
+        fitted = fit(cases, outer.split.train, epochs, here)
+        test = outer.split.test
+        result.test_probability[i, test], result.test_score[i, test] = predict_rows(fitted, cases, test, here)
+        result.epochs[i] = epochs
+        progress(f"{cases.member.name}: fold {i + 1}/{len(folds)}: {epochs} epochs")
+    return result
+
+
+def _nothing_yet(n_folds: int, n_units: int) -> MemberFolds:
+    empty = np.full((n_folds, n_units), np.nan)
+    return MemberFolds(empty, empty.copy(), empty.copy(), empty.copy(), np.full(n_folds, np.nan))
+
+
+def fit_final(cases: Cases, folds: MemberFolds, place: Place) -> Fitted | None:
+    """Fit on everybody for the median of the folds' epochs; None where no fold could be fitted."""
+    chosen = folds.epochs[np.isfinite(folds.epochs)]
+    everybody = np.arange(len(cases.cohort.units))
+    if not len(chosen) or not _can_fit(cases, everybody):
+        return None
+    return fit(cases, everybody, round(float(np.median(chosen))), place)
+
+
+def best_epoch(curves: Sequence[Curve]) -> int:
+    """Epoch (counted from 1) with the least mean loss over validation units; a stopped curve keeps its last loss."""
+    longest = max(len(curve.losses) for curve in curves)
+    padded = [np.pad(curve.losses, (0, longest - len(curve.losses)), mode="edge") for curve in curves]
+    sizes = [curve.probabilities.shape[1] for curve in curves]
+    return int(np.argmin(np.average(padded, axis=0, weights=sizes))) + 1
+
+
+def _inner_curves(cases: Cases, inner: Sequence[Split], place: Place) -> list[tuple[Rows, Curve]]:
+    """Validation rows and curve of each inner fold in which there is enough to train and to validate on."""
+    found = []
+    for i, split in enumerate(inner):
+        valid = cases.having(split.test)
+        if len(valid) and _can_fit(cases, split.train):
+            found.append((valid, fit_watching(cases, split.train, valid, replace(place, seed=place.seed + i + 1))))
+    return found
+
+
+def _can_fit(cases: Cases, rows: Rows) -> bool:
+    poor = cases.cohort.poor[cases.having(rows)]
+    return bool(min(poor.sum(), (~poor).sum()) >= MINIMUM_PER_CLASS)

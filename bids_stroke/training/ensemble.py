@@ -1,0 +1,229 @@
+"""The whole of training: members through nested folds, fusion and calibration on what they had not seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from bids_stroke.bundle import Bundle, BundleContents, BundleMember, participant_hash, write_bundle
+from bids_stroke.compute import resolve_device
+from bids_stroke.decision import Calibration, fuse
+from bids_stroke.derivatives import tsv_text
+from bids_stroke.errors import DataError
+from bids_stroke.records import Labelled, Member
+from bids_stroke.settings import Settings
+from bids_stroke.training.baselines import baseline_values, predict_baselines
+from bids_stroke.training.calibration import disagreement, fit_calibration
+from bids_stroke.training.cases import Cohort, make_cohort, planned_members, read_cases
+from bids_stroke.training.crossval import MemberFolds, cross_validate, fit_final
+from bids_stroke.training.fit import Fitted, Place
+from bids_stroke.training.folds import OuterFold, nested_folds
+from bids_stroke.training.fusion import fit_weights
+
+Array = NDArray[np.float64]
+
+VERSION = "1.0.0"
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedEnsemble:
+    """A fitted ensemble and what it said of people that it had not seen."""
+
+    contents: BundleContents
+    out_of_fold: pd.DataFrame
+    """One row per unit and repeat: dataset, participant_id, session_id, fold, repeat, score, poor, probability_poor,
+    prediction, predicted_score, ``p_<member>``, ``baseline_<name>``."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedMember:
+    """A member after training."""
+
+    member: Member
+    folds: MemberFolds
+    fitted: Fitted
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """Fusion and calibration fitted on out-of-fold probabilities."""
+
+    weights: Array
+    calibration: Calibration
+
+    def apply(self, probabilities: Array) -> tuple[Array, Array]:
+        """Fused probabilities before and after calibration, NaN where no member has one."""
+        fused = fuse(probabilities, self.weights)
+        return fused, np.where(np.isfinite(fused), self.calibration.apply(fused), np.nan)
+
+
+def train_ensemble(
+    units: Sequence[Labelled], settings: Settings, device: str = "auto", progress: Callable[[str], None] = print
+) -> TrainedEnsemble:
+    """Cross-validate every member, fuse and calibrate in each fold, fit the final ensemble on everybody.
+
+    Parameters
+    ----------
+    units : sequence of Labelled
+        Feature files, covariates and outcomes.
+    settings : Settings
+        Outcome, seed, precision and everything under ``training``.
+    device : str
+        As in `resolve_device`.
+    progress : callable
+        Takes one line of text after each fold.
+
+    Raises
+    ------
+    UsageError
+        Too few participants of a class for the folds, or a member that is described wrongly.
+    DataError
+        No member could be trained, or a feature file is broken.
+
+    Notes
+    -----
+    The outer test rows are touched only to be predicted. The final fusion weights and calibration are fitted on the
+    outer out-of-fold predictions of everybody, for which all of that cross-validation takes the place of inner folds.
+    """
+    cohort = make_cohort(units, settings.outcome.column)
+    folds = nested_folds(cohort.participants, cohort.poor, settings.training, settings.seed)
+    place = resolve_device(device)
+    members = []
+    for i, (member, options) in enumerate(planned_members(settings, cohort)):
+        cases = read_cases(member, options, cohort)
+        here = Place(place, settings.precision, 1_000_000 * (i + 1) + settings.seed)
+        run = cross_validate(cases, folds, here, progress)
+        fitted = fit_final(cases, run, here)
+        if fitted is None:
+            progress(f"{member.name}: left out, too few units have {member.modality}")
+        else:
+            members.append(TrainedMember(member, run, fitted))
+    if not members:
+        raise DataError("No member could be trained: too few units.", "Add participants.", "too-few-participants")
+    table, fused = _out_of_fold(cohort, folds, members, settings)
+    head = _final_head(cohort, members, fused, settings.training.coverage)
+    contents = _contents(cohort, members, head, table, settings)
+    return TrainedEnsemble(contents, table)
+
+
+def write_trained(models: Path, ensemble: TrainedEnsemble, settings: Settings) -> Bundle:
+    """Write the bundle ``models/<training.name>``."""
+    return write_bundle(models / settings.training.name, ensemble.contents)
+
+
+def fit_head(probabilities: Array, poor: NDArray[np.bool_], coverage: float) -> Head:
+    """Fusion weights, then calibration of what they give, on rows where at least one member is present."""
+    rows = np.isfinite(probabilities).any(axis=1)
+    weights = fit_weights(probabilities, poor)
+    there = probabilities[rows]
+    spread = disagreement(there, weights)
+    return Head(weights, fit_calibration(fuse(there, weights), poor[rows], spread, coverage))
+
+
+def _out_of_fold(
+    cohort: Cohort, folds: Sequence[OuterFold], members: Sequence[TrainedMember], settings: Settings
+) -> tuple[pd.DataFrame, Array]:
+    """The out-of-fold table, and the fused probabilities before calibration (mean over repeats)."""
+    baselines = baseline_values(cohort, settings.outcome.column)
+    tables = []
+    raw = np.full((len(folds), len(cohort.units)), np.nan)
+    for i, outer in enumerate(folds):
+        test = outer.split.test
+        head = fit_head(_stack(members, "inner_probability", i), cohort.poor, settings.training.coverage)
+        probabilities, scores = _stack(members, "test_probability", i), _stack(members, "test_score", i)
+        raw[i], calibrated = head.apply(probabilities)
+        columns = _identity(cohort, test) | {"fold": outer.fold, "repeat": outer.repeat}
+        columns |= {"score": cohort.score[test], "poor": cohort.poor[test].astype(int)}
+        columns["probability_poor"] = calibrated[test]
+        columns["prediction"] = [head.calibration.decide(p) if np.isfinite(p) else None for p in calibrated[test]]
+        columns["predicted_score"] = fuse(scores, head.weights)[test]
+        columns |= {f"p_{entry.member.name}": probabilities[test, m] for m, entry in enumerate(members)}
+        predicted = predict_baselines(baselines, cohort.poor, outer.split)
+        columns |= {f"baseline_{name}": values for name, values in predicted.items()}
+        tables.append(pd.DataFrame(columns).sort_values(["participant_id", "session_id"]))
+    table = pd.concat(tables, ignore_index=True)
+    return table[np.isfinite(table["probability_poor"])].reset_index(drop=True), _mean(raw)
+
+
+def _final_head(cohort: Cohort, members: Sequence[TrainedMember], fused: Array, coverage: float) -> Head:
+    """Weights from the members' out-of-fold probabilities; calibration from the cross-fitted fused ones."""
+    probabilities = np.stack([_mean(entry.folds.test_probability) for entry in members], axis=1)
+    weights = fit_weights(probabilities, cohort.poor)
+    rows = np.isfinite(fused)
+    spread = disagreement(probabilities[rows], weights)
+    return Head(weights, fit_calibration(fused[rows], cohort.poor[rows], spread, coverage))
+
+
+def _contents(
+    cohort: Cohort, members: Sequence[TrainedMember], head: Head, table: pd.DataFrame, settings: Settings
+) -> BundleContents:
+    everybody = _identity(cohort, np.arange(len(cohort.units)))
+    salt = participant_hash(tsv_text(pd.DataFrame(everybody)), settings.training.name, str(settings.seed))
+    people = dict.fromkeys(zip(everybody["dataset"], everybody["participant_id"], strict=True))
+    return BundleContents(
+        name=settings.training.name,
+        version=VERSION,
+        outcome=str(settings.outcome),
+        demonstration=settings.training.demonstration,
+        members=tuple(_bundle_member(entry) for entry in members),
+        states={entry.member.name: entry.fitted.state for entry in members},
+        weights={entry.member.name: float(weight) for entry, weight in zip(members, head.weights, strict=True)},
+        calibration=head.calibration,
+        salt=salt,
+        participants={"train": tuple(participant_hash(salt, *person) for person in people)},
+        splits=table[["dataset", "participant_id", "session_id", "repeat", "fold"]],
+        out_of_fold=table,
+        facts=_facts(cohort, members, settings),
+    )
+
+
+def _bundle_member(entry: TrainedMember) -> BundleMember:
+    member, fitted = entry.member, entry.fitted
+    complete = Member(member.name, member.modality, fitted.network, fitted.arguments, member.inputs)
+    return BundleMember(complete, fitted.scaler, fitted.score_mean, fitted.score_sd)
+
+
+def _facts(cohort: Cohort, members: Sequence[TrainedMember], settings: Settings) -> dict[str, Any]:
+    training = settings.training
+    return {
+        "datasets": sorted({unit.unit.dataset for unit in cohort.units}),
+        "participants": len(set(cohort.participants)),
+        "units": len(cohort.units),
+        "units_with_poor_outcome": int(cohort.poor.sum()),
+        "units_per_member": {e.member.name: int(np.isfinite(_mean(e.folds.test_probability)).sum()) for e in members},
+        "epochs_per_member": {e.member.name: round(float(np.nanmedian(e.folds.epochs))) for e in members},
+        "outer_folds": training.outer_folds,
+        "inner_folds": training.inner_folds,
+        "repeats": training.repeats,
+        "seed": settings.seed,
+        "settings_sha256": settings.digest(),
+        "settings": settings.model_dump(mode="json"),
+    }
+
+
+def _identity(cohort: Cohort, rows: NDArray[np.int64]) -> dict[str, Any]:
+    units = [cohort.units[row].unit for row in rows]
+    return {
+        "dataset": [unit.dataset for unit in units],
+        "participant_id": [unit.participant_id for unit in units],
+        "session_id": [f"ses-{unit.session}" if unit.session else None for unit in units],
+    }
+
+
+def _stack(members: Sequence[TrainedMember], attribute: str, fold: int) -> Array:
+    """(units, members) of one outer fold."""
+    return np.stack([getattr(entry.folds, attribute)[fold] for entry in members], axis=1)
+
+
+def _mean(values: Array) -> Array:
+    """Mean over the first axis of what is there, NaN where nothing is (without numpy's warning)."""
+    present = np.isfinite(values)
+    total, count = np.where(present, values, 0.0).sum(axis=0), present.sum(axis=0)
+    mean: Array = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
+    return mean

@@ -1,0 +1,196 @@
+"""One network from fresh weights to fitted ones, with the curve of its losses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bids_stroke import networks
+from bids_stroke.compute import precision_of, reproducible
+from bids_stroke.covariates import CovariateScaler
+from bids_stroke.inference import restore_network, run_network
+from bids_stroke.networks import POOR_LOGIT, SCORE
+from bids_stroke.training.augment import augment
+from bids_stroke.training.cases import Cases
+
+Rows = NDArray[np.int64]
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and from which seed one network is fitted."""
+
+    device: torch.device
+    precision: str
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """A fitted network with what its inputs and outputs need, all from its training rows."""
+
+    network: str
+    arguments: Mapping[str, Any]
+    state: Mapping[str, Tensor]
+    scaler: CovariateScaler
+    score_mean: float
+    score_sd: float
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """What a network said of its validation rows after each epoch."""
+
+    losses: Array
+    """(epochs,) mean loss of the validation units."""
+    probabilities: Array
+    """(epochs, validation rows)."""
+    scores: Array
+    """(epochs, validation rows), in the outcome's units."""
+
+    def at(self, epoch: int) -> tuple[Array, Array]:
+        """Probabilities and scores after an epoch (counted from 1), or after the last one where it stopped before."""
+        i = min(epoch, len(self.losses)) - 1
+        return self.probabilities[i], self.scores[i]
+
+
+def fit(cases: Cases, train: Rows, epochs: int, place: Place) -> Fitted:
+    """Fit on the rows for a fixed number of epochs."""
+    trainer = _Trainer(cases, train, place)
+    with reproducible(place.device, place.seed):
+        trainer.start()
+        for _ in range(epochs):
+            trainer.epoch()
+    return trainer.fitted()
+
+
+def fit_watching(cases: Cases, train: Rows, valid: Rows, place: Place) -> Curve:
+    """Fit on ``train`` until the loss on ``valid`` has not fallen for ``patience`` epochs: the curve, for choosing."""
+    trainer = _Trainer(cases, train, place)
+    losses: list[float] = []
+    seen: list[tuple[Array, Array]] = []
+    with reproducible(place.device, place.seed):
+        trainer.start()
+        for _ in range(cases.options.epochs):
+            trainer.epoch()
+            seen.append(trainer.predict(valid))
+            losses.append(trainer.loss_of(valid, *seen[-1]))
+            if len(losses) - int(np.argmin(losses)) > cases.options.patience:
+                break
+    return Curve(np.array(losses), np.stack([p for p, _ in seen]), np.stack([s for _, s in seen]))
+
+
+def predict_rows(fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tuple[Array, Array]:
+    """Mean probability and score of each row; NaN for rows without the modality."""
+    model = restore_network(fitted.network, fitted.arguments, fitted.state, place.device)
+    return _predict(model, fitted, cases, rows, place)
+
+
+class _Trainer:
+    """State of one training: network, optimiser, random numbers."""
+
+    def __init__(self, cases: Cases, train: Rows, place: Place) -> None:
+        self.cases, self.place = cases, place
+        self.train = cases.having(train)
+        cohort = cases.cohort
+        self.scaler = CovariateScaler.fit(cohort.names, cohort.covariates[self.train])
+        scores = cohort.score[self.train]
+        self.score_mean, self.score_sd = float(scores.mean()), float(scores.std()) or 1.0
+        share = float(cohort.poor[self.train].mean())
+        self.class_weights = (0.5 / (1 - share), 0.5 / share)
+        self.spec = networks.NETWORKS[cases.member.network]
+
+    def start(self) -> None:
+        options, member = self.cases.options, self.cases.member
+        self.model = networks.build(member.network, **member.arguments).to(self.place.device)
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+        )
+        self.rng = np.random.default_rng(self.place.seed)
+
+    def epoch(self) -> None:
+        self.model.train()
+        for rows, samples in self._batches():
+            batch = torch.stack([self._samples(row)[i] for row, i in zip(rows, samples, strict=True)])
+            batch = batch.to(self.place.device)
+            if self.cases.options.augment:
+                batch = augment(self.spec.kind, batch)
+            covariates = torch.from_numpy(self._covariates(rows)).to(self.place.device)
+            with precision_of(self.place.device, self.place.precision):
+                output = self.model(batch, covariates)
+            loss = self._loss(output.float(), rows)
+            self.optimiser.zero_grad(set_to_none=True)
+            loss.backward()  # type: ignore[no-untyped-call]
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.cases.options.gradient_clip)
+            self.optimiser.step()
+
+    def _batches(self) -> Iterator[tuple[Rows, Rows]]:
+        """Rows and their samples in random order; no batch of a single case (batch normalisation needs two)."""
+        rows, samples = [], []
+        for row in self.train:
+            n = len(self._samples(row))
+            drawn = self.rng.permutation(n)[: self.cases.options.samples_per_epoch]
+            rows.append(np.full(len(drawn), row))
+            samples.append(drawn)
+        order = self.rng.permutation(sum(len(item) for item in rows))
+        n_batches = max(1, min(-(-len(order) // self.cases.options.batch_size), len(order) // 2))
+        all_rows, all_samples = np.concatenate(rows), np.concatenate(samples)
+        for part in np.array_split(order, n_batches):
+            yield all_rows[part], all_samples[part]
+
+    def _samples(self, row: int) -> Tensor:
+        samples = self.cases.samples[row]
+        assert samples is not None  # rows come from Cases.having
+        return samples
+
+    def _covariates(self, rows: Rows) -> NDArray[np.float32]:
+        values = self.scaler.transform(self.cases.cohort.covariates[rows])
+        return values[:, : self.cases.member.arguments.get("n_covariates", 0)]
+
+    def _loss(self, output: Tensor, rows: Rows) -> Tensor:
+        cohort = self.cases.cohort
+        poor = torch.from_numpy(cohort.poor[rows].astype(np.float32)).to(output.device)
+        scores = torch.from_numpy(((cohort.score[rows] - self.score_mean) / self.score_sd).astype(np.float32))
+        good_weight, poor_weight = self.class_weights
+        weights = torch.where(poor > 0, poor_weight, good_weight)
+        classes = functional.binary_cross_entropy_with_logits(output[:, POOR_LOGIT], poor, weights)
+        score = functional.smooth_l1_loss(output[:, SCORE], scores.to(output.device))
+        share = self.cases.options.score_weight
+        return (classes + share * score) / (1 + share)
+
+    def predict(self, rows: Rows) -> tuple[Array, Array]:
+        """Of validation rows, as prediction will do it."""
+        self.model.eval()
+        return _predict(self.model, self.fitted(), self.cases, rows, self.place)
+
+    def loss_of(self, rows: Rows, probabilities: Array, scores: Array) -> float:
+        """Loss of unit-level predictions, as in training."""
+        logits = torch.logit(torch.from_numpy(probabilities), eps=1e-6)
+        standard = torch.from_numpy((scores - self.score_mean) / self.score_sd)
+        return float(self._loss(torch.stack([logits, standard], 1).float(), rows))
+
+    def fitted(self) -> Fitted:
+        state = {key: value.detach().cpu().clone() for key, value in self.model.state_dict().items()}
+        arguments = {key: value for key, value in self.cases.member.arguments.items() if key != "pretrained_dir"}
+        member = self.cases.member
+        return Fitted(member.network, arguments, state, self.scaler, self.score_mean, self.score_sd)
+
+
+def _predict(model: nn.Module, fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tuple[Array, Array]:
+    covariates = fitted.scaler.transform(cases.cohort.covariates)
+    probabilities, scores = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
+    for i, row in enumerate(rows):
+        samples = cases.samples[row]
+        if samples is not None:
+            output = run_network(model, samples.numpy(), covariates[row], place.device, place.precision)
+            probabilities[i] = float(torch.sigmoid(torch.from_numpy(output[:, POOR_LOGIT])).mean())
+            scores[i] = float(output[:, SCORE].mean()) * fitted.score_sd + fitted.score_mean
+    return probabilities, scores

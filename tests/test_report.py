@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_stroke.evaluate import evaluate
+from bids_stroke.records import MemberPrediction, Prediction, StepReport, UnitStatus
+from bids_stroke.report import words
+from bids_stroke.report.group import GroupDetails, quality_overview, write_group_report
+from bids_stroke.report.participant import UnitReport, write_participant_report
+from bids_stroke.settings import Settings, TrainingSettings
+
+QUICK = Settings(training=TrainingSettings(bootstrap=200, permutations=199))
+PREDICTION = Prediction(
+    probability_poor=0.72,
+    probability_poor_interval=(0.41, 0.9),
+    prediction="poor",
+    predicted_score=14.23,
+    members={
+        "fa": MemberPrediction(0.81, 12.0, 1, 0.6),
+        "bold_shufflenet": MemberPrediction(0.66, 15.0, 24, 0.4),
+    },
+    missing={"eegemg": "no-eeg"},
+    model={"name": "cohort-a", "version": "1", "sha256": "ab" * 32, "demonstration": False, "outcome": "fma_le<=17"},
+    in_training_set=False,
+    warnings=("Age 91 is outside the training range.",),
+)
+
+
+class Page(HTMLParser):
+    """Visible text, addresses and alternative texts of a page; fails on tags that do not match."""
+
+    VOID = ("meta", "img", "br", "rect", "line", "circle")
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.words: list[str] = []
+        self.sources: list[str] = []
+        self.links: list[str] = []
+        self.feed(path.read_text())
+        assert self.open == []
+        self.text = re.sub(r"\s+", " ", " ".join(self.words))
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = dict(attrs)
+        if tag == "img":
+            assert values["alt"]
+            self.sources.append(str(values["src"]))
+        if tag == "a":
+            self.links.append(str(values["href"]))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        if "style" not in self.open:
+            self.words.append(data)
+
+
+def participant_page(root: Path, *units: UnitReport) -> Page:
+    return Page(write_participant_report(root, "01", units))
+
+
+def cohort(n: int = 60) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    score = rng.uniform(2, 34, n).round()
+    poor = (score <= 17).astype(float)
+    probability = 1 / (1 + np.exp(-(3 * poor - 1.5 + rng.normal(size=n))))
+    return pd.DataFrame(
+        {
+            "participant_id": [f"sub-{i:03d}" for i in range(n)],
+            "score": score,
+            "poor": poor,
+            "probability_poor": probability,
+            "prediction": np.where(probability > 0.6, "poor", np.where(probability < 0.4, "good", "abstain")),
+            "predicted_score": score + rng.normal(0, 3, n),
+            "p_fa": rng.random(n),
+            "baseline_clinical": rng.random(n),
+        }
+    )
+
+
+def test_participant_page_says_the_prediction_in_words_and_numbers(tmp_path: Path) -> None:
+    page = participant_page(tmp_path, UnitReport("01", None, PREDICTION))
+    assert (tmp_path / "sub-01.html").is_file()
+    for expected in (
+        "Research use only",
+        "Poor outcome more likely",
+        "Probability of a poor outcome: 72 % (90 % interval 41 % to 90 %)",
+        "lower-limb Fugl-Meyer score (FMA-LE) of 17 or less",
+        "14.2 of 34",
+        "Age 91 is outside the training range.",
+        "EEG and EMG: there is no EEG or EMG recording",
+        "24 slices",
+        "cohort-a, version 1, sha256 abababababab",
+    ):
+        assert expected in page.text
+    assert "Demonstration" not in page.text and "training data" not in page.text
+
+
+def test_bar_shows_the_probability_and_its_interval_in_place(tmp_path: Path) -> None:
+    write_participant_report(tmp_path, "01", [UnitReport("01", None, PREDICTION)])
+    text = (tmp_path / "sub-01.html").read_text()
+    assert float(re.search(r'<circle cx="([\d.]+)"', text)[1]) == pytest.approx(20 + 600 * 0.72)  # type: ignore[index]
+    band = re.findall(r'<rect x="([\d.]+)" y="34" width="([\d.]+)"', text)[1]
+    assert [float(value) for value in band] == pytest.approx([20 + 600 * 0.41, 600 * 0.49])
+
+
+def test_demonstration_and_training_set_are_said_loudly(tmp_path: Path) -> None:
+    marked = replace(PREDICTION, model={**PREDICTION.model, "demonstration": True}, in_training_set=True)
+    page = participant_page(tmp_path, UnitReport("01", None, marked))
+    assert "Demonstration model: do not read the prediction as one." in page.text
+    assert "Demonstration only: Poor outcome more likely" in page.text
+    assert "This person was in the model's training data." in page.text
+
+
+def test_abstention_and_missing_score(tmp_path: Path) -> None:
+    page = participant_page(
+        tmp_path, UnitReport("01", None, replace(PREDICTION, prediction="abstain", predicted_score=None))
+    )
+    assert "No decision" in page.text and "Predicted score" not in page.text
+
+
+def test_sessions_failure_warnings_and_quality(tmp_path: Path) -> None:
+    figure = tmp_path / "sub-01" / "ses-01" / "figures" / "sub-01_ses-01_desc-tissues_figure.png"
+    step = StepReport(
+        qc={"brain_volume_ml": 1432.4}, warnings=("Two scans: the first is used.",), missing={"gm": "no-brain-found"}
+    )
+    failed = UnitStatus("01", "02", "failed", "missing-bval", "sub-01_dwi.nii.gz has no .bval file.")
+    page = participant_page(
+        tmp_path,
+        UnitReport("01", "01", PREDICTION, {"anat": step}, (figure,)),
+        UnitReport("01", "02", None, status=failed, unused={"x.nii.gz": "another run"}),
+    )
+    assert page.links == ["#ses-01", "#ses-02"]
+    assert page.sources == ["sub-01/ses-01/figures/sub-01_ses-01_desc-tissues_figure.png"]
+    assert "not completed: missing bval" in page.text and "has no .bval file" in page.text
+    assert "brain volume (ml) 1432" in page.text
+    assert "T1-weighted image: Two scans: the first is used." in page.text
+    assert "grey matter (T1w): no brain was found" in page.text
+    assert "x.nii.gz: another run" in page.text
+
+
+def test_text_from_data_is_escaped(tmp_path: Path) -> None:
+    bad = replace(PREDICTION, warnings=("<script>alert(1)</script>",))
+    write_participant_report(tmp_path, "01", [UnitReport("01", None, bad)])
+    text = (tmp_path / "sub-01.html").read_text()
+    assert "<script" not in text and "&lt;script&gt;" in text
+
+
+def test_pages_are_the_same_bytes_again_and_load_nothing_from_outside(tmp_path: Path) -> None:
+    table = cohort()
+    first, second = (write_group_report(tmp_path, evaluate(table, QUICK), table).read_bytes() for _ in range(2))
+    assert first == second
+    page = Page(tmp_path / "group.html")
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
+    assert len(page.sources) == 3
+    assert b"http" not in re.sub(rb"base64,[\w+/=]+", b"", first)
+
+
+def test_group_page_gives_every_model_with_intervals(tmp_path: Path) -> None:
+    table = cohort()
+    evaluation = evaluate(table, QUICK)
+    page = Page(write_group_report(tmp_path, evaluation, table, GroupDetails(how="Five folds by participant.")))
+    rows = evaluation.metrics.set_index(["model", "metric"])
+    for model in ("fusion", "fa", "clinical"):
+        auc = rows.loc[(model, "auc")]
+        assert f"{auc['value']:.2f} {auc['low']:.2f} to {auc['high']:.2f}" in page.text
+    assert f"Evaluated: {evaluation.n} people" in page.text
+    assert "Five folds by participant." in page.text
+    assert "permutation p = 0.005" in page.text
+    assert page.links[:2] == ["sub-000.html", "sub-001.html"]
+
+
+def test_group_page_without_outcomes_lists_predictions_and_says_so(tmp_path: Path) -> None:
+    table = cohort(5).assign(poor=np.nan).drop(columns="score")
+    for evaluation in (None, evaluate(table, QUICK)):
+        page = Page(write_group_report(tmp_path, evaluation, table))
+        assert "No outcome is known" in page.text
+        assert "sub-004" in page.text and "AUC" not in page.text and "Known outcome" not in page.text
+
+
+def test_group_page_with_too_few_outcomes_gives_no_numbers(tmp_path: Path) -> None:
+    table = cohort(6)
+    page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table))
+    assert "No metrics are given." in page.text and "AUC" not in page.text
+    assert "too few participants (6 of at least 10)" in page.text or "only one kind of outcome" in page.text
+
+
+def test_group_page_names_who_was_left_out_or_failed(tmp_path: Path) -> None:
+    table = cohort().assign(demonstration=True, excluded=None)
+    table.loc[0, "excluded"] = "in-training-set"
+    failed = UnitStatus("077", "01", "failed", "no-usable-modality", "nothing there")
+    page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table, GroupDetails([failed])))
+    assert "sub-000 – the person was in the model's training data" in page.text
+    assert "sub-077, session 01 no usable modality nothing there" in page.text
+    assert "Demonstration model" in page.text
+
+
+def test_group_page_tells_who_the_model_had_seen(tmp_path: Path) -> None:
+    table = cohort().assign(in_training_set=[True] * 20 + [False] * 40, excluded=None)
+    table.loc[:14, "prediction"] = "out-of-fold"
+    table.loc[15:19, "excluded"] = "in-training-set"
+    page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table))
+    assert "40 people were not in the model's training data." in page.text
+    assert "15 people were: counted with the prediction of models that had not seen them" in page.text
+    assert "5 people were, without such a prediction: not evaluated." in page.text
+    assert "was in the training data: out-of-fold prediction" in page.text
+
+
+def test_group_page_of_two_sessions_without_outcome_as_the_group_level_gives_them(tmp_path: Path) -> None:
+    rows = [
+        {"participant_id": "sub-01", "session_id": f"ses-0{i}", "score": None, "poor": None, "probability_poor": 0.4,
+         "probability_poor_low": 0.1, "probability_poor_high": 0.8, "prediction": "abstain", "predicted_score": 12.0,
+         "in_training_set": False, "excluded": None, "demonstration": True, "p_fa": 0.4}
+        for i in (1, 2)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table))
+    assert "1 person, 2 examinations" in page.text and "No outcome is known" in page.text
+    assert "sub-01 02 no decision 40 % 10 % to 80 % 12.0" in page.text
+
+
+def test_quality_overview_points_at_the_unit_that_differs() -> None:
+    values = dict(zip("abcdefghij", [0.40, 0.41, 0.42, 0.43, 0.44, 0.41, 0.42, 0.43, 0.42, 0.9], strict=True))
+    steps = {name: {"dwi": StepReport(qc={"fa_wm_median": value})} for name, value in values.items()}
+    (row,) = quality_overview(steps)
+    assert (row["n"], row["unusual"], row["name"]) == (10, "j", "FA white matter median")
+    assert row["median"] == pytest.approx(0.42)
+    assert quality_overview(dict(list(steps.items())[-3:]))[0]["unusual"] == ""  # too few to say
+    assert quality_overview({}) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (0.723, "72 %"),
+        (0.004, "< 1 %"),
+        (0.996, "> 99 %"),
+        (0.0, "0 %"),
+        (1.0, "100 %"),
+        (None, "–"),
+        (float("nan"), "–"),
+    ],
+)
+def test_percent(given: float | None, expected: str) -> None:
+    assert words.percent(given) == expected
+
+
+def test_words() -> None:
+    assert words.outcome_in_words("nihss>=5") == "nihss of 5 or more"
+    assert words.outcome_in_words("fma_le<17") == "lower-limb Fugl-Meyer score (FMA-LE) below 17"
+    assert words.reason_in_words("an-unknown-code") == "an unknown code"
+    assert words.quantity_in_words("n_windows") == "number of windows"
+    assert words.quantity_in_words("mean_framewise_displacement_mm") == "mean framewise displacement (mm)"
+    assert words.p_value(0.0004) == "< 0.001" and words.p_value(0.041) == "0.041" and words.p_value(None) == "–"
+    assert words.number(-0.5) == "−0.50"
