@@ -24,6 +24,8 @@ from bids_stroke.settings import Outcome
 from bids_stroke.unit import UnitResult, run_unit
 
 DEMONSTRATION = Path(__file__).parent / "data" / "demonstration"
+FEATURES_ONLY = Path("none")
+"""``--model none``: no prediction."""
 GB_PER_UNIT = 4.0
 """Memory to expect of one unit at full size (GB)."""
 
@@ -56,7 +58,7 @@ def run_participant(run: Run, sessions: Sequence[Session], dataset_name: str, co
     tasks = [
         UnitTask(
             session,
-            output_dir=run.output_dir.resolve(),
+            output_dir=run.output_dir,
             work_dir=work_dir,
             settings=run.settings,
             model=model,
@@ -72,13 +74,15 @@ def run_participant(run: Run, sessions: Sequence[Session], dataset_name: str, co
     finally:
         if run.execution.work_dir is None:
             shutil.rmtree(work_dir, ignore_errors=True)
-    reports = gather.write_participant_reports(run.output_dir.resolve(), sessions, statuses)
+    reports = gather.write_participant_reports(run.output_dir, sessions, statuses)
     _write_statuses(run.output_dir, statuses)
     return _conclude(run, statuses, reports, console)
 
 
-def _with_model(run: Run) -> tuple[Run, Model]:
-    """The model, checked to load, and the settings with the outcome that it predicts."""
+def _with_model(run: Run) -> tuple[Run, Model | None]:
+    """The model (None for features only), and the settings with the outcome that it predicts."""
+    if run.model == FEATURES_ONLY:
+        return run, None
     path = run.model or DEMONSTRATION
     model = Model(path.resolve(), bundle_digest(path))
     outcome = Outcome.parse(bundle_outcome(path))
@@ -87,8 +91,6 @@ def _with_model(run: Run) -> tuple[Run, Model]:
 
 
 def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
-    from bids_stroke.bundle import load_bundle
-
     current = [task for task in tasks if all(stage.current_report(task) for stage in plan_unit(task))]
     statuses = {task.session.prefix: _skipped(task) for task in current}
     waiting = [task for task in tasks if task.session.prefix not in statuses]
@@ -96,7 +98,10 @@ def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[Un
         console.print(f"All {len(tasks)} units are up to date: nothing to do.")
         return list(statuses.values())
     nprocs = run.execution.nprocs or _default_nprocs(run)
-    load_bundle(waiting[0].model.path)  # a corrupt model ends the run here, not in every unit
+    if waiting[0].model is not None:
+        from bids_stroke.bundle import load_bundle
+
+        load_bundle(waiting[0].model.path)  # a corrupt model ends the run here, not in every unit
     console.print(
         f"{len(waiting)} units to do, {len(current)} up to date; {min(nprocs, len(waiting))} at a time with "
         f"{run.execution.omp_nthreads} threads each."
@@ -119,7 +124,8 @@ def _default_nprocs(run: Run) -> int:
 
 
 def _skipped(task: UnitTask) -> UnitStatus:
-    return UnitStatus(task.session.subject, task.session.session, "skipped", "up-to-date", "", 0, 0, task.model.sha256)
+    sha256 = task.model.sha256 if task.model else ""
+    return UnitStatus(task.session.subject, task.session.session, "skipped", "up-to-date", "", 0, 0, sha256)
 
 
 def _crashed(task: UnitTask, error: object) -> UnitStatus:
@@ -185,13 +191,15 @@ def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console:
 def run_group(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Gather predictions, join outcomes where there are any, evaluate, report."""
     from bids_stroke.evaluate import evaluate
-    from bids_stroke.report.group import write_group_report
+    from bids_stroke.report.group import GroupDetails, write_group_report
 
     outcome = group.the_outcome(run, gather.read_predictions(run.output_dir, sessions))
     table = group.prediction_table(run, sessions, outcome)
     evaluation = evaluate(table, run.settings.model_copy(update={"outcome": outcome}))
     group.write_group_tables(run.output_dir, table, evaluation)
-    page = write_group_report(run.output_dir, evaluation, table)
+    steps = {session.prefix: gather.step_reports(run.output_dir, session.prefix) for session in sessions}
+    details = GroupDetails(statuses=gather.read_statuses(run.output_dir), steps=steps)
+    page = write_group_report(run.output_dir, evaluation, table, details)
     console.print(f"Report: {page}", soft_wrap=True)
     return 0
 

@@ -78,7 +78,7 @@ def _derivatives(values: Sequence[str]) -> dict[str, Path]:
         name, equals, folder = value.partition("=")
         if not (name and equals and folder):
             raise UsageError(f"--derivatives {value} is not NAME=DIR.", "Like --derivatives lesions=/data/masks.")
-        found[name] = Path(folder)
+        found[name] = Path(folder).resolve()
     return found
 
 
@@ -112,7 +112,11 @@ Research use only: not a medical device, not for decisions about patients."""
 @click.option("--bids-database-dir", type=click.Path(path_type=Path), help="Keep pybids databases here, one a subject.")
 @click.option("--skip-bids-validation", is_flag=True, help="Do not run the BIDS validator first.")
 @click.option("--dry-run", is_flag=True, help="Print what would be used, what is missing and why; write nothing.")
-@click.option("--model", type=click.Path(path_type=Path), help="Model bundle. Default: the demonstration ensemble.")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="Model bundle, or none for features only. Default: the demonstration ensemble.",
+)
 @click.option("--outcome", metavar="EXPR", help="What counts as poor, column and rule. Default: 'fma_le<=17'.")
 @click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings (docs/configuration.md).")
 @click.option("-w", "--work-dir", type=click.Path(path_type=Path), help="For intermediate files. Default: temporary.")
@@ -166,7 +170,7 @@ def _understand(options: dict[str, Any]) -> Run:
     )
     filter_file = options["bids_filter_file"]
     selection = Selection(
-        bids_dir=options["bids_dir"],
+        bids_dir=options["bids_dir"].resolve(),
         participant_labels=_labels("sub-", options["participant_label"]),
         session_labels=_labels("ses-", options["session_label"]),
         task_labels=_labels("task-", options["task_label"]),
@@ -181,7 +185,7 @@ def _understand(options: dict[str, Any]) -> Run:
     )
     return Run(
         level=options["analysis_level"],
-        output_dir=options["output_dir"],
+        output_dir=options["output_dir"].resolve(),
         selection=selection,
         settings=settings,
         execution=execution,

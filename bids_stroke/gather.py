@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -27,8 +28,13 @@ def write_status_table(root: Path) -> Path:
     """``logs/status.tsv`` from the status files of all units, of this and of earlier or parallel runs."""
     import pandas as pd
 
-    rows = [json.loads(path.read_text()) for path in sorted((root / "logs" / "status").glob("*.json"))]
+    rows = [asdict(status) for status in read_statuses(root)]
     return write_table(root / "logs" / "status.tsv", pd.DataFrame(rows, columns=list(STATUS_COLUMNS)))
+
+
+def read_statuses(root: Path) -> list[UnitStatus]:
+    """How each unit ended, of all runs into this folder, by unit."""
+    return [UnitStatus(**json.loads(path.read_text())) for path in sorted((root / "logs" / "status").glob("*.json"))]
 
 
 def step_reports(root: Path, prefix: str) -> dict[str, StepReport]:

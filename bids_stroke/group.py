@@ -52,6 +52,7 @@ def prediction_table(run: Run, sessions: Sequence[Session], outcome: Outcome) ->
             "predicted_score": prediction.predicted_score,
             "in_training_set": prediction.in_training_set,
             "excluded": None,
+            "missing": " ".join(sorted(prediction.missing)) or None,
             "demonstration": prediction.model["demonstration"],
         }
         row |= {f"p_{member}": value.probability for member, value in prediction.members.items()}

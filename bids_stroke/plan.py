@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,8 @@ class UnitTask:
     output_dir: Path
     work_dir: Path
     settings: Settings
-    model: Model
+    model: Model | None
+    """None: features only."""
     dataset: str
     """Name of the raw dataset."""
     device: str = "auto"
@@ -79,13 +80,18 @@ def plan_unit(task: UnitTask) -> list[Stage]:
         stages[step.name] = Stage(step.name, key, tuple(sorted(own)), step)
     inputs = tuple(sorted({path for stage in stages.values() for path in stage.inputs}))
     keys = [stage.key for stage in stages.values()]
-    code = manifest.code_digest("features.py", "inference.py", "bundle.py", "networks", "training")
-    known = json.dumps(dict(task.session.covariates), sort_keys=True)
-    choices = [str(task.settings.outcome), task.settings.precision, ",".join(sorted(task.settings.modalities))]
-    key = manifest.digest("prediction", code, task.model.sha256, task.dataset, known, *choices, *keys)
-    stages["prediction"] = Stage("prediction", key, inputs)
+    if task.model is not None:
+        stages["prediction"] = Stage("prediction", _prediction_key(task, task.model, keys), inputs)
     stages["figures"] = Stage("figures", manifest.digest("figures", manifest.code_digest("report"), *keys), inputs)
     return list(stages.values())
+
+
+def _prediction_key(task: UnitTask, model: Model, keys: Sequence[str]) -> str:
+    code = manifest.code_digest("features.py", "recordings.py", "covariates.py", "decision.py", "compute.py",
+                                "inference.py", "bundle.py", "networks")  # fmt: skip
+    known = json.dumps(dict(task.session.covariates), sort_keys=True)
+    choices = [str(task.settings.outcome), task.settings.precision, ",".join(sorted(task.settings.modalities))]
+    return manifest.digest("prediction", code, model.sha256, task.dataset, known, *choices, *keys)
 
 
 def needed_steps(session: Session, settings: Settings) -> tuple[Step, ...]:

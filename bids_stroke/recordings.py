@@ -125,7 +125,7 @@ def _read_channels(signals: Sequence[Path], rate: float) -> dict[str, NDArray[np
     for path in signals:
         try:
             raw = mne.io.read_raw_edf(path, preload=True, verbose="error")
-        except (OSError, ValueError, RuntimeError) as error:
+        except (OSError, ValueError, RuntimeError, AssertionError) as error:  # mne asserts on broken headers
             raise DataError(f"{path} cannot be read: {error}.", "Run the EEG/EMG step again.") from error
         if not np.isclose(raw.info["sfreq"], rate):
             raw.resample(rate, verbose="error")

@@ -17,7 +17,7 @@ from pathlib import Path
 from bids_stroke import manifest
 from bids_stroke.derivatives import Outputs, tsv_text
 from bids_stroke.errors import BidsStrokeError, DataError, MissingModalityError
-from bids_stroke.plan import Stage, UnitTask, merge_features, plan_unit
+from bids_stroke.plan import Model, Stage, UnitTask, merge_features, plan_unit
 from bids_stroke.preprocess.step import Step, StepContext
 from bids_stroke.records import StepReport, UnitFeatures, UnitStatus
 
@@ -66,10 +66,10 @@ def _run_stage(
         if any(name in failures for name in stage.step.after):
             return None
         report = _run_step(task, stage.step, reports, outputs)
-    elif stage.name == "prediction":
+    elif stage.name == "prediction" and task.model is not None:
         if failures:
             return None
-        report = _predict(task, reports, outputs)
+        report = _predict(task, task.model, reports, outputs)
     else:
         report = _draw(reports, outputs)
         if failures:  # drawn for the report, but without a manifest: to be drawn again when all is there
@@ -92,7 +92,7 @@ def _run_step(task: UnitTask, step: Step, reports: Mapping[str, StepReport], out
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _predict(task: UnitTask, reports: Mapping[str, StepReport], outputs: Outputs) -> StepReport:
+def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], outputs: Outputs) -> StepReport:
     """Predict and write ``P_desc-<outcome>_prediction.json`` and ``.tsv``.
 
     Raises
@@ -109,7 +109,7 @@ def _predict(task: UnitTask, reports: Mapping[str, StepReport], outputs: Outputs
         raise DataError(f"{session.prefix} has no usable modality: {_in_words(missing, session.left_out)}.",
                         "Look at --dry-run for what was found.", "no-usable-modality")  # fmt: skip
     unit = UnitFeatures(session.subject, session.session, features, missing, session.covariates, task.dataset)
-    bundle = load_bundle(task.model.path)
+    bundle = load_bundle(model.path)
     prediction = inference.predict(bundle, unit, device=task.device, precision=task.settings.precision)
     path = prediction_path(task)
     content = inference.prediction_json(prediction) | {
@@ -145,7 +145,7 @@ def _status(task: UnitTask, failures: Mapping[str, BidsStrokeError], seconds: fl
         detail=" ".join(f"{name}: {error}" for name, error in failures.items()),
         seconds=round(seconds, 2),
         peak_memory_mb=round(peak, 1),
-        model_sha256=task.model.sha256,
+        model_sha256=task.model.sha256 if task.model else "",
     )
 
 

@@ -162,6 +162,10 @@ def test_a_bad_site_is_interpolated_and_said(done: tuple[StepReport, Path]) -> N
     channels = pd.read_csv(out / "sub-01/eeg/sub-01_task-leg_desc-preproc_channels.tsv", sep="\t")
     assert channels.loc[channels["name"] == "P3", "status_description"].item() == "interpolated from its neighbours"
     assert any("interpolated: P3" in note for note in report.warnings)
+    eeg, names, _ = read(report.outputs["eegemg"][1])
+    rhythm = np.exp(-2j * np.pi * 10 * np.arange(eeg.shape[1]) / RATE)
+    restored, healthy = (np.abs((eeg[names.index(site)] - eeg[names.index("C3")]) @ rhythm) for site in ("P3", "P4"))
+    assert 0.4 * healthy < restored < 1.5 * healthy
 
 
 def test_cut_bands_are_said(done: tuple[StepReport, Path]) -> None:

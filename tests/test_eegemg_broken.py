@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pybv
 import pytest
-from test_eegemg import EEG, RATE, apart, planted, process, read, together, windows_of, write_file, write_scans
 
 from bids_stroke.errors import DataError, MissingModalityError
 from bids_stroke.records import BidsFile, Session
+from tests.test_eegemg import EEG, RATE, apart, planted, process, read, together, windows_of, write_file, write_scans
 
 
 def test_a_recording_shorter_than_a_window_is_missing(tmp_path: Path) -> None:

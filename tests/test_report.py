@@ -212,9 +212,9 @@ def test_group_page_tells_who_the_model_had_seen(tmp_path: Path) -> None:
     table.loc[:14, "prediction"] = "out-of-fold"
     table.loc[15:19, "excluded"] = "in-training-set"
     page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table))
-    assert "40 people were not in the model's training data." in page.text
-    assert "15 people were: counted with the prediction of models that had not seen them" in page.text
-    assert "5 people were, without such a prediction: not evaluated." in page.text
+    assert "People who were not in the model's training data: 40." in page.text
+    assert "predicted (out of fold): 15." in page.text
+    assert "are not evaluated: 5." in page.text
     assert "was in the training data: out-of-fold prediction" in page.text
 
 

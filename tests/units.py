@@ -7,10 +7,16 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
+import torch
 from edfio import Edf, EdfSignal
 
-from bids_stroke.features import GRID_AFFINE, GRID_SHAPE
-from bids_stroke.records import Labelled, UnitFeatures
+from bids_stroke import networks
+from bids_stroke.bundle import BundleContents, BundleMember, participant_hash
+from bids_stroke.covariates import CovariateScaler
+from bids_stroke.decision import Calibration
+from bids_stroke.features import GRID_AFFINE, GRID_SHAPE, complete_inputs
+from bids_stroke.records import Labelled, Member, UnitFeatures
 from bids_stroke.settings import Settings
 
 CHANNELS = ("C3", "C4", "rectus femoris")
@@ -97,3 +103,31 @@ def tiny_settings(**training: object) -> Settings:
         "members": members, "name": "tiny",
     }  # fmt: skip
     return Settings.model_validate({"training": values | training})
+
+
+def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> BundleContents:
+    """A bundle of untrained LSTMs with weights 0.75 and 0.25, trained (it says) on sub-00 and sub-01 of "tiny"."""
+    names_of_covariates = ("age", "sex", "days_since_stroke")
+    scaler = CovariateScaler(names_of_covariates, (60.0, 0.5, 14.0), (10.0, 0.5, 7.0), (40.0, 0, 1), (80.0, 1, 30))
+    arguments = {"n_channels": len(CHANNELS), "hidden": [4], "dropout": 0.0}
+    members, states = [], {}
+    for i, name in enumerate(names):
+        member = Member(name, "eegemg", "lstm", arguments, complete_inputs("eegemg", LSTM["inputs"]))
+        members.append(BundleMember(member, scaler, 17.0, 8.0))
+        with torch.random.fork_rng([]):
+            torch.manual_seed(i)
+            states[name] = networks.build("lstm", **arguments).state_dict()
+    salt = "salt"
+    people = pd.DataFrame({"dataset": "tiny", "participant_id": ["sub-00", "sub-01"], "session_id": None})
+    values = {
+        "name": "tiny", "version": "1.0.0", "outcome": "fma_le<=17", "demonstration": False,
+        "members": tuple(members), "states": states,
+        "weights": dict(zip(names, (0.75, 0.25, 0.0), strict=False)),
+        "calibration": Calibration(1.5, 0.2, ((0.1, 0.01), (0.01, 0.05)), 0.4, (0.6, 0.7), 0.9),
+        "salt": salt,
+        "participants": {"train": tuple(participant_hash(salt, "tiny", name) for name in people["participant_id"])},
+        "splits": people.assign(repeat=0, fold=[0, 1]),
+        "out_of_fold": people.assign(fold=[0, 1], repeat=0, poor=[0, 1], probability_poor=[0.3, 0.6]),
+        "facts": {"participants": 2},
+    }  # fmt: skip
+    return BundleContents(**{**values, **changes})  # type: ignore[arg-type]

@@ -89,7 +89,7 @@ def correct_bias(t1w: nib.Nifti1Image, brain: Mask, shrink: int) -> nib.Nifti1Im
     brain : ndarray of bool
         Where the field is estimated.
     shrink : int
-        N4 works on every ``shrink``-th voxel, but no coarser than 4 mm.
+        N4 works on every ``shrink``-th voxel, but no coarser than 6 mm.
 
     Returns
     -------
@@ -102,7 +102,7 @@ def correct_bias(t1w: nib.Nifti1Image, brain: Mask, shrink: int) -> nib.Nifti1Im
     """
     full = to_sitk(like(t1w, np.maximum(array(t1w), 0.0)))
     mask = sitk.Cast(to_sitk(like(t1w, brain.astype(np.float32))), sitk.sitkUInt8)
-    factors = [max(1, min(shrink, int(4.0 / spacing))) for spacing in full.GetSpacing()]
+    factors = [max(1, min(shrink, int(6.0 / spacing))) for spacing in full.GetSpacing()]
     filter_ = sitk.N4BiasFieldCorrectionImageFilter()
     filter_.SetNumberOfThreads(1)  # sums over threads would depend on their number
     filter_.SetMaximumNumberOfIterations([50, 50, 50])

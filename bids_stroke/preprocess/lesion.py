@@ -90,9 +90,15 @@ def union_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], transforms: Seque
         image = load_image(file.path, 3)
         mask = binarize(array(image), file.path.name)
         if transforms or not same_grid(image, grid):
-            mask = array(resample(like(image, mask.astype(np.float32)), grid, transforms)) > 0.5
+            mask = carry(like(image, mask.astype(np.float32)), grid, transforms)
         united |= mask
     return united
+
+
+def carry(mask: nib.Nifti1Image, grid: nib.Nifti1Image, transforms: Sequence[Transform]) -> Mask:
+    """Resample a binary mask (linear, above 0.5; above half of the largest value where nothing else would be left)."""
+    shares = array(resample(mask, grid, transforms))
+    return np.asarray(shares > 0.5 * min(1.0, float(shares.max())))
 
 
 def check_plausible(lesion: Mask, brain: Mask, spacing_mm: Sequence[float], files: Sequence[BidsFile]) -> None:
@@ -182,7 +188,7 @@ def run(context: StepContext) -> StepReport:
         t1w = load_image(anat["t1w"], 3)
         own = union_on(t1w, native)
         check_plausible(own, array(load_image(anat["brain_mask"], 3)) > 0.5, t1w.header.get_zooms()[:3], native)
-        lesion |= array(resample(like(t1w, own.astype(np.float32)), grid, [anat["to_standard"]])) > 0.5
+        lesion |= carry(like(t1w, own.astype(np.float32)), grid, [anat["to_standard"]])
         written["lesion_native"] = _save(context, like(t1w, own.astype(np.uint8)), native, standard=False)
     elif native and not standard:
         message = f"{native[0].path} is in native space and there is no T1w registration to carry it to {SPACE}."

@@ -266,8 +266,11 @@ def _coarse(image: nib.Nifti1Image, spacing_mm: float = 2.0) -> nib.Nifti1Image:
 
 
 def _field(displacements: sitk.Image) -> nib.Nifti1Image:
-    """Displacement field in memory -> NIfTI as ITK writes it: (x, y, z, 1, 3), intent "vector", LPS mm."""
-    data = sitk_array(displacements)[:, :, :, None, :]
+    """Displacement field in memory -> NIfTI as ITK writes it: (x, y, z, 1, 3), intent "vector", LPS mm.
+
+    Rounded to 1/64 mm, which compresses to a third.
+    """
+    data = np.round(sitk_array(displacements) * 64.0)[:, :, :, None, :] / 64.0
     affine = sitk_affine(displacements)
     image = nib.Nifti1Image(np.ascontiguousarray(data), affine)
     image.header.set_intent("vector")

@@ -113,14 +113,14 @@ def _tissues(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tu
     files = reports["anat"].files if "anat" in reports else {}
     if not _all_there(files, "t1w", "gm", "wm"):
         return
-    wm = nib.load(files["wm"])
-    outlines = (Outline(nib.load(files["gm"]), "darkorange", "grey matter"), Outline(wm, "deepskyblue", "white matter"))
+    gm, wm = nib.load(files["gm"]), nib.load(files["wm"])
+    outlines = (Outline(gm, "darkorange", "grey matter"), Outline(wm, "deepskyblue", "white matter"))
     t1w = nib.load(files["t1w"])
     inside = np.asarray(t1w.dataobj)[np.asarray(wm.dataobj) > 0.5]  # the scale of the brain, not of bright fat
     limits = (0.0, 1.15 * float(np.percentile(inside, 99))) if inside.size else None
     panel = Panel(t1w, "T1w", limits=limits, bar=False, outlines=outlines)
     title = "T1-weighted image (own space) with tissues"
-    yield "desc-tissues", draw_slices(title, [panel], slice_heights(wm, 8), wm, 2)
+    yield "desc-tissues", draw_slices(title, [panel], slice_heights(wm, 8), gm, 2)
 
 
 def _standard(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:

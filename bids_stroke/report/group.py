@@ -89,12 +89,15 @@ def origin_in_words(predictions: pd.DataFrame) -> str:
     seen = predictions["in_training_set"].isin(_TRUE)
     unfolded = predictions["prediction"] == OUT_OF_FOLD
     kinds = (
-        (~seen, "{} were not in the model's training data."),
-        (seen & unfolded, "{} were: counted with the prediction of models that had not seen them (out of fold)."),
-        (seen & ~unfolded, "{} were, without such a prediction: not evaluated."),
+        (~seen, "People who were not in the model's training data: {}."),
+        (
+            seen & unfolded,
+            "People who were, counted with what models that had not seen them predicted (out of fold): {}.",
+        ),
+        (seen & ~unfolded, "People who were, without such a prediction, and so are not evaluated: {}."),
     )
     counts = [(predictions.loc[which, "participant_id"].nunique(), text) for which, text in kinds]
-    return " ".join(text.format(f"{count} people") for count, text in counts if count)
+    return " ".join(text.format(count) for count, text in counts if count)
 
 
 def _row(row: Mapping[Any, Any]) -> dict[str, Any]:

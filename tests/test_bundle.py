@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from bids_stroke.bundle import CHECKSUMS, METADATA, bundle_digest, load_bundle, participant_hash, write_bundle
+from bids_stroke.errors import ModelError
+from tests.units import tiny_contents
+
+FILES = (METADATA, "models/a.safetensors", "docs/model_card.md", "splits.tsv", "out_of_fold.tsv")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_bundle(tmp_path / "models" / "tiny", tiny_contents()).path
+
+
+def test_what_was_written_is_read_back(folder: Path) -> None:
+    contents, bundle = tiny_contents(), load_bundle(folder)
+    assert (bundle.name, bundle.version, bundle.outcome) == ("tiny", "1.0.0", "fma_le<=17")
+    assert bundle.weights == contents.weights
+    assert bundle.calibration == contents.calibration
+    assert [entry.scaler for entry in bundle.members] == [entry.scaler for entry in contents.members]
+    assert [entry.member.name for entry in bundle.members] == ["a", "b"]
+    for name, wanted in contents.states.items():
+        found = bundle.state(name)
+        assert set(found) == set(wanted)
+        assert all(torch.equal(found[key], wanted[key]) for key in wanted)
+
+
+def test_same_contents_give_the_same_bytes(tmp_path: Path) -> None:
+    first = write_bundle(tmp_path / "a", tiny_contents())
+    second = write_bundle(tmp_path / "b", tiny_contents())
+    assert first.sha256 == second.sha256 == bundle_digest(tmp_path / "a")
+
+
+def test_other_weights_give_another_digest(tmp_path: Path) -> None:
+    first = write_bundle(tmp_path / "a", tiny_contents())
+    second = write_bundle(tmp_path / "a", tiny_contents(weights={"a": 0.5, "b": 0.5}))
+    assert first.sha256 != second.sha256
+    assert load_bundle(tmp_path / "a").weights == {"a": 0.5, "b": 0.5}
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
+
+
+def test_every_file_is_in_the_checksums_and_there_is_no_pickle(folder: Path) -> None:
+    listed = {line.split("  ")[1]: line.split("  ")[0] for line in (folder / CHECKSUMS).read_text().splitlines()}
+    found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {CHECKSUMS}
+    assert set(listed) == found == {*FILES, "models/b.safetensors"}
+    assert listed[METADATA] == hashlib.sha256((folder / METADATA).read_bytes()).hexdigest()
+
+
+def test_metadata_has_the_fields_of_a_monai_bundle(folder: Path) -> None:
+    metadata = json.loads((folder / METADATA).read_text())
+    needed = {
+        "schema", "version", "changelog", "monai_version", "pytorch_version", "numpy_version", "task",
+        "required_packages_version", "description", "authors", "copyright", "network_data_format",
+    }  # fmt: skip
+    assert needed <= set(metadata)
+    assert metadata["version"] in metadata["changelog"]
+    assert {"inputs", "outputs"} == set(metadata["network_data_format"])
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("harm", ["changed", "missing"])
+def test_a_harmed_file_is_found(folder: Path, name: str, harm: str) -> None:
+    path = folder / name
+    if harm == "missing":
+        path.unlink()
+    else:
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(bytes(data))
+    with pytest.raises(ModelError, match=Path(name).name) as caught:
+        load_bundle(folder)
+    assert caught.value.reason == "corrupt-model"
+    assert caught.value.remedy
+
+
+@pytest.mark.parametrize("text", ["", "nonsense\n", "0000  other.txt\n"])
+def test_a_list_of_checksums_that_is_none(folder: Path, text: str) -> None:
+    (folder / CHECKSUMS).write_text(text)
+    with pytest.raises(ModelError) as caught:
+        load_bundle(folder)
+    assert caught.value.reason == "corrupt-model"
+
+
+def rewrite(folder: Path, change: dict[str, Any]) -> None:
+    """Change the metadata and the checksums with it, as another version of the app would have written them."""
+    path = folder / METADATA
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    after = hashlib.sha256(path.read_bytes()).hexdigest()
+    sums = folder / CHECKSUMS
+    sums.write_text(sums.read_text().replace(before, after))
+
+
+@pytest.mark.parametrize("key", ["format_version", "preprocessing_version"])
+def test_another_version_is_refused_with_the_remedy(folder: Path, key: str) -> None:
+    rewrite(folder, {key: 99})
+    with pytest.raises(ModelError, match=f"{key} 99") as caught:
+        load_bundle(folder)
+    assert caught.value.reason == "other-version"
+    assert "Train it again" in caught.value.remedy
+
+
+def test_metadata_without_members_is_refused(folder: Path) -> None:
+    rewrite(folder, {"members": [{"name": "a"}]})
+    with pytest.raises(ModelError, match="cannot be read"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_folder_that_is_no_bundle(tmp_path: Path, exists: bool) -> None:
+    folder = tmp_path / "none"
+    if exists:
+        folder.mkdir()
+    with pytest.raises(ModelError, match="none") as caught:
+        load_bundle(folder)
+    assert caught.value.reason == "missing-model"
+    assert caught.value.exit_code == 66
+
+
+def test_participants_are_known_again_but_not_named(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    assert bundle.saw("tiny", "sub-00")
+    assert not bundle.saw("tiny", "sub-02")
+    assert not bundle.saw("other dataset", "sub-00")
+    texts = [path.read_text() for path in folder.rglob("*") if path.suffix in (".json", ".tsv", ".md")]
+    assert len(texts) == 4
+    assert not any("sub-0" in text for text in texts)
+
+
+def test_hash_depends_on_salt_dataset_and_person() -> None:
+    marks = {
+        participant_hash(*parts)
+        for parts in (("s", "d", "sub-1"), ("t", "d", "sub-1"), ("s", "e", "sub-1"), ("s", "d", "sub-2"))
+    }
+    assert len(marks) == 4
+    assert participant_hash("a", "bc", "d") != participant_hash("ab", "c", "d")
+
+
+def test_out_of_fold_predictions_are_found_by_hash(folder: Path) -> None:
+    bundle = load_bundle(folder)
+    table = bundle.out_of_fold().set_index("participant_hash")
+    assert table.loc[participant_hash(bundle.salt, "tiny", "sub-01"), "probability_poor"] == 0.6
+
+
+def test_model_card_tells_the_facts(tmp_path: Path) -> None:
+    plain = write_bundle(tmp_path / "a", tiny_contents()).path / "docs" / "model_card.md"
+    shown = write_bundle(tmp_path / "b", tiny_contents(demonstration=True)).path / "docs" / "model_card.md"
+    text = plain.read_text()
+    assert "Research use only" in text
+    assert "| a | eegemg | lstm |" in text
+    assert "0.750" in text
+    assert "participants: 2" in text
+    assert "Demonstration" not in text
+    assert "Demonstration ensemble" in shown.read_text()
