@@ -19,6 +19,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 GROUND = {"errors", "records", "settings", "derivatives", ""}
 """What every part may import: the package itself (its version) and the records."""
 
+MODEL = {"covariates", "decision", "compute"}
+"""What a trained model consists of besides networks."""
+
 MAY_IMPORT: dict[str, set[str]] = {
     "errors": set(),
     "records": set(),
@@ -29,11 +32,17 @@ MAY_IMPORT: dict[str, set[str]] = {
     "dataset": {"errors", "records", "tables", "index"},
     "manifest": {"derivatives", "records"},
     "preprocess": GROUND,
-    "features": GROUND,
+    "recordings": GROUND,
+    "features": GROUND | {"recordings"},
     "networks": GROUND,
-    "bundle": GROUND | {"networks", "features"},
-    "inference": GROUND | {"networks", "features", "bundle"},
-    "training": GROUND | {"networks", "features", "bundle", "inference"},
+    "covariates": GROUND,
+    "decision": GROUND,
+    "compute": GROUND,
+    "model_card": GROUND,
+    "model_files": GROUND,
+    "bundle": GROUND | {"covariates", "decision", "model_card", "model_files"},
+    "inference": GROUND | {"networks", "features", "bundle"} | MODEL,
+    "training": GROUND | {"networks", "features", "bundle", "inference"} | MODEL,
     "metrics": GROUND,
     "evaluate": GROUND | {"metrics"},
     "report": GROUND | {"evaluate", "metrics"},
@@ -46,9 +55,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "progress": {"records"},
     "dryrun": GROUND | {"plan"},
 }
-"""Part -> parts that it may import. app, gather, cli, tools and descriptor compose and are not listed."""
+"""Part -> parts that it may import. app, gather, group, cli, tools and descriptor compose and are
+not listed."""
 
-COMPOSERS = {"app", "gather", "cli", "tools", "descriptor", "__main__", ""}
+COMPOSERS = {"app", "gather", "group", "cli", "tools", "descriptor", "__main__", ""}
 
 HEAVY = {"torch", "nilearn", "dipy", "mne", "mne_bids", "SimpleITK", "matplotlib", "sklearn", "scipy", "monai", "timm",
          "numpy", "pandas", "nibabel", "bids"}  # fmt: skip

@@ -9,9 +9,9 @@ import pytest
 from bids_stroke.covariates import CovariateScaler, covariate_names, covariate_values
 from bids_stroke.errors import DataError, MissingModalityError, ModelError
 from bids_stroke.features import GRID_AFFINE, GRID_SHAPE, READERS, read_samples
-from bids_stroke.records import MODALITIES
 from bids_stroke.recordings import CHANNELS as PUBLISHED
 from bids_stroke.recordings import canonical_name, standardise_windows
+from bids_stroke.records import MODALITIES
 from tests.units import CHANNELS, LSTM, RATE, rhythm, write_recording, write_volume
 
 INPUTS = LSTM["inputs"]
@@ -166,7 +166,7 @@ def test_missing_site_is_interpolated_from_its_neighbours(tmp_path: Path) -> Non
 def test_broken_edf_is_named(tmp_path: Path) -> None:
     paths = write_recording(tmp_path, "sub-01_task-leg", rhythm(3.0, 2, np.random.default_rng(0)))
     paths[1].write_bytes(b"0" * 300)
-    with pytest.raises(DataError, match="_eeg.edf"):
+    with pytest.raises(DataError, match=r"_eeg\.edf"):
         read_samples("eegemg", paths, INPUTS)
 
 

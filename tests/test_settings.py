@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bids_stroke.errors import InputError, UsageError
-from bids_stroke.settings import BoldSettings, Outcome, Settings, load_settings
+from bids_stroke.settings import BoldSettings, Outcome, Settings, describe_settings, load_settings
+from tests.conftest import ROOT
 
 
 @pytest.mark.parametrize(
@@ -72,3 +73,12 @@ def test_the_digest_changes_with_every_value_and_only_then() -> None:
     assert BoldSettings().digest() == BoldSettings(low_pass=0.1).digest()
     assert BoldSettings().digest() != BoldSettings(low_pass=0.2).digest()
     assert Settings().digest() != Settings(seed=1).digest()
+
+
+def test_the_documented_settings_are_the_defaults(tmp_path: Path) -> None:
+    page = (ROOT / "docs" / "configuration.md").read_text()
+    documented = page.split("```yaml\n")[1].split("```")[0]
+    assert documented.strip() == describe_settings().strip()
+    path = tmp_path / "settings.yml"
+    path.write_text(documented)
+    assert load_settings(path) == Settings()

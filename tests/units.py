@@ -91,7 +91,7 @@ def rhythm_cohort(folder: Path, n: int, *, signal: bool = True, seed: int = 0) -
     for i in range(n):
         score = float(rng.integers(2, 16) if i % 2 else rng.integers(20, 34))
         poor = score <= THRESHOLD if signal else rng.random() < 0.5
-        paths = write_recording(folder, f"sub-{i:02d}_task-leg", rhythm(1.0 if poor else 4.0, 3, rng))
+        paths = write_recording(folder, f"sub-{i:02d}_task-leg", rhythm(1.0 if poor else 4.0, 6, rng))
         cohort.append(labelled(folder, f"{i:02d}", score, {"eegemg": paths}))
     return cohort
 

@@ -16,17 +16,10 @@ from bids_stroke.errors import MissingModalityError
 from bids_stroke.preprocess import lesion as lesions
 from bids_stroke.preprocess.brain import PLAUSIBLE_ML, correct_bias, extract_brain
 from bids_stroke.preprocess.images import FloatArray, array, like, load_image, orientation_known, voxel_ml
-from bids_stroke.preprocess.registration import (
-    Warp,
-    register_affine,
-    register_deformable,
-    resample,
-    save_warp,
-    standard_grid,
-    template,
-)
+from bids_stroke.preprocess.registration import Warp, register_affine, register_deformable, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.tissues import TISSUES, Tissues, segment, tissue_priors
+from bids_stroke.preprocess.transforms import resample, save_warp
 from bids_stroke.records import SPACE, BidsFile, StepReport
 from bids_stroke.settings import AnatSettings
 

@@ -25,8 +25,9 @@ Array = npt.NDArray[np.float64]
 Volume = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-_COARSE_MM, _FINE_MM = 5.0, 2.5
+_COARSE_MM, _FINE_MM = 4.0, 1.5
 """Standard deviation of the smoothing before alignment."""
+_PASSES = (("mean", (_COARSE_MM, _FINE_MM)), ("mean", (_FINE_MM,)), ("model", (_FINE_MM,)))
 _STEPS = 15
 _ENOUGH_MM = 0.005
 _MAX_POINTS = 30_000
@@ -85,7 +86,7 @@ def correct_motion(
     series = np.moveaxis(array(small), -1, 0)
     motions = np.tile(np.eye(4), (len(gradients), 1, 1))
     turned = gradients
-    for kind, levels in (("mean", (_COARSE_MM, _FINE_MM)), ("model", (_FINE_MM,))):
+    for kind, levels in _PASSES:
         aligned = _move_all(series, small.affine, motions)
         references = _shell_means(aligned, gradients, b0) if kind == "mean" else _predictions(aligned, turned, b0)
         for smoothing in levels:

@@ -18,20 +18,7 @@ from picsl_greedy import Greedy3D
 from bids_stroke.errors import DataError
 from bids_stroke.preprocess.greedy import execute, matrix_file, options
 from bids_stroke.preprocess.images import array, sitk_affine, sitk_array, to_sitk
-from bids_stroke.preprocess.transforms import (
-    Matrix,
-    Transform,
-    read_transform,
-    resample,
-    save_rigid,
-    save_warp,
-)
-
-__all__ = [
-    "STANDARD_AFFINE", "STANDARD_SHAPE", "Matrix", "Transform", "Warp", "read_transform", "register_affine",
-    "register_deformable", "register_rigid", "register_to_standard", "resample", "save_rigid", "save_warp",
-    "standard_grid", "template",
-]  # fmt: skip
+from bids_stroke.preprocess.transforms import Matrix, resample
 
 STANDARD_SHAPE = (91, 109, 91)
 STANDARD_AFFINE: Matrix = np.array(

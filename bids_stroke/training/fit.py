@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bids_stroke import networks
 from bids_stroke.compute import precision_of, reproducible
@@ -19,6 +22,11 @@ from bids_stroke.inference import restore_network, run_network
 from bids_stroke.networks import POOR_LOGIT, SCORE
 from bids_stroke.training.augment import augment
 from bids_stroke.training.cases import Cases
+
+AVERAGED_EPOCHS = 2
+"""Weights are averaged exponentially over about so many epochs."""
+SETTLING_BATCHES = 32
+"""Batches for the statistics of batch normalisation."""
 
 Rows = NDArray[np.int64]
 Array = NDArray[np.float64]
@@ -69,6 +77,7 @@ def fit(cases: Cases, train: Rows, epochs: int, place: Place) -> Fitted:
         trainer.start()
         for _ in range(epochs):
             trainer.epoch()
+        trainer.settle()
     return trainer.fitted()
 
 
@@ -81,6 +90,7 @@ def fit_watching(cases: Cases, train: Rows, valid: Rows, place: Place) -> Curve:
         trainer.start()
         for _ in range(cases.options.epochs):
             trainer.epoch()
+            trainer.settle()
             seen.append(trainer.predict(valid))
             losses.append(trainer.loss_of(valid, *seen[-1]))
             if len(losses) - int(np.argmin(losses)) > cases.options.patience:
@@ -115,32 +125,58 @@ class _Trainer:
             self.model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
         )
         self.rng = np.random.default_rng(self.place.seed)
+        n_batches = sum(1 for _ in self._batches(np.random.default_rng(0)))
+        decay = 1 - 1 / (1 + AVERAGED_EPOCHS * n_batches)
+        self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
 
     def epoch(self) -> None:
         self.model.train()
-        for rows, samples in self._batches():
-            batch = torch.stack([self._samples(row)[i] for row, i in zip(rows, samples, strict=True)])
-            batch = batch.to(self.place.device)
+        for rows, samples in self._batches(self.rng):
+            batch = self._batch(rows, samples)
             if self.cases.options.augment:
                 batch = augment(self.spec.kind, batch)
-            covariates = torch.from_numpy(self._covariates(rows)).to(self.place.device)
             with precision_of(self.place.device, self.place.precision):
-                output = self.model(batch, covariates)
+                output = self.model(batch, self._covariates(rows))
             loss = self._loss(output.float(), rows)
             self.optimiser.zero_grad(set_to_none=True)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(self.model.parameters(), self.cases.options.gradient_clip)
             self.optimiser.step()
+            self.average.update_parameters(self.model)
 
-    def _batches(self) -> Iterator[tuple[Rows, Rows]]:
+    def settle(self) -> None:
+        """Statistics of batch normalisation anew, for the averaged weights and from the training samples as they are.
+
+        The running ones lag behind by tens of steps, which in a small cohort is the whole training.
+        """
+        self.average.eval()
+        norms = [module for module in self.average.modules() if isinstance(module, _BatchNorm)]
+        momenta = [norm.momentum for norm in norms]
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # cumulative mean
+            norm.train()
+        batches = self._batches(np.random.default_rng(self.place.seed)) if norms else ()
+        with torch.no_grad(), precision_of(self.place.device, self.place.precision):
+            for rows, samples in islice(batches, SETTLING_BATCHES):
+                self.average(self._batch(rows, samples), self._covariates(rows))
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        self.average.eval()
+
+    def _batch(self, rows: Rows, samples: Rows) -> Tensor:
+        batch = torch.stack([self._samples(row)[i] for row, i in zip(rows, samples, strict=True)])
+        return batch.to(self.place.device)
+
+    def _batches(self, rng: np.random.Generator) -> Iterator[tuple[Rows, Rows]]:
         """Rows and their samples in random order; no batch of a single case (batch normalisation needs two)."""
         rows, samples = [], []
         for row in self.train:
             n = len(self._samples(row))
-            drawn = self.rng.permutation(n)[: self.cases.options.samples_per_epoch]
+            drawn = rng.permutation(n)[: self.cases.options.samples_per_epoch]
             rows.append(np.full(len(drawn), row))
             samples.append(drawn)
-        order = self.rng.permutation(sum(len(item) for item in rows))
+        order = rng.permutation(sum(len(item) for item in rows))
         n_batches = max(1, min(-(-len(order) // self.cases.options.batch_size), len(order) // 2))
         all_rows, all_samples = np.concatenate(rows), np.concatenate(samples)
         for part in np.array_split(order, n_batches):
@@ -151,9 +187,10 @@ class _Trainer:
         assert samples is not None  # rows come from Cases.having
         return samples
 
-    def _covariates(self, rows: Rows) -> NDArray[np.float32]:
+    def _covariates(self, rows: Rows) -> Tensor:
         values = self.scaler.transform(self.cases.cohort.covariates[rows])
-        return values[:, : self.cases.member.arguments.get("n_covariates", 0)]
+        columns = self.cases.member.arguments.get("n_covariates", 0)
+        return torch.from_numpy(values[:, :columns]).to(self.place.device)
 
     def _loss(self, output: Tensor, rows: Rows) -> Tensor:
         cohort = self.cases.cohort
@@ -168,8 +205,7 @@ class _Trainer:
 
     def predict(self, rows: Rows) -> tuple[Array, Array]:
         """Of validation rows, as prediction will do it."""
-        self.model.eval()
-        return _predict(self.model, self.fitted(), self.cases, rows, self.place)
+        return _predict(self.average.module, self.fitted(), self.cases, rows, self.place)
 
     def loss_of(self, rows: Rows, probabilities: Array, scores: Array) -> float:
         """Loss of unit-level predictions, as in training."""
@@ -178,7 +214,7 @@ class _Trainer:
         return float(self._loss(torch.stack([logits, standard], 1).float(), rows))
 
     def fitted(self) -> Fitted:
-        state = {key: value.detach().cpu().clone() for key, value in self.model.state_dict().items()}
+        state = {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
         arguments = {key: value for key, value in self.cases.member.arguments.items() if key != "pretrained_dir"}
         member = self.cases.member
         return Fitted(member.network, arguments, state, self.scaler, self.score_mean, self.score_sd)

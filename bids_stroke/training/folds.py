@@ -94,7 +94,7 @@ def split_rows(participants: Sequence[str], poor: NDArray[np.bool_], n_folds: in
 def check_classes(participants: Sequence[str], poor: NDArray[np.bool_], settings: TrainingSettings) -> None:
     """UsageError unless every training part of the nested folds can hold both classes."""
     counts = {
-        name: len({participants[i] for i in np.flatnonzero(poor == value)})
+        name: len({participants[i] for i in np.flatnonzero(poor == value).tolist()})
         for name, value in (("poor", True), ("good", False))
     }
     needed = max(settings.outer_folds, settings.inner_folds) + settings.inner_folds

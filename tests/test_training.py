@@ -1,0 +1,313 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.metrics import roc_auc_score
+
+from bids_stroke.bundle import load_bundle
+from bids_stroke.errors import DataError, ModelError, UsageError
+from bids_stroke.inference import predict
+from bids_stroke.records import Labelled, UnitFeatures
+from bids_stroke.settings import load_settings
+from bids_stroke.training import train_ensemble, write_trained
+from bids_stroke.training.augment import augment
+from bids_stroke.training.baselines import baseline_values, predict_baselines
+from bids_stroke.training.cases import make_cohort, planned_members, read_cases
+from bids_stroke.training.crossval import best_epoch, cross_validate
+from bids_stroke.training.ensemble import TrainedEnsemble, fit_head
+from bids_stroke.training.fit import Curve, Place, fit, predict_rows
+from bids_stroke.training.folds import nested_folds
+from tests.conftest import ROOT
+from tests.units import LSTM, VOLUME, blob, labelled, rhythm_cohort, tiny_settings, write_volume
+
+
+def silent(_: str) -> None:
+    """Progress that nobody reads."""
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
+    return rhythm_cohort(tmp_path_factory.mktemp("planted"), 24)
+
+
+@pytest.fixture(scope="module")
+def ensemble(cohort: list[Labelled]) -> TrainedEnsemble:
+    return train_ensemble(cohort, tiny_settings(), "cpu", silent)
+
+
+def auc(ensemble: TrainedEnsemble, column: str = "probability_poor") -> float:
+    table = ensemble.out_of_fold.dropna(subset=[column])
+    return float(roc_auc_score(table["poor"], table[column]))
+
+
+def test_planted_signal_is_found_out_of_fold(ensemble: TrainedEnsemble) -> None:
+    assert auc(ensemble) > 0.85
+    assert auc(ensemble, "p_lstm") > 0.85
+
+
+def test_null_cohort_gives_no_more_than_chance(tmp_path: Path) -> None:
+    aucs = []
+    for seed in range(3):
+        cohort = rhythm_cohort(tmp_path / str(seed), 24, signal=False, seed=seed)
+        aucs.append(auc(train_ensemble(cohort, tiny_settings(epochs=4, patience=4), "cpu", silent)))
+    assert abs(np.mean(aucs) - 0.5) < 0.17  # the standard error of this mean is 0.07
+
+
+def test_out_of_fold_table_has_the_columns_of_the_evaluation(ensemble: TrainedEnsemble) -> None:
+    table = ensemble.out_of_fold
+    wanted = {
+        "participant_id", "session_id", "fold", "repeat", "score", "poor", "probability_poor", "predicted_score",
+        "p_lstm", "baseline_clinical", "baseline_initial_score",
+    }  # fmt: skip
+    assert wanted <= set(table.columns)
+    assert len(table) == 24 and table["participant_id"].is_unique
+    assert set(table["fold"]) == {0, 1, 2}
+    assert table["probability_poor"].between(0, 1).all()
+    assert set(table["prediction"]) <= {"poor", "good", "abstain"}
+    assert np.corrcoef(table["predicted_score"], table["score"])[0, 1] > 0.5
+
+
+def test_bundle_predicts_a_new_person(ensemble: TrainedEnsemble, tmp_path: Path) -> None:
+    bundle = write_trained(tmp_path / "models", ensemble, tiny_settings())
+    assert bundle.path == tmp_path / "models" / "tiny"
+    new = rhythm_cohort(tmp_path / "new", 12, seed=99)
+    predictions = [predict(bundle, replace(item.unit, dataset="new"), "cpu") for item in new]
+    assert roc_auc_score([item.poor for item in new], [p.probability_poor for p in predictions]) > 0.85
+    assert not any(prediction.in_training_set for prediction in predictions)
+    assert predict(bundle, replace(new[0].unit, dataset="tiny"), "cpu").in_training_set
+
+
+def test_training_twice_gives_the_same_bytes(cohort: list[Labelled], tmp_path: Path) -> None:
+    settings = tiny_settings(epochs=2)
+    digests = {
+        write_trained(tmp_path / name, train_ensemble(cohort, settings, "cpu", silent), settings).sha256
+        for name in ("a", "b")
+    }
+    other = load_settings(None, training=settings.training, seed=1)
+    digests.add(write_trained(tmp_path / "c", train_ensemble(cohort, other, "cpu", silent), other).sha256)
+    assert len(digests) == 2
+
+
+def test_bundle_remembers_everybody_and_the_settings(ensemble: TrainedEnsemble, tmp_path: Path) -> None:
+    path = write_trained(tmp_path, ensemble, tiny_settings()).path
+    bundle = load_bundle(path)
+    assert all(bundle.saw("tiny", f"sub-{i:02d}") for i in range(24))
+    assert bundle.facts["participants"] == 24
+    assert bundle.facts["settings"]["training"]["members"]["lstm"]["hidden"] == [6]
+    assert len(bundle.out_of_fold()) == 24
+
+
+def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(cohort: list[Labelled]) -> None:
+    settings = tiny_settings(epochs=4)
+    clean = make_cohort(cohort, "fma_le")
+    folds = nested_folds(clean.participants, clean.poor, settings.training, 0)[:1]
+    test = folds[0].split.test
+    member, options = planned_members(settings, clean)[0]
+    cases = read_cases(member, options, clean)
+    poor, score, covariates = clean.poor.copy(), clean.score.copy(), clean.covariates.copy()
+    poor[test], score[test], covariates[test] = ~poor[test], 1e6, -1e6
+    samples = [None if s is None else torch.full_like(s, 1e3) if i in test else s for i, s in enumerate(cases.samples)]
+    dirty = replace(clean, poor=poor, score=score, covariates=covariates)
+    spoilt = replace(cases, samples=tuple(samples), cohort=dirty)
+    place = Place(torch.device("cpu"), "fp32", 3)
+    one, two = (cross_validate(item, folds, place, silent) for item in (cases, spoilt))
+    assert one.epochs[0] == two.epochs[0]
+    np.testing.assert_array_equal(one.inner_probability, two.inner_probability)
+    heads = [fit_head(run.inner_probability[0][:, None], item.poor, 0.9) for run, item in ((one, clean), (two, dirty))]
+    assert heads[0].calibration == heads[1].calibration
+    for attribute in ("scaler", "score_mean", "score_sd"):
+        fits = [fit(item, folds[0].split.train, 1, place) for item in (cases, spoilt)]
+        assert getattr(fits[0], attribute) == getattr(fits[1], attribute)
+    assert not np.array_equal(one.test_probability[0, test], two.test_probability[0, test])
+
+
+def test_validation_rows_are_predicted_by_a_network_that_did_not_see_them(cohort: list[Labelled]) -> None:
+    settings = tiny_settings(epochs=3)
+    whole = make_cohort(cohort, "fma_le")
+    folds = nested_folds(whole.participants, whole.poor, settings.training, 0)[:1]
+    cases = read_cases(*planned_members(settings, whole)[0], whole)
+    run = cross_validate(cases, folds, Place(torch.device("cpu"), "fp32", 0), silent)
+    assert np.isfinite(run.inner_probability[0, folds[0].split.train]).all()
+    assert np.isnan(run.inner_probability[0, folds[0].split.test]).all()
+    assert np.isnan(run.test_probability[0, folds[0].split.train]).all()
+
+
+def volume_cohort(folder: Path, n: int) -> list[Labelled]:
+    """FA tells the outcome; every fifth unit lacks it, and one of them has nothing at all."""
+    rng = np.random.default_rng(0)
+    units = []
+    for i in range(n):
+        score = float(rng.integers(2, 16) if i % 2 else rng.integers(20, 34))
+        path = write_volume(folder / f"sub-{i:02d}_fa.nii", blob(0.4 if score <= 17 else 0.0, rng))
+        lesion = np.zeros((91, 109, 91))
+        lesion[:10, :10, : 5 + i] = 1
+        files = {"lesion": [write_volume(folder / f"sub-{i:02d}_lesion.nii", lesion)]}
+        units.append(labelled(folder, f"{i:02d}", score, files if i % 5 == 4 else files | {"fa": [path]}))
+    return units
+
+
+def test_members_on_maps_with_units_that_lack_them(tmp_path: Path) -> None:
+    units = volume_cohort(tmp_path, 30)
+    members = {"fa": VOLUME, "lesion": VOLUME | {"modality": "lesion"}}
+    settings = tiny_settings(members=members, epochs=25, outer_folds=2, learning_rate=0.01, batch_size=4)
+    ensemble = train_ensemble(units, settings, "cpu", silent)
+    table = ensemble.out_of_fold
+    assert table["p_fa"].isna().sum() == 6
+    assert table["p_lesion"].notna().all() and table["probability_poor"].notna().all()
+    assert ensemble.contents.facts["units_per_member"] == {"fa": 24, "lesion": 30}
+    assert auc(ensemble, "p_fa") > 0.8
+    assert ensemble.contents.weights["fa"] > ensemble.contents.weights["lesion"]
+    assert "baseline_lesion_volume" in table
+    bundle = write_trained(tmp_path / "models", ensemble, settings)
+    prediction = predict(bundle, units[4].unit, "cpu")
+    assert set(prediction.members) == {"lesion"} and set(prediction.missing) == {"fa"}
+
+
+def test_member_with_too_few_units_is_left_out(cohort: list[Labelled], tmp_path: Path) -> None:
+    fa = write_volume(tmp_path / "fa.nii", blob(0.1, np.random.default_rng(0)))
+    unit = replace(cohort[0].unit, features={**cohort[0].unit.features, "fa": (fa,)})
+    settings = tiny_settings(members={"lstm": LSTM, "fa": VOLUME}, epochs=1)
+    said: list[str] = []
+    ensemble = train_ensemble([replace(cohort[0], unit=unit), *cohort[1:]], settings, "cpu", said.append)
+    assert list(ensemble.contents.weights) == ["lstm"]
+    assert "fa: left out, too few units have fa" in said
+    with pytest.raises(DataError, match="No member could be trained"):
+        only = tiny_settings(members={"fa": VOLUME}, epochs=1)
+        train_ensemble([replace(cohort[0], unit=unit), *cohort[1:]], only, "cpu", silent)
+
+
+def test_sessions_of_a_person_stay_together(cohort: list[Labelled]) -> None:
+    again = [replace(item, unit=replace(item.unit, session="02")) for item in cohort[:6]]
+    first = [replace(item, unit=replace(item.unit, session="01")) for item in cohort[:6]]
+    table = train_ensemble([*first, *again, *cohort[6:]], tiny_settings(epochs=1), "cpu", silent).out_of_fold
+    assert len(table) == 30
+    assert (table.groupby("participant_id")["fold"].nunique() == 1).all()
+    assert set(table["session_id"].dropna()) == {"ses-01", "ses-02"}
+
+
+def test_the_same_session_twice_is_refused(cohort: list[Labelled]) -> None:
+    with pytest.raises(UsageError, match="sub-00 is in the cohort twice"):
+        train_ensemble([*cohort, cohort[0]], tiny_settings(), "cpu", silent)
+
+
+def test_one_kind_of_outcome_is_refused(cohort: list[Labelled]) -> None:
+    with pytest.raises(UsageError, match="0 participants have a good outcome"):
+        train_ensemble([replace(item, poor=True) for item in cohort], tiny_settings(), "cpu", silent)
+
+
+@pytest.mark.parametrize(
+    ("member", "error", "message"),
+    [
+        ({"modality": "ct"}, UsageError, "training.members.x.modality is 'ct'"),
+        ({"modality": "eegemg", "training": {"speed": 1}}, UsageError, "training has no speed"),
+        ({"modality": "eegemg", "inputs": {"zoom": 1}}, ModelError, "no input option zoom"),
+        ({"modality": "fa"}, UsageError, "No unit has a modality of the members x"),
+    ],
+)
+def test_wrong_member_is_refused(
+    cohort: list[Labelled], member: dict[str, object], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        planned_members(tiny_settings(members={"x": member}), make_cohort(cohort, "fma_le"))
+
+
+def test_default_members_are_one_for_each_modality_that_is_there(cohort: list[Labelled]) -> None:
+    unit = replace(cohort[0].unit, features={**cohort[0].unit.features, "fa": (Path("fa.nii"),)})
+    members = planned_members(tiny_settings(members={}), make_cohort([replace(cohort[0], unit=unit)], "fma_le"))
+    assert [(member.name, member.network) for member, _ in members] == [("fa", "cbam_resnet3d"), ("eegemg", "lstm")]
+    assert members[0][0].arguments["n_covariates"] == 6
+    assert members[1][0].arguments["n_channels"] == 22
+
+
+def test_member_may_train_in_its_own_way(cohort: list[Labelled]) -> None:
+    settings = tiny_settings(members={"x": LSTM | {"training": {"epochs": 7}}, "y": LSTM})
+    planned = planned_members(settings, make_cohort(cohort, "fma_le"))
+    assert [options.epochs for _, options in planned] == [7, 12]
+
+
+def test_demonstration_settings_describe_nine_members_of_the_registry() -> None:
+    settings = load_settings(ROOT / "bids_stroke" / "data" / "demonstration.yml")
+    assert settings.training.demonstration
+    everything = {modality: (Path("x"),) for modality in settings.modalities}
+    unit = Labelled(UnitFeatures("01", None, everything), 10, True)
+    members = [member for member, _ in planned_members(settings, make_cohort([unit], "fma_le"))]
+    assert {member.modality for member in members} == set(settings.modalities)
+    assert len(members) == 9
+
+
+def test_baselines_use_only_what_they_are_named_for() -> None:
+    rng = np.random.default_rng(0)
+    units = []
+    for i in range(60):
+        score = float(rng.integers(0, 34))
+        known = {"age": rng.normal(60, 10), "sex": "F", "fma_le_baseline": score + rng.normal(), "fma_le": score}
+        units.append(Labelled(UnitFeatures(f"{i}", None, {}, {}, known, "d"), score, score <= 17))
+    cohort = make_cohort(units, "fma_le")
+    values = baseline_values(cohort, "fma_le")
+    assert set(values) == {"clinical", "initial_score"}
+    split = nested_folds(cohort.participants, cohort.poor, tiny_settings().training, 0)[0].split
+    predicted = predict_baselines(values, cohort.poor, split)
+    assert roc_auc_score(cohort.poor[split.test], predicted["initial_score"]) > 0.95
+    assert roc_auc_score(cohort.poor[split.test], predicted["clinical"]) < 0.85
+
+
+def test_baseline_is_missing_where_its_predictor_is() -> None:
+    values = np.concatenate([np.linspace(0, 1, 19), [np.nan]])[:, None]
+    poor = np.arange(20) % 2 == 0
+    split = nested_folds([str(i) for i in range(20)], poor, tiny_settings(outer_folds=2).training, 0)[0].split
+    if 19 not in split.test:
+        split = replace(split, train=split.test, test=split.train)
+    predicted = predict_baselines({"x": values}, poor, split)["x"]
+    assert np.isnan(predicted).tolist() == [row == 19 for row in split.test]
+
+
+def test_best_epoch_is_that_of_the_mean_and_a_stopped_curve_keeps_its_last_loss() -> None:
+    def curve(*losses: float) -> Curve:
+        empty = np.zeros((len(losses), 5))
+        return Curve(np.array(losses), empty, empty)
+
+    assert best_epoch([curve(3, 1, 2, 4), curve(3, 2, 1, 1)]) in (2, 3)
+    assert best_epoch([curve(3, 2, 1.5, 1), curve(3, 1)]) == 4
+    assert best_epoch([curve(1, 2, 3)]) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "shape"), [("volume", (4, 1, 30, 36, 30)), ("slice", (4, 3, 32, 32)), ("window", (4, 50, 3))]
+)
+def test_augmentation_changes_little_and_repeats_by_seed(kind: str, shape: tuple[int, ...]) -> None:
+    batch = torch.rand(shape)
+    before = batch.clone()
+    results = []
+    for _ in range(2):
+        torch.manual_seed(3)
+        results.append(augment(kind, batch))
+    assert torch.equal(results[0], results[1])
+    assert torch.equal(batch, before)
+    assert results[0].shape == batch.shape and not torch.equal(results[0], batch)
+    assert float((results[0].mean() - batch.mean()).abs()) < 0.3
+
+
+def test_slices_are_flipped_left_right_only() -> None:
+    batch = torch.zeros(64, 1, 33, 33)
+    batch[:, :, 4:8, 15:18] = 1  # on one side of the first axis, in the middle of the second
+    torch.manual_seed(0)
+    turned = augment("slice", batch)
+    near, far = turned[:, 0, :12].sum(dim=(1, 2)), turned[:, 0, -12:].sum(dim=(1, 2))
+    assert 20 < int((far > near).sum()) < 44
+    assert float((near + far).min()) > 5
+
+
+def test_restored_weights_predict_what_the_trained_network_did(cohort: list[Labelled]) -> None:
+    settings = tiny_settings(epochs=2)
+    whole = make_cohort(cohort, "fma_le")
+    cases = read_cases(*planned_members(settings, whole)[0], whole)
+    place = Place(torch.device("cpu"), "fp32", 0)
+    fitted = fit(cases, np.arange(24), 2, place)
+    probabilities, scores = predict_rows(fitted, cases, np.arange(24), place)
+    assert np.isfinite(probabilities).all() and np.isfinite(scores).all()
+    assert probabilities.std() > 0
+    assert 0 < fitted.score_sd < 34

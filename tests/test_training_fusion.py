@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+
+from bids_stroke.decision import fuse
+from bids_stroke.errors import DataError
+from bids_stroke.training.calibration import conformal_quantile, disagreement, fit_calibration
+from bids_stroke.training.ensemble import fit_head
+from bids_stroke.training.fusion import fit_weights
+
+
+def simulated(n: int, strengths: tuple[float, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Outcomes and members whose logits follow them with given strengths."""
+    rng = np.random.default_rng(seed)
+    poor = rng.random(n) < 0.5
+    sign = np.where(poor, 1.0, -1.0)[:, None]
+    return expit(sign * np.array(strengths) + rng.standard_normal((n, len(strengths)))), poor
+
+
+def test_weights_lie_on_the_simplex_and_prefer_the_better_member() -> None:
+    probabilities, poor = simulated(200, (2.0, 0.0, 0.0))
+    weights = fit_weights(probabilities, poor)
+    assert weights.sum() == pytest.approx(1)
+    assert (weights > 0).all()
+    assert weights[0] > 0.8
+
+
+def test_members_that_say_the_same_get_the_same_weight() -> None:
+    probabilities, poor = simulated(50, (1.0,))
+    assert fit_weights(np.repeat(probabilities, 3, axis=1), poor) == pytest.approx(np.full(3, 1 / 3), abs=1e-6)
+
+
+def test_few_units_stay_near_equal_weights() -> None:
+    probabilities, poor = simulated(6, (1.0, 0.0))
+    many, outcomes = simulated(400, (1.0, 0.0))
+    few, enough = fit_weights(probabilities, poor)[0], fit_weights(many, outcomes)[0]
+    assert abs(few - 0.5) < 0.25
+    assert enough > 0.75
+
+
+def test_weights_are_found_with_members_missing() -> None:
+    probabilities, poor = simulated(300, (2.0, 0.0))
+    gaps = probabilities.copy()
+    gaps[::3, 0] = np.nan
+    gaps[1::3, 1] = np.nan
+    gaps[2] = np.nan
+    assert fit_weights(gaps, poor)[0] > 0.8
+
+
+def test_no_prediction_at_all_is_an_error() -> None:
+    with pytest.raises(DataError, match="No unit has a prediction"):
+        fit_weights(np.full((4, 2), np.nan), np.array([True, False, True, False]))
+
+
+def test_calibration_finds_a_known_temperature_and_intercept() -> None:
+    rng = np.random.default_rng(0)
+    true = expit(1.5 * rng.standard_normal(4000))
+    poor = rng.random(4000) < true
+    calibration = fit_calibration(expit(2.0 * (logit(true) - 0.4)), poor, 0.0, 0.9)
+    assert calibration.temperature == pytest.approx(2.0, rel=0.1)
+    assert calibration.intercept == pytest.approx(0.4, abs=0.1)
+    assert np.abs(calibration.apply(expit(2.0 * (logit(true) - 0.4))) - true).max() < 0.05
+
+
+def test_calibration_of_noise_says_the_base_rate() -> None:
+    rng = np.random.default_rng(1)
+    poor = rng.random(600) < 0.3
+    calibrated = fit_calibration(expit(rng.standard_normal(600)), poor, 0.0, 0.9).apply(np.array([0.1, 0.5, 0.9]))
+    assert np.abs(calibrated - 0.3).max() < 0.12
+    assert calibrated[0] < calibrated[1] < calibrated[2]
+
+
+def test_covariance_shrinks_with_the_number_of_units() -> None:
+    variances = []
+    for n in (40, 400):
+        probabilities, poor = simulated(n, (1.0,))
+        variances.append(np.trace(fit_calibration(probabilities[:, 0], poor, 0.0, 0.9).covariance))
+    assert variances[1] < variances[0] / 4
+
+
+def test_covariance_is_that_of_repeated_samples() -> None:
+    fits = [simulated(300, (0.7,), seed) for seed in range(60)]
+    found = [fit_calibration(p[:, 0], poor, 0.0, 0.9) for p, poor in fits]
+    observed = np.var([[c.intercept, 1 / c.temperature] for c in found], axis=0)
+    expected = np.mean([np.diag(c.covariance) for c in found], axis=0)
+    assert observed == pytest.approx(expected, rel=0.5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_conformal_sets_cover_each_class(seed: int) -> None:
+    probabilities, poor = simulated(400, (0.8,), seed)
+    calibration = fit_calibration(probabilities[:, 0], poor, 0.0, 0.9)
+    fresh, outcomes = simulated(4000, (0.8,), seed + 100)
+    decisions = np.array([calibration.decide(float(p)) for p in calibration.apply(fresh[:, 0])])
+    for outcome, wrong in ((True, "good"), (False, "poor")):
+        assert (decisions[outcomes == outcome] == wrong).mean() < 0.15
+    assert 0.1 < (decisions == "abstain").mean() < 0.9
+
+
+def test_conformal_quantile_excludes_nothing_where_there_are_too_few() -> None:
+    assert conformal_quantile(np.linspace(0.1, 0.8, 8), 0.9) == 1.0
+    assert conformal_quantile(np.linspace(0.1, 0.9, 9), 0.9) == pytest.approx(0.9)
+    assert conformal_quantile(np.linspace(0.01, 0.99, 99), 0.9) == pytest.approx(0.9)
+
+
+def test_disagreement_is_zero_among_equals_and_ignores_missing_members() -> None:
+    same = np.array([[0.3, 0.3], [0.7, np.nan]])
+    assert disagreement(same, np.array([0.5, 0.5])) == pytest.approx(0)
+    assert disagreement(np.array([[0.2, 0.8]]), np.array([0.5, 0.5])) == pytest.approx(np.log(4))
+
+
+def test_head_leaves_units_without_members_undecided() -> None:
+    probabilities, poor = simulated(60, (1.0, 0.5))
+    probabilities[5] = np.nan
+    head = fit_head(probabilities, poor, 0.9)
+    fused, calibrated = head.apply(probabilities)
+    assert np.isnan(fused[5]) and np.isnan(calibrated[5])
+    assert np.isfinite(np.delete(calibrated, 5)).all()
+    assert fused[0] == pytest.approx(fuse(probabilities, head.weights)[0])
