@@ -122,6 +122,7 @@ def test_colour_is_refused(tmp_path: Path) -> None:
 
 def test_broken_affine_and_broken_voxel_size(tmp_path: Path) -> None:
     image = nib.Nifti1Image(noise((4, 4, 4)), np.eye(4))
+    image.header["vox_offset"] = 352
     image.header["srow_x"] = [np.nan, 0, 0, 0]
     (tmp_path / "nan.nii").write_bytes(image.header.binaryblock + bytes(4) + array(image).tobytes("F"))
     with pytest.raises(DataError, match="affine"):

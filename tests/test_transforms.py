@@ -112,7 +112,7 @@ def test_series_and_interpolations() -> None:
     grid = standard_grid(3.0)
     moved = resample(series, grid)
     assert moved.header.get_zooms()[3] == pytest.approx(2.5)
-    np.testing.assert_allclose(array(moved)[..., 1], 2 * array(moved)[..., 0], rtol=1e-5)
+    np.testing.assert_allclose(array(moved)[..., 1], 2 * array(moved)[..., 0], rtol=1e-5, atol=1e-12)
     np.testing.assert_array_equal(array(moved)[..., 0], array(resample(image, grid)))
     assert set(np.unique(array(resample(image, grid, interpolation="nearest")))) <= set(np.unique(array(image))) | {0}
     truth = spot(grid.affine, grid.shape)

@@ -26,16 +26,16 @@ THRESHOLD = 17.0
 LSTM = {
     "modality": "eegemg",
     "network": "lstm",
-    "hidden": [6],
+    "hidden": [8],
     "dropout": 0.0,
     "inputs": {"channels": list(CHANNELS), "rate": float(RATE), "seconds": SECONDS},
 }
 VOLUME = {
     "modality": "fa",
-    "widths": [2, 2, 2, 4],
+    "widths": [4, 4, 4, 8],
     "n_plain_blocks": 0,
     "dense": 4,
-    "inputs": {"shrink": 3},
+    "inputs": {"shrink": 4},
     "dropout": 0.0,
 }
 
@@ -99,7 +99,7 @@ def rhythm_cohort(folder: Path, n: int, *, signal: bool = True, seed: int = 0) -
 def tiny_settings(**training: object) -> Settings:
     members = {"lstm": LSTM}
     values = {
-        "outer_folds": 3, "inner_folds": 2, "epochs": 12, "patience": 12, "learning_rate": 0.03, "batch_size": 16,
+        "outer_folds": 3, "inner_folds": 2, "epochs": 25, "patience": 25, "learning_rate": 0.02, "batch_size": 16,
         "members": members, "name": "tiny",
     }  # fmt: skip
     return Settings.model_validate({"training": values | training})

@@ -16,12 +16,12 @@ from dipy.segment.mask import median_otsu
 from scipy.ndimage import binary_dilation, binary_fill_holes, label
 from threadpoolctl import threadpool_limits
 
-from bids_stroke.errors import DataError
+from bids_stroke.errors import DataError, MissingModalityError
 from bids_stroke.preprocess.dwi_motion import correct_motion, framewise_displacement
 from bids_stroke.preprocess.dwi_runs import Series, like_series, read_series
 from bids_stroke.preprocess.gradients import bval_text, bvec_text, n_directions, shells, tensor_volumes
 from bids_stroke.preprocess.images import FloatArray, array, like, load_image, voxel_ml
-from bids_stroke.preprocess.registration import register_rigid, register_to_standard, standard_grid, template
+from bids_stroke.preprocess.registration import register_deformable, register_rigid, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.tensor import fit_tensor, scalar_maps
 from bids_stroke.preprocess.transforms import Transform, resample, save_rigid, save_warp
@@ -37,6 +37,9 @@ _SIGNAL_FLOOR = 0.005
 _WHITE = 0.9
 _PLAUSIBLE_FA = (0.25, 0.65)
 _SMALLEST_COVERAGE = 0.9
+_STARTS_MM = (0.0, -30.0, 30.0)
+_DETERMINANTS = (0.4, 2.5)
+_SMALLEST_FIT = 0.6
 _UNITS = {"fa": "dimensionless", "md": "mm^2/s", "rd": "mm^2/s", "ad": "mm^2/s"}
 _RESOLUTION = {"Resolution": {"2": "2 mm isotropic"}}
 
@@ -88,7 +91,7 @@ def denoise(volumes: FloatArray, mask: Mask) -> FloatArray:
     radius = 2
     while (2 * radius + 1) ** 3 < volumes.shape[3]:
         radius += 1
-    with threadpool_limits(1):  # many tiny eigenproblems: threads only get in each other's way
+    with threadpool_limits(1), np.errstate(invalid="ignore"):  # 0 / 0 outside the mask; many tiny eigenproblems: threads only get in each other's way
         cleaned = mppca(volumes, mask=mask, patch_radius=radius, suppress_warning=True)
     return np.asarray(np.where(mask[..., None], np.maximum(cleaned, 0), volumes), dtype=np.float32)
 
@@ -176,12 +179,55 @@ def place_by_t1w(series: Series, mask: Mask, anat: Mapping[str, Path], context: 
 
 
 def place_alone(series: Series, mask: Mask, context: StepContext) -> Place:
-    """Registration of the diffusion images themselves to the template, where there is no T1w."""
+    """Registration of the diffusion images themselves to the template, where there is no T1w.
+
+    Raises
+    ------
+    MissingModalityError
+        They do not fit (``not-registered``).
+    """
     maps = tensors(series, mask, context.settings.dwi).maps
     moving = like(series.image, t1w_like(maps["fa"], maps["md"]))
-    warp = register_to_standard(moving, template("T1w"), context.work, seed=context.settings.seed)
+    affine = affine_of_part(moving, context.work, context.settings.seed)
+    covered = like(series.image, np.ones(mask.shape, dtype=np.float32))  # the metric ends where the images end
+    seed = context.settings.seed
+    warp = register_deformable(moving, template("T1w"), affine, context.work, weight=covered, seed=seed)
     note = "There is no T1w: the diffusion images were registered to the template by themselves, less exactly."
     return Place(mask, (warp.forward,), None, (note,))
+
+
+def affine_of_part(brain: nib.Nifti1Image, work: Path, seed: int) -> npt.NDArray[np.float64]:
+    """RAS matrix, template world -> world of a brain that may be cut off above or below.
+
+    The template is registered to the image, so that the metric ends where the image ends, from several heights; the
+    best correlation wins.
+
+    Raises
+    ------
+    MissingModalityError
+        None of them fits (``not-registered``).
+    """
+    whole, inside = template("T1w"), array(brain) > 0
+    if inside.sum() < 2:
+        raise MissingModalityError("No brain is found in the diffusion images.", "Look at the image.", "not-registered")
+    best, best_fit = np.eye(4), -1.0
+    for height in _STARTS_MM:
+        start = np.eye(4)
+        start[:3, 3] = _middle(array(whole) > 0, whole.affine) - _middle(inside, brain.affine) + [0.0, 0.0, height]
+        shifted = nib.Nifti1Image(array(whole), np.linalg.inv(start) @ whole.affine)
+        to_template = start @ register_rigid(shifted, brain, work, seed=seed, dof=12)
+        seen = array(resample(whole, brain, [to_template]))
+        fit = float(np.corrcoef(seen.ravel(), array(brain).ravel())[0, 1]) if seen.any() else -1.0
+        if fit > best_fit and _DETERMINANTS[0] < np.linalg.det(to_template[:3, :3]) < _DETERMINANTS[1]:
+            best, best_fit = np.linalg.inv(to_template), fit
+    if best_fit < _SMALLEST_FIT:
+        message = f"The diffusion images do not fit the template (best correlation {best_fit:.2f})."
+        raise MissingModalityError(message, "Add a T1w image of the session, or check orientation.", "not-registered")
+    return best
+
+
+def _middle(inside: Mask, affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    return np.asarray((affine @ [*np.argwhere(inside).mean(axis=0), 1.0])[:3])
 
 
 def white_matter(series: Series, place: Place, anat: Mapping[str, Path]) -> Mask:

@@ -1,0 +1,122 @@
+"""Ready maps come onto our grid unflipped, with what is odd about them said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_stroke.derivatives import Outputs
+from bids_stroke.errors import DataError
+from bids_stroke.preprocess import maps
+from bids_stroke.preprocess.images import array, like
+from bids_stroke.preprocess.registration import STANDARD_SHAPE, standard_grid, template
+from bids_stroke.preprocess.step import StepContext
+from bids_stroke.records import SPACE, BidsFile, Session, StepReport
+from bids_stroke.settings import Settings
+from tests.test_transforms import LEFT_FRONT_TOP, centre, spot, stored_as
+
+MD_NAME = f"sub-01_space-{SPACE}_model-tensor_param-md_dwimap.nii.gz"
+
+
+def map_file(folder: Path, image: nib.Nifti1Image, name: str = MD_NAME, **metadata: str) -> BidsFile:
+    folder.mkdir(parents=True, exist_ok=True)
+    image.to_filename(folder / name)
+    return BidsFile(folder / name, {"space": name.split("_space-")[1].split("_")[0]}, metadata, f"bids:ready:{name}")
+
+
+def run(folder: Path, modality: str, file: BidsFile, **session: tuple[BidsFile, ...]) -> StepReport:
+    unit = Session("01", None, maps={modality: file}, **session)
+    return maps.run(StepContext(unit, Outputs(folder / "out", "01"), Settings(), {}, folder))
+
+
+def flat(value: float) -> nib.Nifti1Image:
+    return like(standard_grid(), (array(template("mask")) * value).astype(np.float32))
+
+
+def test_a_map_on_our_grid_is_kept_voxel_by_voxel(tmp_path: Path) -> None:
+    image = flat(8e-4)
+    noise = np.random.default_rng(0).normal(0, 1e-5, STANDARD_SHAPE).astype(np.float32)
+    image = like(image, array(image) + noise)
+    file = map_file(tmp_path, image, Units="mm^2/s")
+    report = run(tmp_path, "md", file)
+    path = report.outputs["md"][0]
+    assert path.name == f"sub-01_space-{SPACE}_res-2_model-tensor_param-md_dwimap.nii.gz"
+    np.testing.assert_array_equal(nib.load(path).get_fdata(dtype=np.float32), array(image))
+    sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+    assert sidecar["Sources"] == [file.uri]
+    assert sidecar["Units"] == "mm^2/s"
+    assert report.warnings == ()
+    assert report.qc["md_median"] == pytest.approx(8e-4, rel=0.01)
+
+
+@pytest.mark.parametrize("axes", ["RAS", "LAS", "PSL"])
+def test_other_grids_and_storage_do_not_flip(tmp_path: Path, axes: str) -> None:
+    affine = np.diag([1.5, 1.5, 1.5, 1.0])
+    affine[:3, 3] = [-90, -126, -72]
+    image = stored_as(spot(affine, (120, 145, 120)), axes)
+    report = run(tmp_path, "fa", map_file(tmp_path, image, MD_NAME.replace("-md", "-fa")))
+    saved = nib.load(report.outputs["fa"][0])
+    assert saved.shape == STANDARD_SHAPE
+    np.testing.assert_allclose(centre(saved), LEFT_FRONT_TOP, atol=0.05)
+
+
+@pytest.mark.parametrize(("value", "units"), [(0.08, "100 mm^2/s"), (0.8, None), (8e-10, "m^2/s")])
+def test_another_unit_is_said(tmp_path: Path, value: float, units: str | None) -> None:
+    report = run(tmp_path, "md", map_file(tmp_path, flat(value), **({"Units": units} if units else {})))
+    assert len(report.warnings) == 1
+    assert (units or "not given") in report.warnings[0]
+    assert MD_NAME in report.warnings[0]
+
+
+def test_another_template_is_said(tmp_path: Path) -> None:
+    report = run(tmp_path, "md", map_file(tmp_path, flat(8e-4), MD_NAME.replace(SPACE, "MNI152NLin6Asym")))
+    assert "MNI152NLin6Asym" in report.warnings[0]
+
+
+def test_half_a_brain_is_said(tmp_path: Path) -> None:
+    data = array(flat(8e-4)).copy()
+    data[:, :, 40:] = 0
+    report = run(tmp_path, "md", map_file(tmp_path, like(standard_grid(), data)))
+    assert "covers only" in report.warnings[0]
+
+
+def test_an_empty_map_fails(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no positive voxel") as caught:
+        run(tmp_path, "md", map_file(tmp_path, flat(0.0)))
+    assert caught.value.reason == "empty-map"
+
+
+@pytest.mark.parametrize(
+    ("modality", "stem", "given", "written"),
+    [
+        ("gm", "label-GM_probseg", (), "label-GM_probseg"),
+        ("gm", "label-GM_probseg", ("t1w",), "label-GM_desc-external_probseg"),
+        ("wm", "label-WM_desc-intensity_T1w", (), "label-WM_desc-intensity_T1w"),
+        ("fa", "model-tensor_param-fa_dwimap", ("t1w",), "model-tensor_param-fa_dwimap"),
+        ("fa", "model-tensor_param-fa_dwimap", ("dwi",), "model-tensor_param-fa_desc-external_dwimap"),
+    ],
+)
+def test_names_never_meet_those_of_other_steps(
+    tmp_path: Path, modality: str, stem: str, given: tuple[str, ...], written: str
+) -> None:
+    file = map_file(tmp_path, flat(0.4), f"sub-01_space-{SPACE}_{stem}.nii.gz")
+    report = run(tmp_path, modality, file, **{name: (file,) for name in given})
+    assert report.outputs[modality][0].name == f"sub-01_space-{SPACE}_res-2_{written}.nii.gz"
+
+
+@pytest.mark.real
+def test_published_maps(real_data: Path, tmp_path: Path) -> None:
+    """Those of study A, in about 100 x mm^2/s: FA is taken without a word on its values, MD is noticed."""
+    folder = real_data / "bids_real_open" / "derivatives" / "mnimaps" / "sub-10" / "dwi"
+    for modality, expected in (("fa", ["taken as equal"]), ("md", ["taken as equal", "the median in the brain"])):
+        path = next(folder.glob(f"*param-{modality.upper()}_dwimap.nii.gz"))
+        file = BidsFile(path, {"space": "MNI152NLin6Asym"}, {}, f"bids:mnimaps:{path.name}")
+        report = run(tmp_path, modality, file)
+        saved = nib.load(report.outputs[modality][0])
+        np.testing.assert_array_equal(saved.get_fdata(), np.nan_to_num(nib.load(path).get_fdata()))
+        assert [any(text in warning for warning in report.warnings) for text in expected] == [True] * len(expected)
+        assert len(report.warnings) == len(expected)
