@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import nibabel as nib
 import numpy as np
@@ -19,13 +20,17 @@ from bids_stroke.preprocess.boldmaps import alff, reho
 from bids_stroke.preprocess.confounds import confound_table, nuisance_columns
 from bids_stroke.preprocess.images import array, like, load_image
 from bids_stroke.preprocess.motion import estimate_motion, motion_parameters, resample_rigid
-from bids_stroke.preprocess.registration import register_rigid, register_to_standard, standard_grid, template
+from bids_stroke.preprocess.registration import register_rigid, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
-from bids_stroke.preprocess.transforms import Transform, resample, save_rigid, save_warp
+from bids_stroke.preprocess.transforms import Matrix, resample, save_rigid
 from bids_stroke.records import SPACE, BidsFile, StepReport
 from bids_stroke.settings import BoldSettings
 
-MINIMUM_VOLUMES = 20
+Way: TypeAlias = tuple[Matrix] | tuple[Matrix, Path]
+"""From a run to standard space: a rigid to the T1w and the T1w's warp, or an affine to the template."""
+
+MINIMUM_VOLUMES = 34
+"""In steady state: nilearn's zero-phase band-pass needs more than 33."""
 STEADY_SD = 5.0
 """A first volume is not in steady state when its mean lies this many robust SDs above the rest."""
 MAPS = ("mean", "alff", "falff", "reho")
@@ -42,7 +47,7 @@ class BoldRun:
     mask: npt.NDArray[np.bool_]
     maps: Mapping[str, npt.NDArray[np.float32]]
     confounds: pd.DataFrame
-    transforms: list[Transform]
+    transforms: Way
     """From the run to standard space, in the order in which a point of the run travels."""
     qc: Mapping[str, float]
     warnings: tuple[str, ...]
@@ -178,25 +183,26 @@ def _brain(mean: nib.Nifti1Image, item: BidsFile) -> npt.NDArray[np.bool_]:
     return mask
 
 
-def _to_standard(context: StepContext, brain: nib.Nifti1Image) -> tuple[list[Transform], list[str]]:
+def _to_standard(context: StepContext, brain: nib.Nifti1Image) -> tuple[Way, list[str]]:
     """The way to standard space: through the T1w where there is one, else directly."""
     seed = context.settings.seed
     anat = context.earlier["anat"].files if "anat" in context.earlier else {}
     if "t1w_brain" in anat:
         rigid = register_rigid(brain, load_image(anat["t1w_brain"], 3), context.work, seed=seed)
-        return [rigid, anat["to_standard"]], []
-    warp = register_to_standard(brain, template("T1w"), context.work, seed=seed)
-    return [warp.forward], ["No T1w: the mean BOLD image was registered to the template directly."]
+        return (rigid, anat["to_standard"]), []
+    # the template is what moves: the metric then ends where the BOLD's field of view ends
+    to_template = register_rigid(template("T1w"), brain, context.work, seed=seed, dof=12)
+    return (np.linalg.inv(to_template),), [
+        "No T1w: the mean BOLD image was registered to the template by an affine only."
+    ]
 
 
-def _tissues(
-    context: StepContext, mean: nib.Nifti1Image, transforms: list[Transform]
-) -> dict[str, npt.NDArray[np.bool_]]:
+def _tissues(context: StepContext, mean: nib.Nifti1Image, transforms: Way) -> dict[str, npt.NDArray[np.bool_]]:
     """White matter and CSF on the run's grid, from the T1w's probabilities; nothing without a T1w."""
     anat = context.earlier["anat"].files if "anat" in context.earlier else {}
     found = {}
     for role, name in (("wm", "white_matter"), ("csf", "csf")):
-        if role in anat and isinstance(transforms[0], np.ndarray):
+        if role in anat:
             probability = resample(load_image(anat[role], 3), mean, [np.linalg.inv(transforms[0])])
             inside = array(probability) > 0.95
             if inside.sum() >= 20:
@@ -252,16 +258,10 @@ def _write_run(context: StepContext, item: BidsFile, done: BoldRun) -> dict[str,
             outputs.path("func", "timeseries.tsv", desc="confounds", **entities), done.confounds, {"Sources": sources}
         ),
     }
-    first = done.transforms[0]
-    target, ending = ("T1w", "xfm.txt") if isinstance(first, np.ndarray) else (SPACE, "xfm.nii.gz")
-    path = outputs.path("func", ending, from_="bold", to=target, mode="image", **entities)
-    files["bold_transform"] = outputs.save(
-        path,
-        lambda temporary: (
-            save_rigid(temporary, first) if isinstance(first, np.ndarray) else save_warp(temporary, first)
-        ),
-        {"Sources": sources},
-    )
+    matrix = done.transforms[0]
+    target = "T1w" if len(done.transforms) == 2 else SPACE
+    path = outputs.path("func", "xfm.txt", from_="bold", to=target, mode="image", **entities)
+    files["bold_transform"] = outputs.save(path, partial(save_rigid, matrix=matrix), {"Sources": sources})
     return files
 
 
