@@ -6,7 +6,7 @@ import multiprocessing
 import os
 import queue
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -113,7 +113,7 @@ def _killed() -> DataError:
 
 
 def make_executor(nprocs: int, n_tasks: int) -> Executor:
-    """This process for one unit at a time, else local processes."""
+    """Choose this process for one unit at a time, else local processes."""
     return InProcess() if min(nprocs, n_tasks) <= 1 else LocalProcesses(nprocs)
 
 

@@ -117,7 +117,7 @@ def read_slices(paths: Sequence[Path], inputs: Inputs) -> Samples:
     maps = [_load(_with_entity(paths, f"stat-{name}"))[0] for name in SLICE_MAPS]
     if any(data.shape != maps[0].shape for data in maps):
         raise DataError(f"{paths[0]} and the maps beside it differ in shape.", "Run the BOLD step again.")
-    brain = maps[0] > 0
+    brain = (maps[0] > 0) & (maps[1] > 0)  # the mean need not be masked, ALFF is
     area = brain.sum(axis=(0, 1))
     if area.max() < 100:
         raise DataError(f"{paths[0]} holds no brain.", "Look at the BOLD maps of this unit.", "no-brain")

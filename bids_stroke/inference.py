@@ -138,7 +138,7 @@ def predict_members(
         data, positions = cache[key]
         model = _network(bundle.path, bundle.sha256, member.name, str(place))
         covariates = entry.scaler.transform(covariate_values(unit.covariates, entry.scaler.names))
-        output = run_network(model, data, covariates, place, precision)
+        output = run_network(model, data, np.tile(covariates, (len(data), 1)), place, precision)
         poor, score = output[:, networks.POOR_LOGIT], output[:, networks.SCORE]
         scores = score * entry.score_sd + entry.score_mean
         found[member.name] = MemberSamples(1 / (1 + np.exp(-poor)), scores, positions)
@@ -152,14 +152,14 @@ def run_network(
     device: torch.device,
     precision: str = "fp32",
 ) -> NDArray[np.float64]:
-    """Outputs of a network in evaluation mode for all samples of a unit: (n, 2) float64."""
+    """Outputs of a network in evaluation mode, (n, 2) float64, for n samples with a row of covariates each."""
     outputs = []
     columns = getattr(getattr(model, "arguments", None), "n_covariates", 0)
-    row = torch.from_numpy(covariates[:columns].copy()).to(device)
+    rows = torch.from_numpy(covariates[:, :columns].copy()).to(device)
     with torch.inference_mode(), reproducible(device, 0), precision_of(device, precision):
         for start in range(0, len(data), CHUNK):
             batch = torch.from_numpy(data[start : start + CHUNK]).to(device)
-            outputs.append(model(batch, row.expand(len(batch), -1)).double().cpu().numpy())
+            outputs.append(model(batch, rows[start : start + CHUNK]).double().cpu().numpy())
     return np.concatenate(outputs)
 
 

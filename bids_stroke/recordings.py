@@ -84,7 +84,7 @@ def _recordings(paths: Sequence[Path]) -> list[tuple[Path, list[Path]]]:
         groups.setdefault(path.name.split("_desc-")[0], []).append(path)
     found = []
     for name, files in sorted(groups.items()):
-        logs = [path for path in files if path.name.endswith("_events.tsv")]
+        logs = [path for path in files if path.name.endswith("_desc-windows_events.tsv")]
         signals = [path for path in files if path.name.endswith(("_eeg.edf", "_emg.edf"))]
         if len(logs) != 1 or not signals:
             raise DataError(f"Recording {name} lacks its log of windows or its signals.", "Run the EEG/EMG step again.")

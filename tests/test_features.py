@@ -91,6 +91,13 @@ def test_slices_are_standardised_within_the_brain_and_keep_proportions(tmp_path:
     assert not slices[:, :, :, 45:].any()
 
 
+def test_brain_is_where_alff_is_though_the_mean_has_a_background(tmp_path: Path) -> None:
+    paths = bold_maps(tmp_path)
+    image = nib.Nifti1Image(np.asarray(nib.load(paths[0]).dataobj) + 5.0, np.diag([-3, 3, 3, 1]))
+    image.to_filename(paths[0])
+    assert read_samples("bold", paths, {}).positions == tuple(range(10, 20))
+
+
 def test_missing_bold_map_is_named(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="stat-alff"):
         read_samples("bold", [path for path in bold_maps(tmp_path) if "alff" not in path.name], {})

@@ -14,7 +14,7 @@ from bids_stroke.preprocess import lesion as lesions
 from bids_stroke.preprocess.images import array, like
 from bids_stroke.preprocess.registration import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
-from bids_stroke.preprocess.transforms import save_warp
+from bids_stroke.preprocess.transforms import resample, save_warp
 from bids_stroke.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.settings import Settings
 from tests.test_transforms import stored_as
@@ -99,7 +99,7 @@ def test_standard_mask_keeps_side_place_and_volume(tmp_path: Path, axes: str) ->
     np.testing.assert_allclose(
         nib.affines.apply_affine(saved.affine, np.argwhere(saved.get_fdata() > 0).mean(0)), LEFT, atol=0.2
     )
-    assert report.qc["lesion_volume_ml"] == pytest.approx(4 / 3 * np.pi * 1.2**3, rel=0.02)
+    assert report.qc["lesion_volume_ml"] == pytest.approx(4 / 3 * np.pi * 1.2**3, rel=0.04)
     assert report.qc["lesion_side_left_fraction"] == 1.0
     assert report.qc["lesion_in_brain_fraction"] > 0.9
     assert report.warnings == ()
@@ -129,7 +129,6 @@ def test_masks_are_united(tmp_path: Path) -> None:
 def test_native_mask_travels_with_the_registration(tmp_path: Path) -> None:
     t1w, anat = native_anat(tmp_path)
     place = LEFT + [20.0, -10.0, 5.0]
-    other_grid = nib.Nifti1Image(ball(np.diag([-2.5, 2.0, 2.0, 1]), (1, 1, 1)).astype(np.uint8), np.eye(4))
     affine = np.array([[-2.0, 0, 0, 80], [0, 2.0, 0, -120], [0, 0, 4.0, -60], [0, 0, 0, 1]])
     other_grid = nib.Nifti1Image(ball(affine, (80, 110, 40), place).astype(np.uint8), affine)
     report = lesions.run(context(tmp_path, (mask_file(tmp_path, other_grid, None),), anat))
@@ -184,8 +183,6 @@ def test_mirror_fill_brings_the_healthy_side() -> None:
     angle = np.deg2rad(12)
     tilt[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
     tilt[:3, 3] = [7.0, -3.0, 2.0]
-    from bids_stroke.preprocess.transforms import resample
-
     whole = resample(template("T1w"), standard_grid(3.0), [np.linalg.inv(tilt)])
     hole = ball(whole.affine, whole.shape, (tilt @ [*LEFT, 1])[:3], 15.0)
     hurt = like(whole, np.where(hole, 0.05, array(whole)).astype(np.float32))

@@ -104,7 +104,7 @@ def test_names_never_meet_those_of_other_steps(
     tmp_path: Path, modality: str, stem: str, given: tuple[str, ...], written: str
 ) -> None:
     file = map_file(tmp_path, flat(0.4), f"sub-01_space-{SPACE}_{stem}.nii.gz")
-    report = run(tmp_path, modality, file, **{name: (file,) for name in given})
+    report = run(tmp_path, modality, file, **dict.fromkeys(given, (file,)))
     assert report.outputs[modality][0].name == f"sub-01_space-{SPACE}_res-2_{written}.nii.gz"
 
 

@@ -152,7 +152,7 @@ def volume_cohort(folder: Path, n: int) -> list[Labelled]:
 
 def test_members_on_maps_with_units_that_lack_them(tmp_path: Path) -> None:
     units = volume_cohort(tmp_path, 40)
-    members = {"fa": VOLUME, "lesion": VOLUME | {"modality": "lesion"}}
+    members = {"fa": VOLUME, "lesion": VOLUME | {"modality": "lesion", "training": {"epochs": 2}}}
     settings = tiny_settings(members=members, epochs=30, outer_folds=2, learning_rate=0.01, batch_size=4)
     ensemble = train_ensemble(units, settings, "cpu", silent)
     table = ensemble.out_of_fold

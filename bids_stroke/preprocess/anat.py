@@ -92,7 +92,7 @@ def register(t1w: nib.Nifti1Image, brain: Mask, lesion: Mask, settings: AnatSett
     brain, lesion : ndarray of bool
         On its grid.
     settings : AnatSettings
-        ``lesion_handling``. The affine part leaves the lesion out for both "fill" and "mask".
+        ``lesion_handling``, which concerns the deformable part.
     work : Path
         Folder for intermediate files.
     seed : int
@@ -100,12 +100,12 @@ def register(t1w: nib.Nifti1Image, brain: Mask, lesion: Mask, settings: AnatSett
     """
     target = template("T1w")
     moving = like(t1w, array(t1w) * brain)
+    affine = register_affine(moving, target, work, seed=seed)
     weight = None
-    if lesion.any() and settings.lesion_handling != "none":
+    if lesion.any() and settings.lesion_handling == "fill":
+        moving = lesions.mirror_fill(moving, lesion, affine)
+    elif lesion.any() and settings.lesion_handling == "mask":
         weight = like(t1w, (~lesion).astype(np.float32))
-    affine = register_affine(moving, target, work, weight=weight, seed=seed)
-    if weight is not None and settings.lesion_handling == "fill":
-        moving, weight = lesions.mirror_fill(moving, lesion, affine), None
     return register_deformable(moving, target, affine, work, weight=weight, seed=seed)
 
 

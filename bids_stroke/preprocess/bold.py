@@ -192,9 +192,8 @@ def _to_standard(context: StepContext, brain: nib.Nifti1Image) -> tuple[Way, lis
         return (rigid, anat["to_standard"]), []
     # the template is what moves: the metric then ends where the BOLD's field of view ends
     to_template = register_rigid(template("T1w"), brain, context.work, seed=seed, dof=12)
-    return (np.linalg.inv(to_template),), [
-        "No T1w: the mean BOLD image was registered to the template by an affine only."
-    ]
+    to_standard: Matrix = np.asarray(np.linalg.inv(to_template), dtype=np.float64)
+    return (to_standard,), ["No T1w: the mean BOLD image was registered to the template by an affine only."]
 
 
 def _tissues(context: StepContext, mean: nib.Nifti1Image, transforms: Way) -> dict[str, npt.NDArray[np.bool_]]:

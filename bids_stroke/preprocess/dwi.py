@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -16,15 +16,16 @@ from dipy.segment.mask import median_otsu
 from scipy.ndimage import binary_dilation, binary_fill_holes, label
 from threadpoolctl import threadpool_limits
 
-from bids_stroke.errors import DataError, MissingModalityError
+from bids_stroke.errors import DataError
 from bids_stroke.preprocess.dwi_motion import correct_motion, framewise_displacement
+from bids_stroke.preprocess.dwi_place import Place, place_alone, place_by_t1w, t1w_like, white_matter
 from bids_stroke.preprocess.dwi_runs import Series, like_series, read_series
 from bids_stroke.preprocess.gradients import bval_text, bvec_text, n_directions, shells, tensor_volumes
-from bids_stroke.preprocess.images import FloatArray, array, like, load_image, voxel_ml
-from bids_stroke.preprocess.registration import register_deformable, register_rigid, standard_grid, template
+from bids_stroke.preprocess.images import FloatArray, array, like, voxel_ml
+from bids_stroke.preprocess.registration import standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.tensor import fit_tensor, scalar_maps
-from bids_stroke.preprocess.transforms import Transform, resample, save_rigid, save_warp
+from bids_stroke.preprocess.transforms import resample, save_rigid, save_warp
 from bids_stroke.records import SPACE, StepReport
 from bids_stroke.settings import DwiSettings
 
@@ -34,35 +35,19 @@ _DENOISE_FROM = 30
 """Volumes: with fewer, noise and signal components cannot be told apart in a local patch."""
 _SIGNAL_FLOOR = 0.005
 """Of the median at b=0: signals below are noise, and their logarithm would rule the fit."""
-_WHITE = 0.9
 _PLAUSIBLE_FA = (0.25, 0.65)
 _SMALLEST_COVERAGE = 0.9
-_STARTS_MM = (0.0, -30.0, 30.0)
-_DETERMINANTS = (0.4, 2.5)
-_SMALLEST_FIT = 0.6
 _UNITS = {"fa": "dimensionless", "md": "mm^2/s", "rd": "mm^2/s", "ad": "mm^2/s"}
 _RESOLUTION = {"Resolution": {"2": "2 mm isotropic"}}
 
 
 @dataclass(frozen=True, eq=False)
 class Tensors:
-    """Maps on the series' grid, 0 outside the mask."""
+    """Maps on the series' grid, 0 outside the mask, with quality numbers and warnings."""
 
     maps: Mapping[str, FloatArray]
     qc: Mapping[str, float]
     warnings: tuple[str, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Place:
-    """Where the series lies: its brain mask and the way to the standard space."""
-
-    mask: Mask
-    to_standard: tuple[Transform, ...]
-    """For ``resample``."""
-    matrix: npt.NDArray[np.float64] | None
-    """T1w world -> diffusion world, where there is a T1w."""
-    warnings: tuple[str, ...] = ()
 
 
 def rough_mask(volume: FloatArray) -> Mask:
@@ -91,27 +76,36 @@ def denoise(volumes: FloatArray, mask: Mask) -> FloatArray:
     radius = 2
     while (2 * radius + 1) ** 3 < volumes.shape[3]:
         radius += 1
-    with threadpool_limits(1), np.errstate(invalid="ignore"):  # 0 / 0 outside the mask; many tiny eigenproblems: threads only get in each other's way
+    # thousands of tiny eigenproblems: threads only get in each other's way. Outside the mask dipy divides 0 by 0.
+    with threadpool_limits(1), np.errstate(invalid="ignore"):
         cleaned = mppca(volumes, mask=mask, patch_radius=radius, suppress_warning=True)
     return np.asarray(np.where(mask[..., None], np.maximum(cleaned, 0), volumes), dtype=np.float32)
 
 
 def prepare(series: Series, settings: DwiSettings, work: Path) -> tuple[Series, Mask, dict[str, float]]:
     """Denoise and correct motion; gives the series, a rough mask, and quality numbers."""
-    volumes = array(series.image)
-    mask = rough_mask(volumes[..., series.b0].mean(axis=3))
-    if settings.denoise and volumes.shape[3] >= _DENOISE_FROM:
-        denoised = denoise(volumes, np.asarray(binary_dilation(mask, iterations=2)))
+    mask = rough_mask(unweighted(series))
+    used = tensor_volumes(series.gradients, settings.b0_threshold, settings.max_b)
+    qc = {"n_directions": float(n_directions(series.gradients.bvecs[used & ~series.b0]))}
+    if settings.denoise and len(series.gradients) >= _DENOISE_FROM:
+        denoised = denoise(array(series.image), np.asarray(binary_dilation(mask, iterations=2)))
         series = replace(series, image=like_series(series.image, denoised))
-    qc: dict[str, float] = {}
     if settings.motion:
         image, gradients, motions = correct_motion(series.image, series.gradients, mask, series.b0, work)
         series = replace(series, image=image, gradients=gradients)
         centre = (image.affine @ [*np.argwhere(mask).mean(axis=0), 1.0])[:3]
         moved = framewise_displacement(motions, centre)
-        qc = {"mean_framewise_displacement_mm": float(moved.mean()), "max_framewise_displacement_mm": float(moved.max())}
-        mask = rough_mask(array(image)[..., series.b0].mean(axis=3))
+        qc |= {
+            "mean_framewise_displacement_mm": float(moved.mean()),
+            "max_framewise_displacement_mm": float(moved.max()),
+        }
+        mask = rough_mask(unweighted(series))
     return series, mask, qc
+
+
+def unweighted(series: Series) -> FloatArray:
+    """Mean volume at b=0."""
+    return np.asarray(array(series.image)[..., series.b0].mean(axis=3), dtype=np.float32)
 
 
 def tensors(series: Series, mask: Mask, settings: DwiSettings) -> Tensors:
@@ -122,22 +116,20 @@ def tensors(series: Series, mask: Mask, settings: DwiSettings) -> Tensors:
     DataError
         The mask holds no signal.
     """
-    gradients, unweighted = series.gradients, array(series.image)[..., series.b0].mean(axis=3)
-    level = float(np.median(unweighted[mask])) if mask.any() else 0.0
-    inside = mask & (unweighted > _SIGNAL_FLOOR * level)
-    if level <= 0 or not inside.any():
+    gradients, reference = series.gradients, unweighted(series)
+    level = float(np.median(reference[mask])) if mask.any() else 0.0
+    inside = mask & (reference > _SIGNAL_FLOOR * level)
+    if level <= 0:
         raise DataError("The brain mask holds no diffusion signal.", "Look at the image.", reason="empty-image")
     used = tensor_volumes(gradients, settings.b0_threshold, settings.max_b)
     chosen = gradients.select(used)
     fit = fit_tensor(array(series.image)[inside][:, used], chosen, _SIGNAL_FLOOR * level)
     found = scalar_maps(fit)
-    maps = {}
-    for name in _UNITS:
-        maps[name] = np.zeros(mask.shape, dtype=np.float32)
-        maps[name][inside] = getattr(found, name)
+    maps = {name: np.zeros(mask.shape, dtype=np.float32) for name in _UNITS}
+    for name, data in maps.items():
+        data[inside] = getattr(found, name)
     qc = {
         "n_volumes": float(len(gradients)),
-        "n_directions": float(n_directions(chosen.bvecs[chosen.bvals > settings.b0_threshold])),
         "n_shells": float(len(shells(gradients.bvals, settings.b0_threshold))),
         "b_value_max_fitted_s_mm2": float(chosen.bvals.max()),
         "negative_eigenvalue_fraction": float(found.not_positive.mean()),
@@ -155,89 +147,6 @@ def tensors(series: Series, mask: Mask, settings: DwiSettings) -> Tensors:
     return Tensors(maps, qc, tuple(warnings))
 
 
-def t1w_like(fa: FloatArray, md: FloatArray) -> FloatArray:
-    """Image with the contrast of a T1w (CSF dark, white matter bright) from diffusion alone, for registration.
-
-    ``exp(-MD / 0.001) (1 + FA)``: about .05 in CSF, .5 in grey and .7 in white matter.
-    """
-    return np.asarray(np.where(md > 0, np.exp(-md / 1e-3) * (1.0 + fa), 0.0), dtype=np.float32)
-
-
-def place_by_t1w(series: Series, mask: Mask, anat: Mapping[str, Path], context: StepContext) -> Place:
-    """Rigid registration to the session's T1w, whose brain mask and warp are taken over."""
-    unweighted = array(series.image)[..., series.b0].mean(axis=3)
-    brain = load_image(anat["t1w_brain"], 3)
-    moving = like(series.image, unweighted * mask)
-    matrix = register_rigid(moving, brain, context.work, seed=context.settings.seed)
-    t1w_mask = resample(load_image(anat["brain_mask"], 3), moving, [np.linalg.inv(matrix)])
-    inside = (array(t1w_mask) > 0.5) & (unweighted > 0)
-    overlap = float((inside & mask).sum()) / max(float(mask.sum()), 1.0)
-    warnings: tuple[str, ...] = ()
-    if overlap < 0.7:
-        warnings = (f"Only {overlap:.0%} of the brain in the diffusion images lies in that of the T1w: look at it.",)
-    return Place(inside, (matrix, anat["to_standard"]), matrix, warnings)
-
-
-def place_alone(series: Series, mask: Mask, context: StepContext) -> Place:
-    """Registration of the diffusion images themselves to the template, where there is no T1w.
-
-    Raises
-    ------
-    MissingModalityError
-        They do not fit (``not-registered``).
-    """
-    maps = tensors(series, mask, context.settings.dwi).maps
-    moving = like(series.image, t1w_like(maps["fa"], maps["md"]))
-    affine = affine_of_part(moving, context.work, context.settings.seed)
-    covered = like(series.image, np.ones(mask.shape, dtype=np.float32))  # the metric ends where the images end
-    seed = context.settings.seed
-    warp = register_deformable(moving, template("T1w"), affine, context.work, weight=covered, seed=seed)
-    note = "There is no T1w: the diffusion images were registered to the template by themselves, less exactly."
-    return Place(mask, (warp.forward,), None, (note,))
-
-
-def affine_of_part(brain: nib.Nifti1Image, work: Path, seed: int) -> npt.NDArray[np.float64]:
-    """RAS matrix, template world -> world of a brain that may be cut off above or below.
-
-    The template is registered to the image, so that the metric ends where the image ends, from several heights; the
-    best correlation wins.
-
-    Raises
-    ------
-    MissingModalityError
-        None of them fits (``not-registered``).
-    """
-    whole, inside = template("T1w"), array(brain) > 0
-    if inside.sum() < 2:
-        raise MissingModalityError("No brain is found in the diffusion images.", "Look at the image.", "not-registered")
-    best, best_fit = np.eye(4), -1.0
-    for height in _STARTS_MM:
-        start = np.eye(4)
-        start[:3, 3] = _middle(array(whole) > 0, whole.affine) - _middle(inside, brain.affine) + [0.0, 0.0, height]
-        shifted = nib.Nifti1Image(array(whole), np.linalg.inv(start) @ whole.affine)
-        to_template = start @ register_rigid(shifted, brain, work, seed=seed, dof=12)
-        seen = array(resample(whole, brain, [to_template]))
-        fit = float(np.corrcoef(seen.ravel(), array(brain).ravel())[0, 1]) if seen.any() else -1.0
-        if fit > best_fit and _DETERMINANTS[0] < np.linalg.det(to_template[:3, :3]) < _DETERMINANTS[1]:
-            best, best_fit = np.linalg.inv(to_template), fit
-    if best_fit < _SMALLEST_FIT:
-        message = f"The diffusion images do not fit the template (best correlation {best_fit:.2f})."
-        raise MissingModalityError(message, "Add a T1w image of the session, or check orientation.", "not-registered")
-    return best
-
-
-def _middle(inside: Mask, affine: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.asarray((affine @ [*np.argwhere(inside).mean(axis=0), 1.0])[:3])
-
-
-def white_matter(series: Series, place: Place, anat: Mapping[str, Path]) -> Mask:
-    """Voxels of the series that are white matter: by the T1w's tissues, else by the template's, in standard space."""
-    if place.matrix is None:
-        return array(template("WM")) > _WHITE
-    probability = resample(load_image(anat["wm"], 3), series.image.slicer[..., 0], [np.linalg.inv(place.matrix)])
-    return (array(probability) > _WHITE) & place.mask
-
-
 def run(context: StepContext) -> StepReport:
     """Process the session's diffusion runs and write maps, transforms and the corrected series.
 
@@ -248,31 +157,37 @@ def run(context: StepContext) -> StepReport:
     MissingModalityError
         No tensor can be had from these data.
     """
-    settings, anat = context.settings.dwi, {}
-    if "anat" in context.earlier and "t1w_brain" in context.earlier["anat"].files:
-        anat = dict(context.earlier["anat"].files)
-    series, mask, qc = prepare(read_series(context.session.dwi, settings.b0_threshold), settings, context.work)
-    place = place_by_t1w(series, mask, anat, context) if anat else place_alone(series, mask, context)
+    settings, work, seed = context.settings.dwi, context.work, context.settings.seed
+    anat = context.earlier["anat"].files if "anat" in context.earlier else {}
+    series, mask, qc = prepare(read_series(context.session.dwi, settings.b0_threshold), settings, work)
+    grid = like(series.image, unweighted(series))
+    if "t1w_brain" in anat:
+        place = place_by_t1w(grid, mask, anat, work, seed)
+    else:
+        rough = tensors(series, mask, settings).maps
+        place = place_alone(like(grid, t1w_like(rough["fa"], rough["md"])), work, seed)
     found = tensors(series, place.mask, settings)
-    grid = standard_grid()
     standard = {
-        name: array(resample(like(series.image, data), grid, place.to_standard)) for name, data in found.maps.items()
+        kind: array(resample(like(grid, data), standard_grid(), place.to_standard)) for kind, data in found.maps.items()
     }
-    white = white_matter(series, place, anat)
-    fa, md = ((standard if place.matrix is None else found.maps)[name][white] for name in ("fa", "md"))
-    fa, md = fa[md > 0], md[md > 0]
-    brain = array(template("mask")) > 0.5
-    qc |= found.qc | {
-        "brain_volume_ml": float(place.mask.sum()) * voxel_ml(series.image),
-        "standard_coverage_fraction": float((standard["md"][brain] > 0).mean()),
-    }
-    if len(fa):
-        qc |= {"fa_wm_median": float(np.median(fa)), "md_wm_median_mm2_s": float(np.median(md))}
+    white = white_matter(grid, place, anat)
+    shown = standard if place.to_t1w is None else found.maps
+    qc |= {**found.qc, "brain_volume_ml": float(place.mask.sum()) * voxel_ml(grid)} | quality(shown, standard, white)
     writer = _Writer(context, context.outputs.sources(series.sources))
     files = writer.native(series, place, found.maps)
-    outputs = writer.standard(standard)
     warnings = (*series.warnings, *place.warnings, *found.warnings, *quality_warnings(qc))
-    return StepReport(outputs=outputs, files=files, qc=qc, warnings=warnings)
+    return StepReport(outputs=writer.standard(standard), files=files, qc=qc, warnings=warnings)
+
+
+def quality(shown: Mapping[str, FloatArray], standard: Mapping[str, FloatArray], white: Mask) -> dict[str, float]:
+    """FA and MD in white matter (on the grid of ``white``), and how much of the template's brain is covered."""
+    brain = array(template("mask")) > 0.5
+    qc = {"standard_coverage_fraction": float((standard["md"][brain] > 0).mean())}
+    seen = white & (shown["md"] > 0)
+    if seen.any():
+        qc["fa_wm_median"] = float(np.median(shown["fa"][seen]))
+        qc["md_wm_median_mm2_s"] = float(np.median(shown["md"][seen]))
+    return qc
 
 
 def quality_warnings(qc: Mapping[str, float]) -> list[str]:
@@ -302,29 +217,31 @@ class _Writer:
         """Corrected series with its gradients, mask, maps and transform, by role."""
         outputs = self.context.outputs
         name = partial(outputs.path, "dwi")
+        mask = like(series.image, place.mask.astype(np.uint8))
         files = {
             "dwi": self.image(name("dwi.nii.gz", desc="preproc"), series.image, SkullStripped=False),
-            "dwi_mask": self.image(
-                name("mask.nii.gz", desc="brain"), like(series.image, place.mask.astype(np.uint8)), Type="Brain"
-            ),
+            "dwi_mask": self.image(name("mask.nii.gz", desc="brain"), mask, Type="Brain"),
+            "bval": outputs.save(name("dwi.bval", desc="preproc"), _text(bval_text(series.gradients))),
+            "bvec": outputs.save(name("dwi.bvec", desc="preproc"), _text(bvec_text(series.gradients))),
         }
-        for extension, text in (("bval", bval_text), ("bvec", bvec_text)):
-            content = text(series.gradients)
-            files[extension] = outputs.save(name(f"dwi.{extension}", desc="preproc"), _write(content))
         for kind, data in maps.items():
             path = name("dwimap.nii.gz", model="tensor", param=kind)
             files[f"{kind}_native"] = self.image(path, like(series.image, data), Units=_UNITS[kind])
-        sidecar = {"Sources": self.sources, "Units": "mm"}
-        if place.matrix is not None:
-            path = name("xfm.txt", from_="dwi", to="T1w", mode="image")
-            kind = {"Type": "ITK affine transform (LPS)"}
-            files["dwi_to_t1w"] = outputs.save(path, partial(save_rigid, matrix=place.matrix), sidecar | kind)
+        return files | self.transform(place)
+
+    def transform(self, place: Place) -> dict[str, Path]:
+        """The transform that this step found: to the T1w, or to the standard space where there is no T1w."""
+        found = place.to_standard[0]
+        target, role = (SPACE, "dwi_to_standard") if place.to_t1w is None else ("T1w", "dwi_to_t1w")
+        if isinstance(found, np.ndarray):
+            ending, kind = "xfm.txt", "ITK affine transform (LPS)"
+            write = partial(save_rigid, matrix=found)
         else:
-            path = name("xfm.nii.gz", from_="dwi", to=SPACE, mode="image")
-            kind = {"Type": "ITK displacement field (LPS)"}
-            field = partial(save_warp, field=place.to_standard[0])
-            files["dwi_to_standard"] = outputs.save(path, field, sidecar | kind)
-        return files
+            ending, kind = "xfm.nii.gz", "ITK displacement field (LPS)"
+            write = partial(save_warp, field=found)
+        path = self.context.outputs.path("dwi", ending, from_="dwi", to=target, mode="image")
+        sidecar = {"Sources": self.sources, "Units": "mm", "Type": kind}
+        return {role: self.context.outputs.save(path, write, sidecar)}
 
     def standard(self, maps: Mapping[str, FloatArray]) -> dict[str, tuple[Path, ...]]:
         """Maps in standard space, by modality."""
@@ -335,5 +252,5 @@ class _Writer:
         }
 
 
-def _write(text: str) -> Any:
-    return lambda path: path.write_text(text)
+def _text(content: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(content)

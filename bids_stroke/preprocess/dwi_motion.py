@@ -179,7 +179,8 @@ def _prepare(reference: Array, affine: Array, head: Mask) -> _Reference:
     points = index @ affine[:3, :3].T + affine[:3, 3]
     centre = points.mean(axis=0)
     at = tuple(index.T)
-    slopes = np.stack([slope[at] for slope in np.gradient(reference)], axis=1) @ np.linalg.inv(affine[:3, :3])
+    slopes = np.stack([np.gradient(reference, axis=axis)[at] for axis in range(3)], axis=1)
+    slopes = slopes @ np.linalg.inv(affine[:3, :3])
     turns = np.cross(points - centre, slopes)  # slope . (axis x point) = axis . (point x slope)
     values = reference[at]
     columns = np.concatenate([turns, slopes, values[:, None], np.ones((len(values), 1))], axis=1)

@@ -140,8 +140,10 @@ def _unit(bvecs: Array) -> Array:
 def shells(bvals: Array, b0_threshold: float) -> list[Mask]:
     """Volumes of each shell, lowest b first, b=0 left out: b-values closer than 100 s/mm^2 or 10 % are one shell."""
     weighted = np.unique(bvals[bvals > b0_threshold])
-    gaps = np.flatnonzero(np.diff(weighted) > np.maximum(_SHELL_GAP, 0.1 * weighted[:-1])) if len(weighted) else []
-    groups = np.split(weighted, np.asarray(gaps, dtype=int) + 1) if len(weighted) else []
+    if not len(weighted):
+        return []
+    gaps = np.flatnonzero(np.diff(weighted) > np.maximum(_SHELL_GAP, 0.1 * weighted[:-1]))
+    groups = np.split(weighted, gaps + 1)
     return [np.asarray((bvals >= group[0]) & (bvals <= group[-1])) for group in groups]
 
 

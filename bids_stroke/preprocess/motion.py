@@ -64,7 +64,8 @@ def _align_all(
     points = apply_affine(affine, voxels)
     centre = points.mean(axis=0)
     values = reference[tuple(voxels.T)].astype(np.float64)
-    gradient = np.stack([part[tuple(voxels.T)] for part in np.gradient(reference.astype(np.float64))], axis=1)
+    slopes: list[Array] = list(np.gradient(reference.astype(np.float64)))
+    gradient = np.stack([slope[tuple(voxels.T)] for slope in slopes], axis=1)
     gradient = gradient @ np.linalg.inv(affine[:3, :3])
     jacobian = np.hstack([np.cross(points - centre, gradient), gradient, values[:, None]])
     solve = np.linalg.pinv(jacobian.T @ jacobian) @ jacobian.T

@@ -1,4 +1,4 @@
-"""What a preprocessing step is: a name in the registry and ``run(context) -> StepReport`` in the module of that name."""
+"""What a preprocessing step is: a name in the registry, and ``run(context)`` in the module of that name."""
 
 from __future__ import annotations
 

@@ -113,12 +113,6 @@ def _residual_sd(measured: Array, logarithm: Array) -> Array:
     return np.asarray(np.sqrt((difference**2).sum(axis=1) / freedom))
 
 
-def predict(fit: TensorFit, gradients: Gradients) -> npt.NDArray[np.float32]:
-    """Signal that the tensors predict: (n_voxels, n_volumes), never above S0."""
-    exponent = (fit.elements * _B_UNIT) @ design_matrix(gradients)[:, :6].T
-    return (fit.s0[:, None] * np.exp(np.minimum(exponent, 0.0))).astype(np.float32)
-
-
 def scalar_maps(fit: TensorFit) -> ScalarMaps:
     """FA, MD, RD and AD from the eigenvalues; negative ones, which are not physical, count as 0.
 

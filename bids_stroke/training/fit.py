@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.special import expit
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -18,7 +19,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from bids_stroke import networks
 from bids_stroke.compute import precision_of, reproducible
 from bids_stroke.covariates import CovariateScaler
-from bids_stroke.inference import restore_network, run_network
+from bids_stroke.inference import CHUNK, restore_network, run_network
 from bids_stroke.networks import POOR_LOGIT, SCORE
 from bids_stroke.training.augment import augment
 from bids_stroke.training.cases import Cases
@@ -222,11 +223,19 @@ class _Trainer:
 
 def _predict(model: nn.Module, fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tuple[Array, Array]:
     covariates = fitted.scaler.transform(cases.cohort.covariates)
-    probabilities, scores = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
-    for i, row in enumerate(rows):
-        samples = cases.samples[row]
-        if samples is not None:
-            output = run_network(model, samples.numpy(), covariates[row], place.device, place.precision)
-            probabilities[i] = float(torch.sigmoid(torch.from_numpy(output[:, POOR_LOGIT])).mean())
-            scores[i] = float(output[:, SCORE].mean()) * fitted.score_sd + fitted.score_mean
-    return probabilities, scores
+    there = [(row, samples) for row in rows if (samples := cases.samples[row]) is not None]
+    probabilities, scores = np.full(len(cases.samples), np.nan), np.full(len(cases.samples), np.nan)
+    if there:
+        owners = np.concatenate([np.full(len(samples), row) for row, samples in there])
+        flat = [sample for _, samples in there for sample in samples]
+        outputs = []
+        for start in range(0, len(flat), CHUNK):
+            part = slice(start, start + CHUNK)
+            data = torch.stack(flat[part]).numpy()
+            outputs.append(run_network(model, data, covariates[owners[part]], place.device, place.precision))
+        output = np.concatenate(outputs)
+        for row, _ in there:
+            own = output[owners == row]
+            probabilities[row] = float(expit(own[:, POOR_LOGIT]).mean())
+            scores[row] = float(own[:, SCORE].mean()) * fitted.score_sd + fitted.score_mean
+    return probabilities[rows], scores[rows]
