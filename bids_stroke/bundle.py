@@ -19,7 +19,7 @@ from typing import Any
 
 import pandas as pd
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 import bids_stroke
 from bids_stroke.covariates import CovariateScaler
@@ -27,13 +27,12 @@ from bids_stroke.decision import Calibration
 from bids_stroke.derivatives import write_json, write_table, write_text
 from bids_stroke.errors import ModelError
 from bids_stroke.model_card import model_card
+from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest
 from bids_stroke.records import SPACE, Member
 
 FORMAT_VERSION = 1
 PREPROCESSING_VERSION = 1
 """Raised when feature maps change so that a network trained before must not read them."""
-CHECKSUMS = "SHA256SUMS"
-METADATA = "configs/metadata.json"
 MONAI_SCHEMA = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 )
@@ -131,7 +130,7 @@ def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
             state = {
                 key: value.detach().cpu().contiguous() for key, value in contents.states[entry.member.name].items()
             }
-            save_file(state, path)
+            path.write_bytes(save(state))  # save_file would make it unreadable for other users
         metadata = _metadata(contents)
         write_json(temporary / METADATA, metadata)
         write_text(temporary / "docs" / "model_card.md", model_card(metadata))
@@ -199,23 +198,6 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
         "facts": dict(contents.facts),
     }
-
-
-def bundle_digest(path: Path) -> str:
-    """sha256 that stands for the whole bundle, found without checking it.
-
-    Raises
-    ------
-    ModelError
-        There is no bundle in this folder.
-    """
-    sums = path / CHECKSUMS
-    if not sums.is_file():
-        what = "has no " + CHECKSUMS if path.is_dir() else "does not exist"
-        raise ModelError(
-            f"Model {path} {what}: it is no bundle.", "Give --model a folder made by the train level.", "missing-model"
-        )
-    return hashlib.sha256(sums.read_bytes()).hexdigest()
 
 
 def load_bundle(path: Path) -> Bundle:

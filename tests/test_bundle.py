@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from bids_stroke.bundle import CHECKSUMS, METADATA, bundle_digest, load_bundle, participant_hash, write_bundle
+from bids_stroke.bundle import load_bundle, participant_hash, write_bundle
+from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest
 from bids_stroke.errors import ModelError
 from tests.units import tiny_contents
 
@@ -52,6 +53,11 @@ def test_every_file_is_in_the_checksums_and_there_is_no_pickle(folder: Path) -> 
     found = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()} - {CHECKSUMS}
     assert set(listed) == found == {*FILES, "models/b.safetensors"}
     assert listed[METADATA] == hashlib.sha256((folder / METADATA).read_bytes()).hexdigest()
+
+
+def test_other_users_may_read_every_file(folder: Path) -> None:
+    modes = {path.stat().st_mode & 0o777 for path in folder.rglob("*") if path.is_file()}
+    assert len(modes) == 1  # what the umask allows, for the weights as for the texts
 
 
 def test_metadata_has_the_fields_of_a_monai_bundle(folder: Path) -> None:

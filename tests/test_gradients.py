@@ -59,7 +59,7 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
         ("0 1000 1000", "0 1\n0 0\n0 0", "gradient-count", ".bvec"),
         ("0 1000 abc", "0 1 0\n0 0 1\n0 0 0", "gradient-format", ".bval"),
         ("0 1000 1000", "0 x 0\n0 0 1\n0 0 0", "gradient-format", ".bvec"),
-        ("0 1000 1000", "0 1 0\n0 0 1", "gradient-format", ".bvec"),
+        ("0 1000 1000", "0 1 0 0\n0 0 1 0", "gradient-format", ".bvec"),
         ("0 1000 1000", "0 1 0\n0 0\n0 0 0", "gradient-format", ".bvec"),
         ("", "0 1 0\n0 0 1\n0 0 0", "gradient-format", ".bval"),
         ("0 -5 1000", "0 1 0\n0 0 1\n0 0 0", "gradient-format", ".bval"),

@@ -96,6 +96,7 @@ def test_an_empty_map_fails(tmp_path: Path) -> None:
         ("gm", "label-GM_probseg", (), "label-GM_probseg"),
         ("gm", "label-GM_probseg", ("t1w",), "label-GM_desc-external_probseg"),
         ("wm", "label-WM_desc-intensity_T1w", (), "label-WM_desc-intensity_T1w"),
+        ("wm", "label-WM_desc-intensity_T1w", ("t1w",), "label-WM_desc-externalintensity_T1w"),
         ("fa", "model-tensor_param-fa_dwimap", ("t1w",), "model-tensor_param-fa_dwimap"),
         ("fa", "model-tensor_param-fa_dwimap", ("dwi",), "model-tensor_param-fa_desc-external_dwimap"),
     ],

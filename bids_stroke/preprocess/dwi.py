@@ -58,10 +58,12 @@ def rough_mask(volume: FloatArray) -> Mask:
     DataError
         Nothing stands out.
     """
-    _, mask = median_otsu(volume.astype(np.float64), median_radius=2, numpass=2)
-    pieces, n_pieces = label(mask)
-    if not n_pieces:
-        raise DataError("No head is found in the b=0 volumes.", "Look at the image.", reason="empty-image")
+    with np.errstate(invalid="ignore"):  # 0 / 0 in Otsu's threshold where the filter leaves nothing
+        _, mask = median_otsu(volume.astype(np.float64), median_radius=2, numpass=2)
+    if not mask.any() or mask.all():
+        message = "No head stands out in the b=0 volumes."
+        raise DataError(message, "Look at the image, and whether the b-values are in its order.", reason="no-head")
+    pieces, _ = label(mask)
     largest = pieces == np.argmax(np.bincount(pieces.ravel())[1:]) + 1
     return np.asarray(binary_fill_holes(largest), dtype=bool)
 

@@ -95,12 +95,13 @@ def run(context: StepContext) -> StepReport:
 
 
 def _path(context: StepContext, file: BidsFile, modality: str) -> Path:
-    """The contract's name; with ``desc-external`` where another step of this session may write that very file."""
+    """The contract's name; with another ``desc`` where another step of this session may write that very file."""
     name, session = context.outputs.standard, context.session
     if modality in ("gm", "wm"):
-        desc = "external" if session.t1w else None
+        external = bool(session.t1w)
         if "_probseg" in file.path.name:
-            return name("anat", "probseg.nii.gz", label=modality.upper(), desc=desc)
-        return name("anat", "T1w.nii.gz", label=modality.upper(), desc=desc or "intensity")
-    desc = "external" if session.dwi else None
-    return name("dwi", "dwimap.nii.gz", model="tensor", param=modality, desc=desc)
+            return name("anat", "probseg.nii.gz", label=modality.upper(), desc="external" if external else None)
+        desc = "externalintensity" if external else "intensity"
+        return name("anat", "T1w.nii.gz", label=modality.upper(), desc=desc)
+    external = bool(session.dwi)
+    return name("dwi", "dwimap.nii.gz", model="tensor", param=modality, desc="external" if external else None)

@@ -170,7 +170,7 @@ def register_deformable(
         images |= {"kept": to_sitk(like(target, (lost < 0.5).astype(np.float32))), "weight": to_sitk(weight)}
         mask = "-gm kept -mm weight "
     path = matrix_file(work / "affine.mat", affine)
-    command = f"-i fixed moving -it {path} {mask}-m WNCC 2x2x2 -n 100x60x20 -o warp -oinv back"
+    command = f"-i fixed moving -it {path} {mask}-m WNCC 2x2x2 -n 100x40x10 -o warp -oinv back"
     greedy = Greedy3D()
     execute(greedy, f"{command} {options(seed)}", images, "warp", "back")
     execute(greedy, f"-rf fixed -r warp {path} -rc forward {options(seed)}", {}, "forward")

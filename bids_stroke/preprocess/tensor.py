@@ -16,6 +16,9 @@ _CHUNK = 20_000
 _B_UNIT = 1000.0
 """b in ms/um^2 inside the fit: elements near 1 keep the normal equations well conditioned."""
 
+_NO_DIFFUSION = 1e-9
+"""mm^2/s: where all eigenvalues are below, their ratios are rounding errors and FA is 0."""
+
 
 @dataclass(frozen=True, eq=False)
 class TensorFit:
@@ -127,6 +130,6 @@ def scalar_maps(fit: TensorFit) -> ScalarMaps:
     smallest, middle, largest = np.maximum(raw, 0.0).T
     differences = (largest - middle) ** 2 + (middle - smallest) ** 2 + (largest - smallest) ** 2
     squares = 2.0 * (largest**2 + middle**2 + smallest**2)
-    fa = np.sqrt(np.divide(differences, squares, out=np.zeros_like(squares), where=squares > 0))
+    fa = np.sqrt(np.divide(differences, squares, out=np.zeros_like(squares), where=largest > _NO_DIFFUSION))
     mean = (largest + middle + smallest) / 3.0
     return ScalarMaps(np.minimum(fa, 1.0), mean, (middle + smallest) / 2.0, largest, raw[:, 0] < 0)
