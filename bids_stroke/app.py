@@ -15,7 +15,7 @@ from bids_stroke import dataset, engine, gather, group, preflight
 from bids_stroke.derivatives import write_dataset_files, write_json, write_text
 from bids_stroke.dryrun import print_plan
 from bids_stroke.errors import BidsStrokeError
-from bids_stroke.model_files import bundle_digest, bundle_outcome
+from bids_stroke.model_files import bundle_digest, bundle_modalities, bundle_outcome
 from bids_stroke.plan import Model, UnitTask, plan_unit
 from bids_stroke.progress import UnitProgress, status_table
 from bids_stroke.records import Session, UnitStatus
@@ -74,7 +74,8 @@ def run_participant(run: Run, sessions: Sequence[Session], dataset_name: str, co
     finally:
         if run.execution.work_dir is None:
             shutil.rmtree(work_dir, ignore_errors=True)
-    reports = gather.write_participant_reports(run.output_dir, sessions, statuses)
+    modalities = bundle_modalities(model.path) if model else {}
+    reports = gather.write_participant_reports(run.output_dir, sessions, statuses, modalities)
     _write_statuses(run.output_dir, statuses)
     return _conclude(run, statuses, reports, console)
 

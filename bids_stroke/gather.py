@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from bids_stroke import manifest
 from bids_stroke.derivatives import write_table
@@ -88,7 +88,7 @@ def read_prediction(path: Path) -> Prediction:
             probability_poor_interval=(low, high),
             prediction=content["prediction"],
             predicted_score=content["predicted_score"],
-            members={name: MemberPrediction(**member) for name, member in content["members"].items()},
+            members={name: _member(member) for name, member in content["members"].items()},
             missing=content["missing"],
             model=content["model"],
             in_training_set=content["in_training_set"],
@@ -98,6 +98,10 @@ def read_prediction(path: Path) -> Prediction:
         raise InputError(
             f"{path} is no prediction of bids_stroke: {error}.", "Run the participant level again."
         ) from error
+
+
+def _member(content: dict[str, Any]) -> MemberPrediction:
+    return MemberPrediction(**{field.name: content[field.name] for field in fields(MemberPrediction)})
 
 
 def read_predictions(root: Path, sessions: Sequence[Session]) -> dict[str, Prediction]:
@@ -110,7 +114,9 @@ def read_predictions(root: Path, sessions: Sequence[Session]) -> dict[str, Predi
     return found
 
 
-def write_participant_reports(root: Path, sessions: Sequence[Session], statuses: Sequence[UnitStatus]) -> list[Path]:
+def write_participant_reports(
+    root: Path, sessions: Sequence[Session], statuses: Sequence[UnitStatus], member_modality: Mapping[str, str]
+) -> list[Path]:
     """``sub-<label>.html`` of each subject, from what its sessions have on disk."""
     from bids_stroke.report.participant import UnitReport, write_participant_report
 
@@ -128,6 +134,7 @@ def write_participant_reports(root: Path, sessions: Sequence[Session], statuses:
             steps=step_reports(root, session.prefix),
             figures=tuple(drawn.report.files.values()) if drawn else (),
             status=status,
+            member_modality=member_modality,
             unused=session.left_out,
         )
         units.setdefault(session.subject, []).append(unit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 from bids_stroke.errors import ModelError
 
@@ -30,16 +31,20 @@ def bundle_digest(path: Path) -> str:
 
 
 def bundle_outcome(path: Path) -> str:
-    """The rule that the bundle predicts, ``fma_le<=17``.
+    """The rule that the bundle predicts, ``fma_le<=17``; ModelError if its metadata cannot be read."""
+    return str(_metadata(path)["outcome"])
 
-    Raises
-    ------
-    ModelError
-        Its metadata cannot be read.
-    """
+
+def bundle_modalities(path: Path) -> dict[str, str]:
+    """Modality of each member; ModelError if its metadata cannot be read."""
+    return {entry["member"]["name"]: entry["member"]["modality"] for entry in _metadata(path)["members"]}
+
+
+def _metadata(path: Path) -> dict[str, Any]:
     try:
-        return str(json.loads((path / METADATA).read_text())["outcome"])
-    except (OSError, ValueError, KeyError) as error:
+        content = json.loads((path / METADATA).read_text())
+        return {key: content[key] for key in ("outcome", "members")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{path / METADATA} cannot be read: {type(error).__name__}: {error}.",
             "Copy the bundle again from where it was made, or train it again.",

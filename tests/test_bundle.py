@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from bids_stroke.bundle import load_bundle, participant_hash, write_bundle
-from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest
 from bids_stroke.errors import ModelError
+from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest
 from tests.units import tiny_contents
 
 FILES = (METADATA, "models/a.safetensors", "docs/model_card.md", "splits.tsv", "out_of_fold.tsv")

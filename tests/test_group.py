@@ -36,7 +36,7 @@ def run(tmp_path: Path) -> Run:
 def predict(run: Run, label: str, **changes: object) -> Prediction:
     """Write a prediction as the participant level does."""
     model = {"name": "tiny", "version": "1", "sha256": "abc", "demonstration": False, "outcome": "fma_le<=17"}
-    members = {"a": MemberPrediction(0.7, 12.0, 3, 1.0)}
+    members = {"a": MemberPrediction(0.7, 12.0, 3, 1.0, "eegemg")}
     prediction = Prediction(0.7, (0.5, 0.9), "poor", 12.0, members, {"b": "no-dwi"}, model, False)
     prediction = replace(prediction, **changes)
     path = run.output_dir / f"sub-{label}" / f"sub-{label}_desc-fmale_prediction.json"
