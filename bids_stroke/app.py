@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import traceback
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_stroke import dataset, engine, gather, group, preflight
-from bids_stroke.derivatives import write_dataset_files, write_json, write_text
+from bids_stroke.derivatives import write_dataset_files, write_json
 from bids_stroke.dryrun import print_plan
 from bids_stroke.errors import BidsStrokeError
 from bids_stroke.model_files import bundle_digest, bundle_modalities, bundle_outcome
@@ -92,7 +91,7 @@ def _with_model(run: Run) -> tuple[Run, Model | None]:
 
 
 def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
-    current = [task for task in tasks if all(stage.current_report(task) for stage in plan_unit(task))]
+    current = [task for task in tasks if _is_current(task)]
     statuses = {task.session.prefix: _skipped(task) for task in current}
     waiting = [task for task in tasks if task.session.prefix not in statuses]
     if not waiting:
@@ -119,6 +118,11 @@ def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[Un
     return [statuses[task.session.prefix] for task in tasks if task.session.prefix in statuses]
 
 
+def _is_current(task: UnitTask) -> bool:
+    stages = plan_unit(task)
+    return any(stage.step for stage in stages) and all(stage.current_report(task) for stage in stages)
+
+
 def _default_nprocs(run: Run) -> int:
     memory = run.execution.mem_gb or engine.available_memory_gb()
     return max(1, min(engine.available_cpus() // run.execution.omp_nthreads, int(memory / GB_PER_UNIT)))
@@ -130,11 +134,8 @@ def _skipped(task: UnitTask) -> UnitStatus:
 
 
 def _crashed(task: UnitTask, error: object) -> UnitStatus:
-    """A unit that ended with an error that is not one of ours, or whose process died."""
+    """A unit whose process died, or that could not even be started."""
     reason = error.reason if isinstance(error, BidsStrokeError) else "internal-error"
-    if isinstance(error, Exception):
-        text = "".join(traceback.format_exception(error))
-        write_text(task.output_dir / "logs" / f"{task.session.prefix}_crash.txt", text)
     detail = str(error) if isinstance(error, BidsStrokeError) else f"{type(error).__name__}: {error}"
     return replace(_skipped(task), status="failed", reason=reason, detail=detail)
 

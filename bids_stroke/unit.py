@@ -17,9 +17,9 @@ from pathlib import Path
 from bids_stroke import manifest
 from bids_stroke.derivatives import Outputs, tsv_text
 from bids_stroke.errors import BidsStrokeError, DataError, MissingModalityError
-from bids_stroke.plan import Model, Stage, UnitTask, merge_features, plan_unit
+from bids_stroke.plan import Model, Stage, UnitTask, merge_features, missing_inputs, plan_unit
 from bids_stroke.preprocess.step import Step, StepContext
-from bids_stroke.records import StepReport, UnitFeatures, UnitStatus
+from bids_stroke.records import Session, StepReport, UnitFeatures, UnitStatus
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,12 @@ def run_unit(task: UnitTask) -> UnitResult:
     seconds: dict[str, float] = {}
     reports: dict[str, StepReport] = {}
     failures: dict[str, BidsStrokeError] = {}
+    stages = plan_unit(task)
+    if not any(stage.step for stage in stages):
+        failures["discovery"] = no_modality(task.session, missing_inputs(task.session, task.settings))
+        stages = []
     with _unit_log(task) as log:
-        for stage in plan_unit(task):
+        for stage in stages:
             start = time.monotonic()
             try:
                 report = stage.current_report(task)
@@ -51,10 +55,31 @@ def run_unit(task: UnitTask) -> UnitResult:
                     log.info("%s: %.1f s", stage.name, seconds[stage.name])
                 if report is not None:
                     reports[stage.name] = report
-            except BidsStrokeError as error:
-                log.error("%s: %s", stage.name, error, exc_info=True)
-                failures[stage.name] = error
+            except Exception as error:  # one stage's failure, also one of our own making, never stops the others
+                log.exception("%s", stage.name)
+                failures[stage.name] = _as_ours(error)
+        if failures:
+            _forget_prediction(task)
         return UnitResult(_status(task, failures, time.monotonic() - begin, bool(seconds)), seconds)
+
+
+def _as_ours(error: Exception) -> BidsStrokeError:
+    if isinstance(error, BidsStrokeError):
+        return error
+    return BidsStrokeError(
+        f"{type(error).__name__}: {error}.", "The log of the unit has the traceback: please report it."
+    )
+
+
+def _forget_prediction(task: UnitTask) -> None:
+    """Remove the prediction of an earlier run: it is not what these inputs give."""
+    path = prediction_path(task)
+    for old in (
+        manifest.manifest_path(task.output_dir, task.session.prefix, "prediction"),
+        path,
+        path.with_suffix(".tsv"),
+    ):
+        old.unlink(missing_ok=True)
 
 
 def _run_stage(
@@ -106,8 +131,7 @@ def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], ou
     session = task.session
     features, missing = merge_features(reports, session, task.settings)
     if not features:
-        raise DataError(f"{session.prefix} has no usable modality: {_in_words(missing, session.left_out)}.",
-                        "Look at --dry-run for what was found.", "no-usable-modality")  # fmt: skip
+        raise no_modality(session, missing)
     unit = UnitFeatures(session.subject, session.session, features, missing, session.covariates, task.dataset)
     bundle = load_bundle(model.path)
     prediction = inference.predict(bundle, unit, device=task.device, precision=task.settings.precision)
@@ -119,6 +143,14 @@ def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], ou
     row = inference.prediction_row(prediction)
     outputs.save(path.with_suffix(".tsv"), lambda temporary: temporary.write_text(tsv_text(row)))
     return StepReport(files={"prediction": path}, warnings=prediction.warnings)
+
+
+def no_modality(session: Session, missing: Mapping[str, str]) -> DataError:
+    """The error of a unit that nothing can be computed of."""
+    reasons = sorted({reason.replace("-", " ") for reason in missing.values()})
+    text = "; ".join([*reasons, *(f"{name} is left out: {why}" for name, why in session.left_out.items())])
+    remedy = "Look at --dry-run for what was found."
+    return DataError(f"{session.prefix} has no usable modality: {text}.", remedy, "no-usable-modality")
 
 
 def prediction_path(task: UnitTask) -> Path:
@@ -147,11 +179,6 @@ def _status(task: UnitTask, failures: Mapping[str, BidsStrokeError], seconds: fl
         peak_memory_mb=round(peak, 1),
         model_sha256=task.model.sha256 if task.model else "",
     )
-
-
-def _in_words(missing: Mapping[str, str], left_out: Mapping[str, str]) -> str:
-    reasons = sorted({reason.replace("-", " ") for reason in missing.values()})
-    return "; ".join([*reasons, *(f"{name} is left out: {why}" for name, why in left_out.items())])
 
 
 @contextmanager
