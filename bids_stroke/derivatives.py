@@ -26,8 +26,8 @@ ENTITY_ORDER = (
 """Order of entities in file names (BIDS 1.11; model, param and stat as in BEP 16 and fMRIPrep's practice)."""
 
 BIDSIGNORE = (
-    "*.html", "figures", "models", "emg", "*intensity_T1w.*", "*_dwimap.*", "*_xfm.*", "*_timeseries.*", "*_relmat.*", "*_boldmap.*",
-    "*_features.*", "*_prediction.*", "*_dwi.bval", "*_dwi.bvec", "*_emg.*", "group_*",
+    "*.html", "figures", "models", "emg", "*intensity_T1w.*", "*_dwimap.*", "*_xfm.*", "*_timeseries.*",
+    "*_relmat.*", "*_boldmap.*", "*_features.*", "*_prediction.*", "*_dwi.bval", "*_dwi.bvec", "*_emg.*", "group_*",
 )  # fmt: skip
 """Names that the BIDS validator does not know yet (no trailing slash: it would still report the folder)."""
 
