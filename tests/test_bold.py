@@ -1,8 +1,9 @@
-"""BOLD: maps against plain reference implementations, confounds, steady state, bad runs."""
+"""BOLD runs as a whole: what is read, what is refused, what is written, and where it lies."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,211 +11,298 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.stats import rankdata
+from nibabel.affines import apply_affine
+from scipy.spatial.transform import Rotation
 
 from bids_stroke.dataset import Selection, find_sessions
 from bids_stroke.derivatives import Outputs
 from bids_stroke.errors import DataError, MissingModalityError
 from bids_stroke.preprocess import bold
-from bids_stroke.preprocess.boldmaps import alff, reho
-from bids_stroke.preprocess.confounds import MINIMUM_FREE, confound_table, nuisance_columns
+from bids_stroke.preprocess.boldrun import Carried, count_unsteady, load_series, repetition_time
+from bids_stroke.preprocess.boldspace import place, points_of, sample
+from bids_stroke.preprocess.images import array, load_image
+from bids_stroke.preprocess.motion import realign
+from bids_stroke.preprocess.registration import standard_grid, template
 from bids_stroke.preprocess.step import StepContext
-from bids_stroke.records import BidsFile, StepReport
-from bids_stroke.settings import BoldSettings, Settings
+from bids_stroke.preprocess.transforms import resample
+from bids_stroke.records import BidsFile, Session, StepReport
+from bids_stroke.settings import Settings
 
 TR = 2.0
-BAND = (0.01, 0.1)
+STATS = ("mean", "alff", "falff", "reho")
 
 
-def test_alff_is_the_mean_amplitude_within_the_band() -> None:
-    rng = np.random.default_rng(0)
-    n = 100
-    series = rng.standard_normal((n, 3))
-    time = np.arange(n) * TR
-    amplitude, fraction = alff(series, TR, BAND)
-    # the plain definition: project on each sine and cosine
-    for voxel in range(3):
-        sizes = {}
-        for k in range(1, n // 2 + 1):
-            angle = 2 * np.pi * k / (n * TR) * time
-            sizes[k / (n * TR)] = 2 / n * np.hypot(series[:, voxel] @ np.cos(angle), series[:, voxel] @ np.sin(angle))
-        inside = [size for frequency, size in sizes.items() if BAND[0] <= frequency <= BAND[1]]
-        assert amplitude[voxel] == pytest.approx(np.mean(inside), rel=1e-5)
-        assert fraction[voxel] == pytest.approx(sum(inside) / sum(sizes.values()), rel=1e-5)
-
-
-def test_alff_of_a_slow_wave_is_large_and_of_a_fast_one_small() -> None:
-    time = np.arange(200) * TR
-    waves = np.stack([np.sin(2 * np.pi * 0.05 * time), np.sin(2 * np.pi * 0.2 * time)], axis=1)
-    _, fraction = alff(waves, TR, BAND)
-    assert fraction[0] > 0.95
-    assert fraction[1] < 0.05
-
-
-def test_reho_equals_kendalls_w_written_out() -> None:
-    rng = np.random.default_rng(1)
-    series = rng.standard_normal((4, 4, 4, 30)) + rng.standard_normal(30)
-    mask = np.ones((4, 4, 4), dtype=bool)
-    mask[0, 0, 0] = False
-    result = reho(series, mask)
-    ranks = [rankdata(series[i, j, k]) for i in range(3) for j in range(3) for k in range(3) if mask[i, j, k]]
-    m, n = len(ranks), 30
-    total = np.sum(ranks, axis=0)
-    expected = 12 * ((total - total.mean()) ** 2).sum() / (m**2 * (n**3 - n))
-    assert result[1, 1, 1] == pytest.approx(expected, rel=1e-5)
-    assert result[0, 0, 0] == 0
-
-
-def test_reho_of_identical_neighbours_is_one_and_few_neighbours_give_none() -> None:
-    series = np.tile(np.random.default_rng(2).standard_normal(20), (5, 5, 5, 1))
-    mask = np.ones((5, 5, 5), dtype=bool)
-    result = reho(series, mask)
-    assert np.allclose(result[1:-1, 1:-1, 1:-1], 1)
-    assert result[0, 0, 0] == 0  # 7 of 26 neighbours
-
-
-def test_confounds_have_fmriprep_names_and_plain_values() -> None:
-    rng = np.random.default_rng(3)
-    series = rng.normal(100, 1, (4, 4, 4, 12)).astype(np.float32)
-    parameters = rng.normal(0, 0.1, (12, 6))
-    masks = {"brain": np.ones((4, 4, 4), dtype=bool), "csf": np.zeros((4, 4, 4), dtype=bool)}
-    masks["csf"][0] = True
-    table = confound_table(series, parameters, masks)
-    names = [
-        f"{axis}{end}"
-        for axis in ("trans_x", "rot_z")
-        for end in ("", "_derivative1", "_power2", "_derivative1_power2")
-    ]
-    assert {*names, "framewise_displacement", "dvars", "global_signal", "csf"} <= set(table)
-    assert sum(name.startswith(("trans_", "rot_")) for name in table) == 24
-    assert table["trans_x_derivative1"][3] == pytest.approx(parameters[3, 0] - parameters[2, 0])
-    assert table["rot_z_derivative1_power2"][3] == pytest.approx((parameters[3, 5] - parameters[2, 5]) ** 2)
-    assert table["csf"][5] == pytest.approx(series[0, :, :, 5].mean(), rel=1e-6)
-    change = (series[..., 4] - series[..., 3]).ravel().astype(np.float64)
-    assert table["dvars"][4] == pytest.approx(np.sqrt((change**2).mean()), rel=1e-5)
-
-
-def test_short_runs_use_fewer_confounds() -> None:
-    table = confound_table(np.ones((2, 2, 2, 40), np.float32), np.zeros((40, 6)), {"brain": np.ones((2, 2, 2), bool)})
-    assert len(nuisance_columns(table, 100)) == 24
-    assert len(nuisance_columns(table, 12)) == 6
-    assert nuisance_columns(table, MINIMUM_FREE - 1) == []
-
-
-def test_confounds_and_frequencies_outside_the_band_are_gone() -> None:
-    rng = np.random.default_rng(4)
-    n = 200
-    time = np.arange(n) * TR
-    mask = np.ones((3, 3, 3), dtype=bool)
-    slow = np.sin(2 * np.pi * 0.05 * time)
-    motion = rng.standard_normal((n, 6)).cumsum(axis=0) * 0.02
-    series = 100 + slow + 20 * motion[:, 0] + 0.3 * rng.standard_normal((3, 3, 3, n))
-    table = confound_table(series.astype(np.float32), motion, {"brain": mask})
-    maps, qc, warnings = bold.feature_maps(series.astype(np.float32), mask, table, (TR, BoldSettings()))
-    clean = 100 + slow + 0.3 * rng.standard_normal((3, 3, 3, n))
-    still = confound_table(clean.astype(np.float32), np.zeros((n, 6)), {"brain": mask})
-    wanted, _, _ = bold.feature_maps(clean.astype(np.float32), mask, still, (TR, BoldSettings()))
-    assert np.median(maps["alff"]) == pytest.approx(np.median(wanted["alff"]), rel=0.2)
-    assert qc["n_confounds"] == 24
-    assert warnings == []
-
-
-def test_bright_first_volumes_are_found() -> None:
-    rng = np.random.default_rng(5)
-    series = rng.normal(100, 1, (6, 6, 6, 40)).astype(np.float32)
-    assert bold.non_steady_volumes(series) == 0
-    series[..., :3] *= np.array([1.5, 1.2, 1.1], np.float32)
-    assert bold.non_steady_volumes(series) == 3
-
-
-def run_file(tmp_path: Path, data: np.ndarray, metadata: dict, header_tr: float = TR) -> BidsFile:
-    path = tmp_path / "sub-1_task-rest_bold.nii.gz"
-    image = nib.Nifti1Image(data.astype(np.float32), np.diag([5.0, 5, 5, 1]))
+def run_file(folder: Path, shape: tuple[int, ...], metadata: Mapping[str, object], name: str = "task-rest") -> BidsFile:
+    path = folder / f"sub-1_{name}_bold.nii.gz"
+    image = nib.Nifti1Image(np.ones(shape, np.float32), np.diag([5.0, 5, 5, 1]))
     image.header.set_xyzt_units("mm", "sec")
-    image.header.set_zooms((5, 5, 5, header_tr)[: data.ndim])
+    image.header.set_zooms((5.0, 5.0, 5.0, TR)[: len(shape)])
     image.to_filename(path)
-    return BidsFile(path, {"task": "rest"}, metadata, "bids:raw:x")
+    long = {"acq": "acquisition", "dir": "direction"}
+    pairs = [part.split("-") for part in name.split("_")]
+    return BidsFile(path, {long.get(key, key): value for key, value in pairs}, metadata, f"bids:raw:{path.name}")
 
 
-def context_of(tmp_path: Path, item: BidsFile, example: Path) -> StepContext:
-    session = replace(find_sessions(Selection(example, participant_labels=("02",)))[0], bold=(item,))
-    return StepContext(session, Outputs(tmp_path / "out", "1"), Settings(), {}, tmp_path)
+def context_of(folder: Path, *files: BidsFile) -> StepContext:
+    return StepContext(Session("1", None, bold=files), Outputs(folder / "out", "1"), Settings(), {}, folder)
 
 
 def test_tr_comes_from_the_sidecar_and_a_contradiction_is_said(tmp_path: Path) -> None:
-    item = run_file(tmp_path, np.ones((4, 4, 4, 3)), {"RepetitionTime": 2.5})
-    tr, warnings = bold.repetition_time(item, nib.load(item.path))
+    source = run_file(tmp_path, (4, 4, 4, 3), {"RepetitionTime": 2.5})
+    tr, warnings = repetition_time(source, load_series(source))
     assert tr == 2.5
-    assert "2.5 s, the header says 2 s" in warnings[0]
-    assert bold.repetition_time(replace(item, metadata={"RepetitionTime": 2.0}), nib.load(item.path)) == (2.0, [])
+    assert "2.5 s in the sidecar, 2 s in the header" in warnings[0]
+    agreeing = replace(source, metadata={"RepetitionTime": 2.0})
+    assert repetition_time(agreeing, load_series(agreeing)) == (2.0, [])
 
 
-@pytest.mark.parametrize("metadata", [{}, {"RepetitionTime": "fast"}, {"RepetitionTime": 0}])
-def test_a_missing_tr_names_file_and_key(tmp_path: Path, example: Path, metadata: dict) -> None:
-    item = run_file(tmp_path, np.ones((4, 4, 4, 30)), metadata)
-    with pytest.raises(DataError, match=r"sub-1_task-rest_bold\.nii\.gz.*RepetitionTime") as error:
-        bold.run(context_of(tmp_path, item, example))
-    assert error.value.reason == "missing-repetition-time"
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({}, "missing-repetition-time"),
+        ({"RepetitionTime": "fast"}, "bad-repetition-time"),
+        ({"RepetitionTime": 0}, "bad-repetition-time"),
+        ({"RepetitionTime": 2000}, "bad-repetition-time"),
+    ],
+)
+def test_a_tr_that_is_none_names_sidecar_and_key(tmp_path: Path, metadata: dict, reason: str) -> None:
+    source = run_file(tmp_path, (4, 4, 4, 30), metadata)
+    with pytest.raises(DataError, match=r"sub-1_task-rest_bold\.json.*RepetitionTime") as error:
+        bold.run(context_of(tmp_path, source))
+    assert error.value.reason == reason
 
 
-@pytest.mark.parametrize("volumes", [1, 12])
-def test_a_short_run_is_missing_with_its_number_of_volumes(tmp_path: Path, example: Path, volumes: int) -> None:
-    item = run_file(tmp_path, np.ones((6, 6, 6, volumes)), {"RepetitionTime": TR})
-    with pytest.raises(MissingModalityError, match=f"{volumes} volumes") as error:
-        bold.run(context_of(tmp_path, item, example))
+def test_a_3d_file_is_an_error(tmp_path: Path) -> None:
+    source = run_file(tmp_path, (6, 6, 6), {"RepetitionTime": TR})
+    with pytest.raises(DataError, match=r"sub-1_task-rest_bold\.nii\.gz is a 3D image") as error:
+        bold.run(context_of(tmp_path, source))
+    assert error.value.reason == "not-4d"
+
+
+@pytest.mark.parametrize("volumes", [1, 19])
+def test_a_short_run_is_missing_with_its_number_of_volumes(tmp_path: Path, volumes: int) -> None:
+    source = run_file(tmp_path, (6, 6, 6, volumes), {"RepetitionTime": TR})
+    with pytest.raises(MissingModalityError, match=f"has {volumes} volumes in steady state") as error:
+        bold.run(context_of(tmp_path, source))
     assert error.value.reason == "too-few-volumes"
 
 
+def test_an_empty_image_has_no_brain(tmp_path: Path) -> None:
+    source = run_file(tmp_path, (6, 6, 6, 25), {"RepetitionTime": TR})
+    with pytest.raises(MissingModalityError, match="no brain") as error:
+        bold.run(context_of(tmp_path, source))
+    assert error.value.reason == "no-brain-found"
+
+
+def test_bright_first_volumes_are_counted() -> None:
+    means = np.random.default_rng(5).normal(100, 0.1, 40)
+    assert count_unsteady(means) == 0
+    assert count_unsteady(means * np.r_[1.5, 1.2, 1.03, np.ones(37)]) == 3
+    assert count_unsteady(means * np.linspace(1.02, 0.98, 40)) == 0  # a drift is none
+    assert count_unsteady(means * np.r_[1, 1.3, np.ones(38)]) == 0  # nor is a jump after the first
+
+
+def test_runs_are_chosen_by_part_echo_and_task(tmp_path: Path) -> None:
+    def file(name: str, echo: float = 0.03) -> BidsFile:
+        return run_file(tmp_path, (2, 2, 2, 2), {"EchoTime": echo}, name)
+
+    one, two = file("task-rest_run-1"), file("task-rest_run-2")
+    phase, other = file("task-rest_run-1_part-phase"), file("task-move_run-1")
+    chosen, warnings = bold.choose_runs([one, phase, two, other])
+    assert chosen == [one, two]
+    assert "part-phase" in warnings[0]
+    assert "task-move" in warnings[0]
+    early, best, late = (file(f"task-rest_echo-{i}", time) for i, time in ((1, 0.013), (2, 0.031), (3, 0.05)))
+    chosen, warnings = bold.choose_runs([early, best, late])
+    assert chosen == [best]
+    assert bold.choose_runs([one, two])[1] == []
+
+
+def test_maps_are_averaged_where_all_runs_show_the_brain() -> None:
+    inside = np.array([True, True, False])
+    maps = {name: np.array([1.0, 2, 0], np.float32) for name in STATS}
+    more = {name: np.array([3.0, 0, 5], np.float32) for name in STATS}
+    averaged = bold.average([Carried(maps, inside), Carried(more, np.array([True, False, True]))])
+    assert averaged["reho"].tolist() == [2, 0, 0]
+
+
+def test_points_of_a_chain_are_where_resampling_looks() -> None:
+    grid = standard_grid(6.0)
+    turn = np.array([[0.99, -0.1, 0, 4], [0.1, 0.99, 0.05, -7], [0, -0.05, 1.02, 3], [0, 0, 0, 1.0]])
+    shift = np.eye(4)
+    shift[:3, 3] = [2, -3, 5]
+    points = points_of(grid, (turn, shift))
+    index = (7, 20, 11)
+    # a point of the grid goes back through the last transform first
+    expected = apply_affine(turn @ shift, apply_affine(grid.affine, index))
+    assert points[index] == pytest.approx(expected, abs=1e-5)
+    source = template("T1w")
+    found = sample(array(source), np.linalg.inv(source.affine), points, 1)
+    assert np.abs(found - array(resample(source, grid, (turn, shift)))).max() < 1e-3
+
+
 @pytest.fixture(scope="module")
-def processed(tmp_path_factory: pytest.TempPathFactory, example: Path) -> tuple[StepReport, Path]:
+def template_as_t1w(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files of an anat step for a person whose brain is the template."""
+    folder = tmp_path_factory.mktemp("anat")
+    inside, grey, white = (array(template(kind)) for kind in ("mask", "GM", "WM"))
+    data = {
+        "t1w_brain": array(template("T1w")) * inside, "brain_mask": inside, "wm": white,
+        "csf": np.clip(inside - grey - white, 0, 1),
+    }  # fmt: skip
+    for role, values in data.items():
+        nib.Nifti1Image(values.astype(np.float32), template("T1w").affine).to_filename(folder / f"{role}.nii.gz")
+    still = nib.Nifti1Image(np.zeros((10, 12, 10, 1, 3), np.float32), standard_grid(19.0).affine)
+    still.header.set_intent("vector")
+    still.to_filename(folder / "to_standard.nii.gz")
+    return {role: folder / f"{role}.nii.gz" for role in (*data, "to_standard")}
+
+
+def test_a_run_is_placed_on_its_t1w(template_as_t1w: dict[str, Path], tmp_path: Path) -> None:
+    planted = np.eye(4)  # world of the T1w -> world of the run
+    planted[:3, :3] = Rotation.from_euler("xyz", (6, -3, 4), degrees=True).as_matrix()
+    planted[:3, 3] = [5, -8, 6]
+    inside, t1w = array(template("mask")), array(template("T1w"))
+    like_bold = nib.Nifti1Image(inside * (1000 - 600 * t1w), template("T1w").affine)
+    grid = nib.Nifti1Image(np.zeros((50, 58, 48), np.uint8), np.diag([4.0, 4, 4, 1]))
+    grid.affine[:3, 3] = [-98, -130, -80]
+    mean = resample(like_bold, grid, [np.linalg.inv(planted)])
+    found = place(mean, array(mean) > 200, template_as_t1w, tmp_path, seed=0)
+    points = apply_affine(template("T1w").affine, np.argwhere(inside > 0)[::200])
+    distance = np.linalg.norm(apply_affine(found.matrix, points) - apply_affine(planted, points), axis=1)
+    assert distance.mean() < 0.7
+    assert found.target == "T1w"
+    assert found.qc["t1w_brain_dice"] > 0.95
+    assert found.warnings == ()
+    assert set(found.tissues) == {"white_matter", "csf"}
+    values = {name: array(mean)[mask].mean() for name, mask in found.tissues.items()}
+    assert values["csf"] > values["white_matter"] + 100  # T1w contrast, inverted
+
+
+def test_a_run_that_does_not_meet_its_t1w_is_said(template_as_t1w: dict[str, Path], tmp_path: Path) -> None:
+    grid = standard_grid(4.0)
+    mean = resample(template("T1w"), grid)
+    part = np.zeros(grid.shape, bool)
+    part[20:28, 25:35, 20:28] = True
+    found = place(nib.Nifti1Image(array(mean) * part, grid.affine), part, template_as_t1w, tmp_path, seed=0)
+    assert any("overlap badly" in warning for warning in found.warnings)
+
+
+def processed_session(folder: Path, session: Session, earlier: Mapping[str, StepReport]) -> StepReport:
+    folder.mkdir(parents=True, exist_ok=True)
+    return bold.run(StepContext(session, Outputs(folder, session.subject), Settings(), earlier, folder))
+
+
+@pytest.fixture(scope="module")
+def session(example: Path) -> Session:
+    return find_sessions(Selection(example, participant_labels=("02",)))[0]
+
+
+@pytest.fixture(scope="module")
+def processed(tmp_path_factory: pytest.TempPathFactory, session: Session) -> StepReport:
     """A run of the example without its T1w: straight to standard space."""
-    folder = tmp_path_factory.mktemp("bold")
-    session = find_sessions(Selection(example, participant_labels=("02",)))[0]
-    return bold.run(StepContext(session, Outputs(folder, "02"), Settings(), {}, folder)), folder
+    return processed_session(tmp_path_factory.mktemp("bold"), session, {})
 
 
-def test_maps_in_standard_space_lie_on_the_brain(processed: tuple[StepReport, Path]) -> None:
-    from bids_stroke.preprocess.images import array
-    from bids_stroke.preprocess.registration import standard_grid, template
-    from bids_stroke.preprocess.transforms import resample
-
-    report, _ = processed
-    assert [path.name.split("_stat-")[1] for path in report.outputs["bold"]] == [
-        f"{name}_boldmap.nii.gz" for name in ("mean", "alff", "falff", "reho")
-    ]
+def test_maps_in_standard_space_lie_on_the_brain(processed: StepReport) -> None:
+    names = [path.name.split("_stat-")[1] for path in processed.outputs["bold"]]
+    assert names == [f"{name}_boldmap.nii.gz" for name in STATS]
+    assert all("_task-rest_space-MNI152NLin2009aSym_res-3_" in path.name for path in processed.outputs["bold"])
     brain = array(resample(template("mask"), standard_grid(3.0))) > 0.5
-    mean = nib.load(report.outputs["bold"][0]).get_fdata() > 0
-    assert mean.shape == brain.shape
-    assert 2 * (mean & brain).sum() / (mean.sum() + brain.sum()) > 0.85
-    assert any("No T1w" in warning for warning in report.warnings)
+    maps = [nib.load(path).get_fdata() for path in processed.outputs["bold"]]
+    inside = maps[0] > 0
+    assert 2 * (inside & brain).sum() / (inside.sum() + brain.sum()) > 0.9
+    assert all(data.shape == brain.shape and not data[~inside].any() for data in maps)
+    assert any("no T1w" in warning for warning in processed.warnings)
 
 
-def test_numbers_and_confounds_are_written(processed: tuple[StepReport, Path]) -> None:
-    report, _ = processed
-    assert report.qc["n_volumes_dropped"] == 2  # the simulator makes the first two brighter
-    assert 0 < report.qc["mean_framewise_displacement_mm"] < 1
-    table = pd.read_csv(report.files["confounds"], sep="\t", na_values="n/a")
-    assert len(table) == report.qc["n_volumes"]
-    sidecar = json.loads(report.files["bold"].with_name("sub-02_task-rest_desc-preproc_bold.json").read_text())
-    assert sidecar["RepetitionTime"] == 2.0
-    assert nib.load(report.files["bold"]).header.get_zooms()[3] == pytest.approx(2.0)
+def test_reho_is_high_where_the_simulator_put_a_network(processed: StepReport) -> None:
+    image = nib.load(processed.outputs["bold"][3])
+    reho = image.get_fdata()
+    posterior_cingulate, white_matter = (
+        tuple(np.round(apply_affine(np.linalg.inv(image.affine), point)).astype(int))
+        for point in ((0, -54, 28), (28, -10, 30))
+    )
+    assert reho[posterior_cingulate] > 3 * reho[white_matter]
 
 
-def real_context(real_data: Path, folder: Path, subject: str, task: str) -> StepContext:
-    selection = Selection(real_data / "bids_real_open", participant_labels=(subject,), task_labels=(task,))
-    session = replace(find_sessions(selection)[0], t1w=())
-    return StepContext(session, Outputs(folder, subject), Settings(), {}, folder)
+def test_series_numbers_and_confounds_are_written(processed: StepReport) -> None:
+    files, qc = processed.files, processed.qc
+    assert qc["n_volumes_dropped"] == 2  # the simulator makes the first two brighter
+    assert 0 < qc["mean_framewise_displacement_mm"] < 1
+    assert qc["degrees_of_freedom"] >= 6
+    table = pd.read_csv(files["confounds"], sep="\t", na_values="n/a")
+    assert len(table) == qc["n_volumes"] == 46
+    described = json.loads(files["confounds"].with_suffix(".json").read_text())
+    assert set(table) == set(described) - {"Sources"}
+    assert described["rot_x_power2"]["Units"] == "rad^2"
+    for role, stripped in (("bold", False), ("bold_standard", True)):
+        image = nib.load(files[role])
+        assert image.header.get_zooms()[3] == pytest.approx(TR)
+        assert image.shape[3] == 46
+        sidecar = json.loads(Path(str(files[role]).replace(".nii.gz", ".json")).read_text())
+        assert (sidecar["RepetitionTime"], sidecar["TaskName"]) == (TR, "rest")
+        assert sidecar["SkullStripped"] is stripped
+        assert sidecar["NumberOfVolumesDiscardedByUser"] == 2
+    mean = nib.load(processed.outputs["bold"][0]).get_fdata()
+    series = nib.load(files["bold_standard"]).get_fdata()
+    assert not series[mean == 0].any()
+    assert np.median(np.abs(series.mean(axis=3)[mean > 0] / mean[mean > 0] - 1)) < 0.02
+
+
+def test_motion_is_undone_in_standard_space_as_on_the_runs_own_grid(session: Session, tmp_path: Path) -> None:
+    image = load_image(session.bold[0].path, 4)
+    rng = np.random.default_rng(0)
+    still, volumes = array(image)[..., 10], []
+    for _ in range(24):
+        pose = np.eye(4)
+        pose[:3, :3] = Rotation.from_euler("xyz", rng.normal(0, 1, 3), degrees=True).as_matrix()
+        pose[:3, 3] = rng.normal(0, 1, 3)
+        volumes.append(realign(still, image.affine, pose, order=3) + rng.normal(0, 0.3, still.shape))
+    raw = np.stack(volumes, axis=-1).astype(np.float32)
+    path = tmp_path / "sub-02_task-rest_bold.nii.gz"
+    nib.Nifti1Image(raw, image.affine).to_filename(path)
+    report = processed_session(tmp_path, replace(session, bold=(replace(session.bold[0], path=path),)), {})
+    brain = nib.load(report.files["bold_mask"]).get_fdata() > 0
+    standard = nib.load(report.files["bold_standard"]).get_fdata()
+    parts = {
+        "raw": raw[brain],
+        "native": nib.load(report.files["bold"]).get_fdata()[brain],
+        "standard": standard[standard[..., 0] > 0],
+    }
+    spread = {name: np.median(part.std(axis=1) / part.mean(axis=1)) for name, part in parts.items()}
+    assert spread["native"] < 0.4 * spread["raw"]
+    assert spread["standard"] < 0.4 * spread["raw"]
+
+
+def test_two_runs_share_one_set_of_maps_and_the_same_input_gives_the_same_bytes(
+    processed: StepReport, session: Session, tmp_path: Path
+) -> None:
+    item = session.bold[0]
+    runs = tuple(replace(item, entities={**item.entities, "run": str(i)}) for i in (1, 2))
+    report = processed_session(tmp_path, replace(session, bold=runs), {})
+    assert report.qc["n_runs"] == 2
+    for one, two in zip(report.outputs["bold"], processed.outputs["bold"], strict=True):
+        assert one.name == two.name
+        assert one.read_bytes() == two.read_bytes()  # the mean of two equal runs
+    written = {path.name for path in (tmp_path / "sub-02" / "func").iterdir()}
+    assert {f"sub-02_task-rest_run-{i}_desc-confounds_timeseries.tsv" for i in (1, 2)} <= written
 
 
 @pytest.mark.real
 def test_a_real_run(real_data: Path, tmp_path: Path) -> None:
-    report = bold.run(real_context(real_data, tmp_path, "02", "oneback"))
-    values = nib.load(report.outputs["bold"][3]).get_fdata()
-    assert 0.05 < np.median(values[values > 0]) < 0.9
-    assert report.qc["mean_framewise_displacement_mm"] < 2
+    selection = Selection(real_data / "bids_real_open", participant_labels=("02",), task_labels=("oneback",))
+    report = processed_session(tmp_path, find_sessions(selection)[0], {})
+    reho = nib.load(report.outputs["bold"][3]).get_fdata()
+    assert 0.1 < np.median(reho[reho > 0]) < 0.6
+    assert report.qc["mean_framewise_displacement_mm"] < 0.3
+    assert 1100 < report.qc["brain_volume_ml"] < 1700
+    assert report.qc["degrees_of_freedom"] > 20
 
 
 @pytest.mark.real
-def test_a_real_run_that_is_too_short(real_data: Path, tmp_path: Path) -> None:
-    with pytest.raises(MissingModalityError, match="has 20 volumes in steady state; 34 are needed"):
-        bold.run(real_context(real_data, tmp_path, "01", "fa"))
+def test_a_real_run_of_20_volumes_is_cleaned_of_less(real_data: Path, tmp_path: Path) -> None:
+    selection = Selection(real_data / "bids_real_open", participant_labels=("01",), task_labels=("fa",))
+    report = processed_session(tmp_path, replace(find_sessions(selection)[0], t1w=()), {})
+    assert any("too short for a band-pass (20 volumes, 20 s)" in warning for warning in report.warnings)
+    assert report.qc["n_volumes"] == 20

@@ -1,75 +1,100 @@
-"""Maps of resting-state BOLD: amplitude of low-frequency fluctuations and regional homogeneity."""
+"""Maps of a resting-state run: amplitude of its slow fluctuations (ALFF, fALFF) and regional homogeneity (ReHo)."""
 
 from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import correlate1d
 from scipy.stats import rankdata
 
-Volume = npt.NDArray[np.float32]
+from bids_stroke.errors import MissingModalityError
+
+Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
+FEWEST_NEIGHBOURS = 7
+"""Voxels of the 3x3x3 cube that must be in the brain, the centre included; Kendall's W of one series is always 1."""
 
-def alff(series: npt.NDArray[np.float64], tr: float, band: tuple[float, float]) -> tuple[Volume, Volume]:
-    """Amplitude of low-frequency fluctuations and its fraction of the whole spectrum.
+
+def amplitudes(signals: Array, repetition_time: float, band: tuple[float, float]) -> tuple[Array, Array]:
+    """ALFF and fALFF.
 
     Parameters
     ----------
-    series : (t, voxels) float64
-        Detrended, not band-passed.
-    tr : float
+    signals : (t, voxels) float64
+        Detrended and without confounds, but not band-passed.
+    repetition_time : float
         Seconds.
-    band : tuple of float
-        Low and high edge (Hz), both included.
+    band : (float, float)
+        Lowest and highest frequency, Hz, both included.
 
     Returns
     -------
-    alff, falff : (voxels,) float32
-        Mean amplitude of the Fourier components within the band (units of the series), and their share of the sum
-        over all frequencies above zero (Zang et al. 2007; Zou et al. 2008).
+    alff : (voxels,)
+        Mean amplitude of the frequencies in the band, in the units of ``signals``. A sine wave of amplitude A at one of
+        the run's k frequencies in the band gives A / k.
+    falff : (voxels,)
+        Sum of the amplitudes in the band as a share of those of all frequencies but zero; 0 where there is no signal.
+
+    Raises
+    ------
+    MissingModalityError
+        No frequency of the run lies in the band (``run-too-short``).
+
+    Notes
+    -----
+    Zang et al. 2007, "Altered baseline brain activity in children with ADHD revealed by resting-state functional MRI";
+    Zou et al. 2008, "An improved approach to detection of amplitude of low-frequency fluctuation (ALFF)".
     """
-    n = len(series)
-    amplitude = 2 * np.abs(np.fft.rfft(series, axis=0)) / n
-    frequency = np.fft.rfftfreq(n, tr)
-    inside = (frequency >= band[0]) & (frequency <= band[1])
-    low = amplitude[inside]
-    whole = amplitude[1:].sum(axis=0)
-    fraction = np.divide(low.sum(axis=0), whole, out=np.zeros_like(whole), where=whole > 0)
-    return low.mean(axis=0).astype(np.float32), fraction.astype(np.float32)
+    n_volumes = len(signals)
+    frequencies = np.fft.rfftfreq(n_volumes, repetition_time)
+    inside = (frequencies >= band[0] - 1e-9) & (frequencies <= band[1] + 1e-9) & (frequencies > 0)
+    if not inside.any():
+        message = f"No frequency of a run of {n_volumes * repetition_time:.0f} s lies from {band[0]} to {band[1]} Hz."
+        remedy = "Check RepetitionTime and the settings bold.high_pass and bold.low_pass."
+        raise MissingModalityError(message, remedy, "run-too-short")
+    spectrum = np.abs(np.fft.rfft(signals, axis=0)) * (2.0 / n_volumes)
+    slow = spectrum[inside]
+    total = spectrum[1:].sum(axis=0)
+    share = np.divide(slow.sum(axis=0), total, out=np.zeros_like(total), where=total > 0)
+    return slow.mean(axis=0), share
 
 
-def reho(series: npt.NDArray[np.floating], mask: Mask) -> Volume:
-    """Regional homogeneity: Kendall's W of each voxel with its 26 neighbours within the mask.
+def regional_homogeneity(signals: Array, mask: Mask) -> Array:
+    """Kendall's W of each voxel's series and those of its 26 neighbours, as far as they are in the mask.
 
     Parameters
     ----------
-    series : (x, y, z, t)
-        Cleaned.
+    signals : (t, voxels) float64
+        Cleaned series of the mask's voxels, in the order of ``series[mask]``.
     mask : (x, y, z) bool
-        Brain.
+        The brain.
 
     Returns
     -------
-    (x, y, z) float32
-        0-1; 0 outside the mask and where fewer than 13 of 26 neighbours are in it (Zang et al. 2004).
+    (voxels,) float64
+        0 to 1; 0 where fewer than 7 voxels of the cube are in the mask. Under the null the mean is 1 / (number of
+        voxels), so values at the edge of the brain are somewhat higher.
+
+    Notes
+    -----
+    Zang et al. 2004, "Regional homogeneity approach to fMRI data analysis". Ties get their mean rank, without the
+    correction for them: series of floating-point numbers hardly have any.
     """
-    n = series.shape[-1]
-    ranks = np.zeros(series.shape, dtype=np.float32)
-    ranks[mask] = rankdata(series[mask], axis=-1)
-    sums = np.zeros(series.shape, dtype=np.float32)
-    count = np.zeros(mask.shape, dtype=np.float32)
-    padded = np.pad(ranks, ((1, 1), (1, 1), (1, 1), (0, 0)))
-    inside = np.pad(mask.astype(np.float32), 1)
-    x, y, z = mask.shape
-    for i in range(3):
-        for j in range(3):
-            for k in range(3):
-                sums += padded[i : i + x, j : j + y, k : k + z]
-                count += inside[i : i + x, j : j + y, k : k + z]
-    usable = mask & (count >= 14)
-    total = sums[usable].astype(np.float64)
-    members = count[usable].astype(np.float64)
-    spread = ((total - total.mean(axis=1, keepdims=True)) ** 2).sum(axis=1)
-    result = np.zeros(mask.shape, dtype=np.float32)
-    result[usable] = 12 * spread / (members**2 * (n**3 - n))
-    return result
+    n_volumes = len(signals)
+    squares = np.zeros(mask.shape, np.float64)
+    # ranks are centred, so that their sum over the cube is the deviation from its mean
+    ranks = (rankdata(signals, axis=0) - (n_volumes + 1) / 2).astype(np.float32)
+    volume = np.zeros(mask.shape, np.float32)
+    for rank in ranks:
+        volume[mask] = rank
+        squares += _cube_sum(volume).astype(np.float64) ** 2
+    count = np.round(_cube_sum(mask.astype(np.float32)))[mask]
+    coefficient = 12.0 * squares[mask] / (count.astype(np.float64) ** 2 * (n_volumes**3 - n_volumes))
+    return np.where(count >= FEWEST_NEIGHBOURS, np.minimum(coefficient, 1.0), 0.0)
+
+
+def _cube_sum(volume: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    for axis in range(3):
+        volume = correlate1d(volume, [1.0, 1.0, 1.0], axis=axis, mode="constant")
+    return volume

@@ -1,105 +1,190 @@
-"""Head motion of a series: rigid alignment of each volume by Gauss-Newton, inverse compositional."""
+"""Rigid head motion of an image series of one contrast: estimate it, describe it, undo it."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine
-from scipy.ndimage import affine_transform, gaussian_filter, map_coordinates
+from scipy.ndimage import affine_transform, binary_dilation, gaussian_filter, map_coordinates, spline_filter
 from scipy.spatial.transform import Rotation
 
 Array = npt.NDArray[np.float64]
-Volume = npt.NDArray[np.float32]
+Series = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
 
-ITERATIONS = 30
-TOLERANCE_MM = 1e-3
-POINTS = 40_000
 HEAD_RADIUS_MM = 50.0
-"""Radius on which rotations are counted as displacements (Power et al. 2012)."""
+"""Radius of the sphere on which rotations count as displacements (Power et al. 2012)."""
+_MARGIN = 3
 
 
-def estimate_motion(series: Volume, affine: Array, mask: npt.NDArray[np.bool_], smoothing_mm: float = 4.0) -> Array:
-    """Pose of the head in each volume relative to the mean of the aligned series.
+@dataclass(frozen=True)
+class _Level:
+    """How closely one pass over the series looks."""
+
+    smoothing_mm: float
+    """Standard deviation; at least 0.6 voxels are taken."""
+    order: int
+    """Of the interpolation."""
+    max_points: int
+    enough_mm: float
+    """The steps end when one is smaller."""
+
+
+_COARSE = _Level(5.0, 1, 8_000, 0.02)
+_FINE = _Level(2.5, 3, 20_000, 0.002)
+_STEPS = 30
+
+
+@dataclass(frozen=True, eq=False)
+class _Reference:
+    """A volume to align to, prepared for Gauss-Newton steps."""
+
+    points: Array
+    """(n, 3) world coordinates, mm."""
+    centre: Array
+    inverse: Array
+    """(8, n) pseudo-inverse of the changes with rotation (3, rad), shift (3, mm), intensity scale and offset."""
+
+
+def estimate_motion(series: Series, affine: Array, mask: Mask) -> Array:
+    """Pose of the head in each volume.
 
     Parameters
     ----------
     series : (x, y, z, t) float32
-        Motion within a few voxels.
+        Volumes of one contrast.
     affine : (4, 4)
-        Voxel to world (mm).
+        Voxel -> world (mm).
     mask : (x, y, z) bool
-        Where the head is compared.
-    smoothing_mm : float
-        Full width at half maximum of the smoothing before the comparison.
+        The head or brain, roughly.
 
     Returns
     -------
     (t, 4, 4) float64
-        World matrices: reference world coordinates -> coordinates in the volume.
+        World matrices: reference -> volume. The reference is the mean of the aligned volumes, in the pose of the
+        middle volume.
 
     Notes
     -----
-    Baker and Matthews 2004, "Lucas-Kanade 20 years on", for the inverse compositional update; a global intensity
-    factor is fitted with the six motion parameters. Two passes: to the middle volume, then to the aligned mean.
+    Inverse compositional Gauss-Newton steps (Baker and Matthews 2004, "Lucas-Kanade 20 years on") with scale and offset
+    of the intensities: smoothed to the middle volume, each from its neighbour's pose, then finer to the mean.
     """
-    sigma = smoothing_mm / 2.3548 / np.linalg.norm(affine[:3, :3], axis=0)
-    smooth = [gaussian_filter(series[..., t], sigma) for t in range(series.shape[-1])]
-    motions = _align_all(smooth, smooth[len(smooth) // 2], affine, mask, np.tile(np.eye(4), (len(smooth), 1, 1)))
-    mean = np.mean([resample_rigid(v, affine, m) for v, m in zip(smooth, motions, strict=True)], axis=0)
-    return _align_all(smooth, mean, affine, mask, motions)
+    box = _bounding_box(mask)
+    near = binary_dilation(mask[box], iterations=2)
+    small = np.ascontiguousarray(np.moveaxis(series[box], -1, 0))
+    local: Array = affine.astype(np.float64)
+    local[:3, 3] = apply_affine(affine, [part.start for part in box])
+    middle = len(small) // 2
+    motions = np.tile(np.eye(4), (len(small), 1, 1))
+    reference = _prepare(small[middle], local, near, _COARSE)
+    for order in (range(middle + 1, len(small)), range(middle - 1, -1, -1)):
+        last = motions[middle]
+        for index in order:
+            motions[index] = last = _align(small[index], local, reference, _COARSE, last)
+    aligned = [realign(volume, local, motion) for volume, motion in zip(small, motions, strict=True)]
+    mean = np.asarray(np.mean(aligned, axis=0))
+    reference = _prepare(mean, local, near, _FINE)
+    fine = [_align(volume, local, reference, _FINE, start) for volume, start in zip(small, motions, strict=True)]
+    return np.array(fine)
 
 
-def resample_rigid(volume: Volume, affine: Array, motion: Array, order: int = 1) -> Volume:
-    """The volume as it would look in the reference's pose, on its own grid."""
-    matrix = np.linalg.inv(affine) @ motion @ affine
-    moved = affine_transform(volume, matrix[:3, :3], matrix[:3, 3], order=order, mode="nearest", output=np.float32)
+def realign(volume: Series, affine: Array, motion: Array, order: int = 1) -> Series:
+    """A volume in the reference's pose, on its own grid; beyond the edge the nearest voxel is repeated.
+
+    Parameters
+    ----------
+    volume : (x, y, z) float32
+        As measured.
+    affine : (4, 4)
+        Voxel -> world (mm).
+    motion : (4, 4)
+        World of the reference -> world of the volume.
+    order : int
+        Of the spline.
+    """
+    voxel = np.linalg.inv(affine) @ motion @ affine
+    if np.allclose(voxel, np.eye(4), atol=1e-9):
+        return volume
+    moved = affine_transform(volume, voxel[:3, :3], voxel[:3, 3], order=order, mode="nearest", output=np.float32)
     return np.asarray(moved, dtype=np.float32)
 
 
-def _align_all(
-    volumes: list[Volume], reference: Volume, affine: Array, mask: npt.NDArray[np.bool_], start: Array
-) -> Array:
-    voxels = np.argwhere(mask)
-    voxels = voxels[:: max(1, len(voxels) // POINTS)]
-    points = apply_affine(affine, voxels)
-    centre = points.mean(axis=0)
-    values = reference[tuple(voxels.T)].astype(np.float64)
-    slopes: list[Array] = list(np.gradient(reference.astype(np.float64)))
-    gradient = np.stack([slope[tuple(voxels.T)] for slope in slopes], axis=1)
-    gradient = gradient @ np.linalg.inv(affine[:3, :3])
-    jacobian = np.hstack([np.cross(points - centre, gradient), gradient, values[:, None]])
-    solve = np.linalg.pinv(jacobian.T @ jacobian) @ jacobian.T
-    to_voxel = np.linalg.inv(affine)
-    found = []
-    for volume, motion in zip(volumes, start, strict=True):
-        for _ in range(ITERATIONS):
-            where = apply_affine(to_voxel @ motion, points)
-            sampled = map_coordinates(volume, where.T, order=1, mode="nearest", output=np.float64)
-            sampled *= (sampled @ values) / (sampled @ sampled)
-            step = solve @ (sampled - values)
-            motion = motion @ np.linalg.inv(_small(step[:6], centre))
-            if np.abs(step[3:6]).max() + HEAD_RADIUS_MM * np.abs(step[:3]).max() < TOLERANCE_MM:
-                break
-        found.append(motion)
-    return np.array(found)
-
-
-def _small(parameters: Array, centre: Array) -> Array:
-    """Rigid world matrix from a rotation vector (radians, about ``centre``) and a shift (mm)."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_rotvec(parameters[:3]).as_matrix()
-    matrix[:3, 3] = centre + parameters[3:6] - matrix[:3, :3] @ centre
-    return matrix
+def realign_series(series: Series, affine: Array, motions: Array) -> Series:
+    """All volumes (x, y, z, t) in the reference's pose: one cubic interpolation, negative overshoot set to 0."""
+    moved = np.empty_like(series)
+    for index, motion in enumerate(motions):
+        moved[..., index] = np.maximum(realign(series[..., index], affine, motion, order=3), 0.0)
+    return moved
 
 
 def motion_parameters(motions: Array, centre: Array) -> Array:
-    """Translations (mm, of ``centre``) and rotations (radians, xyz Euler angles) of each pose: (t, 6)."""
-    shift = np.einsum("tij,j->ti", motions[:, :3, :3], centre) + motions[:, :3, 3] - centre
+    """Shifts of ``centre`` (mm) and rotations about x, y, z (radians): (t, 6)."""
+    shifts = np.einsum("tij,j->ti", motions[:, :3, :3], centre) + motions[:, :3, 3] - centre
     angles = Rotation.from_matrix(motions[:, :3, :3]).as_euler("xyz")
-    return np.hstack([shift, angles])
+    return np.hstack([shifts, angles])
 
 
 def framewise_displacement(parameters: Array) -> Array:
-    """Sum of absolute changes, rotations on a 50 mm sphere (mm); NaN for the first volume (Power et al. 2012)."""
-    change = np.abs(np.diff(parameters, axis=0)) * ([1.0] * 3 + [HEAD_RADIUS_MM] * 3)
-    return np.concatenate([[np.nan], change.sum(axis=1)])
+    """Sum of the absolute changes of the six parameters, rotations on a sphere of 50 mm; (t,) mm, the first NaN.
+
+    Notes
+    -----
+    Power et al. 2012, "Spurious but systematic correlations in functional connectivity MRI networks arise from
+    subject motion".
+    """
+    steps = np.abs(np.diff(parameters, axis=0)) * ([1.0] * 3 + [HEAD_RADIUS_MM] * 3)
+    return np.concatenate([[np.nan], steps.sum(axis=1)])
+
+
+def _bounding_box(mask: Mask) -> tuple[slice, ...]:
+    found = np.argwhere(mask)
+    low, high = found.min(axis=0) - _MARGIN, found.max(axis=0) + _MARGIN + 1
+    return tuple(slice(max(int(a), 0), min(int(b), n)) for a, b, n in zip(low, high, mask.shape, strict=True))
+
+
+def _smooth(volume: Series, affine: Array, level: _Level) -> Series:
+    sigma = np.maximum(level.smoothing_mm / np.linalg.norm(affine[:3, :3], axis=0), 0.6)
+    return np.asarray(gaussian_filter(volume, sigma, mode="nearest", truncate=3.0), dtype=np.float32)
+
+
+def _prepare(volume: Series, affine: Array, near: Mask, level: _Level) -> _Reference:
+    smooth = _smooth(volume, affine, level).astype(np.float64)
+    voxels = np.argwhere(near)
+    voxels = voxels[:: len(voxels) // level.max_points + 1]
+    points = apply_affine(affine, voxels)
+    centre = points.mean(axis=0)
+    at = tuple(voxels.T)
+    gradient: list[Array] = list(np.gradient(smooth))
+    slopes = np.stack([part[at] for part in gradient], axis=1) @ np.linalg.inv(affine[:3, :3])
+    turns = np.cross(points - centre, slopes)
+    columns = np.column_stack([turns, slopes, smooth[at], np.ones(len(points))])
+    return _Reference(points, centre, np.linalg.pinv(columns))
+
+
+def _align(volume: Series, affine: Array, reference: _Reference, level: _Level, start: Array) -> Array:
+    """World matrix (4, 4), reference -> volume; ``start`` where the two have nothing in common."""
+    smooth = _smooth(volume, affine, level)
+    values = spline_filter(smooth, level.order, mode="nearest") if level.order > 1 else smooth
+    to_voxel = np.linalg.inv(affine)
+    motion = start
+    for _ in range(_STEPS):
+        where = apply_affine(to_voxel @ motion, reference.points).T
+        sampled = map_coordinates(values, where, order=level.order, mode="nearest", prefilter=False)
+        found: Array = reference.inverse @ np.asarray(sampled, dtype=np.float64)
+        if found[6] <= 0:
+            return start
+        step = found[:6] / found[6]
+        motion = motion @ np.linalg.inv(_rigid(step, reference.centre))
+        if np.abs(step[3:]).max() + HEAD_RADIUS_MM * np.abs(step[:3]).max() < level.enough_mm:
+            break
+    return motion
+
+
+def _rigid(step: Array, centre: Array) -> Array:
+    """Rotation vector about ``centre`` (radians) and shift (mm) -> world matrix (4, 4)."""
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.from_rotvec(step[:3]).as_matrix()
+    matrix[:3, 3] = centre - matrix[:3, :3] @ centre + step[3:]
+    return matrix

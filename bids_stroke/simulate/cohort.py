@@ -135,7 +135,8 @@ def _write_dataset(
             progress(f"sub-{person.subject}")
     # Last: mne-bids writes its own participants.tsv, README and dataset_description.json with every recording.
     _write_tables(out, people, visits)
-    name = "Synthetic stroke cohort"
+    # the name tells cohorts apart: with the label it identifies a person to a model's list of training participants
+    name = f"Synthetic stroke cohort: {command.removeprefix('bids_stroke_tools simulate OUT ')}"
     write_json(out / "dataset_description.json", description.dataset_description(name))
     write_text(out / "README", description.readme(name, command))
     if any("lesion" in visit.modalities for person in visits.values() for visit in person):
