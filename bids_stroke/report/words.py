@@ -52,6 +52,13 @@ REASON = {
     "recording-too-short": "the recording is shorter than one window",
     "no-brain-found": "no brain was found in the T1-weighted image",
     "empty-lesion-mask": "the lesion mask is empty",
+    "run-too-short": "the BOLD scan is too short for its frequencies",
+    "not-registered": "the image could not be brought into the standard space",
+    "no-head": "no head was found in the image",
+    "no-good-window": "no window of the recording was free of artefacts",
+    "no-usable-channel": "no channel of the recording could be used",
+    "channels-missing": "the recording lacks channels that the model needs",
+    "no-t1w-registration": "there is no T1-weighted image to bring it into the standard space",
 }
 SCORES = {"fma_le": ("lower-limb Fugl-Meyer score (FMA-LE)", 0.0, 34.0)}
 """Outcome column -> name and ends of its scale."""
@@ -76,6 +83,9 @@ _SPELLED = {
 _UNITS = {"ml": "ml", "mm": "mm", "hz": "Hz", "db": "dB", "s": "s", "seconds": "s", "percent": "%", "uv": "µV"}
 
 
+_COMPOUND = {"_s_mm2": "s/mm²", "_mm2_s": "mm²/s"}
+
+
 def reason_in_words(reason: str) -> str:
     """``no-dwi`` -> "there is no diffusion scan"; sentences stay as they are."""
     return REASON.get(reason, reason if " " in reason else reason.replace("-", " "))
@@ -83,6 +93,9 @@ def reason_in_words(reason: str) -> str:
 
 def quantity_in_words(name: str) -> str:
     """``brain_volume_ml`` -> "brain volume (ml)"."""
+    for ending, compound in _COMPOUND.items():
+        if name.endswith(ending):
+            return f"{quantity_in_words(name.removesuffix(ending))} ({compound})"
     parts = name.split("_")
     unit = _UNITS.get(parts[-1].lower()) if len(parts) > 1 else None
     spelled = " ".join(_SPELLED.get(part, part) for part in (parts[:-1] if unit else parts))
