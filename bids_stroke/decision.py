@@ -108,9 +108,15 @@ class Calibration:
         return float(expit(centre - half)), float(expit(centre + half))
 
     def decide(self, probability: float) -> str:
-        """``poor`` or ``good`` where the conformal set holds only that class, else ``abstain``."""
+        """``poor`` or ``good`` where the conformal set holds only that class, else ``abstain``.
+
+        A set that contradicts the probability (only "good" at 53 % poor, which class-conditional sets can give) is
+        widened to both classes: nobody should read that, and a wider set keeps its coverage.
+        """
         poor = 1 - probability <= self.quantiles[0]
         good = probability <= self.quantiles[1]
-        if poor == good:
-            return "abstain"
-        return "poor" if poor else "good"
+        if poor and not good and probability > 0.5:
+            return "poor"
+        if good and not poor and probability < 0.5:
+            return "good"
+        return "abstain"

@@ -238,6 +238,7 @@ def test_interval_of_one_member_is_its_disagreement_on_the_logit_scale() -> None
     [
         (0.9, (0.6, 0.6), "poor"), (0.1, (0.6, 0.6), "good"),
         (0.5, (0.6, 0.6), "abstain"), (0.5, (0.4, 0.4), "abstain"), (0.99, (1.0, 1.0), "abstain"),
+        (0.53, (0.4, 0.6), "abstain"), (0.47, (0.6, 0.4), "abstain"),
     ],
 )  # fmt: skip
 def test_decision_follows_the_conformal_set(probability: float, quantiles: tuple[float, float], decision: str) -> None:
