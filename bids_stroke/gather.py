@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from bids_stroke import manifest
 from bids_stroke.derivatives import write_table
 from bids_stroke.errors import InputError
 from bids_stroke.plan import merge_features
+from bids_stroke.predictions import read_prediction
 from bids_stroke.preprocess import STEPS
-from bids_stroke.records import Labelled, MemberPrediction, Prediction, Session, StepReport, UnitFeatures, UnitStatus
+from bids_stroke.records import Labelled, Prediction, Session, StepReport, UnitFeatures, UnitStatus
 from bids_stroke.tables import check_outcome_column, unit_outcome
 
 if TYPE_CHECKING:
@@ -70,38 +71,6 @@ def labelled_cohort(run: Run, sessions: Sequence[Session], dataset_name: str) ->
             "no-features",
         )
     return cohort
-
-
-def read_prediction(path: Path) -> Prediction:
-    """A prediction from its JSON file.
-
-    Raises
-    ------
-    InputError
-        The file is not such a file.
-    """
-    try:
-        content = json.loads(path.read_text())
-        low, high = content["probability_poor_interval"]
-        return Prediction(
-            probability_poor=content["probability_poor"],
-            probability_poor_interval=(low, high),
-            prediction=content["prediction"],
-            predicted_score=content["predicted_score"],
-            members={name: _member(member) for name, member in content["members"].items()},
-            missing=content["missing"],
-            model=content["model"],
-            in_training_set=content["in_training_set"],
-            warnings=tuple(content["warnings"]),
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{path} is no prediction of bids_stroke: {error}.", "Run the participant level again."
-        ) from error
-
-
-def _member(content: dict[str, Any]) -> MemberPrediction:
-    return MemberPrediction(**{field.name: content[field.name] for field in fields(MemberPrediction)})
 
 
 def read_predictions(root: Path, sessions: Sequence[Session]) -> dict[str, Prediction]:

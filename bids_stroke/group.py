@@ -11,6 +11,7 @@ from bids_stroke.derivatives import write_json, write_table
 from bids_stroke.errors import InputError, UsageError
 from bids_stroke.gather import read_predictions
 from bids_stroke.model_files import CHECKSUMS, bundle_digest
+from bids_stroke.predictions import prediction_row
 from bids_stroke.records import Prediction, Session
 from bids_stroke.settings import Outcome
 from bids_stroke.tables import unit_outcome
@@ -39,23 +40,15 @@ def prediction_table(run: Run, sessions: Sequence[Session], outcome: Outcome) ->
         if prediction is None:
             continue
         score = unit_outcome(run.selection.bids_dir, outcome.column, session.subject, session.session)
-        low, high = prediction.probability_poor_interval
-        row: dict[str, Any] = {
+        row = {
             "participant_id": f"sub-{session.subject}",
             "session_id": f"ses-{session.session}" if session.session else None,
             "score": score,
             "poor": None if score is None else float(outcome.is_poor(score)),
-            "probability_poor": prediction.probability_poor,
-            "probability_poor_low": low,
-            "probability_poor_high": high,
-            "prediction": prediction.prediction,
-            "predicted_score": prediction.predicted_score,
-            "in_training_set": prediction.in_training_set,
             "excluded": None,
             "missing": " ".join(sorted(prediction.missing)) or None,
-            "demonstration": prediction.model["demonstration"],
         }
-        row |= {f"p_{member}": value.probability for member, value in prediction.members.items()}
+        row |= prediction_row(prediction)
         rows.append(_out_of_fold(run, row, prediction, name) if prediction.in_training_set else row)
     if not rows:
         raise InputError(

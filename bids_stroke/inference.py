@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import nn
@@ -25,12 +24,6 @@ from bids_stroke.records import MemberPrediction, Prediction, UnitFeatures
 
 CHUNK = 16
 """Samples that go through a network at once."""
-COUNTED = {"bold": "n_slices", "eegemg": "n_windows"}
-"""How the samples of a modality are called in the prediction's JSON."""
-INTERVAL_METHOD = (
-    "90 %, normal on the logit scale: sampling error of the calibration (fitted on out-of-fold predictions) plus "
-    "the members' typical disagreement over the members present"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -213,42 +206,3 @@ def _takes_covariates(entry: BundleMember) -> bool:
 
 def _unit_name(unit: UnitFeatures) -> str:
     return unit.participant_id + (f"_ses-{unit.session}" if unit.session else "")
-
-
-def prediction_json(prediction: Prediction) -> dict[str, Any]:
-    """The content of ``_prediction.json`` (DESIGN section 3)."""
-    members: dict[str, Any] = {}
-    for name, member in prediction.members.items():
-        members[name] = asdict(member)
-        if member.modality in COUNTED:
-            members[name][COUNTED[member.modality]] = member.n_samples
-    return {
-        "ResearchUseOnly": "Not a medical device; not for decisions about patients.",
-        "probability_poor": prediction.probability_poor,
-        "probability_poor_interval": list(prediction.probability_poor_interval),
-        "probability_poor_interval_method": INTERVAL_METHOD,
-        "prediction": prediction.prediction,
-        "predicted_score": prediction.predicted_score,
-        "members": members,
-        "missing": dict(prediction.missing),
-        "model": dict(prediction.model),
-        "in_training_set": prediction.in_training_set,
-        "warnings": list(prediction.warnings),
-    }
-
-
-def prediction_row(prediction: Prediction) -> pd.DataFrame:
-    """The prediction as a table of one row: the numbers, and each member's probability as ``p_<member>``."""
-    low, high = prediction.probability_poor_interval
-    row: dict[str, Any] = {
-        "probability_poor": prediction.probability_poor,
-        "probability_poor_low": low,
-        "probability_poor_high": high,
-        "prediction": prediction.prediction,
-        "predicted_score": prediction.predicted_score,
-        "in_training_set": prediction.in_training_set,
-        "model": prediction.model["name"],
-        "demonstration": prediction.model["demonstration"],
-    }
-    row |= {f"p_{name}": member.probability for name, member in prediction.members.items()}
-    return pd.DataFrame([row])

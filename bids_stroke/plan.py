@@ -68,13 +68,14 @@ class Stage:
 def plan_unit(task: UnitTask) -> list[Stage]:
     """Stages of a unit in the order in which they run."""
     stages: dict[str, Stage] = {}
+    seed = str(task.settings.seed)
     for step in needed_steps(task.session, task.settings):
         before = [stages[name] for name in step.after if name in stages]
         files = step.files(task.session)
         section = getattr(task.settings, step.settings or step.name).digest()
         metadata = [json.dumps([item.path.name, dict(item.metadata)], sort_keys=True, default=str) for item in files]
         key = manifest.digest(
-            step.name, section, manifest.code_digest("preprocess"), *metadata, *(s.key for s in before)
+            step.name, section, seed, manifest.code_digest("preprocess"), *metadata, *(s.key for s in before)
         )
         own = {path for item in files for path in input_paths(item)} | {path for s in before for path in s.inputs}
         stages[step.name] = Stage(step.name, key, tuple(sorted(own)), step)
@@ -88,7 +89,7 @@ def plan_unit(task: UnitTask) -> list[Stage]:
 
 def _prediction_key(task: UnitTask, model: Model, keys: Sequence[str]) -> str:
     code = manifest.code_digest("features.py", "recordings.py", "covariates.py", "decision.py", "compute.py",
-                                "inference.py", "bundle.py", "networks")  # fmt: skip
+                                "inference.py", "predictions.py", "bundle.py", "networks")  # fmt: skip
     known = json.dumps(dict(task.session.covariates), sort_keys=True)
     choices = [str(task.settings.outcome), task.settings.precision, ",".join(sorted(task.settings.modalities))]
     return manifest.digest("prediction", code, model.sha256, task.dataset, known, *choices, *keys)

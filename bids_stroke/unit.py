@@ -18,6 +18,7 @@ from bids_stroke import manifest
 from bids_stroke.derivatives import Outputs, tsv_text
 from bids_stroke.errors import BidsStrokeError, DataError, MissingModalityError
 from bids_stroke.plan import Model, Stage, UnitTask, merge_features, missing_inputs, plan_unit
+from bids_stroke.predictions import prediction_json, prediction_row
 from bids_stroke.preprocess.step import Step, StepContext
 from bids_stroke.records import Session, StepReport, UnitFeatures, UnitStatus
 
@@ -125,6 +126,8 @@ def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], ou
     DataError
         The unit has no modality at all, or none that a member of the ensemble takes.
     """
+    import pandas as pd
+
     from bids_stroke import inference
     from bids_stroke.bundle import load_bundle
 
@@ -136,11 +139,11 @@ def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], ou
     bundle = load_bundle(model.path)
     prediction = inference.predict(bundle, unit, device=task.device, precision=task.settings.precision)
     path = prediction_path(task)
-    content = inference.prediction_json(prediction) | {
+    content = prediction_json(prediction) | {
         "Sources": outputs.sources(item for paths in features.values() for item in paths)
     }
     outputs.save(path, lambda temporary: temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n"))
-    row = inference.prediction_row(prediction)
+    row = pd.DataFrame([prediction_row(prediction)])
     outputs.save(path.with_suffix(".tsv"), lambda temporary: temporary.write_text(tsv_text(row)))
     return StepReport(files={"prediction": path}, warnings=prediction.warnings)
 

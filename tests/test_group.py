@@ -10,10 +10,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bids_stroke import bundle, gather, group, inference, manifest
+from bids_stroke import bundle, gather, group, manifest
 from bids_stroke.dataset import Selection, find_sessions
 from bids_stroke.errors import InputError, UsageError
 from bids_stroke.evaluate import evaluate
+from bids_stroke.predictions import prediction_json
 from bids_stroke.records import MemberPrediction, Prediction, StepReport
 from bids_stroke.run import Run
 from bids_stroke.settings import Execution, Outcome, Settings
@@ -41,7 +42,7 @@ def predict(run: Run, label: str, **changes: object) -> Prediction:
     prediction = replace(prediction, **changes)
     path = run.output_dir / f"sub-{label}" / f"sub-{label}_desc-fmale_prediction.json"
     path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(inference.prediction_json(prediction)))
+    path.write_text(json.dumps(prediction_json(prediction)))
     report = StepReport(files={"prediction": path})
     done = manifest.make_manifest(run.output_dir, "key", [], [], report)
     manifest.write_manifest(manifest.manifest_path(run.output_dir, f"sub-{label}", "prediction"), run.output_dir, done)

@@ -14,7 +14,8 @@ from bids_stroke.compute import resolve_device
 from bids_stroke.decision import Calibration, clipped_logit, fuse, renormalise
 from bids_stroke.errors import DataError, ModelError, UsageError
 from bids_stroke.features import read_samples
-from bids_stroke.inference import predict, predict_members, prediction_json, prediction_row, restore_network
+from bids_stroke.inference import predict, predict_members, restore_network
+from bids_stroke.predictions import prediction_json, prediction_row
 from bids_stroke.records import Member, UnitFeatures
 from tests.units import LSTM, VOLUME, blob, rhythm, tiny_contents, write_recording, write_volume
 
@@ -169,9 +170,9 @@ def test_json_has_the_shape_of_the_contract(bundle: Bundle, unit: UnitFeatures) 
 def test_row_holds_the_numbers(bundle: Bundle, unit: UnitFeatures) -> None:
     prediction = predict(bundle, unit, "cpu")
     row = prediction_row(prediction)
-    assert len(row) == 1
-    assert row["probability_poor"][0] == prediction.probability_poor
-    assert row["p_b"][0] == prediction.members["b"].probability
+    assert row["probability_poor"] == prediction.probability_poor
+    assert row["probability_poor_low"] < row["probability_poor"] < row["probability_poor_high"]
+    assert row["p_b"] == prediction.members["b"].probability
 
 
 def test_changed_bundle_is_not_served_from_memory(tmp_path: Path, unit: UnitFeatures) -> None:

@@ -79,6 +79,10 @@ def test_a_stage_depends_on_its_own_settings_and_on_what_it_builds_on(task: Unit
     assert changed(task, anat) == {"anat", "lesion", "dwi", "bold", "prediction", "figures"}
 
 
+def test_the_seed_changes_everything(task: UnitTask) -> None:
+    assert changed(task, replace(task, settings=Settings(seed=1))) == set(keys(task))
+
+
 def test_model_and_covariates_change_only_the_prediction(task: UnitTask) -> None:
     assert changed(task, replace(task, model=Model(task.model.path, "other"))) == {"prediction"}
     older = replace(task, session=replace(task.session, covariates={"age": 70.0}))

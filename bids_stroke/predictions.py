@@ -1,0 +1,89 @@
+"""A prediction as files hold it: JSON (DESIGN section 3), and a row of a table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from bids_stroke.errors import InputError
+from bids_stroke.records import MemberPrediction, Prediction
+
+COUNTED = {"bold": "n_slices", "eegemg": "n_windows"}
+"""How the samples of a modality are called in the prediction's JSON."""
+INTERVAL_METHOD = (
+    "90 %, normal on the logit scale: sampling error of the calibration (fitted on out-of-fold predictions) plus "
+    "the members' typical disagreement over the members present"
+)
+
+
+def prediction_json(prediction: Prediction) -> dict[str, Any]:
+    """The content of ``_prediction.json`` (DESIGN section 3)."""
+    members: dict[str, Any] = {}
+    for name, member in prediction.members.items():
+        members[name] = asdict(member)
+        if member.modality in COUNTED:
+            members[name][COUNTED[member.modality]] = member.n_samples
+    return {
+        "ResearchUseOnly": "Not a medical device; not for decisions about patients.",
+        "probability_poor": prediction.probability_poor,
+        "probability_poor_interval": list(prediction.probability_poor_interval),
+        "probability_poor_interval_method": INTERVAL_METHOD,
+        "prediction": prediction.prediction,
+        "predicted_score": prediction.predicted_score,
+        "members": members,
+        "missing": dict(prediction.missing),
+        "model": dict(prediction.model),
+        "in_training_set": prediction.in_training_set,
+        "warnings": list(prediction.warnings),
+    }
+
+
+def prediction_row(prediction: Prediction) -> dict[str, Any]:
+    """The prediction as a row of a table: the numbers, and each member's probability as ``p_<member>``."""
+    low, high = prediction.probability_poor_interval
+    row: dict[str, Any] = {
+        "probability_poor": prediction.probability_poor,
+        "probability_poor_low": low,
+        "probability_poor_high": high,
+        "prediction": prediction.prediction,
+        "predicted_score": prediction.predicted_score,
+        "in_training_set": prediction.in_training_set,
+        "model": prediction.model["name"],
+        "demonstration": prediction.model["demonstration"],
+    }
+    row |= {f"p_{name}": member.probability for name, member in prediction.members.items()}
+    return row
+
+
+def read_prediction(path: Path) -> Prediction:
+    """A prediction from its JSON file.
+
+    Raises
+    ------
+    InputError
+        The file is not such a file.
+    """
+    try:
+        content = json.loads(path.read_text())
+        low, high = content["probability_poor_interval"]
+        return Prediction(
+            probability_poor=content["probability_poor"],
+            probability_poor_interval=(low, high),
+            prediction=content["prediction"],
+            predicted_score=content["predicted_score"],
+            members={name: _member(member) for name, member in content["members"].items()},
+            missing=content["missing"],
+            model=content["model"],
+            in_training_set=content["in_training_set"],
+            warnings=tuple(content["warnings"]),
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is no prediction of bids_stroke: {error}.", "Run the participant level again."
+        ) from error
+
+
+def _member(content: dict[str, Any]) -> MemberPrediction:
+    return MemberPrediction(**{field.name: content[field.name] for field in fields(MemberPrediction)})
