@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from bids_stroke.plan import missing_inputs, needed_steps
 from bids_stroke.records import BidsFile, Session
@@ -15,7 +15,7 @@ from bids_stroke.settings import Settings
 
 def print_plan(console: Console, sessions: Sequence[Session], settings: Settings) -> None:
     """Print one table row for each file of each unit, then what is missing or left out."""
-    table = Table("unit", "step", "gives", "file", "notes", title="Plan (nothing is written)")
+    table = Table("unit", "step", "gives", Column("file", overflow="fold"), "notes", title="Plan (nothing is written)")
     for session in sessions:
         for step in needed_steps(session, settings):
             gives = " ".join(modality for modality in step.modalities if modality in settings.modalities)
