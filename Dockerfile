@@ -45,7 +45,6 @@ ENV OMP_NUM_THREADS=1 \
     MNE_DONTWRITE_HOME=true \
     MPLCONFIGDIR=/tmp/bids_stroke/matplotlib \
     NILEARN_DATA=/tmp/bids_stroke/nilearn \
-    NUMBA_CACHE_DIR=/tmp/bids_stroke/numba \
     TORCH_HOME=/tmp/bids_stroke/torch \
     TORCHINDUCTOR_CACHE_DIR=/tmp/bids_stroke/inductor \
     TRITON_CACHE_DIR=/tmp/bids_stroke/triton \

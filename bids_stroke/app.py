@@ -38,41 +38,48 @@ def run(run: Run) -> int:
         print_plan(Console(), sessions, run.settings)
         return 0
     preflight.prepare_output(run.selection.bids_dir, run.output_dir)
-    preflight.check_device(run.execution.device)
-    _validate(run, console)
-    write_dataset_files(
-        run.output_dir, os.path.relpath(run.selection.bids_dir, run.output_dir), run.selection.derivatives
-    )
-    levels = {"participant": run_participant, "train": run_train, "group": run_group}
-    return levels[run.level](run, sessions, str(description["Name"]), console)
+    work_dir = preflight.prepare_work(run.execution.work_dir)
+    try:
+        return _run_level(run, sessions, str(description["Name"]), console, work_dir)
+    finally:
+        if run.execution.work_dir is None:
+            shutil.rmtree(work_dir, ignore_errors=True)
+
+
+def _run_level(run: Run, sessions: Sequence[Session], name: str, console: Console, work_dir: Path) -> int:
+    run = replace(run, execution=run.execution.model_copy(update={"work_dir": work_dir}))
+    threads = run.execution.omp_nthreads
+    if run.level == "train":  # one process: all CPUs for it
+        threads = max(threads, run.execution.nprocs or engine.available_cpus())
+    with engine.environment(threads, work_dir):
+        preflight.check_device(run.execution.device)
+        _validate(run, console)
+        source = os.path.relpath(run.selection.bids_dir, run.output_dir)
+        write_dataset_files(run.output_dir, source, run.selection.derivatives)
+        levels = {"participant": run_participant, "train": run_train, "group": run_group}
+        return levels[run.level](run, sessions, name, console)
 
 
 def run_participant(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Discover, preprocess, predict, report: every unit, one unit's failure never stopping another."""
     run, model = _with_model(run)
-    work_dir = preflight.prepare_work(run.execution.work_dir)
-    threads = run.execution.omp_nthreads
-    engine.prepare_environment(threads, work_dir)
     execution = run.execution
+    assert execution.work_dir is not None, "set before any level runs"
     tasks = [
         UnitTask(
             session,
             output_dir=run.output_dir,
-            work_dir=work_dir,
+            work_dir=execution.work_dir,
             settings=run.settings,
             model=model,
             dataset=dataset_name,
             device=execution.device,
-            threads=threads,
+            threads=execution.omp_nthreads,
             force=execution.force,
         )
         for session in sessions
     ]
-    try:
-        statuses = _run_units(run, tasks, console)
-    finally:
-        if run.execution.work_dir is None:
-            shutil.rmtree(work_dir, ignore_errors=True)
+    statuses = _run_units(run, tasks, console)
     modalities = bundle_modalities(model.path) if model else {}
     reports = gather.write_participant_reports(run.output_dir, sessions, statuses, modalities)
     _write_statuses(run.output_dir, statuses)
@@ -175,8 +182,6 @@ def _conclude(run: Run, statuses: Sequence[UnitStatus], reports: Sequence[Path],
 
 def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
-    work_dir = preflight.prepare_work(run.execution.work_dir)
-    engine.prepare_environment(run.execution.nprocs or engine.available_cpus(), work_dir)
     from bids_stroke.evaluate import evaluate
     from bids_stroke.training import train_ensemble, write_trained
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 
@@ -24,6 +26,10 @@ THREAD_VARIABLES = (
     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
 )  # fmt: skip
 """Read by the numerical libraries when they are first imported."""
+
+
+CACHE_VARIABLES = ("MPLCONFIGDIR", "XDG_CACHE_HOME", "TORCHINDUCTOR_CACHE_DIR", "TRITON_CACHE_DIR")
+"""Where matplotlib, fontconfig and torch would write otherwise."""
 
 
 class Executor(Protocol):
@@ -148,16 +154,25 @@ def _read(path: Path) -> str:
         return ""
 
 
-def prepare_environment(threads: int, scratch: Path) -> None:
-    """Cap threads and keep libraries' caches out of HOME, before any numerical library is imported.
+@contextmanager
+def environment(threads: int, scratch: Path) -> Iterator[None]:
+    """Cap threads and keep temporary files and libraries' caches in ``scratch``, for the time of a run.
 
-    Spawned processes inherit it. Values that the user has set for caches are kept.
+    To be entered before any numerical library is imported; spawned processes inherit it. HOME may be unusable and
+    the system's temporary folder read-only.
     """
+    before = dict(os.environ), tempfile.tempdir
     for variable in THREAD_VARIABLES:
         os.environ[variable] = str(threads)
-    os.environ["MNE_DONTWRITE_HOME"] = "true"
-    os.environ["MNE_LOGGING_LEVEL"] = "ERROR"
-    for variable in ("MPLCONFIGDIR", "NUMBA_CACHE_DIR"):
-        if variable not in os.environ:
-            os.environ[variable] = str(scratch / variable.lower())
-            Path(os.environ[variable]).mkdir(parents=True, exist_ok=True)
+    os.environ |= {"MNE_DONTWRITE_HOME": "true", "MNE_LOGGING_LEVEL": "ERROR", "TMPDIR": str(scratch)}
+    tempfile.tempdir = str(scratch)
+    for variable in CACHE_VARIABLES:
+        folder = scratch / variable.lower()
+        folder.mkdir(parents=True, exist_ok=True)
+        os.environ[variable] = str(folder)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before[0])
+        tempfile.tempdir = before[1]

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pybv
 import pytest
 
+from bids_stroke.dataset import Selection, find_sessions
 from bids_stroke.errors import DataError, MissingModalityError
+from bids_stroke.preprocess.eegemg_read import read_source
 from bids_stroke.records import BidsFile, Session
 from tests.test_eegemg import EEG, RATE, apart, planted, process, read, together, windows_of, write_file, write_scans
 
@@ -135,3 +139,21 @@ def test_eeg_that_is_the_same_everywhere_is_no_signal(tmp_path: Path) -> None:
     with pytest.raises(MissingModalityError, match="flat") as caught:
         process(together(tmp_path / "raw", signals), tmp_path / "out")
     assert caught.value.reason == "no-good-window"
+
+
+def test_nothing_is_written_into_the_dataset(example: Path) -> None:
+    """mne-bids puts lock files beside sidecars, for moments: seen at the system call, not afterwards."""
+    opened: list[str] = []
+    watching = True
+
+    def watch(event: str, arguments: tuple[object, ...]) -> None:
+        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & (os.O_WRONLY | os.O_RDWR)
+        if watching and (writes or event in ("os.mkdir", "os.remove", "os.rename")):
+            opened.append(str(arguments[0]))
+
+    sys.addaudithook(watch)
+    for item in find_sessions(Selection(example, participant_labels=("04",)))[0].eeg:
+        read_source(item)
+    watching = False
+    assert opened, "the hook saw nothing at all"
+    assert [path for path in opened if path.startswith(str(example))] == []

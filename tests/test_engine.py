@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -73,14 +74,12 @@ def test_cpus_and_memory_respect_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine.available_memory_gb() == pytest.approx(1000 * 2**20 / 1e9)
 
 
-def test_threads_are_capped_and_caches_kept_out_of_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for variable in (*engine.THREAD_VARIABLES, "MNE_DONTWRITE_HOME", "MNE_LOGGING_LEVEL"):
-        monkeypatch.setenv(variable, "7")
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "mine")
-    monkeypatch.setenv("MPLCONFIGDIR", "x")  # so that it is restored
-    monkeypatch.delenv("MPLCONFIGDIR")
-    engine.prepare_environment(2, tmp_path)
-    assert {os.environ[variable] for variable in engine.THREAD_VARIABLES} == {"2"}
-    assert os.environ["NUMBA_CACHE_DIR"] == "mine"
-    assert Path(os.environ["MPLCONFIGDIR"]).is_dir()
-    assert Path(os.environ["MPLCONFIGDIR"]).is_relative_to(tmp_path)
+def test_threads_are_capped_and_temporary_files_stay_in_the_work_folder_and_all_is_undone(tmp_path: Path) -> None:
+    before = dict(os.environ), tempfile.gettempdir()
+    with engine.environment(2, tmp_path):
+        assert {os.environ[variable] for variable in engine.THREAD_VARIABLES} == {"2"}
+        assert tempfile.gettempdir() == str(tmp_path)
+        for variable in engine.CACHE_VARIABLES:
+            assert Path(os.environ[variable]).is_dir()
+            assert Path(os.environ[variable]).is_relative_to(tmp_path)
+    assert (dict(os.environ), tempfile.gettempdir()) == before

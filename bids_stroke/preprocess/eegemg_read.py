@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,10 +77,9 @@ def read_source(item: BidsFile) -> Source:
     """
     _check_length(item.path)
     try:
-        raw = read_raw_bids(get_bids_path_from_fname(item.path, check=False, verbose="error"), verbose="error")
-        raw.load_data(verbose="error")
+        raw = _read(item.path)
     except FileNotFoundError as error:
-        missing = error.filename or str(error)
+        missing = Path(error.filename).name if error.filename else str(error)
         raise DataError(
             f"{item.path}: the data file that this header names is missing ({missing}).",
             "Put the data file beside its header, under the name that the header gives.",
@@ -100,6 +101,29 @@ def read_source(item: BidsFile) -> Source:
     if mains is None:
         notes.append(f"{item.path.name}: PowerLineFrequency is not in the sidecar; mains hum is left in")
     return Source(raw, mains, tuple(notes))
+
+
+def _read(path: Path) -> Any:
+    """Read with mne-bids, in a copy of the folders: it puts lock files beside the sidecars that it reads.
+
+    Sidecars are copied, data files are links; nothing is written into the dataset.
+    """
+    subject = next(folder for folder in path.parents if folder.name.startswith("sub-"))
+    root = subject.parent
+    folders = [folder for folder in reversed(path.parents) if folder == root or folder.is_relative_to(subject)]
+    with tempfile.TemporaryDirectory() as temporary:
+        for folder in folders:
+            mirror = Path(temporary) / folder.relative_to(root)
+            mirror.mkdir(exist_ok=True)
+            for file in (entry for entry in folder.iterdir() if entry.is_file()):
+                if file.suffix in (".json", ".tsv"):
+                    shutil.copyfile(file, mirror / file.name)
+                elif folder == path.parent:
+                    (mirror / file.name).symlink_to(file)
+        copy = Path(temporary) / path.relative_to(root)
+        raw = read_raw_bids(get_bids_path_from_fname(copy, check=False, verbose="error"), verbose="error")
+        raw.load_data(verbose="error")
+    return raw
 
 
 def _check_length(path: Path) -> None:
