@@ -48,10 +48,7 @@ def run(run: Run) -> int:
 
 def _run_level(run: Run, sessions: Sequence[Session], name: str, console: Console, work_dir: Path) -> int:
     run = replace(run, execution=run.execution.model_copy(update={"work_dir": work_dir}))
-    threads = run.execution.omp_nthreads
-    if run.level == "train":  # one process: all CPUs for it
-        threads = max(threads, run.execution.nprocs or engine.available_cpus())
-    with engine.environment(threads, work_dir):
+    with engine.environment(run.execution.omp_nthreads, work_dir):
         preflight.check_device(run.execution.device)
         _validate(run, console)
         source = os.path.relpath(run.selection.bids_dir, run.output_dir)

@@ -130,7 +130,7 @@ Research use only: not a medical device, not for decisions about patients."""
 @click.option("--stop-on-first-crash", is_flag=True, help="Start no further units after one has failed.")
 @click.option("--force", is_flag=True, help="Compute again what is up to date.")
 @click.option("--seed", type=click.IntRange(min=0), help="Of everything random. Default: 0.")
-@click.option("-v", "--verbose", count=True, help="-v: more; -vv: tracebacks.")
+@click.option("-v", "--verbose", count=True, help="-vv: tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and the final table.")
 @click.version_option(__version__, prog_name="bids_stroke")
 def command(**options: Any) -> None:
@@ -190,7 +190,7 @@ def _understand(options: dict[str, Any]) -> Run:
         settings=settings,
         execution=execution,
         model=options["model"],
-        outcome_given=options["outcome"] is not None,
+        outcome_given="outcome" in settings.model_fields_set,
         dry_run=options["dry_run"],
         validate_bids=not options["skip_bids_validation"],
     )

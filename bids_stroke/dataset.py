@@ -11,7 +11,7 @@ from typing import Any
 
 from bids_stroke.errors import InputError, NotBidsError, NothingSelectedError, UsageError
 from bids_stroke.index import QUERIES, entity_names, files_of, index_subject
-from bids_stroke.records import MODALITIES, BidsFile, Session
+from bids_stroke.records import MODALITIES, SPACE, BidsFile, Session
 from bids_stroke.tables import unit_covariates
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -25,7 +25,7 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
 """Raw inputs that each modality is computed from."""
 
 LESION_NAME = re.compile(
-    r"_(label-L[^_]*_(?:.*_)?mask|label-lesion_(?:.*_)?(?:mask|roi)|desc-[^_]*lesion[^_]*_mask)\.nii(\.gz)?$", re.I
+    r"_(label-L\d*_(?:.*_)?mask|label-[Ll]esion\w*?_(?:.*_)?(?:mask|roi)|desc-[^_]*[Ll]esion[^_]*_mask)\.nii(\.gz)?$"
 )
 """Lesion masks under all names in use: BIDS label L, fMRIPrep's label-lesion_roi, desc-*lesion*."""
 
@@ -261,10 +261,10 @@ def _same_label(value: str | None, wanted: set[str]) -> bool:
 
 
 def _find_lesions(selection: Selection, subject: str) -> tuple[BidsFile, ...]:
-    if "lesion" not in selection.modalities and not {"gm", "wm"} & set(selection.modalities):
-        return ()
+    if not any("t1w" in NEEDS[modality] for modality in selection.modalities):
+        return ()  # the lesion matters wherever the T1w is registered
     roots = {"raw": selection.bids_dir}
-    roots |= {path.name: path for path in sorted(selection.bids_dir.glob("derivatives/*")) if path.is_dir()}
+    roots |= {path.name: path for path in sorted(selection.bids_dir.glob("derivatives/*")) if not _is_ours(path)}
     roots |= dict(selection.derivatives)
     found = {
         file.path.resolve(): file
@@ -275,11 +275,26 @@ def _find_lesions(selection: Selection, subject: str) -> tuple[BidsFile, ...]:
     return tuple(found.values())
 
 
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder is no dataset of masks but an output of this app, which must not become its own input."""
+    if not folder.is_dir():
+        return True
+    try:
+        generators = json.loads((folder / "dataset_description.json").read_text()).get("GeneratedBy", [])
+    except (OSError, ValueError, AttributeError):
+        return False
+    return any(isinstance(item, dict) and item.get("Name") == "bids_stroke" for item in generators)
+
+
 def _find_maps(selection: Selection, subject: str) -> tuple[BidsFile, ...]:
-    return tuple(
+    found = (
         replace(file, entities={**file.entities, "modality": modality})
         for name, root in selection.derivatives.items()
         for file in files_of(root, subject, name)
         for modality, pattern in MAP_NAMES.items()
         if pattern.search(file.path.name)
+    )
+    # the last of several is used: our own space before others, tissue intensities before probabilities
+    return tuple(
+        sorted(found, key=lambda file: (file.entities.get("space") == SPACE, "desc-intensity" in file.path.name))
     )

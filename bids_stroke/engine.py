@@ -90,20 +90,22 @@ def _slot(
     worker: Callable[[Task], Result],
     stop: threading.Event,
 ) -> None:
-    pool = _new_pool()
+    pool: ProcessPoolExecutor | None = None
     while not stop.is_set():
         try:
             task = waiting.get_nowait()
         except queue.Empty:
             break
         try:
+            pool = pool or _new_pool()
             done.put((task, pool.submit(worker, task).result()))
         except BrokenProcessPool:
             done.put((task, _killed()))
-            pool = _new_pool()
+            pool = None
         except Exception as error:  # of the worker: handed on to the caller, who reports it
             done.put((task, error))
-    pool.shutdown()
+    if pool is not None:
+        pool.shutdown()
 
 
 def _new_pool() -> ProcessPoolExecutor:

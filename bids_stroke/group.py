@@ -95,17 +95,24 @@ def _out_of_fold(run: Run, row: dict[str, Any], prediction: Prediction, dataset:
 
     bundle = _bundle_of(run, str(prediction.model["sha256"]))
     if bundle is None:
-        return row | {"excluded": "in-training-set"}
+        return _left_out(row)
     table = bundle.out_of_fold()
     mark = participant_hash(bundle.salt, dataset, row["participant_id"])
     own = table[
         (table["participant_hash"] == mark) & (table["session_id"].isna() | (table["session_id"] == row["session_id"]))
     ]
     if own.empty:
-        return row | {"excluded": "in-training-set"}
+        return _left_out(row)
     values = own[[column for column in own if column in row and column not in ("session_id", "poor", "score")]]
     means: dict[str, Any] = values.select_dtypes("number").mean().to_dict()
     return row | means | {"probability_poor_low": None, "probability_poor_high": None, "prediction": "out-of-fold"}
+
+
+def _left_out(row: dict[str, Any]) -> dict[str, Any]:
+    """The row without its numbers: an in-sample prediction is never shown as one."""
+    kept = ("participant_id", "session_id", "score", "poor", "missing", "in_training_set", "model", "demonstration")
+    nothing = dict.fromkeys(key for key in row if key not in kept)
+    return row | nothing | {"excluded": "in-training-set", "prediction": "left-out"}
 
 
 def _bundle_of(run: Run, sha256: str) -> Bundle | None:
@@ -122,8 +129,6 @@ def _bundle_of(run: Run, sha256: str) -> Bundle | None:
 
 def write_group_tables(root: Path, table: pd.DataFrame, evaluation: Evaluation) -> None:
     """``phenotype/prediction.tsv`` (one row a participant), ``group_*.tsv`` and ``group_evaluation.json``."""
-    from bids_stroke.evaluate import evaluation_json
-
     people = table.groupby("participant_id", sort=True)
     numbers = ["probability_poor", "predicted_score"]
     wide = people[numbers].mean().reset_index()
@@ -137,13 +142,15 @@ def write_group_tables(root: Path, table: pd.DataFrame, evaluation: Evaluation) 
     write_json(root / "phenotype" / "prediction.json", PREDICTION_COLUMNS)
     write_table(root / "group_predictions.tsv", table)
     write_evaluation(root, "group", evaluation)
-    write_json(root / "group_evaluation.json", evaluation_json(evaluation))
 
 
 def write_evaluation(folder: Path, name: str, evaluation: Evaluation) -> None:
-    """``<name>_metrics.tsv`` and ``<name>_comparisons.tsv``."""
+    """``<name>_metrics.tsv``, ``<name>_comparisons.tsv`` and ``<name>_evaluation.json``, which has all of it."""
+    from bids_stroke.evaluate import evaluation_json
+
     write_table(folder / f"{name}_metrics.tsv", evaluation.metrics)
     write_table(folder / f"{name}_comparisons.tsv", evaluation.comparisons)
+    write_json(folder / f"{name}_evaluation.json", evaluation_json(evaluation))
 
 
 PREDICTION_COLUMNS: dict[str, Any] = {

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from bids_stroke.derivatives import write_text
 from bids_stroke.errors import InputError
 from bids_stroke.records import BidsFile
 
@@ -71,7 +72,7 @@ def index_subject(bids_dir: Path, subject: str, database_dir: Path | None = None
 
     others = re.compile(rf"^/(?!sub-{re.escape(subject)}(/|$))(sub-|code|sourcedata|derivatives|phenotype|\.)")
     indexer = BIDSLayoutIndexer(validate=False, ignore=[others])
-    database = _subject_database(bids_dir, subject, database_dir)
+    database, mark_whole = _subject_database(bids_dir, subject, database_dir)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pybids warns of its own internals (SQLAlchemy, pandas)
         try:
@@ -92,23 +93,31 @@ def index_subject(bids_dir: Path, subject: str, database_dir: Path | None = None
                     f"bids:raw:{Path(item.path).relative_to(bids_dir).as_posix()}",
                 )
                 for item in layout.get(subject=subject, **conditions)
+                if Path(item.path).is_relative_to(bids_dir / f"sub-{subject}")  # not a copy elsewhere in the dataset
             )
             for query, conditions in QUERIES.items()
         }
     layout.connection_manager.session.close()
+    mark_whole()
     return found
 
 
-def _subject_database(bids_dir: Path, subject: str, database_dir: Path | None) -> dict[str, Any]:
-    """``--bids-database-dir``: one database a subject (no lock between jobs), made anew when the files changed."""
+def _subject_database(
+    bids_dir: Path, subject: str, database_dir: Path | None
+) -> tuple[dict[str, Any], Callable[[], object]]:
+    """``--bids-database-dir``: one database a subject (no lock between jobs), made anew when the files changed.
+
+    The second value marks it as whole: to be called when it is, so that a killed run leaves no half of one.
+    """
     if database_dir is None:
-        return {}
+        return {}, lambda: None
     folder = database_dir / f"sub-{subject}"
     paths = sorted((bids_dir / f"sub-{subject}").rglob("*"))
     paths += [path for path in sorted(bids_dir.iterdir()) if path.is_file()]
     listing = "\n".join(f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in paths)
     stamp = folder / "listing.txt"
     stale = not stamp.is_file() or stamp.read_text() != listing
+    if stale:
+        stamp.unlink(missing_ok=True)
     folder.mkdir(parents=True, exist_ok=True)
-    stamp.write_text(listing)
-    return {"database_path": folder, "reset_database": stale}
+    return {"database_path": folder, "reset_database": stale}, lambda: write_text(stamp, listing)

@@ -75,7 +75,12 @@ def plan_unit(task: UnitTask) -> list[Stage]:
         section = getattr(task.settings, step.settings or step.name).digest()
         metadata = [json.dumps([item.path.name, dict(item.metadata)], sort_keys=True, default=str) for item in files]
         key = manifest.digest(
-            step.name, section, seed, manifest.code_digest("preprocess"), *metadata, *(s.key for s in before)
+            step.name,
+            section,
+            seed,
+            manifest.code_digest("preprocess", "derivatives.py", "records.py"),
+            *metadata,
+            *(s.key for s in before),
         )
         own = {path for item in files for path in input_paths(item)} | {path for s in before for path in s.inputs}
         stages[step.name] = Stage(step.name, key, tuple(sorted(own)), step)
@@ -121,7 +126,16 @@ def input_paths(item: BidsFile) -> Iterable[Path]:
     stem = stem[: stem.rindex(".")]
     around = stem[: stem.rindex("_")]
     kinds = ("channels", "events", "electrodes", "coordsystem")
-    beside = [*item.path.parent.glob(f"{stem}.*"), *(item.path.parent / f"{around}_{kind}.tsv" for kind in kinds)]
+    beside = [*item.path.parent.glob(f"{stem}.*"), *item.path.parent.glob(f"{around}_*.json")]
+    beside += [item.path.parent / f"{around}_{kind}.tsv" for kind in kinds]
+    for folder in item.path.parents:  # inherited from above, up to the root of the dataset
+        inherited = (".bval", ".bvec", "_channels.tsv", "_events.tsv", "_scans.tsv")
+        if folder != item.path.parent:
+            beside += [path for path in folder.glob("*.*") if path.name.endswith(inherited)]
+        if (folder / "dataset_description.json").is_file():
+            break
+    else:
+        return {item.path, *(path for path in beside if path.parent == item.path.parent and path.is_file())}
     return {item.path, *(path for path in beside if path.is_file())}
 
 

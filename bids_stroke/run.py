@@ -20,6 +20,6 @@ class Run:
     execution: Execution
     model: Path | None = None
     outcome_given: bool = False
-    """Whether ``--outcome`` was given, or the default holds."""
+    """Whether ``--outcome`` or the settings file gave one, or the default holds."""
     dry_run: bool = False
     validate_bids: bool = True

@@ -147,7 +147,11 @@ class Settings(_Frozen):
 
 
 class Execution(_Frozen):
-    """Everything that does not change results: where, how many, how loud."""
+    """Where, how many, how loud: nothing here is meant to change results.
+
+    Sums in another order can change last digits: with other ``omp_nthreads`` or on another device, weights and
+    probabilities agree closely, not to the last bit.
+    """
 
     work_dir: Path | None = None
     nprocs: Annotated[int, Field(ge=1)] | None = None

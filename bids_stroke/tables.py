@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from functools import lru_cache
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def unit_outcome(bids_dir: Path, column: str, subject: str, session: str | None)
         own = bids_dir / participant / f"{participant}_sessions.tsv"
         places.insert(0, (own, "session_id", f"ses-{session}"))
     for path, key, label in places:
-        value = _row(path, key, label).get(column)
+        value = _row(path, key, label, session).get(column)
         if isinstance(value, str):
             raise InputError(f"{path}: {column} of {label} is {value!r}, not a number.", "Correct it or write n/a.")
         if value is not None:
@@ -52,10 +53,12 @@ def check_outcome_column(bids_dir: Path, column: str) -> None:
         )
 
 
-def _row(path: Path, key: str, label: str) -> dict[str, float | str]:
+def _row(path: Path, key: str, label: str, session: str | None = None) -> dict[str, float | str]:
+    """The row of a participant (or session); in a table with rows for each session, that of this session."""
     for row in _rows(path):
-        if row.get(key) == label:
-            return {column: _value(text) for column, text in row.items() if column and text not in ("n/a", "", None)}
+        if row.get(key) == label and (key == "session_id" or row.get("session_id") in (None, f"ses-{session}")):
+            values = {column: _value(text) for column, text in row.items() if column and text not in ("n/a", "", None)}
+            return {column: value for column, value in values.items() if isinstance(value, str) or math.isfinite(value)}
     return {}
 
 

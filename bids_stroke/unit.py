@@ -19,6 +19,7 @@ from bids_stroke.derivatives import Outputs, tsv_text
 from bids_stroke.errors import BidsStrokeError, DataError, MissingModalityError
 from bids_stroke.plan import Model, Stage, UnitTask, merge_features, missing_inputs, plan_unit
 from bids_stroke.predictions import prediction_json, prediction_row
+from bids_stroke.preprocess import STEPS
 from bids_stroke.preprocess.step import Step, StepContext
 from bids_stroke.records import Session, StepReport, UnitFeatures, UnitStatus
 
@@ -45,6 +46,7 @@ def run_unit(task: UnitTask) -> UnitResult:
     if not any(stage.step for stage in stages):
         failures["discovery"] = no_modality(task.session, missing_inputs(task.session, task.settings))
         stages = []
+    _forget_unplanned(task, {stage.name for stage in stages})
     with _unit_log(task) as log:
         for stage in stages:
             start = time.monotonic()
@@ -72,6 +74,13 @@ def _as_ours(error: Exception) -> BidsStrokeError:
     )
 
 
+def _forget_unplanned(task: UnitTask, planned: set[str]) -> None:
+    """Remove manifests of steps that this run does not have: train and group must not read them."""
+    for step in STEPS:
+        if step.name not in planned and step.modalities and set(step.modalities) & set(task.settings.modalities):
+            manifest.manifest_path(task.output_dir, task.session.prefix, step.name).unlink(missing_ok=True)
+
+
 def _forget_prediction(task: UnitTask) -> None:
     """Remove the prediction of an earlier run: it is not what these inputs give."""
     path = prediction_path(task)
@@ -88,6 +97,7 @@ def _run_stage(
 ) -> StepReport | None:
     """Run a stage and write its manifest; None where something that it builds on has failed."""
     outputs = task.outputs
+    stage.manifest_path(task).unlink(missing_ok=True)  # what an earlier run said of it holds no longer
     if stage.step is not None:
         if any(name in failures for name in stage.step.after):
             return None

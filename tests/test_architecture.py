@@ -28,7 +28,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "settings": {"errors", "records"},
     "derivatives": {"", "errors", "records"},
     "tables": {"errors"},
-    "index": {"errors", "records"},
+    "index": {"derivatives", "errors", "records"},
     "dataset": {"errors", "records", "tables", "index"},
     "manifest": {"derivatives", "records"},
     "preprocess": GROUND,

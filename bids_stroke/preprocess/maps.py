@@ -57,6 +57,8 @@ def map_warnings(data: FloatArray, file: BidsFile, modality: str) -> list[str]:
         warnings.append(f"{name} is in {space or 'an unnamed space'}, taken as equal to {SPACE}.")
     if modality in ("fa", *_DIFFUSIVITIES) and positive.size < _SMALLEST_COVER * inside.size:
         warnings.append(f"{name} covers only {100 * positive.size / inside.size:.0f} % of the brain.")
+    if modality in ("gm", "wm") and "probseg" in name:
+        warnings.append(f"{name} holds probabilities; models trained by this app expect T1w intensities in the tissue.")
     low, high = _PLAUSIBLE_MEDIAN[modality]
     median = float(np.median(positive))
     if not low <= median <= high:
