@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from bids_stroke import dataset, engine, gather, group, preflight
-from bids_stroke.derivatives import write_dataset_files, write_json
+from bids_stroke.derivatives import write_dataset_files
 from bids_stroke.dryrun import print_plan
 from bids_stroke.errors import BidsStrokeError
 from bids_stroke.model_files import bundle_digest, bundle_modalities, bundle_outcome
@@ -33,7 +33,8 @@ def run(run: Run) -> int:
     """Run one level; the exit code."""
     console = Console(stderr=True, quiet=run.execution.verbosity < 0)
     description = dataset.read_description(run.selection.bids_dir)
-    sessions = dataset.find_sessions(run.selection)
+    selection = replace(run.selection, database_dir=None) if run.dry_run else run.selection
+    sessions = dataset.find_sessions(selection)
     if run.dry_run:
         print_plan(Console(), sessions, run.settings)
         return 0
@@ -78,8 +79,10 @@ def run_participant(run: Run, sessions: Sequence[Session], dataset_name: str, co
     ]
     statuses = _run_units(run, tasks, console)
     modalities = bundle_modalities(model.path) if model else {}
-    reports = gather.write_participant_reports(run.output_dir, sessions, statuses, modalities)
-    _write_statuses(run.output_dir, statuses)
+    gather.write_status_table(run.output_dir)
+    if run.selection.session_labels:  # the page of a subject shows all of its sessions
+        sessions = dataset.find_sessions(replace(run.selection, session_labels=()))
+    reports = gather.write_participant_reports(run.output_dir, sessions, modalities)
     return _conclude(run, statuses, reports, console)
 
 
@@ -97,6 +100,8 @@ def _with_model(run: Run) -> tuple[Run, Model | None]:
 def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
     current = [task for task in tasks if _is_current(task)]
     statuses = {task.session.prefix: _skipped(task) for task in current}
+    for status in statuses.values():
+        gather.write_status(run.output_dir, status)
     waiting = [task for task in tasks if task.session.prefix not in statuses]
     if not waiting:
         console.print(f"All {len(tasks)} units are up to date: nothing to do.")
@@ -115,6 +120,7 @@ def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[Un
         for task, result in executor.run(waiting, run_unit):
             status = result.status if isinstance(result, UnitResult) else _crashed(task, result)
             statuses[task.session.prefix] = status
+            gather.write_status(run.output_dir, status)
             progress.ended(task.session.prefix, _in_words(status, result))
             if status.status == "failed" and run.execution.stop_on_first_crash:
                 console.print("Stopped after the first failure, as asked; units that were running have ended.")
@@ -149,19 +155,6 @@ def _in_words(status: UnitStatus, result: object) -> str:
         return f"FAILED ({status.reason}): {status.detail}"
     stages = result.seconds if isinstance(result, UnitResult) else {}
     return f"done in {status.seconds:.1f} s (" + ", ".join(f"{name} {s:.1f}" for name, s in stages.items()) + ")"
-
-
-def _write_statuses(output_dir: Path, statuses: Sequence[UnitStatus]) -> None:
-    """One JSON file a unit, so that parallel jobs do not touch each other's, then the table of all of them.
-
-    A unit that was up to date keeps the figures of the run that made it.
-    """
-    for status in statuses:
-        prefix = f"sub-{status.subject}" + (f"_ses-{status.session}" if status.session else "")
-        path = output_dir / "logs" / "status" / f"{prefix}.json"
-        if status.status != "skipped" or not path.is_file():
-            write_json(path, asdict(status))
-    gather.write_status_table(output_dir)
 
 
 def _conclude(run: Run, statuses: Sequence[UnitStatus], reports: Sequence[Path], console: Console) -> int:

@@ -49,6 +49,8 @@ def expand_arguments(arguments: Sequence[str]) -> list[str]:
             count = 0
             if many is None:
                 values = _values(value) if name in MANY else [value]
+                if not values:
+                    raise UsageError(f"{argument} names nothing.", "Put one value a line into the file.")
                 expanded.extend(f"{name}{equals}{item}" for item in values)
         else:
             values = _values(argument)
@@ -61,7 +63,9 @@ def _values(text: str) -> list[str]:
     if not text.startswith("@"):
         return [text]
     try:
-        return Path(text[1:]).read_text().split()
+        return Path(text[1:]).read_text("utf-8-sig").split()
+    except UnicodeDecodeError:
+        raise InputError(f"The file of labels {text[1:]} is not UTF-8 text.", "Save it as UTF-8.") from None
     except OSError as error:
         raise InputError(
             f"The file of labels {text[1:]} cannot be read: {error.strerror}.", "Check the path."
@@ -78,6 +82,9 @@ def _derivatives(values: Sequence[str]) -> dict[str, Path]:
         name, equals, folder = value.partition("=")
         if not (name and equals and folder):
             raise UsageError(f"--derivatives {value} is not NAME=DIR.", "Like --derivatives lesions=/data/masks.")
+        if name in found or name == "raw":
+            reason = "is given twice" if name in found else "is the name of BIDS_DIR itself"
+            raise UsageError(f"--derivatives: {name} {reason}.", "Give each folder a name of its own.")
         found[name] = Path(folder).resolve()
     return found
 
@@ -199,11 +206,13 @@ def _understand(options: dict[str, Any]) -> Run:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: one message and the documented exit code for whatever goes wrong."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
-    show_traceback = any(re.fullmatch(r"-v{2,}", argument) for argument in arguments)
+    flags = [argument for argument in arguments if re.fullmatch(r"-v+|--verbose", argument)]
+    show_traceback = sum(1 if flag == "--verbose" else len(flag) - 1 for flag in flags) > 1
     try:
         sys.exit(command.main(args=arguments, prog_name="bids_stroke", standalone_mode=False))
-    except click.exceptions.Abort:
-        sys.exit("Stopped.")
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("Stopped. What is finished is kept; the same command goes on from there.", err=True)
+        sys.exit(130)
     except click.UsageError as error:
         error.show()
         if "Missing argument" in error.format_message():
@@ -214,9 +223,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             traceback.print_exc()
         click.echo(f"bids_stroke: {error.message}\n{error.remedy}".strip(), err=True)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        click.echo("Stopped. What is finished is kept; the same command goes on from there.", err=True)
-        sys.exit(130)
     except Exception as error:
         if show_traceback:
             traceback.print_exc()

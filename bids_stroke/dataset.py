@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bids_stroke.derived import best_lesions, find_lesions, find_maps
 from bids_stroke.errors import InputError, NotBidsError, NothingSelectedError, UsageError
-from bids_stroke.index import QUERIES, entity_names, files_of, index_subject
-from bids_stroke.records import MODALITIES, SPACE, BidsFile, Session
+from bids_stroke.index import QUERIES, entity_names, index_subject
+from bids_stroke.records import MODALITIES, BidsFile, Session
 from bids_stroke.tables import unit_covariates
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -23,20 +23,6 @@ NEEDS: Mapping[str, tuple[str, ...]] = {
     "eegemg": ("eeg", "emg"),
 }
 """Raw inputs that each modality is computed from."""
-
-LESION_NAME = re.compile(
-    r"_(label-L\d*_(?:.*_)?mask|label-[Ll]esion\w*?_(?:.*_)?(?:mask|roi)|desc-[^_]*[Ll]esion[^_]*_mask)\.nii(\.gz)?$"
-)
-"""Lesion masks under all names in use: BIDS label L, fMRIPrep's label-lesion_roi, desc-*lesion*."""
-
-MAP_NAMES: Mapping[str, re.Pattern[str]] = {
-    modality: re.compile(rf"_space-MNI152\w+?_.*{name}\.nii(\.gz)?$", re.I)
-    for modality, name in {
-        **{param: rf"param-{param}_(?:.*_)?dwimap" for param in ("fa", "md", "rd", "ad")},
-        **{tissue: rf"label-{tissue}_(?:probseg|desc-intensity_T1w)" for tissue in ("gm", "wm")},
-    }.items()
-}
-"""Feature maps in a standard space that ``--derivatives`` can give."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +120,11 @@ def find_sessions(selection: Selection) -> list[Session]:
     sessions: list[Session] = []
     matched: set[tuple[str, str]] = set()
     for subject in subjects:
-        units = _subject_sessions(selection, subject, matched)
+        try:
+            units = _subject_sessions(selection, subject, matched)
+        except InputError as error:  # one subject's broken sidecar never stops the others
+            sessions.append(Session(subject, None, error=str(error)))
+            continue
         empty = not any(unit.inputs for unit in units)
         if empty and selection.participant_labels and not _has_files(selection.bids_dir / f"sub-{subject}"):
             raise NothingSelectedError(
@@ -202,7 +192,9 @@ def _subject_sessions(selection: Selection, subject: str, matched: set[tuple[str
         left_out |= {item.path.name: reason for item, reason in reasons.items() if reason}
         if kept[query]:
             matched.add(("filter", query))
-    files = _SubjectFiles(kept, _find_lesions(selection, subject), _find_maps(selection, subject), left_out)
+    needs_lesion = any("t1w" in NEEDS[modality] for modality in selection.modalities)  # where the T1w is registered
+    lesions = find_lesions(selection.bids_dir, subject, selection.derivatives) if needs_lesion else ()
+    files = _SubjectFiles(kept, lesions, find_maps(subject, selection.derivatives), left_out)
     labels = files.sessions()
     matched |= {("session", label) for label in labels if label}
     if selection.session_labels:
@@ -218,24 +210,17 @@ def _unit(selection: Selection, subject: str, session: str | None, files: _Subje
     def own(items: Iterable[BidsFile]) -> tuple[BidsFile, ...]:
         return tuple(item for item in items if item.entities.get("session") in (session, None))
 
-    found = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
+    found: dict[str, Any] = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
     chosen = {item.entities["modality"]: item for item in own(files.maps)}
-    return Session(
+    unit = Session(
         subject,
         session,
-        **found,
-        lesion=_best_lesions(own(files.lesions), bool(found["t1w"])),
+        lesion=best_lesions(own(files.lesions), bool(found["t1w"])),
         maps={modality: item for modality, item in chosen.items() if modality in selection.modalities},
         covariates=unit_covariates(selection.bids_dir, subject, session),
         left_out=files.left_out,
     )
-
-
-def _best_lesions(masks: tuple[BidsFile, ...], has_t1w: bool) -> tuple[BidsFile, ...]:
-    """Native masks when there is a T1w to carry them to standard space, else those in standard space."""
-    standard = tuple(mask for mask in masks if mask.entities.get("space", "").startswith("MNI"))
-    native = tuple(mask for mask in masks if mask not in standard)
-    return (native or standard) if has_t1w else (standard or native)
+    return replace(unit, **found)
 
 
 def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
@@ -258,43 +243,3 @@ def _same_label(value: str | None, wanted: set[str]) -> bool:
     if value is None:
         return False
     return value in wanted or (value.isdigit() and any(w.isdigit() and int(w) == int(value) for w in wanted))
-
-
-def _find_lesions(selection: Selection, subject: str) -> tuple[BidsFile, ...]:
-    if not any("t1w" in NEEDS[modality] for modality in selection.modalities):
-        return ()  # the lesion matters wherever the T1w is registered
-    roots = {"raw": selection.bids_dir}
-    roots |= {path.name: path for path in sorted(selection.bids_dir.glob("derivatives/*")) if not _is_ours(path)}
-    roots |= dict(selection.derivatives)
-    found = {
-        file.path.resolve(): file
-        for name, root in roots.items()
-        for file in files_of(root, subject, name)
-        if LESION_NAME.search(file.path.name)
-    }
-    return tuple(found.values())
-
-
-def _is_ours(folder: Path) -> bool:
-    """Whether a folder is no dataset of masks but an output of this app, which must not become its own input."""
-    if not folder.is_dir():
-        return True
-    try:
-        generators = json.loads((folder / "dataset_description.json").read_text()).get("GeneratedBy", [])
-    except (OSError, ValueError, AttributeError):
-        return False
-    return any(isinstance(item, dict) and item.get("Name") == "bids_stroke" for item in generators)
-
-
-def _find_maps(selection: Selection, subject: str) -> tuple[BidsFile, ...]:
-    found = (
-        replace(file, entities={**file.entities, "modality": modality})
-        for name, root in selection.derivatives.items()
-        for file in files_of(root, subject, name)
-        for modality, pattern in MAP_NAMES.items()
-        if pattern.search(file.path.name)
-    )
-    # the last of several is used: our own space before others, tissue intensities before probabilities
-    return tuple(
-        sorted(found, key=lambda file: (file.entities.get("space") == SPACE, "desc-intensity" in file.path.name))
-    )

@@ -23,6 +23,8 @@ def print_plan(console: Console, sessions: Sequence[Session], settings: Settings
                 table.add_row(session.prefix, step.name, gives, escape(item.path.name), escape(file_notes(item)))
         for modality, reason in missing_inputs(session, settings).items():
             table.add_row(session.prefix, "", modality, "", f"missing: {reason.replace('-', ' ')}")
+        if session.error:
+            table.add_row(session.prefix, "", "", "", escape(session.error))
         for name, why in session.left_out.items():
             table.add_row(session.prefix, "", "", escape(name), f"left out: {escape(why)}")
         table.add_section()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import queue
+import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -78,6 +79,11 @@ class LocalProcesses:
         try:
             for _ in tasks:
                 yield done.get()
+        except KeyboardInterrupt:
+            stop.set()
+            for worker_process in multiprocessing.active_children():
+                worker_process.terminate()
+            raise
         finally:
             stop.set()
             for slot in slots:
@@ -109,7 +115,20 @@ def _slot(
 
 
 def _new_pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+
+
+def _start_worker() -> None:
+    """Leave Ctrl-C to the parent, and end with it, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _killed() -> DataError:

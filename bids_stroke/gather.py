@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_stroke import manifest
-from bids_stroke.derivatives import write_table
+from bids_stroke.derivatives import write_json, write_table
 from bids_stroke.errors import InputError
 from bids_stroke.plan import merge_features
 from bids_stroke.predictions import read_prediction
@@ -23,6 +23,17 @@ if TYPE_CHECKING:
 STATUS_COLUMNS = (
     "subject", "session", "status", "reason", "seconds", "peak_memory_mb", "model_sha256", "detail"
 )  # fmt: skip
+
+
+def write_status(root: Path, status: UnitStatus) -> None:
+    """How one unit ended, in a file of its own, so that parallel jobs do not touch each other's.
+
+    A unit that was up to date keeps the numbers of the run that made it.
+    """
+    prefix = f"sub-{status.subject}" + (f"_ses-{status.session}" if status.session else "")
+    path = root / "logs" / "status" / f"{prefix}.json"
+    if status.status != "skipped" or not path.is_file():
+        write_json(path, asdict(status))
 
 
 def write_status_table(root: Path) -> Path:
@@ -84,18 +95,20 @@ def read_predictions(root: Path, sessions: Sequence[Session]) -> dict[str, Predi
 
 
 def write_participant_reports(
-    root: Path, sessions: Sequence[Session], statuses: Sequence[UnitStatus], member_modality: Mapping[str, str]
+    root: Path, sessions: Sequence[Session], member_modality: Mapping[str, str]
 ) -> list[Path]:
-    """``sub-<label>.html`` of each subject, from what its sessions have on disk."""
+    """``sub-<label>.html`` of each subject, from what those of its sessions that ran have on disk."""
     from bids_stroke.report.participant import UnitReport, write_participant_report
 
     predictions = read_predictions(root, sessions)
-    ended = {(status.subject, status.session): status for status in statuses}
+    ended = {(status.subject, status.session): status for status in read_statuses(root)}
     units: dict[str, list[UnitReport]] = {}
     for session in sessions:
-        drawn = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "figures"), root)
         status = ended.get((session.subject, session.session))
-        failed = status is not None and status.status == "failed"
+        if status is None:
+            continue
+        drawn = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "figures"), root)
+        failed = status.status == "failed"
         unit = UnitReport(
             session.subject,
             session.session,

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.derivatives import write_text
-from bids_stroke.errors import InputError
+from bids_stroke.errors import InputError, OutputError
 from bids_stroke.records import BidsFile
 
 QUERIES: Mapping[str, Mapping[str, Any]] = {
@@ -79,7 +79,7 @@ def index_subject(bids_dir: Path, subject: str, database_dir: Path | None = None
             layout = BIDSLayout(
                 bids_dir, validate=False, indexer=indexer, config=[dict(_pybids_config()[0])], **database
             )
-        except (json.JSONDecodeError, OSError) as error:
+        except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
             raise InputError(
                 f"The sidecars of sub-{subject} in {bids_dir} cannot be read: {error}.",
                 "Look for a broken JSON file (bids-validator names it).",
@@ -114,10 +114,13 @@ def _subject_database(
     folder = database_dir / f"sub-{subject}"
     paths = sorted((bids_dir / f"sub-{subject}").rglob("*"))
     paths += [path for path in sorted(bids_dir.iterdir()) if path.is_file()]
-    listing = "\n".join(f"{path} {path.stat().st_mtime_ns} {path.stat().st_size}" for path in paths)
+    listing = "\n".join(f"{path} {path.lstat().st_mtime_ns} {path.lstat().st_size}" for path in paths)
     stamp = folder / "listing.txt"
     stale = not stamp.is_file() or stamp.read_text() != listing
     if stale:
         stamp.unlink(missing_ok=True)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"--bids-database-dir {database_dir} cannot be written: {error.strerror}.") from None
     return {"database_path": folder, "reset_database": stale}, lambda: write_text(stamp, listing)

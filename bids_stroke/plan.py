@@ -95,7 +95,10 @@ def plan_unit(task: UnitTask) -> list[Stage]:
 def _prediction_key(task: UnitTask, model: Model, keys: Sequence[str]) -> str:
     code = manifest.code_digest("features.py", "recordings.py", "covariates.py", "decision.py", "compute.py",
                                 "inference.py", "predictions.py", "bundle.py", "networks")  # fmt: skip
-    known = json.dumps(dict(task.session.covariates), sort_keys=True)
+    from bids_stroke.covariates import SYNONYMS  # here, because it needs numpy
+
+    read = {column for columns in SYNONYMS.values() for column in columns}
+    known = json.dumps({key: value for key, value in task.session.covariates.items() if key in read}, sort_keys=True)
     choices = [str(task.settings.outcome), task.settings.precision, ",".join(sorted(task.settings.modalities))]
     return manifest.digest("prediction", code, model.sha256, task.dataset, known, *choices, *keys)
 

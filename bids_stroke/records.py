@@ -45,6 +45,8 @@ class Session:
     """Ready feature maps in a standard space from ``--derivatives``, by modality."""
     covariates: Mapping[str, float | str] = field(default_factory=dict)
     """Columns of participants.tsv and sessions.tsv for this unit; ``n/a`` is left out."""
+    error: str = ""
+    """Why the subject's files could not be listed; empty if they could."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Files of the subject that were found and are not used: name -> why."""
 

@@ -180,12 +180,16 @@ def load_settings(config: Path | None, **options: Any) -> Settings:
             values = yaml.safe_load(config.read_text()) or {}
         except OSError as error:
             raise InputError(f"--config {config} cannot be read: {error.strerror}.", "Check the path.") from error
-        except yaml.YAMLError as error:
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
             raise UsageError(f"--config {config} is not YAML: {error}.", "Correct the file.") from error
         if not isinstance(values, dict):
             raise UsageError(f"--config {config} holds no mapping of settings.", "Write 'key: value' lines.")
         if isinstance(values.get("outcome"), str):
             values["outcome"] = Outcome.parse(values["outcome"])
+    unknown = [name for name in values.get("modalities") or () if name not in MODALITIES]
+    if unknown:
+        raise UsageError(f"Setting 'modalities' in --config {config}: '{unknown[0]}' is not known.",
+                         f"Known: {' '.join(MODALITIES)}.")  # fmt: skip
     values |= {key: value for key, value in options.items() if value is not None}
     try:
         return Settings(**values)

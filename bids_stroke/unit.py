@@ -43,7 +43,9 @@ def run_unit(task: UnitTask) -> UnitResult:
     reports: dict[str, StepReport] = {}
     failures: dict[str, BidsStrokeError] = {}
     stages = plan_unit(task)
-    if not any(stage.step for stage in stages):
+    if task.session.error:
+        failures["discovery"] = DataError(task.session.error, reason="unreadable-sidecar")
+    elif not any(stage.step for stage in stages):
         failures["discovery"] = no_modality(task.session, missing_inputs(task.session, task.settings))
         stages = []
     _forget_unplanned(task, {stage.name for stage in stages})

@@ -41,6 +41,15 @@ def test_labels_from_a_file(tmp_path: Path) -> None:
         expand_arguments(["--participant-label", f"@{tmp_path / 'none'}"])
 
 
+def test_a_file_that_names_nothing_selects_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("\n")
+    with pytest.raises(UsageError, match="names nothing"):
+        expand_arguments([f"--participant-label=@{path}"])
+    path.write_text("\ufeff04\n", encoding="utf-8")
+    assert expand_arguments([f"--participant-label=@{path}"]) == ["--participant-label=04"]
+
+
 def test_an_option_without_its_values() -> None:
     with pytest.raises(UsageError, match="--modalities needs at least one value"):
         expand_arguments(["--modalities", "--force"])
@@ -48,8 +57,9 @@ def test_an_option_without_its_values() -> None:
 
 def test_derivatives_are_name_and_folder() -> None:
     assert _derivatives(["a=/x", "b=y=z"]) == {"a": Path("/x"), "b": Path.cwd() / "y=z"}
-    with pytest.raises(UsageError, match="NAME=DIR"):
-        _derivatives(["/x"])
+    for values, message in ((["/x"], "NAME=DIR"), (["a=/x", "a=/y"], "given twice"), (["raw=/x"], "BIDS_DIR itself")):
+        with pytest.raises(UsageError, match=message):
+            _derivatives(values)
 
 
 @pytest.fixture
@@ -169,3 +179,4 @@ def test_a_traceback_only_when_asked(raw: Path, tmp_path: Path, capsys: pytest.C
     arguments = (raw, tmp_path / "out", "participant", "--participant-label", "99")
     assert "Traceback" not in run(capsys, *arguments, "-v")[2]
     assert "Traceback" in run(capsys, *arguments, "-vv")[2]
+    assert "Traceback" in run(capsys, *arguments, "-v", "--verbose")[2]

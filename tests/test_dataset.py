@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from bids_stroke.dataset import LESION_NAME, MAP_NAMES, Selection, find_sessions, read_description, read_filter_file
+from bids_stroke.dataset import Selection, find_sessions, read_description, read_filter_file
+from bids_stroke.derived import LESION_NAME, MAP_NAMES
 from bids_stroke.errors import InputError, NotBidsError, NothingSelectedError, UsageError
 from tests.bids import make_dataset
 
@@ -154,7 +155,13 @@ def test_lesion_masks_are_known_under_all_names(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sub-1_desc-brain_mask.nii.gz", "sub-1_label-GM_mask.nii.gz", "sub-1_label-L_probseg.nii.gz"]
+    "name",
+    [
+        "sub-1_desc-brain_mask.nii.gz",
+        "sub-1_label-GM_mask.nii.gz",
+        "sub-1_label-L_probseg.nii.gz",
+        "sub-1_label-LeftThalamus_mask.nii.gz",
+    ],
 )
 def test_other_masks_are_not_lesions(name: str) -> None:
     assert not LESION_NAME.search(name)
@@ -191,6 +198,39 @@ def test_maps_of_named_derivatives_are_taken_by_modality(raw: Path, tmp_path: Pa
 def test_md_and_rd_do_not_match_each_other() -> None:
     name = "sub-1_space-MNI152NLin2009aSym_res-2_model-tensor_param-rd_dwimap.nii.gz"
     assert [modality for modality, pattern in MAP_NAMES.items() if pattern.search(name)] == ["rd"]
+
+
+def test_our_own_outputs_are_never_input(raw: Path) -> None:
+    name = "anat/sub-02_space-MNI152NLin2009aSym_res-2_label-L_desc-lesion_mask.nii.gz"
+    ours = {"Name": "x", "BIDSVersion": "1.11.1", "GeneratedBy": [{"Name": "bids_stroke"}]}
+    before = [names(unit.inputs) for unit in find_sessions(Selection(raw))]
+    for folder in ("derivatives/bids_stroke", "out"):
+        made = {f"{folder}/dataset_description.json": ours, f"{folder}/sub-02/{name}": None}
+        make_dataset(raw, made | {f"{folder}/sub-02/dwi/sub-02_desc-preproc_dwi.nii.gz": None})
+    assert [names(unit.inputs) for unit in find_sessions(Selection(raw))] == before
+
+
+def test_the_lesion_is_used_wherever_the_t1w_is(raw: Path) -> None:
+    make_dataset(raw, {"sub-01/ses-01/anat/sub-01_ses-01_label-L_mask.nii.gz": None})
+    for modality, number in (("fa", 1), ("bold", 1), ("eegemg", 0)):
+        unit = find_sessions(Selection(raw, participant_labels=("01",), modalities=(modality,)))[0]
+        assert len(unit.lesion) == number
+
+
+def test_tissue_intensities_and_our_space_come_before_other_maps(raw: Path, tmp_path: Path) -> None:
+    own = "sub-02/anat/sub-02_space-MNI152NLin2009aSym_res-2_label-GM"
+    other = "sub-02/anat/sub-02_space-MNI152NLin6Asym_label-GM_desc-intensity_T1w.nii.gz"
+    files = {f"{own}_desc-intensity_T1w.nii.gz": None, f"{own}_probseg.nii.gz": None, other: None}
+    maps = make_dataset(tmp_path / "maps", files)
+    unit = find_sessions(Selection(raw, participant_labels=("02",), derivatives={"maps": maps}))[0]
+    assert unit.maps["gm"].path.name == f"{Path(own).name}_desc-intensity_T1w.nii.gz"
+
+
+def test_a_broken_sidecar_fails_its_subject_only(raw: Path) -> None:
+    (raw / "sub-02" / "emg" / "sub-02_task-move_emg.json").write_text("{broken")
+    units = {unit.prefix: unit for unit in find_sessions(Selection(raw))}
+    assert "sub-02" in units["sub-02"].error
+    assert not units["sub-01_ses-01"].error
 
 
 def test_a_missing_derivatives_folder_is_an_input_error(raw: Path, tmp_path: Path) -> None:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bids_stroke import engine
 from bids_stroke.engine import InProcess, LocalProcesses, make_executor
 from bids_stroke.errors import DataError
+from tests.conftest import ROOT
 
 
 def work(task: str) -> str:
@@ -24,6 +28,14 @@ def work(task: str) -> str:
     if task.startswith("slow"):
         time.sleep(1)
     return f"{task} done in {os.getpid()}"
+
+
+def sleep_and_tell(task: str) -> None:
+    """Tell the process's number in a file, then stay busy."""
+    temporary = Path(task + ".tmp")
+    temporary.write_text(str(os.getpid()))
+    temporary.rename(task)
+    time.sleep(60)
 
 
 @pytest.mark.parametrize("executor", [InProcess(), LocalProcesses(2)])
@@ -49,6 +61,30 @@ def test_units_run_in_other_processes_and_at_the_same_time() -> None:
     assert len(pids) == 2
     assert str(os.getpid()) not in pids
     assert time.monotonic() - begin < 60
+
+
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    code = f"""
+import os, sys, time
+from bids_stroke.engine import LocalProcesses
+from tests.test_engine import sleep_and_tell
+if __name__ == "__main__":
+    list(LocalProcesses(2).run([{str(tmp_path)!r} + "/a", {str(tmp_path)!r} + "/b"], sleep_and_tell))
+"""
+    script = tmp_path / "main.py"
+    script.write_text(code)
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    main = subprocess.Popen([sys.executable, script], env=environment, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("[ab]"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    pids = [int((tmp_path / name).read_text()) for name in "ab"]
+    main.kill()
+    main.wait()
+    deadline = time.monotonic() + 20
+    while any(psutil.pid_exists(pid) for pid in pids) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(psutil.pid_exists(pid) for pid in pids)
 
 
 def test_closing_starts_no_further_units() -> None:

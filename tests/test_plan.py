@@ -87,6 +87,8 @@ def test_model_and_covariates_change_only_the_prediction(task: UnitTask) -> None
     assert changed(task, replace(task, model=Model(task.model.path, "other"))) == {"prediction"}
     older = replace(task, session=replace(task.session, covariates={"age": 70.0}))
     assert changed(task, older) == {"prediction"}
+    outcome = replace(task, session=replace(task.session, covariates={"fma_le": 3.0, "hospital": "A"}))
+    assert changed(task, outcome) == set()  # an outcome that is added later predicts nothing anew
 
 
 def test_metadata_change_the_step_that_reads_them(task: UnitTask) -> None:

@@ -53,3 +53,16 @@ def test_a_table_that_is_not_text_is_an_input_error(tmp_path: Path) -> None:
     (root / "participants.tsv").write_bytes(b"participant_id\tname\nsub-01\t\xff\xfe\n")
     with pytest.raises(InputError, match="UTF-8"):
         unit_covariates(root, "01", None)
+
+
+@pytest.mark.parametrize("text", ["NaN", "nan", "inf", "-inf", "n/a", ""])
+def test_what_is_not_a_finite_number_is_no_outcome(tmp_path: Path, text: str) -> None:
+    root = make_dataset(tmp_path, {"participants.tsv": f"participant_id\tscore\tage\nsub-01\t{text}\t50\n"})
+    assert unit_outcome(root, "score", "01", None) is None
+    assert unit_covariates(root, "01", None) == {"age": 50.0}
+
+
+def test_a_table_with_rows_for_sessions_gives_each_its_own(tmp_path: Path) -> None:
+    rows = "participant_id\tsession_id\tscore\nsub-01\tses-a\t1\nsub-01\tses-b\t2\n"
+    root = make_dataset(tmp_path, {"phenotype/motor.tsv": rows})
+    assert [unit_outcome(root, "score", "01", session) for session in ("a", "b", "c", None)] == [1, 2, None, None]
