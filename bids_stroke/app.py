@@ -72,7 +72,6 @@ def run_participant(run: Run, sessions: Sequence[Session], dataset_name: str, co
             model=model,
             dataset=dataset_name,
             device=execution.device,
-            threads=execution.omp_nthreads,
             force=execution.force,
         )
         for session in sessions

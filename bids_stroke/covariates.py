@@ -82,11 +82,6 @@ class CovariateScaler:
             tuple(float(c.max()) if len(c) else 0.0 for c in columns),
         )
 
-    @property
-    def n_columns(self) -> int:
-        """Columns of the result: value and indicator for each covariate."""
-        return 2 * len(self.names)
-
     def transform(self, values: Values) -> NDArray[np.float32]:
         """Standardised values (0 where missing), then indicators (1 where missing): (n, 2 * covariates)."""
         known = np.isfinite(values)

@@ -36,7 +36,6 @@ class UnitTask:
     dataset: str
     """Name of the raw dataset."""
     device: str = "auto"
-    threads: int = 1
     force: bool = False
 
     @property

@@ -122,7 +122,7 @@ def _run_step(task: UnitTask, step: Step, reports: Mapping[str, StepReport], out
     work = Path(tempfile.mkdtemp(prefix=f"{task.session.prefix}_{step.name}_", dir=task.work_dir))
     earlier = {name: reports[name] for name in step.after if name in reports}
     try:
-        return step.run(StepContext(task.session, outputs, task.settings, earlier, work, task.threads))
+        return step.run(StepContext(task.session, outputs, task.settings, earlier, work))
     except MissingModalityError as error:
         modalities = set(step.modalities) & set(task.settings.modalities)
         return StepReport(missing=dict.fromkeys(sorted(modalities), error.reason), warnings=(str(error),))

@@ -225,7 +225,7 @@ def test_scaler_standardises_and_marks_what_is_missing() -> None:
     values = np.array([[50.0, 1.0], [70.0, np.nan], [np.nan, np.nan]])
     scaler = CovariateScaler.fit(("age", "sex"), values)
     rows = scaler.transform(values)
-    assert rows.shape == (3, scaler.n_columns)
+    assert rows.shape == (3, 2 * len(scaler.names))
     assert rows[:, 0].tolist() == [-1.0, 1.0, 0.0]
     assert rows[:, 2:].tolist() == [[0, 0], [0, 1], [1, 1]]
     assert scaler.sd[1] == 1.0

@@ -101,7 +101,7 @@ def test_metadata_change_the_step_that_reads_them(task: UnitTask) -> None:
 
 
 def test_where_and_how_fast_change_nothing(task: UnitTask, tmp_path: Path) -> None:
-    assert changed(task, replace(task, threads=4, work_dir=tmp_path / "elsewhere", device="cpu", force=True)) == set()
+    assert changed(task, replace(task, work_dir=tmp_path / "elsewhere", device="cpu", force=True)) == set()
 
 
 def test_gradients_and_channels_belong_to_the_input(session: Session, tmp_path: Path) -> None:

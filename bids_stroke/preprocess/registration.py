@@ -178,19 +178,6 @@ def register_deformable(
     return Warp(_field(greedy["forward"]), _field(greedy["inverse"]), affine)
 
 
-def register_to_standard(
-    moving: nib.Nifti1Image,
-    target: nib.Nifti1Image,
-    work: Path,
-    *,
-    weight: nib.Nifti1Image | None = None,
-    seed: int = 0,
-) -> Warp:
-    """`register_affine`, then `register_deformable`."""
-    affine = register_affine(moving, target, work, seed=seed)
-    return register_deformable(moving, target, affine, work, weight=weight, seed=seed)
-
-
 def register_rigid(
     moving: nib.Nifti1Image, fixed: nib.Nifti1Image, work: Path, *, seed: int = 0, dof: Literal[6, 12] = 6
 ) -> Matrix:

@@ -23,7 +23,6 @@ class StepContext:
     """Reports of the steps named in ``after`` that ran for this unit."""
     work: Path
     """An empty folder for intermediate files, removed afterwards."""
-    threads: int = 1
 
 
 @dataclass(frozen=True)
