@@ -16,9 +16,11 @@ from bids_stroke.preprocess.images import (
     like,
     load_image,
     orientation_known,
+    reorient,
     same_grid,
     sitk_affine,
     sitk_array,
+    stored_orientation,
     to_sitk,
     voxel_ml,
 )
@@ -36,11 +38,33 @@ def noise(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def test_values_and_place_are_kept(tmp_path: Path) -> None:
+    """Voxels come in RAS+ order, each where it was in space; the file's own order is one call away."""
     data = noise((5, 6, 7))
-    image = load_image(save(tmp_path / "a.nii.gz", data), 3)
-    np.testing.assert_array_equal(array(image), data)
-    np.testing.assert_allclose(image.affine, AFFINE, atol=1e-5)
+    path = save(tmp_path / "a.nii.gz", data)
+    image = load_image(path, 3)
+    assert nib.aff2axcodes(image.affine) == ("R", "A", "S")
     assert image.get_data_dtype() == np.float32
+    for voxel in [(0, 0, 0), (4, 1, 6), (2, 5, 3)]:
+        where = nib.affines.apply_affine(np.linalg.inv(image.affine) @ AFFINE, voxel)
+        assert array(image)[tuple(np.round(where).astype(int))] == data[voxel]
+    stored = reorient(image, stored_orientation(path))
+    np.testing.assert_array_equal(array(stored), data)
+    np.testing.assert_allclose(stored.affine, AFFINE, atol=1e-5)
+
+
+@pytest.mark.parametrize("order", ["LAS", "PSL", "IRP", "RAS"])
+def test_storage_order_changes_nothing(tmp_path: Path, order: str) -> None:
+    oblique = AFFINE[:, [1, 2, 0, 3]] * [-1, 1, 1, 1]
+    series = nib.Nifti1Image(noise((4, 5, 6, 3)), oblique)
+    series.header.set_zooms((*series.header.get_zooms()[:3], 1.5))
+    reference = reorient(series, "RAS")
+    turned = reorient(series, order)
+    turned.to_filename(tmp_path / "a.nii.gz")
+    assert stored_orientation(tmp_path / "a.nii.gz") == order
+    read = load_image(tmp_path / "a.nii.gz", 4)
+    np.testing.assert_array_equal(array(read), array(reference))
+    np.testing.assert_allclose(read.affine, reference.affine, atol=1e-5)
+    assert turned.header.get_zooms()[3] == 1.5
 
 
 def test_scaled_integers_are_read_in_their_units(tmp_path: Path) -> None:
@@ -63,7 +87,7 @@ def test_repetition_time_is_in_seconds(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("stored", "ndim", "wanted"), [((4, 5, 6, 1), 3, (4, 5, 6)), ((4, 5, 6), 4, (4, 5, 6, 1))])
 def test_an_axis_of_length_one_is_no_error(tmp_path: Path, stored: tuple, ndim: int, wanted: tuple) -> None:
-    assert load_image(save(tmp_path / "a.nii.gz", noise(stored)), ndim).shape == wanted
+    assert load_image(save(tmp_path / "a.nii.gz", noise(stored), np.eye(4)), ndim).shape == wanted
 
 
 @pytest.mark.parametrize(("shape", "ndim"), [((4, 5, 6, 2), 3), ((4, 5), 3), ((4, 5, 1), 3)])

@@ -15,7 +15,16 @@ import numpy.typing as npt
 from bids_stroke.errors import MissingModalityError
 from bids_stroke.preprocess import lesion as lesions
 from bids_stroke.preprocess.brain import PLAUSIBLE_ML, correct_bias, extract_brain
-from bids_stroke.preprocess.images import FloatArray, array, like, load_image, orientation_known, voxel_ml
+from bids_stroke.preprocess.images import (
+    FloatArray,
+    array,
+    like,
+    load_image,
+    orientation_known,
+    reorient,
+    stored_orientation,
+    voxel_ml,
+)
 from bids_stroke.preprocess.registration import Warp, register_affine, register_deformable, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.tissues import TISSUES, Tissues, segment, tissue_priors
@@ -206,7 +215,8 @@ def run(context: StepContext) -> StepReport:
     files = LesionFiles.of(context.session.lesion)
     settings = context.settings
     anatomy, more = process(t1w, files, settings.anat, context.work, seed=settings.seed)
-    writer = _Writer(context, context.outputs.sources([source, *context.session.lesion]))
+    sources = context.outputs.sources([source, *context.session.lesion])
+    writer = _Writer(context, sources, stored_orientation(source.path))
     written = writer.native(anatomy)
     maps, brain_standard = writer.standard(anatomy)
     qc = quality(anatomy, brain_standard)
@@ -220,6 +230,8 @@ class _Writer:
 
     context: StepContext
     sources: list[str]
+    orientation: str
+    """Voxel order of the T1w's file, in which native images are written."""
 
     def image(self, path: Path, image: nib.Nifti1Image, **sidecar: Any) -> Path:
         return self.context.outputs.save_image(path, image, {"Sources": self.sources, **sidecar})
@@ -227,18 +239,19 @@ class _Writer:
     def native(self, anatomy: Anatomy) -> dict[str, Path]:
         """Images on the T1w's grid, and the transforms, by role."""
         name, t1w = self.context.outputs.path, anatomy.t1w
+
+        def save(path: Path, data: npt.NDArray[Any], **sidecar: Any) -> Path:
+            return self.image(path, reorient(like(t1w, data), self.orientation), **sidecar)
+
+        head, brain = array(t1w), anatomy.brain
         files = {
-            "t1w": self.image(name("anat", "T1w.nii.gz", desc="preproc"), t1w, SkullStripped=False),
-            "t1w_brain": self.image(
-                name("anat", "T1w.nii.gz", desc="brain"), like(t1w, array(t1w) * anatomy.brain), SkullStripped=True
-            ),
-            "brain_mask": self.image(
-                name("anat", "mask.nii.gz", desc="brain"), like(t1w, anatomy.brain.astype(np.uint8)), Type="Brain"
-            ),
+            "t1w": save(name("anat", "T1w.nii.gz", desc="preproc"), head, SkullStripped=False),
+            "t1w_brain": save(name("anat", "T1w.nii.gz", desc="brain"), head * brain, SkullStripped=True),
+            "brain_mask": save(name("anat", "mask.nii.gz", desc="brain"), brain.astype(np.uint8), Type="Brain"),
         }
         for index, tissue in enumerate(TISSUES):
             path = name("anat", "probseg.nii.gz", label=tissue)
-            files[tissue.lower()] = self.image(path, like(t1w, anatomy.tissues.probability[..., index]))
+            files[tissue.lower()] = save(path, anatomy.tissues.probability[..., index])
         for role, ends, field in (
             ("to_standard", ("T1w", SPACE), anatomy.warp.forward),
             ("from_standard", (SPACE, "T1w"), anatomy.warp.inverse),

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from bids_stroke.errors import MissingModalityError
 from bids_stroke.preprocess.boldrun import Carried, Run, Series, carry, process
-from bids_stroke.preprocess.images import like
+from bids_stroke.preprocess.images import like, reorient, stored_orientation
 from bids_stroke.preprocess.registration import standard_grid
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import save_rigid
@@ -159,11 +159,14 @@ class _Writer:
         standard = name("bold.nii.gz", desc="preproc", space=SPACE, res=label)
         image = like(self.grid, series)
         image.header.set_zooms((*image.header.get_zooms()[:3], done.repetition_time))
-        mask = like(done.raw, done.place.brain.astype(np.uint8))
+        as_stored = partial(reorient, orientation=stored_orientation(done.source.path))
+        mask = as_stored(like(done.raw, done.place.brain.astype(np.uint8)))
         outputs.save_image(standard, image, {**carried_from, **facts, "SkullStripped": True, **resolution})
         files = {
             "bold": outputs.save_image(
-                name("bold.nii.gz", desc="preproc"), done.corrected, {**sources, **facts, "SkullStripped": False}
+                name("bold.nii.gz", desc="preproc"),
+                as_stored(done.corrected),
+                {**sources, **facts, "SkullStripped": False},
             ),
             "bold_standard": standard,
             "bold_mask": outputs.save_image(name("mask.nii.gz", desc="brain"), mask, {**sources, "Type": "Brain"}),

@@ -20,8 +20,8 @@ from bids_stroke.errors import DataError
 from bids_stroke.preprocess.dwi_motion import correct_motion, framewise_displacement
 from bids_stroke.preprocess.dwi_place import Place, place_alone, place_by_t1w, t1w_like, white_matter
 from bids_stroke.preprocess.dwi_runs import Series, like_series, read_series
-from bids_stroke.preprocess.gradients import bval_text, bvec_text, n_directions, shells, tensor_volumes
-from bids_stroke.preprocess.images import FloatArray, array, like, voxel_ml
+from bids_stroke.preprocess.gradients import bval_text, bvec_text, n_directions, on_axes, shells, tensor_volumes
+from bids_stroke.preprocess.images import FloatArray, array, like, reorient, stored_orientation, voxel_ml
 from bids_stroke.preprocess.registration import standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.tensor import fit_tensor, scalar_maps
@@ -216,19 +216,22 @@ class _Writer:
         return self.context.outputs.save_image(path, image, {"Sources": self.sources, **sidecar})
 
     def native(self, series: Series, place: Place, maps: Mapping[str, FloatArray]) -> dict[str, Path]:
-        """Corrected series with its gradients, mask, maps and transform, by role."""
+        """Corrected series with its gradients, mask, maps and transform, by role, in the first run's voxel order."""
         outputs = self.context.outputs
         name = partial(outputs.path, "dwi")
-        mask = like(series.image, place.mask.astype(np.uint8))
+        as_stored = partial(reorient, orientation=stored_orientation(series.sources[0].path))
+        image = as_stored(series.image)
+        gradients = on_axes(series.gradients, series.image.affine, image.affine)
+        mask = as_stored(like(series.image, place.mask.astype(np.uint8)))
         files = {
-            "dwi": self.image(name("dwi.nii.gz", desc="preproc"), series.image, SkullStripped=False),
+            "dwi": self.image(name("dwi.nii.gz", desc="preproc"), image, SkullStripped=False),
             "dwi_mask": self.image(name("mask.nii.gz", desc="brain"), mask, Type="Brain"),
-            "bval": outputs.save(name("dwi.bval", desc="preproc"), _text(bval_text(series.gradients))),
-            "bvec": outputs.save(name("dwi.bvec", desc="preproc"), _text(bvec_text(series.gradients))),
+            "bval": outputs.save(name("dwi.bval", desc="preproc"), _text(bval_text(gradients))),
+            "bvec": outputs.save(name("dwi.bvec", desc="preproc"), _text(bvec_text(gradients))),
         }
         for kind, data in maps.items():
             path = name("dwimap.nii.gz", model="tensor", param=kind)
-            files[f"{kind}_native"] = self.image(path, like(series.image, data), Units=_UNITS[kind])
+            files[f"{kind}_native"] = self.image(path, as_stored(like(series.image, data)), Units=_UNITS[kind])
         return files | self.transform(place)
 
     def transform(self, place: Place) -> dict[str, Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -15,6 +16,7 @@ from bids_stroke.preprocess.gradients import (
     determines_tensor,
     find_companion,
     n_directions,
+    on_axes,
     read_gradients,
     shells,
 )
@@ -110,7 +112,8 @@ def _read(file: BidsFile, *, alone: bool) -> _Run:
     if array(image).max() <= 0:
         raise DataError(f"{file.path} holds nothing above 0.", "Convert or copy it again.", reason="empty-image")
     bval, bvec = find_companion(file, ".bval"), find_companion(file, ".bvec")
-    return _Run(file, image, read_gradients(bval, bvec, n_volumes))
+    stored = cast(nib.Nifti1Image, nib.load(file.path)).affine
+    return _Run(file, image, on_axes(read_gradients(bval, bvec, n_volumes), stored, image.affine))
 
 
 def _choose(runs: Sequence[_Run], b0_threshold: float) -> tuple[list[_Run], list[str]]:

@@ -203,6 +203,11 @@ def rotate(gradients: Gradients, motions: Array, affine: Array) -> Gradients:
     return Gradients(gradients.bvals, turned @ axes)
 
 
+def on_axes(gradients: Gradients, old: Array, new: Array) -> Gradients:
+    """The same gradients for an image whose voxel axes were flipped or swapped, given both affines (4, 4)."""
+    return Gradients(gradients.bvals, gradients.bvecs @ fsl_axes(old).T @ fsl_axes(new))
+
+
 def fsl_axes(affine: Array) -> Array:
     """Orthogonal matrix (3, 3) that turns FSL b-vectors into world (RAS) directions: ``bvecs @ fsl_axes(a).T``."""
     axes = np.asarray(polar(affine[:3, :3])[0], dtype=np.float64)

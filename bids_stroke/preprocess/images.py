@@ -17,6 +17,8 @@ from bids_stroke.errors import DataError
 
 FloatArray = npt.NDArray[np.float32]
 
+CANONICAL = "RAS"
+"""Voxel order in which images are processed."""
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _READ_AGAIN = "Copy or convert the file again, or leave this subject out."
 
@@ -34,8 +36,8 @@ def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
     Returns
     -------
     nib.Nifti1Image
-        float32 data in memory, scaled as the header says, with a header that holds only what is right: affine,
-        voxel sizes (from the affine), units, orientation codes and TR.
+        float32 data in memory, scaled as the header says, in RAS+ voxel order (see `reorient`), with a header that
+        holds only what is right: affine, voxel sizes (from the affine), units, orientation codes and TR.
 
     Raises
     ------
@@ -61,7 +63,42 @@ def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
     if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
         message = f"{path}: the affine (sform/qform) holds NaN or is singular."
         raise DataError(message, "Repair the header's sform or qform.", reason="bad-affine")
-    return _clean(data, source)
+    return reorient(_clean(data, source), CANONICAL)
+
+
+def stored_orientation(path: Path) -> str:
+    """Voxel order of a file that `load_image` has read, as the ends of its axes: ``"LAS"``."""
+    return "".join(nib.aff2axcodes(cast(nib.Nifti1Image, nib.load(path)).affine))
+
+
+def reorient(image: nib.Nifti1Image, orientation: str) -> nib.Nifti1Image:
+    """Flip and swap voxel axes, so that they point as nearly as they can to the directions named; nothing is resampled.
+
+    Images are processed in RAS+ order, so that results do not depend on how they are stored (sampling, patches and
+    ties follow the voxel order), and written in the order of the file that they come from.
+
+    Parameters
+    ----------
+    image : nib.Nifti1Image
+        3D or 4D; its TR is kept.
+    orientation : str
+        Ends of the axes, ``"RAS"``, ``"PSL"`` ...
+
+    Returns
+    -------
+    nib.Nifti1Image
+        Each voxel at the same place in space.
+    """
+    wanted = nib.orientations.axcodes2ornt(orientation)
+    change = nib.orientations.ornt_transform(nib.io_orientation(image.affine), wanted)
+    if np.array_equal(change, [[0, 1], [1, 1], [2, 1]]):
+        return image
+    turned = image.as_reoriented(change)
+    data = np.asfortranarray(turned.dataobj)  # as nibabel reads it: sums do not depend on the file's order
+    result = nib.Nifti1Image(data, turned.affine, turned.header)
+    result.set_sform(turned.affine, code=int(image.header["sform_code"]))
+    result.set_qform(turned.affine, code=int(image.header["qform_code"]))
+    return result
 
 
 def _with_dimensions(path: Path, data: FloatArray, ndim: int) -> FloatArray:

@@ -11,7 +11,15 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bids_stroke.errors import DataError, MissingModalityError
-from bids_stroke.preprocess.images import FloatArray, array, like, load_image, same_grid
+from bids_stroke.preprocess.images import (
+    FloatArray,
+    array,
+    like,
+    load_image,
+    reorient,
+    same_grid,
+    stored_orientation,
+)
 from bids_stroke.preprocess.registration import STANDARD_AFFINE, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import Matrix, Transform, resample
@@ -189,7 +197,8 @@ def run(context: StepContext) -> StepReport:
         own = union_on(t1w, native)
         check_plausible(own, array(load_image(anat["brain_mask"], 3)) > 0.5, t1w.header.get_zooms()[:3], native)
         lesion |= carry(like(t1w, own.astype(np.float32)), grid, [anat["to_standard"]])
-        written["lesion_native"] = _save(context, like(t1w, own.astype(np.uint8)), native, standard=False)
+        as_stored = reorient(like(t1w, own.astype(np.uint8)), stored_orientation(anat["t1w"]))
+        written["lesion_native"] = _save(context, as_stored, native, standard=False)
     elif native and not standard:
         message = f"{native[0].path} is in native space and there is no T1w registration to carry it to {SPACE}."
         raise MissingModalityError(message, "Give a T1w, or a mask in standard space.", "no-t1w-registration")

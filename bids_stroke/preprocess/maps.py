@@ -9,7 +9,7 @@ import nibabel as nib
 import numpy as np
 
 from bids_stroke.errors import DataError
-from bids_stroke.preprocess.images import FloatArray, array, like, load_image, same_grid
+from bids_stroke.preprocess.images import FloatArray, array, like, load_image, reorient, same_grid
 from bids_stroke.preprocess.registration import standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import resample
@@ -25,6 +25,7 @@ _SMALLEST_COVER = 0.5
 def on_standard_grid(image: nib.Nifti1Image) -> nib.Nifti1Image:
     """A map in standard space on the 2 mm grid, by its affine; the very same voxels where it is there already."""
     grid = standard_grid()
+    image = reorient(image, "".join(nib.aff2axcodes(grid.affine)))
     return like(grid, array(image)) if same_grid(image, grid) else resample(image, grid)
 
 
