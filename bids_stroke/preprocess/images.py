@@ -63,7 +63,7 @@ def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
     if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
         message = f"{path}: the affine (sform/qform) holds NaN or is singular."
         raise DataError(message, "Repair the header's sform or qform.", reason="bad-affine")
-    return reorient(_clean(data, source), CANONICAL)
+    return _clean(data, source)
 
 
 def stored_orientation(path: Path) -> str:
@@ -114,14 +114,18 @@ def _with_dimensions(path: Path, data: FloatArray, ndim: int) -> FloatArray:
 
 def _clean(data: FloatArray, source: nib.Nifti1Image) -> nib.Nifti1Image:
     """A new image whose header does not carry the old one's oddities (NaN pixdims occur in the wild)."""
-    image = nib.Nifti1Image(data, source.affine)
+    turned = reorient(nib.Nifti1Image(data, source.affine), CANONICAL)
+    # a header holds 32-bit numbers: what they leave open depends on the voxel order, and optimisers would feel it
+    affine = np.round(turned.affine, 5)
+    affine[:3, 3] = np.round(affine[:3, 3], 3)
+    image = nib.Nifti1Image(np.asanyarray(turned.dataobj), affine)
     header = source.header
     if not isinstance(header, nib.Nifti1Header):
         return image
     image.header.set_xyzt_units("mm", "sec" if data.ndim == 4 else None)
     codes = [int(header["sform_code"]), int(header["qform_code"])]
-    image.set_sform(source.affine, code=codes[0] or codes[1])
-    image.set_qform(source.affine, code=codes[1] or codes[0])
+    image.set_sform(affine, code=codes[0] or codes[1])
+    image.set_qform(affine, code=codes[1] or codes[0])
     zooms = header.get_zooms()
     if data.ndim == 4 and len(zooms) > 3 and np.isfinite(zooms[3]):
         unit = header.get_xyzt_units()[1]
