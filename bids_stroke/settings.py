@@ -42,7 +42,19 @@ class DwiSettings(_Frozen):
     """Shells above this are left out of the tensor fit when the rest still has 6 directions."""
     denoise: bool = True
     """MP-PCA denoising, where there are enough volumes for it."""
+    gibbs: Literal["auto", "on", "off"] = "auto"
+    """Ringing removed by subvoxel shifts; ``auto``: where the sidecar excludes partial Fourier."""
     motion: bool = True
+    eddy: bool = True
+    """Eddy currents, where the sidecar tells the phase encoding."""
+    replace_outliers: bool = True
+    """Slices that lost their signal are replaced by what the other volumes predict."""
+    susceptibility: Literal["auto", "pair", "t1w", "none"] = "auto"
+    """Field from opposite phase encodings, or from the T1w; ``auto``: what there is, the pair first."""
+    bias: bool = True
+    """Bias field (N4 on the mean at b=0) divided out of all volumes; FA and MD hardly depend on it."""
+    fit: Literal["wls", "restore"] = "wls"
+    """Weighted least squares, or robust estimation (slow)."""
 
 
 class BoldSettings(_Frozen):
@@ -54,6 +66,10 @@ class BoldSettings(_Frozen):
     """Hz."""
     resolution: Annotated[float, Field(ge=2, le=6)] = 3.0
     """Voxel size (mm) of the maps in standard space."""
+    slice_timing: bool = True
+    """Bring the slices of a volume to one moment, where the sidecar has SliceTiming."""
+    max_displacement: Annotated[float, Field(gt=0)] = 0.5
+    """Mean framewise displacement (mm) above which a run is flagged."""
 
 
 class EegEmgSettings(_Frozen):

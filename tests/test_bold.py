@@ -12,6 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from nibabel.affines import apply_affine
+from nilearn.interfaces.fmriprep import load_confounds
+from scipy.ndimage import gaussian_filter
 from scipy.spatial.transform import Rotation
 
 from bids_stroke.dataset import Selection, find_sessions
@@ -27,9 +29,14 @@ from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import resample
 from bids_stroke.records import BidsFile, Session, StepReport
 from bids_stroke.settings import Settings
+from bids_stroke.simulate.bold import NETWORKS, simulate_bold
+from bids_stroke.simulate.head import Pose, draw_head
+from bids_stroke.simulate.lesion import draw_lesion
+from bids_stroke.simulate.options import RESOLUTIONS
 
 TR = 2.0
-STATS = ("mean", "alff", "falff", "reho")
+STATS = ("mean", "alff", "falff", "reho", "tsnr")
+SEEDS = ("handL", "handR", "legL", "legR")
 
 
 def run_file(folder: Path, shape: tuple[int, ...], metadata: Mapping[str, object], name: str = "task-rest") -> BidsFile:
@@ -206,11 +213,13 @@ def processed(tmp_path_factory: pytest.TempPathFactory, session: Session) -> Ste
 
 def test_maps_in_standard_space_lie_on_the_brain(processed: StepReport) -> None:
     names = [path.name.split("_stat-")[1] for path in processed.outputs["bold"]]
-    assert names == [f"{name}_boldmap.nii.gz" for name in STATS]
+    assert names == [f"{name}_boldmap.nii.gz" for name in STATS] + ["fisherz_boldmap.nii.gz"] * 4
+    assert [path.name.split("label-")[1].split("_")[0] for path in processed.outputs["bold"][5:]] == list(SEEDS)
     assert all("_task-rest_space-MNI152NLin2009aSym_res-3_" in path.name for path in processed.outputs["bold"])
     brain = array(resample(template("mask"), standard_grid(3.0))) > 0.5
     maps = [nib.load(path).get_fdata() for path in processed.outputs["bold"]]
     inside = maps[0] > 0
+    assert 10 < np.median(maps[4][inside]) < 200  # tSNR
     assert 2 * (inside & brain).sum() / (inside.sum() + brain.sum()) > 0.9
     assert all(data.shape == brain.shape and not data[~inside].any() for data in maps)
     assert any("no T1w" in warning for warning in processed.warnings)
@@ -287,6 +296,42 @@ def test_two_runs_share_one_set_of_maps_and_the_same_input_gives_the_same_bytes(
         assert one.read_bytes() == two.read_bytes()  # the mean of two equal runs
     written = {path.name for path in (tmp_path / "sub-02" / "func").iterdir()}
     assert {f"sub-02_task-rest_run-{i}_desc-confounds_timeseries.tsv" for i in (1, 2)} <= written
+
+
+def test_nilearn_reads_the_confounds_as_it_reads_fmripreps(processed: StepReport) -> None:
+    confounds, kept = load_confounds(
+        str(processed.files["bold"]), strategy=("motion", "high_pass", "wm_csf", "global_signal", "scrub"), scrub=0
+    )
+    table = pd.read_csv(processed.files["confounds"], sep="\t", na_values="n/a")
+    assert {"rot_z_derivative1_power2", "cosine00", "white_matter", "csf", "global_signal"} <= set(confounds)
+    assert len(confounds) == len(table)
+    too_much = (table["framewise_displacement"] > 0.5) | (table["std_dvars"] > 1.5)
+    assert (len(kept) if kept is not None else len(table)) == int((~too_much).sum())
+
+
+def test_a_planted_network_is_the_map_of_its_seed(tmp_path: Path) -> None:
+    """The sensorimotor network of a simulated run against the connectivity of the left hand, in standard space."""
+    sizes = replace(RESOLUTIONS["example"], n_volumes=200)
+    rng = np.random.default_rng(3)
+    lesion = draw_lesion(rng)
+    head = draw_head(rng, replace(lesion, centre=lesion.centre * 0, radii=np.full(3, 0.1)), 60.0, sizes)
+    plain = replace(head, pose=Pose(), shape=np.eye(3), warp=np.zeros_like(head.warp), atrophy=0.0)
+    source = run_file(tmp_path, (2, 2, 2, 2), {"RepetitionTime": TR})
+    simulate_bold(plain, sizes, 1.0, first_axis_left=True, rng=rng).to_filename(source.path)
+    report = bold.run(context_of(tmp_path, source))
+    image = nib.load(next(path for path in report.outputs["bold"] if "label-handL" in path.name))
+    seed = image.get_fdata()
+    grey = array(resample(template("GM"), image))
+    points = apply_affine(image.affine, np.argwhere(np.ones(image.shape))).reshape(*image.shape, 3)
+    nearest = np.min([((points - centre) ** 2).sum(axis=-1) for centre in NETWORKS["sensorimotor"]], axis=0)
+    weight = gaussian_filter(np.exp(-nearest / (2 * 11.0**2)) * grey, 6.0 / 3.0 / 2.355)  # as coarse as the run
+    around = (seed != 0) & (nearest < 30.0**2)
+    correlation = np.tanh(seed[around])
+    assert np.corrcoef(correlation / np.sqrt(1 - correlation**2 + 1e-6), weight[around])[0, 1] > 0.9
+    assert report.qc["hand_left_right_z"] > 1.0
+    sidecar = json.loads(Path(str(image.get_filename()).replace(".nii.gz", ".json")).read_text())
+    assert sidecar["SeedCentre"] == [-38.0, -24.0, 56.0]
+    assert "Side" not in sidecar  # no lesion is known
 
 
 @pytest.mark.real

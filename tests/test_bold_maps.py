@@ -13,7 +13,8 @@ from scipy.stats import rankdata
 from bids_stroke.errors import MissingModalityError
 from bids_stroke.preprocess.boldclean import clean, cosines_outside
 from bids_stroke.preprocess.boldmaps import amplitudes, regional_homogeneity
-from bids_stroke.preprocess.confounds import MINIMUM_FREE, PARAMETERS, confound_table, nuisance_columns
+from bids_stroke.preprocess.boldseeds import connectivity
+from bids_stroke.preprocess.confounds import MINIMUM_FREE, PARAMETERS, confound_table, dvars, nuisance_columns
 
 TR = 2.0
 BAND = (0.01, 0.1)
@@ -23,7 +24,7 @@ def table_of(n: int, seed: int = 0) -> pd.DataFrame:
     rng = np.random.default_rng(seed)
     series = rng.normal(100, 1, (2, 2, 2, n)).astype(np.float32)
     masks = {"brain": np.ones((2, 2, 2), bool)}
-    return confound_table(series, rng.standard_normal((n, 6)).cumsum(axis=0) * 0.02, masks)
+    return confound_table(series, rng.standard_normal((n, 6)).cumsum(axis=0) * 0.02, masks, TR)
 
 
 def test_alff_is_the_mean_amplitude_within_the_band() -> None:
@@ -141,10 +142,13 @@ def test_confounds_have_fmriprep_names_and_plain_values() -> None:
     parameters = rng.normal(0, 0.1, (12, 6))
     masks = {"brain": np.ones((4, 4, 4), dtype=bool), "csf": np.zeros((4, 4, 4), dtype=bool)}
     masks["csf"][0] = True
-    table = confound_table(series, parameters, masks)
+    table = confound_table(series, parameters, masks, TR)
     ends = ("", "_derivative1", "_power2", "_derivative1_power2")
-    names = {f"{axis}{end}" for axis in PARAMETERS for end in ends}
-    assert names | {"framewise_displacement", "dvars", "global_signal", "csf"} == set(table)
+    names = {f"{name}{end}" for name in (*PARAMETERS, "global_signal", "csf") for end in ends}
+    outliers = {f"motion_outlier{i:02d}" for i in range(int((table["framewise_displacement"] > 0.5).sum()))}
+    assert outliers  # by a framewise displacement above 0.5 mm; DVARS is that of noise
+    assert names | {"framewise_displacement", "dvars", "std_dvars"} | outliers == set(table)
+    assert table[sorted(outliers)].sum(axis=1).tolist() == (table["framewise_displacement"] > 0.5).astype(int).tolist()
     assert table["trans_x_derivative1"][3] == pytest.approx(parameters[3, 0] - parameters[2, 0])
     assert table["rot_z_derivative1_power2"][3] == pytest.approx((parameters[3, 5] - parameters[2, 5]) ** 2)
     assert table["csf"][5] == pytest.approx(series[0, :, :, 5].mean(), rel=1e-6)
@@ -157,3 +161,44 @@ def test_short_runs_use_fewer_confounds() -> None:
     assert len(nuisance_columns(table, 100)) == 24
     assert nuisance_columns(table, 12) == list(PARAMETERS)
     assert nuisance_columns(table, MINIMUM_FREE - 1) == []
+
+
+def test_standardised_dvars_of_noise_is_1_and_sees_a_jump() -> None:
+    rng = np.random.default_rng(8)
+    noise = rng.standard_normal((400, 200))
+    smooth = noise[:, 1:] + 0.6 * noise[:, :-1]  # autocorrelated, with another spread in each voxel
+    series = 500 + smooth * rng.uniform(1, 30, (400, 1))
+    series[:, 90] += 60.0
+    plain, standardised = dvars(series)
+    assert np.isnan([plain[0], standardised[0]]).all()
+    still = np.delete(standardised[1:], [89, 90])
+    assert np.median(still) == pytest.approx(1.0, abs=0.15)
+    assert standardised[90] > 2 * still.max()
+
+
+def test_slow_cosines_are_nilearns_for_128_s() -> None:
+    table = table_of(150)  # 300 s: 2 * 300 / 128 = 4.7
+    names = [name for name in table if name.startswith("cosine")]
+    assert names == [f"cosine{i:02d}" for i in range(4)]
+    crossings = [int((np.diff(np.sign(table[name])) != 0).sum()) for name in names]
+    assert crossings == [1, 2, 3, 4]
+
+
+def test_seeds_and_their_mirror() -> None:
+    rng = np.random.default_rng(9)
+    brain = np.ones((6, 5, 5), bool)
+    shared, alone = rng.standard_normal((2, 150))
+    seeds = {name: np.zeros(brain.shape, bool) for name in ("handL", "handR", "legL")}
+    for name, x in (("handL", 0), ("handR", 3), ("legL", 5)):
+        seeds[name][x] = True
+    series = rng.standard_normal((*brain.shape, 150))
+    series[:4] += 1.5 * shared
+    series[5] += alone
+    maps, mirrored = connectivity(series[brain].T, brain, seeds)
+    left = series[0].reshape(-1, 150).mean(axis=0)
+    expected = np.arctanh(np.corrcoef(left, series[2, 1, 4])[0, 1])
+    index = int(np.flatnonzero((np.argwhere(brain) == (2, 1, 4)).all(axis=1))[0])
+    assert maps["handL"][index] == pytest.approx(expected, abs=1e-9)
+    right = series[3].reshape(-1, 150).mean(axis=0)
+    assert mirrored == {"hand_left_right_z": pytest.approx(np.arctanh(np.corrcoef(left, right)[0, 1]), abs=1e-9)}
+    assert np.isfinite(maps["legL"]).all()

@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from bids_stroke.errors import MissingModalityError
 from bids_stroke.preprocess.boldrun import Carried, Run, Series, carry, process
+from bids_stroke.preprocess.boldseeds import SEEDS
 from bids_stroke.preprocess.images import like, reorient, stored_orientation
 from bids_stroke.preprocess.registration import standard_grid
 from bids_stroke.preprocess.step import StepContext
@@ -25,16 +26,24 @@ MAPS: Mapping[str, tuple[str, str]] = {
     "alff": ("arbitrary", "Amplitude of low-frequency fluctuations: mean amplitude of the frequencies in the band"),
     "falff": ("1", "Share of the amplitudes in the band in those of all frequencies"),
     "reho": ("1", "Regional homogeneity: Kendall's W of a voxel's series and its 26 neighbours'"),
+    "tsnr": ("1", "Temporal signal-to-noise ratio: mean over standard deviation of the detrended series"),
 }
 """Map -> units and description."""
 _ENTITIES = {"task": "task", "acq": "acquisition", "dir": "direction", "run": "run"}
 """Of output names -> of input files."""
 _BEST_ECHO_S = 0.03
+_CLEARLY_ONE_SIDED = 0.1
+"""Share of a lesion by which its left part must differ from a half."""
 _CONFOUNDS = {
     "trans": {"Description": "Shift of the brain's centre from the reference, RAS axes", "Units": "mm"},
     "rot": {"Description": "Rotation about the axis from the reference", "Units": "rad"},
     "framewise_displacement": {"Description": "Sum of absolute changes, sphere of 50 mm (Power 2012)", "Units": "mm"},
     "dvars": {"Description": "Root mean square of the change from the volume before, in the brain"},
+    "std_dvars": {"Description": "DVARS as a multiple of what noise of the same spread and autocorrelation gives"},
+    "cosine": {"Description": "Discrete cosine slower than 128 s"},
+    "motion_outlier": {
+        "Description": "1 in a volume with a framewise displacement above 0.5 mm or a standardised DVARS above 1.5"
+    },
     "global_signal": {"Description": "Mean in the brain"},
     "csf": {"Description": "Mean in voxels that are almost certainly cerebrospinal fluid"},
     "white_matter": {"Description": "Mean in voxels that are almost certainly white matter"},
@@ -106,9 +115,10 @@ def _entities(file: BidsFile) -> dict[str, str | None]:
 def average(carried: Sequence[Carried]) -> dict[str, npt.NDArray[np.float32]]:
     """Mean of the runs' maps over the brain that they share, 0 elsewhere."""
     shared = np.all([one.inside for one in carried], axis=0)
+    names = [name for name in carried[0].maps if all(name in one.maps for one in carried)]
     return {
         name: np.where(shared, np.mean([one.maps[name] for one in carried], axis=0), 0).astype(np.float32)
-        for name in MAPS
+        for name in names
     }
 
 
@@ -153,7 +163,8 @@ class _Writer:
             "TaskName": done.source.metadata.get("TaskName", done.source.entities.get("task", "")),
             "RepetitionTime": done.repetition_time,
             "NumberOfVolumesDiscardedByUser": done.dropped,
-            "SliceTimingCorrected": False,
+            "SliceTimingCorrected": done.slice_moment is not None,
+            **({} if done.slice_moment is None else {"StartTime": done.slice_moment}),
         }
         label, resolution = self.resolution
         standard = name("bold.nii.gz", desc="preproc", space=SPACE, res=label)
@@ -182,26 +193,35 @@ class _Writer:
         return files
 
     def maps(self, used: Sequence[BidsFile], maps: Mapping[str, npt.NDArray[np.float32]]) -> tuple[Path, ...]:
-        """The maps in standard space, in the order of MAPS."""
+        """The maps in standard space: those of MAPS, then the connectivity of each seed."""
         outputs = self.context.outputs
         entities = _entities(used[0]) if len(used) == 1 else {"task": used[0].entities.get("task")}
         label, resolution = self.resolution
         paths = []
-        for stat, (units, description) in MAPS.items():
-            path = outputs.standard("func", "boldmap.nii.gz", res=label, stat=stat, **entities)
-            sidecar = {
-                "Sources": outputs.sources(used), "Units": units, "Description": description, "SkullStripped": True,
-                **resolution,
-            }  # fmt: skip
-            paths.append(outputs.save_image(path, like(self.grid, maps[stat]), sidecar))
+        for name, data in maps.items():
+            which = {"stat": name} if name in MAPS else {"label": name, "stat": "fisherz"}
+            path = outputs.standard("func", "boldmap.nii.gz", res=label, **which, **entities)
+            facts = {"Sources": outputs.sources(used), "SkullStripped": True, **self.about(name), **resolution}
+            paths.append(outputs.save_image(path, like(self.grid, data), facts))
         return tuple(paths)
+
+    def about(self, name: str) -> dict[str, Any]:
+        """Units and description of a map; a seed's centre, and the lesion's side where it is known."""
+        if name in MAPS:
+            return dict(zip(("Units", "Description"), MAPS[name], strict=True))
+        lesion = self.context.earlier["lesion"].qc if "lesion" in self.context.earlier else {}
+        left = lesion.get("lesion_side_left_fraction", 0.5)
+        affected = "" if abs(left - 0.5) < _CLEARLY_ONE_SIDED else "L" if left > 0.5 else "R"
+        side = {"Side": "ipsilesional" if name.endswith(affected) else "contralesional"} if affected else {}
+        text = "Fisher z of the correlation with the mean series within 6 mm of the seed, cleaned and band-passed"
+        return {"Units": "1", "Description": text, "SeedCentre": list(SEEDS[name]), **side}
 
 
 def describe(table: Any) -> dict[str, Any]:
     """Description and units of each column of the confounds, for the sidecar."""
     described = {}
     for column in map(str, table):
-        stem, *changes = column.removesuffix("_power2").split("_derivative1")
+        stem, *changes = column.rstrip("0123456789").removesuffix("_power").split("_derivative")
         known = _CONFOUNDS.get(stem) or _CONFOUNDS[stem.split("_")[0]]
         text = known["Description"] + (", change from the volume before" if changes else "")
         squared = column.endswith("_power2")

@@ -12,14 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from nibabel.affines import apply_affine
+from scipy.signal import detrend
 
 from bids_stroke.errors import DataError, MissingModalityError
+from bids_stroke.preprocess import slice_time
 from bids_stroke.preprocess.boldclean import clean
 from bids_stroke.preprocess.boldmaps import amplitudes, regional_homogeneity
+from bids_stroke.preprocess.boldseeds import SEEDS, connectivity, seed_masks
 from bids_stroke.preprocess.boldspace import Place, place, points_of, rough_brain, sample
-from bids_stroke.preprocess.confounds import confound_table
+from bids_stroke.preprocess.confounds import MUCH_MOTION_MM, confound_table
 from bids_stroke.preprocess.images import array, like, load_image, voxel_ml
 from bids_stroke.preprocess.motion import estimate_motion, motion_parameters, realign_series
+from bids_stroke.preprocess.slice_time import slice_times
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.records import BidsFile
 from bids_stroke.settings import BoldSettings
@@ -30,7 +34,6 @@ Series = npt.NDArray[np.float32]
 FEWEST_VOLUMES = 20
 _MOST_UNSTEADY = 10
 _LONGEST_TR = 30.0
-_MUCH_MOTION_MM = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +45,16 @@ class Run:
     dropped: int
     """Volumes before the steady state, left out of everything below."""
     raw: nib.Nifti1Image
-    """4D, as measured."""
+    """4D, as measured, the slices of a volume brought to one moment where their times are known."""
+    slice_moment: float | None
+    """That moment (s after the start of a volume); None where slices are as measured."""
     motions: npt.NDArray[np.float64]
     corrected: nib.Nifti1Image
     """4D, motion-corrected."""
     place: Place
     confounds: pd.DataFrame
     maps: Mapping[str, Volume]
-    """mean, alff, falff, reho: 3D, 0 outside the brain."""
+    """By statistic (mean, alff, falff, reho, tsnr) or seed (handL ...): 3D, 0 outside the brain."""
     qc: Mapping[str, float]
     warnings: tuple[str, ...]
 
@@ -131,6 +136,8 @@ def process(source: BidsFile, context: StepContext) -> Run:
     name = source.path.name
     first = rough_brain(like(raw, array(raw).mean(axis=3)), name)
     motions = estimate_motion(array(raw), raw.affine, first)
+    raw, moment, untimed = _timed(source, raw, tr, wanted=context.settings.bold.slice_timing)
+    warnings += untimed
     corrected = like(raw, realign_series(array(raw), raw.affine, motions))
     corrected.header.set_zooms((*corrected.header.get_zooms()[:3], tr))
     mean = like(raw, array(corrected).mean(axis=3))
@@ -138,16 +145,28 @@ def process(source: BidsFile, context: StepContext) -> Run:
     placed = place(mean, rough_brain(mean, name), anat, context.work, seed=context.settings.seed)
     centre = apply_affine(raw.affine, np.argwhere(placed.brain).mean(axis=0))
     table = confound_table(
-        array(corrected), motion_parameters(motions, centre), {"brain": placed.brain, **placed.tissues}
+        array(corrected), motion_parameters(motions, centre), {"brain": placed.brain, **placed.tissues}, tr
     )
     maps, qc, more = feature_maps(corrected, placed, table, context.settings.bold)
     qc |= {"n_volumes": float(n_volumes), "n_volumes_dropped": float(dropped), **_motion_quality(table), **placed.qc}
     warnings += [*placed.warnings, *more]
-    if qc["mean_framewise_displacement_mm"] > _MUCH_MOTION_MM:
+    if qc["mean_framewise_displacement_mm"] > context.settings.bold.max_displacement:
         warnings.append(
             f"{name}: much head motion, {qc['mean_framewise_displacement_mm']:.2f} mm from volume to volume on average."
         )
-    return Run(source, tr, dropped, raw, motions, corrected, placed, table, maps, qc, tuple(warnings))
+    return Run(source, tr, dropped, raw, moment, motions, corrected, placed, table, maps, qc, tuple(warnings))
+
+
+def _timed(
+    source: BidsFile, raw: nib.Nifti1Image, repetition_time: float, *, wanted: bool
+) -> tuple[nib.Nifti1Image, float | None, list[str]]:
+    """The series with its slices at one moment, that moment, and warnings."""
+    times, warnings = slice_times(source, raw, repetition_time) if wanted else (None, [])
+    if times is None:
+        return raw, None, warnings
+    timed = like(raw, slice_time.correct(array(raw), times, repetition_time))
+    timed.header.set_zooms(raw.header.get_zooms())
+    return timed, times.middle, warnings
 
 
 def _after(image: nib.Nifti1Image, dropped: int, repetition_time: float) -> nib.Nifti1Image:
@@ -164,9 +183,10 @@ def feature_maps(
     Returns
     -------
     maps : dict of (x, y, z) float32
-        mean, alff and falff (before the band-pass), reho (after it); 0 outside the brain.
+        mean, tsnr, alff and falff (before the band-pass), reho and the seeds' connectivity (after it); 0 outside the
+        brain.
     qc : dict
-        Degrees of freedom left, confounds used, temporal signal-to-noise ratio.
+        Degrees of freedom left, confounds used, temporal signal-to-noise ratio, connectivity of mirrored seeds.
     warnings : tuple of str
         Where the cleaning could not be complete.
     """
@@ -176,20 +196,26 @@ def feature_maps(
     mean = signals.mean(axis=0)
     cleaned = clean(signals, table, tr, band)
     alff, falff = amplitudes(cleaned.broad, tr, band)
+    noise = detrend(signals, axis=0).std(axis=0)
+    seeds = seed_masks(placed, corrected)
+    connected, mirrored = connectivity(cleaned.band, placed.brain, seeds)
     values = {
         "mean": mean, "alff": alff, "falff": falff, "reho": regional_homogeneity(cleaned.band, placed.brain),
+        "tsnr": np.divide(mean, noise, out=np.zeros_like(mean), where=noise > 0), **connected,
     }  # fmt: skip
     maps = {name: np.zeros(placed.brain.shape, np.float32) for name in values}
     for name, value in values.items():
         maps[name][placed.brain] = value
-    noise = cleaned.broad.std(axis=0)
     qc = {
         "degrees_of_freedom": float(cleaned.degrees_of_freedom),
         "n_confounds": float(len(cleaned.confounds)),
-        "tsnr_median": float(np.median(mean[noise > 0] / noise[noise > 0])) if (noise > 0).any() else 0.0,
+        "tsnr_median": float(np.median(values["tsnr"])),
         "brain_volume_ml": float(placed.brain.sum()) * voxel_ml(corrected),
+        **mirrored,
     }
-    return maps, qc, cleaned.warnings
+    lost = [name for name in SEEDS if name not in seeds]
+    warnings = [f"No connectivity of {', '.join(lost)}: outside the images or the brain."] if lost else []
+    return maps, qc, (*cleaned.warnings, *warnings)
 
 
 def _motion_quality(table: pd.DataFrame) -> dict[str, float]:
@@ -197,7 +223,7 @@ def _motion_quality(table: pd.DataFrame) -> dict[str, float]:
     return {
         "mean_framewise_displacement_mm": float(displacement.mean()),
         "max_framewise_displacement_mm": float(displacement.max()),
-        "displacement_above_0p5mm_fraction": float((displacement > _MUCH_MOTION_MM).mean()),
+        "displacement_above_0p5mm_fraction": float((displacement > MUCH_MOTION_MM).mean()),
     }
 
 

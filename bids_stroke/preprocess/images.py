@@ -71,6 +71,13 @@ def stored_orientation(path: Path) -> str:
     return "".join(nib.aff2axcodes(cast(nib.Nifti1Image, nib.load(path)).affine))
 
 
+def canonical_axis(path: Path, direction: str) -> tuple[int, int]:
+    """A direction of a file's voxel axes, ``i j k i- j- k-`` as in BIDS, in RAS+ voxel order: axis and sign."""
+    axes = nib.io_orientation(cast(nib.Nifti1Image, nib.load(path)).affine)
+    axis, sign = axes["ijk".index(direction[0])]
+    return int(axis), int(sign) * (-1 if direction.endswith("-") else 1)
+
+
 def reorient(image: nib.Nifti1Image, orientation: str) -> nib.Nifti1Image:
     """Flip and swap voxel axes, so that they point as nearly as they can to the directions named; nothing is resampled.
 
