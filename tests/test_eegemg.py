@@ -176,7 +176,7 @@ def test_cut_bands_are_said(done: tuple[StepReport, Path]) -> None:
 def test_a_second_run_gives_the_same_bytes(done: tuple[StepReport, Path], tmp_path: Path) -> None:
     process(together(tmp_path / "raw", planted(), bad=("P3",)), tmp_path / "out")
     names = sorted(path.relative_to(done[1]) for path in done[1].rglob("*") if path.is_file())
-    assert len(names) == 10
+    assert len(names) == 12
     for name in names:
         assert (tmp_path / "out" / name).read_bytes() == (done[1] / name).read_bytes(), name
 

@@ -21,6 +21,7 @@ from bids_stroke.errors import MissingModalityError
 from bids_stroke.preprocess.eegemg_clean import Cleaned, Signals, clean
 from bids_stroke.preprocess.eegemg_clock import Recording, read_pair
 from bids_stroke.preprocess.eegemg_edf import EdfHeader, write_edf
+from bids_stroke.preprocess.eegemg_features import COLUMNS, feature_table, summary
 from bids_stroke.preprocess.eegemg_read import Pair, events_of, pair_recordings
 from bids_stroke.preprocess.eegemg_signals import flat_windows, large_windows, marked_windows
 from bids_stroke.preprocess.step import StepContext
@@ -93,6 +94,7 @@ def _process(context: StepContext, pair: Pair) -> _Done:
             "no-good-window",
         )
     files = _save(context, pair, cleaned, windows, recording.begin)
+    features = _save_features(context, pair, recording, cleaned, windows)
     qc = {
         "n_recordings": 1.0,
         "n_windows": float(len(windows)),
@@ -100,6 +102,7 @@ def _process(context: StepContext, pair: Pair) -> _Done:
         "duration_s": recording.eeg.shape[1] / recording.rate,
         "sampling_rate_hz": recording.rate,
         **cleaned.qc,
+        **summary(features),
     }
     notes = [note if note.startswith(pair.label) else f"{pair.label}: {note}" for note in cleaned.warnings]
     return _Done(files, qc, (*recording.warnings, *notes))
@@ -172,6 +175,18 @@ def _save(context: StepContext, pair: Pair, cleaned: Cleaned, windows: pd.DataFr
         outputs.save_table(channels, table_of_channels, {"Sources": sources})
         files.append(path)
     return tuple(files)
+
+
+def _save_features(
+    context: StepContext, pair: Pair, recording: Recording, cleaned: Cleaned, windows: pd.DataFrame
+) -> pd.DataFrame:
+    """Write ``_features.tsv`` beside the log of the windows, and give it."""
+    events = events_of(pair.files[0], recording.begin)
+    table = feature_table(recording, cleaned, windows, None if events is None else events[0])
+    folder = "eeg" if len(cleaned.eeg.data) else "emg"
+    path = context.outputs.path(folder, "features.tsv", **pair.entities)
+    context.outputs.save_table(path, table, {**COLUMNS, "Sources": context.outputs.sources(pair.files)})
+    return table
 
 
 def _sidecar(item: Signals, pair: Pair, cleaned: Cleaned) -> dict[str, Any]:

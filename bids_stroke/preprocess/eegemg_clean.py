@@ -48,6 +48,13 @@ class Signals:
     interpolated: tuple[str, ...] = ()
     average_reference: bool = False
     n_ocular: int = 0
+    average: Array | None = None
+    """(n_samples,) mean over channels that was subtracted."""
+
+    @property
+    def as_recorded(self) -> Array:
+        """The channels with the reference of the recording."""
+        return self.data if self.average is None else self.data + self.average
 
     @property
     def filters(self) -> str:
@@ -197,6 +204,7 @@ def _restore(
         names=tuple(names[~lost].tolist()),
         interpolated=tuple(names[fill].tolist()),
         average_reference=refer,
+        average=kept.mean(axis=0) if refer else None,
         n_ocular=n_ocular,
     )
     return restored, notes
