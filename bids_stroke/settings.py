@@ -6,10 +6,10 @@ import hashlib
 import json
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bids_stroke.errors import InputError, UsageError
 from bids_stroke.records import MODALITIES
@@ -22,6 +22,11 @@ class _Frozen(BaseModel):
         """sha256 of the values, independent of their order."""
         text = json.dumps(self.model_dump(mode="json"), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _check_band(low: float, high: float, name: str) -> None:
+    if low >= high:
+        raise ValueError(f"{name} ({low:g} Hz) must be below {name.replace('high', 'low')} ({high:g} Hz)")
 
 
 class AnatSettings(_Frozen):
@@ -71,6 +76,11 @@ class BoldSettings(_Frozen):
     max_displacement: Annotated[float, Field(gt=0)] = 0.5
     """Mean framewise displacement (mm) above which a run is flagged."""
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        _check_band(self.high_pass, self.low_pass, "high_pass")
+        return self
+
 
 class EegEmgSettings(_Frozen):
     """EEG and EMG."""
@@ -88,6 +98,12 @@ class EegEmgSettings(_Frozen):
     emg_max_uv: Annotated[float, Field(gt=0)] = 20000.0
     """The same for EMG."""
     window_seconds: Annotated[float, Field(gt=0)] = 10.0
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        _check_band(self.high_pass, self.low_pass, "high_pass")
+        _check_band(self.emg_high_pass, self.emg_low_pass, "emg_high_pass")
+        return self
 
 
 class TrainingSettings(_Frozen):

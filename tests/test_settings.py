@@ -53,6 +53,8 @@ def test_options_win_over_the_file(tmp_path: Path) -> None:
         ("colour: red", "Setting 'colour'"),
         ("bold:\n  lowpass: 1", r"Setting 'bold\.lowpass'"),
         ("bold:\n  low_pass: fast", r"Setting 'bold\.low_pass'"),
+        ("bold:\n  low_pass: 0.005", r"Setting 'bold'.*high_pass \(0\.01 Hz\) must be below low_pass \(0\.005 Hz\)"),
+        ("eegemg:\n  emg_high_pass: 500", r"Setting 'eegemg'.*emg_high_pass \(500 Hz\) must be below emg_low_pass"),
         ("a: [", "not YAML"),
         ("- a", "no mapping"),
     ],
