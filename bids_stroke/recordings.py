@@ -38,6 +38,7 @@ Array = NDArray[np.float32]
 MONTAGE = "easycap-M1"
 """Sites of the 10-10 system with positions, as mne carries them."""
 _FLAT = 1e-12
+_SIDE = re.compile(r"^(left|right|l|r|li|re)[ _.-]+|[ _.-]+(left|right|l|r|li|re)$|^(left|right)|(left|right)$")
 
 
 def read_windows(paths: Sequence[Path], inputs: Mapping[str, Any]) -> tuple[Array, tuple[float, ...]]:
@@ -120,7 +121,15 @@ def standardise_windows(windows: NDArray[Any]) -> Array:
 
 
 def _read_channels(signals: Sequence[Path], rate: float) -> dict[str, NDArray[np.float64]]:
-    """Signals by canonical channel name, in volts, at ``rate``; EEG and EMG share one clock."""
+    """Signals by canonical channel name, in volts, at ``rate``; EEG and EMG share one clock.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read.
+    MissingModalityError
+        Two channels are the same muscle, of the left and the right leg, say (``ambiguous-channels``).
+    """
     channels: dict[str, NDArray[np.float64]] = {}
     for path in signals:
         try:
@@ -129,17 +138,29 @@ def _read_channels(signals: Sequence[Path], rate: float) -> dict[str, NDArray[np
             raise DataError(f"{path} cannot be read: {error}.", "Run the EEG/EMG step again.") from error
         if not np.isclose(raw.info["sfreq"], rate):
             raw.resample(rate, verbose="error")
-        channels |= {canonical_name(name): row for name, row in zip(raw.ch_names, raw.get_data(), strict=True)}
+        for name, row in zip(raw.ch_names, raw.get_data(), strict=True):
+            known = canonical_name(name)
+            if known in channels:
+                message = f"{path.name} has more than one channel of {known} (of both sides?); {name} is one of them."
+                remedy = "Keep those of the affected leg: mark the others as bad in channels.tsv."
+                raise MissingModalityError(message, remedy, "ambiguous-channels")
+            channels[known] = row
     return channels
 
 
 def canonical_name(name: str) -> str:
     """The published name of a channel, whatever its case, blanks, prefix (``EEG C3``) or reference (``C3-REF``).
 
-    Other sites of the 10-10 system get their usual spelling; names that are not known are returned as they are.
+    Other sites of the 10-10 system get their usual spelling. A muscle's side (``RF_L``, ``left rectus femoris``) is
+    left out: the network reads those of one leg. Names that are not known are returned as they are.
     """
     plain = re.sub(r"^(eeg|emg)[ _]+|[-_ ](ref|le|avg)$", "", name.strip().lower())
-    return _canonical_names().get(_plain(plain), name)
+    known = _canonical_names()
+    found = known.get(_plain(plain))
+    if found is None:
+        found = known.get(_plain(_SIDE.sub("", plain)))
+        found = found if found in EMG_MUSCLES else None
+    return found or name
 
 
 @cache

@@ -12,7 +12,7 @@ from bids_stroke.features import GRID_AFFINE, GRID_SHAPE, READERS, read_samples
 from bids_stroke.recordings import CHANNELS as PUBLISHED
 from bids_stroke.recordings import canonical_name, standardise_windows
 from bids_stroke.records import MODALITIES
-from tests.units import CHANNELS, LSTM, RATE, rhythm, write_recording, write_volume
+from tests.units import CHANNELS, LSTM, RATE, SECONDS, rhythm, write_recording, write_volume
 
 INPUTS = LSTM["inputs"]
 
@@ -190,11 +190,24 @@ def test_recording_without_its_log_is_an_error(tmp_path: Path) -> None:
     [
         ("cp5", "CP5"), ("EEG C3", "C3"), ("c4-REF", "C4"), ("fz", "Fz"), ("Rectus_Femoris", "rectus femoris"),
         ("RF", "rectus femoris"), ("EMG VM", "vastus medialis"), ("proximal rectus ", "prox rectus fem"),
-        ("unknown 7", "unknown 7"),
+        ("unknown 7", "unknown 7"), ("RF_L", "rectus femoris"), ("Left Rectus Femoris", "rectus femoris"),
+        ("R vastus medialis", "vastus medialis"), ("leftBF", "biceps femoris"), ("L_C3", "L_C3"), ("left", "left"),
     ],
 )  # fmt: skip
 def test_channel_names_are_recognised(given: str, name: str) -> None:
     assert canonical_name(given) == name
+
+
+def test_muscles_of_both_legs_are_not_mixed(tmp_path: Path) -> None:
+    names = ("C3", "C4", "RF_L", "RF_R")
+    rng = np.random.default_rng(0)
+    data = np.concatenate([rhythm(3.0, 2, rng), rng.standard_normal((1, round(2 * SECONDS * RATE)))])
+    paths = write_recording(
+        tmp_path, "sub-01_task-leg", data, [name.lower() if "RF" in name else name for name in names]
+    )
+    with pytest.raises(MissingModalityError, match="more than one channel of rectus femoris") as caught:
+        read_samples("eegemg", paths, INPUTS)
+    assert caught.value.reason == "ambiguous-channels"
 
 
 def test_flat_channel_becomes_zero() -> None:
