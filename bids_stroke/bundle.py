@@ -71,14 +71,17 @@ class BundleContents:
     """State dict of each member."""
     weights: Mapping[str, float]
     """Fusion weight of each member."""
-    calibration: Calibration
+    calibration: Calibration | None
+    """None where there are no out-of-fold predictions to fit it on."""
     salt: str
     participants: Mapping[str, tuple[str, ...]]
-    """Role (``train``) -> hashes."""
+    """Role (``train``) -> hashes; empty where nobody knows who they were."""
     splits: pd.DataFrame
     out_of_fold: pd.DataFrame
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the model card tells: cohort, settings, procedure, results."""
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """``description``, ``authors``, ``copyright`` and ``made`` (a sentence) of a model that was not trained here."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +96,15 @@ class Bundle:
     demonstration: bool
     members: tuple[BundleMember, ...]
     weights: Mapping[str, float]
-    calibration: Calibration
+    calibration: Calibration | None
     salt: str
     participants: Mapping[str, frozenset[str]]
     facts: Mapping[str, Any]
 
-    def saw(self, dataset: str, participant_id: str) -> bool:
-        """Whether the participant took part in training, in any role."""
+    def saw(self, dataset: str, participant_id: str) -> bool | None:
+        """Whether the participant took part in training, in any role; None where nobody knows who did."""
+        if not self.participants:
+            return None
         mark = participant_hash(self.salt, dataset, participant_id)
         return any(mark in hashes for hashes in self.participants.values())
 
@@ -170,16 +175,18 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
     return {
         "schema": MONAI_SCHEMA,
         "version": contents.version,
-        "changelog": {contents.version: "Trained by bids_stroke."},
+        "changelog": {contents.version: contents.origin.get("made", "Trained by bids_stroke.")},
         "monai_version": installed_version("monai"),
         "pytorch_version": installed_version("torch"),
         "numpy_version": installed_version("numpy"),
         "required_packages_version": {"bids_stroke": bids_stroke.__version__},
         "name": contents.name,
         "task": f"Prediction of a poor motor outcome after stroke ({contents.outcome})",
-        "description": "Neural networks, one per modality, fused and calibrated on out-of-fold predictions.",
-        "authors": "Trained with bids_stroke by its user",
-        "copyright": "As the training data's terms say",
+        "description": contents.origin.get(
+            "description", "Neural networks, one per modality, fused and calibrated on out-of-fold predictions."
+        ),
+        "authors": contents.origin.get("authors", "Trained with bids_stroke by its user"),
+        "copyright": contents.origin.get("copyright", "As the training data's terms say"),
         "intended_use": "Research only; not for decisions about patients.",
         "network_data_format": {
             "inputs": inputs,
@@ -193,7 +200,7 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "demonstration": contents.demonstration,
         "members": [asdict(entry) for entry in contents.members],
         "fusion_weights": dict(contents.weights),
-        "calibration": asdict(contents.calibration),
+        "calibration": asdict(contents.calibration) if contents.calibration else None,
         "salt": contents.salt,
         "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
         "facts": dict(contents.facts),
@@ -213,9 +220,6 @@ def load_bundle(path: Path) -> Bundle:
     try:
         metadata = json.loads((path / METADATA).read_text())
         _verify_versions(path, metadata)
-        calibration = dict(metadata["calibration"])
-        for key in ("covariance", "quantiles"):
-            calibration[key] = _tuples(calibration[key])
         return Bundle(
             path=path,
             name=metadata["name"],
@@ -225,7 +229,7 @@ def load_bundle(path: Path) -> Bundle:
             demonstration=metadata["demonstration"],
             members=tuple(_member(entry) for entry in metadata["members"]),
             weights=metadata["fusion_weights"],
-            calibration=Calibration(**calibration),
+            calibration=_calibration(metadata["calibration"]),
             salt=metadata["salt"],
             participants={role: frozenset(hashes) for role, hashes in metadata["participants"].items()},
             facts=metadata["facts"],
@@ -237,8 +241,12 @@ def load_bundle(path: Path) -> Bundle:
 
 
 def _member(entry: Mapping[str, Any]) -> BundleMember:
-    scaler = CovariateScaler(**{key: tuple(value) for key, value in entry["scaler"].items()})
+    scaler = CovariateScaler(**{key: _tuples(value) for key, value in entry["scaler"].items()})
     return BundleMember(Member(**entry["member"]), scaler, entry["score_mean"], entry["score_sd"])
+
+
+def _calibration(content: Mapping[str, Any] | None) -> Calibration | None:
+    return None if content is None else Calibration(**{key: _tuples(value) for key, value in content.items()})
 
 
 def _tuples(value: Any) -> Any:

@@ -37,14 +37,15 @@ def resolve_device(device: str) -> torch.device:
 def reproducible(device: torch.device, seed: int) -> Iterator[None]:
     """Seed torch, and on the CPU let only deterministic algorithms run; everything is as before afterwards."""
     devices = [device.index or 0] if device.type == "cuda" else []
-    before = torch.are_deterministic_algorithms_enabled()
+    # Not torch.use_deterministic_algorithms: that imports torch's compiler, more than a second for one prediction.
+    before = torch.get_deterministic_debug_mode()
     with torch.random.fork_rng(devices):
         torch.manual_seed(seed)
-        torch.use_deterministic_algorithms(device.type == "cpu" or before)
+        torch.set_deterministic_debug_mode("error" if device.type == "cpu" else before)
         try:
             yield
         finally:
-            torch.use_deterministic_algorithms(before)
+            torch.set_deterministic_debug_mode(before)
 
 
 @contextmanager

@@ -62,6 +62,8 @@ class CovariateScaler:
         Covariates in order.
     mean, sd, low, high : tuple of float
         Of the training set, in the covariates' units.
+    indicators : bool
+        Whether the network is told what is missing. Without, nobody lacking a covariate can be predicted.
     """
 
     names: tuple[str, ...]
@@ -69,6 +71,7 @@ class CovariateScaler:
     sd: tuple[float, ...]
     low: tuple[float, ...]
     high: tuple[float, ...]
+    indicators: bool = True
 
     @classmethod
     def fit(cls, names: Sequence[str], values: Values) -> CovariateScaler:
@@ -83,10 +86,20 @@ class CovariateScaler:
         )
 
     def transform(self, values: Values) -> NDArray[np.float32]:
-        """Standardised values (0 where missing), then indicators (1 where missing): (n, 2 * covariates)."""
+        """Standardised values (0 where missing), then indicators (1 where missing): (n, 2 * covariates).
+
+        Without ``indicators``: (n, covariates), NaN where missing.
+        """
         known = np.isfinite(values)
         scaled = (np.where(known, values, 0.0) - np.array(self.mean)) / np.array(self.sd)
+        if not self.indicators:
+            return np.where(known, scaled, np.nan).astype(np.float32)
         return np.concatenate([np.where(known, scaled, 0.0), ~known], axis=-1).astype(np.float32)
+
+    def lacking(self, values: Values) -> tuple[str, ...]:
+        """Missing covariates that the network cannot do without: none where it has indicators."""
+        missing = () if self.indicators else np.flatnonzero(~np.isfinite(values))
+        return tuple(self.names[i] for i in missing)
 
     def complaints(self, values: Values) -> list[str]:
         """Why the model may not apply to a person: covariates missing or outside the training range."""

@@ -49,6 +49,11 @@ def fuse(values: Array, weights: Array) -> Array:
     return np.where(present.any(axis=-1), fused, np.nan)
 
 
+def more_likely(probability: float) -> str:
+    """``poor`` or ``good``, whichever is more likely: all that can be said without calibration."""
+    return "poor" if probability >= 0.5 else "good"
+
+
 @dataclass(frozen=True)
 class Calibration:
     """How a fused probability becomes a calibrated one, with an interval and a decision.

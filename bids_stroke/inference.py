@@ -17,13 +17,15 @@ from bids_stroke import networks
 from bids_stroke.bundle import Bundle, BundleMember, load_bundle
 from bids_stroke.compute import precision_of, reproducible, resolve_device
 from bids_stroke.covariates import covariate_values
-from bids_stroke.decision import fuse, renormalise
+from bids_stroke.decision import fuse, more_likely, renormalise
 from bids_stroke.errors import DataError, MissingModalityError, ModelError
 from bids_stroke.features import read_samples
 from bids_stroke.records import MemberPrediction, Prediction, UnitFeatures
 
 CHUNK = 16
 """Samples that go through a network at once."""
+COVARIATES_MISSING = "covariates-missing"
+"""Why a member says nothing of a person whose age, sex or time since stroke it needs and nobody knows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class MemberSamples:
     probabilities : (n,) float64
         Of a poor outcome, before calibration.
     scores : (n,) float64
-        In the outcome's units.
+        In the outcome's units; NaN from a network without a score.
     positions : tuple of float
         Slices or window onsets (features.Samples).
     """
@@ -68,31 +70,27 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     """
     samples, missing = predict_members(bundle, unit, device, precision)
     if not samples:
-        why = "; ".join(f"{name}: {reason.replace('-', ' ')}" for name, reason in missing.items())
-        raise DataError(
-            f"{_unit_name(unit)}: no member of the model {bundle.name} applies ({why}).",
-            "Add a modality that the model uses, or give another --model.",
-            "no-member-applies",
-        )
+        raise _nobody_applies(bundle, unit, missing)
     names = list(samples)
     weights = np.array([bundle.weights[name] for name in names])
     used = renormalise(weights, np.ones(len(names), dtype=bool))
     means = np.array([samples[name].probabilities.mean() for name in names])
     scores = np.array([samples[name].scores.mean() for name in names])
     fused = float(fuse(means[None], weights)[0])
-    probability = float(bundle.calibration.apply(np.array(fused)))
+    calibration = bundle.calibration
+    probability = float(calibration.apply(np.array(fused))) if calibration else fused
     modalities = {entry.member.name: entry.member.modality for entry in bundle.members}
     members = {
         name: MemberPrediction(
-            float(mean), float(score), len(samples[name].probabilities), float(weight), modalities[name]
+            float(mean), _known(score), len(samples[name].probabilities), float(weight), modalities[name]
         )
         for name, mean, score, weight in zip(names, means, scores, used, strict=True)
     }
     return Prediction(
         probability_poor=probability,
-        probability_poor_interval=bundle.calibration.interval(fused, used),
-        prediction=bundle.calibration.decide(probability),
-        predicted_score=float(used @ scores),
+        probability_poor_interval=calibration.interval(fused, used) if calibration else None,
+        prediction=calibration.decide(probability) if calibration else more_likely(probability),
+        predicted_score=_known(fuse(scores[None], weights)[0]),
         members=members,
         missing=missing,
         model={
@@ -120,6 +118,10 @@ def predict_members(
         if not paths:
             missing[member.name] = unit.missing.get(member.modality, "not-computed")
             continue
+        known = covariate_values(unit.covariates, entry.scaler.names)
+        if entry.scaler.lacking(known):
+            missing[member.name] = COVARIATES_MISSING
+            continue
         key = f"{member.modality} {sorted(member.inputs.items())}"
         try:
             if key not in cache:
@@ -130,7 +132,7 @@ def predict_members(
             continue
         data, positions = cache[key]
         model = _network(bundle.path, bundle.sha256, member.name, str(place))
-        covariates = entry.scaler.transform(covariate_values(unit.covariates, entry.scaler.names))
+        covariates = entry.scaler.transform(known)
         output = run_network(model, data, np.tile(covariates, (len(data), 1)), place, precision)
         poor, score = output[:, networks.POOR_LOGIT], output[:, networks.SCORE]
         scores = score * entry.score_sd + entry.score_mean
@@ -159,11 +161,18 @@ def run_network(
 @lru_cache(maxsize=32)
 def _network(path: Path, sha256: str, name: str, device: str) -> nn.Module:
     """A member's network with its weights, once per process (``sha256`` tells a changed bundle)."""
+    bundle = _bundle(path, sha256)
+    member = next(entry.member for entry in bundle.members if entry.member.name == name)
+    return restore_network(member.network, member.arguments, bundle.state(name), torch.device(device))
+
+
+@lru_cache(maxsize=2)
+def _bundle(path: Path, sha256: str) -> Bundle:
+    """The bundle, checked once for all its members."""
     bundle = load_bundle(path)
     if bundle.sha256 != sha256:
         raise ModelError(f"Model {path} was changed during the run.", "Run again.", "changed-model")
-    member = next(entry.member for entry in bundle.members if entry.member.name == name)
-    return restore_network(member.network, member.arguments, bundle.state(name), torch.device(device))
+    return bundle
 
 
 def restore_network(
@@ -189,8 +198,18 @@ def _warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]
     found = []
     if bundle.demonstration:
         found.append("Demonstration ensemble trained on synthetic data: this prediction means nothing for a patient.")
-    if bundle.saw(unit.dataset, unit.participant_id):
+    seen = bundle.saw(unit.dataset, unit.participant_id)
+    if seen is None:
+        found.append("Nobody knows who the model was trained on: whether this participant was, cannot be told.")
+    if seen:
         found.append("This participant was in the training set: the prediction is no evidence of the model's worth.")
+    if bundle.calibration is None:
+        found.append(
+            "The model is not calibrated: its probability has no interval, and the prediction is the more likely "
+            "outcome, without the choice to abstain."
+        )
+    if lacking := _lacking(bundle, unit):
+        found.append(f"{', '.join(lacking)} unknown: members that cannot do without are left out.")
     if len(names) < len(bundle.members):
         found.append(f"{len(names)} of {len(bundle.members)} members applied; the weights were renormalised.")
     with_covariates = [entry for entry in bundle.members if _takes_covariates(entry) and entry.member.name in names]
@@ -198,6 +217,30 @@ def _warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]
         scaler = with_covariates[0].scaler
         found += scaler.complaints(covariate_values(unit.covariates, scaler.names))
     return found
+
+
+def _nobody_applies(bundle: Bundle, unit: UnitFeatures, missing: Mapping[str, str]) -> DataError:
+    why = "; ".join(f"{name}: {reason.replace('-', ' ')}" for name, reason in missing.items())
+    lacking = ", ".join(_lacking(bundle, unit)) if COVARIATES_MISSING in missing.values() else ""
+    unknown = f"; {lacking} unknown" if lacking else ""
+    wanted = f"{lacking} to participants.tsv or sessions.tsv" if lacking else "a modality that the model uses"
+    return DataError(
+        f"{_unit_name(unit)}: no member of the model {bundle.name} applies ({why}{unknown}).",
+        f"Add {wanted}, or give another --model.",
+        "no-member-applies",
+    )
+
+
+def _lacking(bundle: Bundle, unit: UnitFeatures) -> tuple[str, ...]:
+    """Covariates of the unit that are missing and that some member cannot do without."""
+    scalers = [entry.scaler for entry in bundle.members]
+    found = [name for item in scalers for name in item.lacking(covariate_values(unit.covariates, item.names))]
+    return tuple(dict.fromkeys(found))
+
+
+def _known(value: float) -> float | None:
+    """A score as a number; None where the network has none."""
+    return float(value) if np.isfinite(value) else None
 
 
 def _takes_covariates(entry: BundleMember) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 def model_card(metadata: Mapping[str, Any]) -> str:
     """Markdown text: what the model is, what it was trained on, how it was judged, what it must not be used for."""
     facts = metadata["facts"]
-    calibration = metadata["calibration"]
     lines = [
         f"# {metadata['name']} {metadata['version']}",
         "",
@@ -22,7 +21,8 @@ def model_card(metadata: Mapping[str, Any]) -> str:
             "",
         ]
     lines += [
-        f"- Outcome: poor means `{metadata['outcome']}`; the score itself is predicted too.",
+        f"- Outcome: poor means `{metadata['outcome']}`.",
+        f"- {metadata['description']}",
         f"- Made by bids_stroke {metadata['required_packages_version']['bids_stroke']}, "
         f"torch {metadata['pytorch_version']}.",
         f"- Feature maps in {metadata['space']}, preprocessing version {metadata['preprocessing_version']}.",
@@ -39,22 +39,36 @@ def model_card(metadata: Mapping[str, Any]) -> str:
         lines.append(f"| {member['name']} | {member['modality']} | {member['network']} | {options} | {weight:.3f} |")
     lines += ["", "## Training", ""]
     lines += [f"- {key.replace('_', ' ')}: {_short(value)}" for key, value in facts.items() if key != "settings"]
-    lines += [
-        "",
-        "## Calibration",
-        "",
+    lines += ["", "## Calibration", "", *_calibration(metadata["calibration"])]
+    lines += ["- Missing modalities are left out and the weights of the others renormalised.", "", "## Limits", ""]
+    lines += [f"- {text}" for text in _limits(metadata)]
+    return "\n".join([*lines, ""])
+
+
+def _calibration(calibration: Mapping[str, Any] | None) -> list[str]:
+    if calibration is None:
+        return [
+            "- None: there are no out-of-fold predictions to fit it on. The probability is the members' weighted mean.",
+            "- poor or good: whichever is more likely. No interval, no conformal sets, and so no abstention.",
+        ]
+    return [
         f"- Temperature {calibration['temperature']:.3f}, intercept {calibration['intercept']:.3f}, fitted on "
         "out-of-fold predictions.",
         f"- poor, good or abstain: class-conditional conformal sets at {calibration['coverage']:.0%}.",
-        "- Missing modalities are left out and the weights of the others renormalised.",
-        "",
-        "## Limits",
-        "",
-        "- Out-of-fold figures describe the training cohort; another scanner, protocol or population may differ.",
-        "- A participant of the training cohort is recognised by a salted hash and marked `in_training_set`.",
-        "",
     ]
-    return "\n".join(lines)
+
+
+def _limits(metadata: Mapping[str, Any]) -> list[str]:
+    if not metadata["participants"]:
+        return [
+            "Nobody can tell who the training participants were: `in_training_set` is null in every prediction. Do not "
+            "judge the model on people who may have been among them.",
+            "Another scanner, protocol or population may give other results.",
+        ]
+    return [
+        "Out-of-fold figures describe the training cohort; another scanner, protocol or population may differ.",
+        "A participant of the training cohort is recognised by a salted hash and marked `in_training_set`.",
+    ]
 
 
 def _short(value: Any) -> str:

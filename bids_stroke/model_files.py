@@ -40,10 +40,16 @@ def bundle_modalities(path: Path) -> dict[str, str]:
     return {entry["member"]["name"]: entry["member"]["modality"] for entry in _metadata(path)["members"]}
 
 
+def bundle_lesion_side(path: Path) -> str:
+    """Setting ``lesion_side`` of the maps that the bundle was trained on; bundles from before it knew only as-is."""
+    settings = _metadata(path)["facts"].get("settings", {})
+    return str(settings.get("lesion_side", "as-is"))
+
+
 def _metadata(path: Path) -> dict[str, Any]:
     try:
         content = json.loads((path / METADATA).read_text())
-        return {key: content[key] for key in ("outcome", "members")}
+        return {key: content[key] for key in ("outcome", "members", "facts")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"{path / METADATA} cannot be read: {type(error).__name__}: {error}.",

@@ -21,6 +21,7 @@ INTERVAL_METHOD = (
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
     """The content of ``_prediction.json`` (DESIGN section 3)."""
     members: dict[str, Any] = {}
+    interval = prediction.probability_poor_interval
     for name, member in prediction.members.items():
         members[name] = asdict(member)
         if member.modality in COUNTED:
@@ -28,8 +29,8 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
     return {
         "ResearchUseOnly": "Not a medical device; not for decisions about patients.",
         "probability_poor": prediction.probability_poor,
-        "probability_poor_interval": list(prediction.probability_poor_interval),
-        "probability_poor_interval_method": INTERVAL_METHOD,
+        "probability_poor_interval": list(interval) if interval else None,
+        "probability_poor_interval_method": INTERVAL_METHOD if interval else "none: the model is not calibrated",
         "prediction": prediction.prediction,
         "predicted_score": prediction.predicted_score,
         "members": members,
@@ -42,7 +43,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
 
 def prediction_row(prediction: Prediction) -> dict[str, Any]:
     """The prediction as a row of a table: the numbers, and each member's probability as ``p_<member>``."""
-    low, high = prediction.probability_poor_interval
+    low, high = prediction.probability_poor_interval or (None, None)
     row: dict[str, Any] = {
         "probability_poor": prediction.probability_poor,
         "probability_poor_low": low,
@@ -67,10 +68,10 @@ def read_prediction(path: Path) -> Prediction:
     """
     try:
         content = json.loads(path.read_text())
-        low, high = content["probability_poor_interval"]
+        interval = content["probability_poor_interval"]
         return Prediction(
             probability_poor=content["probability_poor"],
-            probability_poor_interval=(low, high),
+            probability_poor_interval=None if interval is None else _pair(interval),
             prediction=content["prediction"],
             predicted_score=content["predicted_score"],
             members={name: _member(member) for name, member in content["members"].items()},
@@ -83,6 +84,11 @@ def read_prediction(path: Path) -> Prediction:
         raise InputError(
             f"{path} is no prediction of bids_stroke: {error}.", "Run the participant level again."
         ) from error
+
+
+def _pair(interval: list[float]) -> tuple[float, float]:
+    low, high = interval
+    return low, high
 
 
 def _member(content: dict[str, Any]) -> MemberPrediction:

@@ -80,6 +80,45 @@ def settings() -> None:
     click.echo(describe_settings())
 
 
+@command.command("import-keras")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("out", type=click.Path(path_type=Path))
+@click.option(
+    "--covariates",
+    default="age=85,sex=1,days_since_stroke=6368",
+    show_default=True,
+    metavar="NAME=DIVISOR,...",
+    help="What age, sex and days since stroke are divided by.",
+)
+@click.option("--maps", multiple=True, metavar="FA,WM", help="Members; may be repeated.  [default: all six]")
+@click.option(
+    "--sex-1",
+    "one_is",
+    type=click.Choice(["male", "female"]),
+    default="male",
+    show_default=True,
+    help="The sex that the networks' input 1 stands for (the release does not say).",
+)
+@click.option("--outcome", metavar="RULE", help="What counts as poor.  [default: motor_score<1, the study's classes]")
+def import_keras(folder: Path, out: Path, covariates: str, **chosen: Any) -> None:
+    """Make a model of the MICCAI 2025 study's weight files.
+
+    FOLDER holds FA_MotorScore_weights.hdf5 and so on; OUT becomes a bundle for --model.
+    """
+    from bids_stroke import published
+    from bids_stroke.settings import Outcome
+
+    outcome = str(Outcome.parse(chosen["outcome"] or published.OUTCOME))
+    options = published.ImportOptions(
+        published.parse_maps(chosen["maps"]), published.parse_divisors(covariates), chosen["one_is"], outcome
+    )
+    bundle = published.import_keras(folder, out, options)
+    click.echo(
+        f"{out}: model {bundle.name} with {', '.join(entry.member.name for entry in bundle.members)}. It is not "
+        "calibrated, and who it was trained on is not known: see docs/model_card.md there."
+    )
+
+
 @command.group()
 def model() -> None:
     """Look at a model bundle."""

@@ -1,7 +1,8 @@
 """The networks of the ensemble, by name.
 
 Every network has the same ``forward(image, covariates) -> Tensor (n, 2)``: column 0 is the logit of a poor outcome,
-column 1 the predicted score in standardised units. Networks without covariates take a tensor of shape (n, 0).
+column 1 the predicted score in standardised units, NaN where the network has none (`NetworkSpec.has_score`).
+Networks without covariates take a tensor of shape (n, 0).
 Weights start from torch's generator: call ``torch.manual_seed`` before `build` to repeat them.
 """
 
@@ -15,21 +16,9 @@ from typing import Any, Literal
 from torch import nn
 
 from bids_stroke.errors import ModelError
-from bids_stroke.networks.cbam_resnet3d import CbamResnet3d, CbamResnet3dArguments
 from bids_stroke.networks.contract import N_OUTPUTS, POOR_LOGIT, SCORE
-from bids_stroke.networks.lstm import LstmArguments, StackedLstm
-from bids_stroke.networks.slice_cnn import BACKBONES, SliceCnn, SliceCnnArguments
 
-__all__ = [
-    "BACKBONES",
-    "NETWORKS",
-    "N_OUTPUTS",
-    "POOR_LOGIT",
-    "SCORE",
-    "NetworkSpec",
-    "build",
-    "feature_layer",
-]
+__all__ = ["NETWORKS", "N_OUTPUTS", "POOR_LOGIT", "SCORE", "NetworkSpec", "build", "feature_layer"]
 
 
 @dataclass(frozen=True)
@@ -38,20 +27,31 @@ class NetworkSpec:
 
     Attributes
     ----------
-    build : callable
-        Makes the network from its arguments.
+    load : callable
+        Imports the network and gives its class and that of its arguments: only what is used is imported, because
+        the libraries behind some networks take seconds.
     kind : {"volume", "slice", "window"}
         What one input is: a 3D map, an axial slice, or a window of a time series.
-    arguments : type
-        Frozen dataclass of the arguments; checks them when made.
     takes_covariates : bool
         Whether ``n_covariates`` may be above 0.
+    has_score : bool
+        Whether column 1 of the output is a score; else it is NaN.
     """
 
-    build: Callable[[Any], nn.Module]
+    load: Callable[[], tuple[Callable[[Any], nn.Module], type[Any]]]
     kind: Literal["volume", "slice", "window"]
-    arguments: type[Any]
     takes_covariates: bool = False
+    has_score: bool = True
+
+    @property
+    def build(self) -> Callable[[Any], nn.Module]:
+        """Makes the network from its arguments."""
+        return self.load()[0]
+
+    @property
+    def arguments(self) -> type[Any]:
+        """Frozen dataclass of the arguments; checks them when made."""
+        return self.load()[1]
 
     @property
     def defaults(self) -> dict[str, Any]:
@@ -59,11 +59,36 @@ class NetworkSpec:
         return asdict(self.arguments())
 
 
+def _cbam_resnet3d() -> tuple[Callable[[Any], nn.Module], type[Any]]:
+    from bids_stroke.networks.cbam_resnet3d import CbamResnet3d, CbamResnet3dArguments
+
+    return CbamResnet3d, CbamResnet3dArguments
+
+
+def _miccai2025() -> tuple[Callable[[Any], nn.Module], type[Any]]:
+    from bids_stroke.networks.miccai2025 import Miccai2025, Miccai2025Arguments
+
+    return Miccai2025, Miccai2025Arguments
+
+
+def _slice_cnn() -> tuple[Callable[[Any], nn.Module], type[Any]]:
+    from bids_stroke.networks.slice_cnn import SliceCnn, SliceCnnArguments
+
+    return SliceCnn, SliceCnnArguments
+
+
+def _lstm() -> tuple[Callable[[Any], nn.Module], type[Any]]:
+    from bids_stroke.networks.lstm import LstmArguments, StackedLstm
+
+    return StackedLstm, LstmArguments
+
+
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
     {
-        "cbam_resnet3d": NetworkSpec(CbamResnet3d, "volume", CbamResnet3dArguments, takes_covariates=True),
-        "slice_cnn": NetworkSpec(SliceCnn, "slice", SliceCnnArguments),
-        "lstm": NetworkSpec(StackedLstm, "window", LstmArguments),
+        "cbam_resnet3d": NetworkSpec(_cbam_resnet3d, "volume", takes_covariates=True),
+        "miccai2025": NetworkSpec(_miccai2025, "volume", takes_covariates=True, has_score=False),
+        "slice_cnn": NetworkSpec(_slice_cnn, "slice"),
+        "lstm": NetworkSpec(_lstm, "window"),
     }
 )
 
