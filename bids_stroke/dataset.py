@@ -8,14 +8,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bids_stroke.derived import best_lesions, find_lesions, find_maps
+from bids_stroke.derived import best_lesions, find_lesions, find_maps, find_native
 from bids_stroke.errors import InputError, NotBidsError, NothingSelectedError, UsageError
 from bids_stroke.index import QUERIES, entity_names, index_subject
+from bids_stroke.ready_files import epi_of, take_ready
 from bids_stroke.records import MODALITIES, BidsFile, Session
 from bids_stroke.tables import unit_covariates
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("fa", "md", "rd", "ad"), ("dwi", "t1w")),
+    **dict.fromkeys(("fa", "md", "rd", "ad"), ("dwi", "t1w", "epi")),
     "gm": ("t1w",),
     "wm": ("t1w",),
     "lesion": ("t1w",),
@@ -137,6 +138,17 @@ def find_sessions(selection: Selection) -> list[Session]:
     return sessions
 
 
+def unused_derivatives(selection: Selection, sessions: Iterable[Session]) -> list[str]:
+    """One sentence for each folder of ``--derivatives`` of which no file is used."""
+    used = {item.uri.split(":")[1] for session in sessions for item in session.inputs if item.uri.count(":") > 1}
+    return [
+        f"--derivatives {name}={folder} gives nothing to any of the selected units: look at --dry-run, and at "
+        "docs/derivatives.md for the names that are known."
+        for name, folder in selection.derivatives.items()
+        if name not in used
+    ]
+
+
 def _selected_subjects(selection: Selection) -> list[str]:
     present = list_subjects(selection.bids_dir)
     for label in selection.participant_labels:
@@ -171,11 +183,13 @@ class _SubjectFiles:
     raw: Mapping[str, tuple[BidsFile, ...]]
     lesions: tuple[BidsFile, ...]
     maps: tuple[BidsFile, ...]
+    native: tuple[BidsFile, ...]
     left_out: Mapping[str, str]
 
     def sessions(self) -> set[str | None]:
         """Session labels of everything; a file above the sessions belongs to all of them."""
-        items = [item for files in self.raw.values() for item in files] + [*self.lesions, *self.maps]
+        items = [item for query, files in self.raw.items() if query != "epi" for item in files]
+        items += [*self.lesions, *self.maps, *self.native]
         labels = {item.entities.get("session") for item in items}
         return labels - {None} if len(labels) > 1 else labels
 
@@ -194,7 +208,8 @@ def _subject_sessions(selection: Selection, subject: str, matched: set[tuple[str
             matched.add(("filter", query))
     needs_lesion = any("t1w" in NEEDS[modality] for modality in selection.modalities)  # where the T1w is registered
     lesions = find_lesions(selection.bids_dir, subject, selection.derivatives) if needs_lesion else ()
-    files = _SubjectFiles(kept, lesions, find_maps(subject, selection.derivatives), left_out)
+    maps, native = find_maps(subject, selection.derivatives), find_native(subject, selection.derivatives)
+    files = _SubjectFiles(kept, lesions, maps, native, left_out)
     labels = files.sessions()
     matched |= {("session", label) for label in labels if label}
     if selection.session_labels:
@@ -211,16 +226,18 @@ def _unit(selection: Selection, subject: str, session: str | None, files: _Subje
         return tuple(item for item in items if item.entities.get("session") in (session, None))
 
     found: dict[str, Any] = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
+    found["epi"] = epi_of(found["epi"], found["dwi"])
     chosen = {item.entities["modality"]: item for item in own(files.maps)}
     unit = Session(
         subject,
         session,
-        lesion=best_lesions(own(files.lesions), bool(found["t1w"])),
+        lesion=own(files.lesions),
         maps={modality: item for modality, item in chosen.items() if modality in selection.modalities},
         covariates=unit_covariates(selection.bids_dir, subject, session),
         left_out=files.left_out,
     )
-    return replace(unit, **found)
+    unit = take_ready(replace(unit, **found), own(files.native), wanted)
+    return replace(unit, lesion=best_lesions(unit.lesion, bool(unit.t1w or unit.ready_anat)))
 
 
 def _why_not(selection: Selection, query: str, item: BidsFile) -> str:

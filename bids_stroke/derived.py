@@ -1,4 +1,4 @@
-"""What lies derived beside raw data: lesion masks under all names in use, and feature maps in a standard space."""
+"""What lies derived beside raw data: lesion masks, feature maps in a standard space, preprocessed native images."""
 
 from __future__ import annotations
 
@@ -16,14 +16,34 @@ LESION_NAME = re.compile(
 )
 """Lesion masks under all names in use: BIDS label L, fMRIPrep's label-lesion_roi, desc-*lesion*."""
 
+_TENSOR = r"(?!.*_model-(?!tensor|dti))(?!.*_desc-color)"
+"""No map of another model (kurtosis has an MD too), no picture in colour."""
 MAP_NAMES: Mapping[str, re.Pattern[str]] = {
-    modality: re.compile(rf"_space-MNI152\w+?_.*{name}\.nii(\.gz)?$", re.I)
+    modality: re.compile(rf"{_TENSOR}.*_space-MNI152\w+?_.*{name}\.nii(\.gz)?$", re.I)
     for modality, name in {
         **{param: rf"param-{param}_(?:.*_)?dwimap" for param in ("fa", "md", "rd", "ad")},
         **{tissue: rf"label-{tissue}_(?:probseg|desc-intensity_T1w)" for tissue in ("gm", "wm")},
     }.items()
 }
 """Feature maps in a standard space that ``--derivatives`` can give."""
+
+
+_NATIVE_MAP = re.compile(rf"{_TENSOR}.*_param-(fa|md|rd|ad)_(?:.*_)?dwimap\.nii(\.gz)?$", re.I)
+READY_NAMES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
+    "anat": {
+        "t1w": re.compile(r"_desc-preproc_T1w\.nii(\.gz)?$"),
+        "brain_mask": re.compile(r"_desc-brain_mask\.nii(\.gz)?$"),
+        **{tissue.lower(): re.compile(rf"_label-{tissue}_probseg\.nii(\.gz)?$") for tissue in ("GM", "WM", "CSF")},
+    },
+    "dwi": {
+        "dwi": re.compile(r"_desc-preproc_dwi\.nii(\.gz)?$"),
+        "dwi_mask": re.compile(r"_desc-brain_mask\.nii(\.gz)?$"),
+    },
+}
+"""Preprocessed images by folder and role, as fMRIPrep, sMRIPrep, QSIPrep and this app name them."""
+TURNED = "ACPC"
+"""Space of QSIPrep whose T1w was turned: what was drawn on the raw T1w does not fit it."""
+_NATIVE_SPACES = (None, "T1w", "dwi", TURNED)
 
 
 def find_lesions(bids_dir: Path, subject: str, derivatives: Mapping[str, Path]) -> tuple[BidsFile, ...]:
@@ -64,6 +84,21 @@ def find_maps(subject: str, derivatives: Mapping[str, Path]) -> tuple[BidsFile, 
     return tuple(
         sorted(found, key=lambda file: (file.entities.get("space") == SPACE, "desc-intensity" in file.path.name))
     )
+
+
+def find_native(subject: str, derivatives: Mapping[str, Path]) -> tuple[BidsFile, ...]:
+    """Preprocessed images and tensor maps of a subject in its own space, with ``dataset`` and ``role``."""
+    found = []
+    for name, root in derivatives.items():
+        for file in files_of(root, subject, name):
+            if file.entities.get("space") not in _NATIVE_SPACES:
+                continue
+            names = READY_NAMES.get(file.path.parent.name, {})
+            roles = [role for role, pattern in names.items() if pattern.search(file.path.name)]
+            if not roles and (named := _NATIVE_MAP.search(file.path.name)):
+                roles = [f"{named[1].lower()}_map"]
+            found += [replace(file, entities={**file.entities, "dataset": name, "role": role}) for role in roles]
+    return tuple(found)
 
 
 def best_lesions(masks: tuple[BidsFile, ...], has_t1w: bool) -> tuple[BidsFile, ...]:

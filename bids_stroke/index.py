@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,31 +20,57 @@ QUERIES: Mapping[str, Mapping[str, Any]] = {
     "bold": {"suffix": "bold", "extension": [".nii", ".nii.gz"]},
     "eeg": {"suffix": "eeg", "extension": [".vhdr", ".edf", ".bdf", ".set"]},
     "emg": {"suffix": "emg", "extension": [".edf", ".bdf"]},
+    "epi": {"suffix": "epi", "datatype": "fmap", "extension": [".nii", ".nii.gz"]},
 }
 """What is looked for in the raw data, by attribute of Session (the keys of ``--bids-filter-file``)."""
 
 
 def files_of(root: Path, subject: str, dataset: str) -> list[BidsFile]:
-    """NIfTI files of one subject in a dataset, by a listing of its folder (never an index of the whole)."""
+    """NIfTI files of one subject in a dataset, by a listing of its folder (never an index of the whole).
+
+    Raises
+    ------
+    InputError
+        A sidecar that is not JSON.
+    """
     folder = root / f"sub-{subject}"
     paths = sorted([*folder.glob("*/*.nii*"), *folder.glob("ses-*/*/*.nii*")])
+    sidecars = {place: sorted(place.glob("*.json")) for path in paths for place in _places(root, path)}
     return [
-        BidsFile(path, _entities_of(path.name), _sidecar(path), f"bids:{dataset}:{path.relative_to(root).as_posix()}")
+        BidsFile(
+            path,
+            _entities_of(path.name),
+            _metadata([sidecar for place in _places(root, path) for sidecar in sidecars[place]], path),
+            f"bids:{dataset}:{path.relative_to(root).as_posix()}",
+        )
         for path in paths
     ]
 
 
+def _places(root: Path, path: Path) -> list[Path]:
+    """Folders in which sidecars of a file may lie, the root first."""
+    parents = list(path.parents)
+    return parents[: parents.index(root) + 1][::-1]
+
+
 def _entities_of(name: str) -> dict[str, str]:
-    pairs = [part.split("-", 1) for part in name.split(".")[0].split("_") if "-" in part]
-    return {{"ses": "session", "sub": "subject"}.get(key, key): value for key, value in pairs}
+    parts = name.split(".")[0].split("_")
+    pairs = [part.split("-", 1) for part in parts if "-" in part]
+    entities = {{"ses": "session", "sub": "subject"}.get(key, key): value for key, value in pairs}
+    return entities | {"suffix": parts[-1]}
 
 
-def _sidecar(path: Path) -> dict[str, Any]:
-    sidecar = BidsFile(path, {}).companion(".json")
-    try:
-        return dict(json.loads(sidecar.read_text())) if sidecar.is_file() else {}
-    except ValueError as error:
-        raise InputError(f"{sidecar} is not JSON: {error}.", "Correct the file.") from None
+def _metadata(sidecars: Sequence[Path], path: Path) -> dict[str, Any]:
+    """Content of the sidecars that apply to a file (inheritance principle), the nearest and most specific last."""
+    *_, suffix = own = path.name.split(".")[0].split("_")
+    found: dict[str, Any] = {}
+    fitting = [one for one in sidecars if one.stem.split("_")[-1] == suffix and set(one.stem.split("_")) <= set(own)]
+    for sidecar in sorted(fitting, key=lambda one: (len(one.parents), one.stem.count("_"))):
+        try:
+            found |= json.loads(sidecar.read_text())
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{sidecar} is not JSON: {error}.", "Correct the file.") from None
+    return found
 
 
 @cache

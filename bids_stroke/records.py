@@ -11,6 +11,10 @@ MODALITIES: tuple[str, ...] = ("fa", "md", "rd", "ad", "gm", "wm", "lesion", "bo
 SPACE = "MNI152NLin2009aSym"
 """Standard space: the exactly left-right symmetric ICBM 2009a template that nilearn carries."""
 
+READY_ANAT = ("t1w", "brain_mask", "gm", "wm", "csf")
+READY_DWI = ("dwi", "dwi_mask")
+"""Roles of ready images, by the step that takes them."""
+
 
 @dataclass(frozen=True, eq=False)
 class BidsFile:
@@ -41,8 +45,12 @@ class Session:
     eeg: tuple[BidsFile, ...] = ()
     emg: tuple[BidsFile, ...] = ()
     lesion: tuple[BidsFile, ...] = ()
+    epi: tuple[BidsFile, ...] = ()
+    """Images of ``fmap/`` that tell the field in which the diffusion images were made."""
     maps: Mapping[str, BidsFile] = field(default_factory=dict)
     """Ready feature maps in a standard space from ``--derivatives``, by modality."""
+    ready: Mapping[str, BidsFile] = field(default_factory=dict)
+    """Preprocessed images in the person's own space from ``--derivatives``, by role (``READY_ANAT``, ``READY_DWI``)."""
     covariates: Mapping[str, float | str] = field(default_factory=dict)
     """Columns of participants.tsv and sessions.tsv for this unit; ``n/a`` is left out."""
     error: str = ""
@@ -58,7 +66,18 @@ class Session:
     @property
     def inputs(self) -> tuple[BidsFile, ...]:
         """Every data file of this unit."""
-        return (*self.t1w, *self.dwi, *self.bold, *self.eeg, *self.emg, *self.lesion, *self.maps.values())
+        images = (*self.t1w, *self.dwi, *self.bold, *self.eeg, *self.emg, *self.lesion, *self.epi)
+        return (*images, *self.maps.values(), *self.ready.values())
+
+    @property
+    def ready_anat(self) -> tuple[BidsFile, ...]:
+        """Ready files that replace what the step ``anat`` computes from a raw T1w."""
+        return tuple(self.ready[role] for role in READY_ANAT if role in self.ready)
+
+    @property
+    def ready_dwi(self) -> tuple[BidsFile, ...]:
+        """Ready files that replace the corrections of the step ``dwi``."""
+        return tuple(self.ready[role] for role in READY_DWI if role in self.ready)
 
 
 @dataclass(frozen=True)
@@ -152,7 +171,8 @@ class Prediction:
     """The ensemble's prediction of one unit (DESIGN section 3, prediction JSON)."""
 
     probability_poor: float
-    probability_poor_interval: tuple[float, float]
+    probability_poor_interval: tuple[float, float] | None
+    """None for a model that is not calibrated."""
     prediction: str
     """``poor``, ``good`` or ``abstain``."""
     predicted_score: float | None
@@ -161,5 +181,6 @@ class Prediction:
     """Member -> reason."""
     model: Mapping[str, Any]
     """name, version, sha256, demonstration, outcome."""
-    in_training_set: bool
+    in_training_set: bool | None
+    """None where nobody knows who the model was trained on."""
     warnings: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_stroke.dataset import Selection, find_sessions, read_description, read_filter_file
+from bids_stroke.dataset import Selection, find_sessions, read_description, read_filter_file, unused_derivatives
 from bids_stroke.derived import LESION_NAME, MAP_NAMES
 from bids_stroke.errors import InputError, NotBidsError, NothingSelectedError, UsageError
 from tests.bids import make_dataset
@@ -224,6 +224,65 @@ def test_tissue_intensities_and_our_space_come_before_other_maps(raw: Path, tmp_
     maps = make_dataset(tmp_path / "maps", files)
     unit = find_sessions(Selection(raw, participant_labels=("02",), derivatives={"maps": maps}))[0]
     assert unit.maps["gm"].path.name == f"{Path(own).name}_desc-intensity_T1w.nii.gz"
+
+
+def test_maps_of_other_models_are_not_tensor_maps_and_native_ones_are_named(raw: Path, tmp_path: Path) -> None:
+    space = "space-MNI152NLin2009cAsym"
+    files = {
+        f"sub-02/dwi/sub-02_{space}_model-dki_param-md_dwimap.nii.gz": None,
+        f"sub-02/dwi/sub-02_{space}_model-tensor_param-ad_dwimap.nii.gz": None,
+        "sub-02/dwi/sub-02_space-ACPC_model-tensor_param-ad_dwimap.nii.gz": None,
+        "sub-02/dwi/sub-02_space-ACPC_model-tensor_param-fa_dwimap.nii.gz": None,
+        "dwimap.json": {"Units": "um^2/s"},
+        "sub-02/param-ad_dwimap.json": {"Units": "um^2/ms"},
+        "param-md_dwimap.json": {"Units": "m^2/s"},
+    }
+    recon = make_dataset(tmp_path / "qsirecon", files)
+    unit = find_sessions(Selection(raw, participant_labels=("02",), derivatives={"qsirecon": recon}))[0]
+    assert set(unit.maps) == {"ad"}
+    assert unit.maps["ad"].metadata == {"Units": "um^2/ms"}
+    assert {name for name, why in unit.left_out.items() if "own space" in why} == {
+        "sub-02_space-ACPC_model-tensor_param-fa_dwimap.nii.gz"
+    }
+
+
+def test_a_folder_of_derivatives_that_gives_nothing_is_said(raw: Path, tmp_path: Path) -> None:
+    used = make_dataset(tmp_path / "used", {"sub-02/anat/sub-02_space-MNI152NLin6Asym_label-GM_probseg.nii.gz": None})
+    empty = make_dataset(tmp_path / "empty", {"sub-02/anat/sub-02_FA.nii.gz": None})
+    selection = Selection(raw, participant_labels=("02",), derivatives={"used": used, "empty": empty})
+    found = unused_derivatives(selection, find_sessions(selection))
+    assert len(found) == 1
+    assert "--derivatives empty=" in found[0]
+
+
+FIELDS = {f"sub-01/ses-02/fmap/sub-01_ses-02_dir-{label}_epi.nii.gz": None for label in ("AP", "PA")}
+PA = "sub-01/ses-02/fmap/sub-01_ses-02_dir-PA_epi"
+
+
+@pytest.mark.parametrize(
+    ("sidecars", "used"),
+    [
+        ({}, []),
+        ({f"{PA}.json": {"PhaseEncodingDirection": "j"}}, ["PA"]),
+        ({f"{PA}.json": {"IntendedFor": "ses-02/dwi/sub-01_ses-02_dwi.nii.gz"}}, ["PA"]),
+        ({f"{PA}.json": {"IntendedFor": ["bids::sub-01/ses-02/dwi/sub-01_ses-02_dwi.nii.gz"]}}, ["PA"]),
+        ({f"{PA}.json": {"IntendedFor": "ses-02/func/x_bold.nii.gz", "PhaseEncodingDirection": "j"}}, []),
+        (
+            {
+                f"{PA}.json": {"B0FieldIdentifier": "pair", "PhaseEncodingDirection": "j"},
+                "sub-01/ses-02/dwi/sub-01_ses-02_dwi.json": {"B0FieldSource": ["pair"]},
+            },
+            ["PA"],
+        ),
+    ],
+)
+def test_field_images_are_those_made_for_the_diffusion_runs(raw: Path, sidecars: dict, used: list[str]) -> None:
+    make_dataset(raw, {**FIELDS, **sidecars})
+    first, second = find_sessions(Selection(raw, participant_labels=("01",)))
+    assert [name.split("dir-")[1][:2] for name in names(second.epi)] == used
+    assert first.epi == ()
+    assert set(second.epi) <= set(second.inputs)
+    assert find_sessions(Selection(raw, participant_labels=("01",), modalities=("gm",)))[1].epi == ()
 
 
 def test_a_broken_sidecar_fails_its_subject_only(raw: Path) -> None:
