@@ -1,230 +1,196 @@
-"""Rigid head motion between diffusion volumes, and directions that turn with the head.
+"""Motion and eddy currents of diffusion volumes.
 
-Each volume is aligned by Gauss-Newton steps to a reference of its own contrast: first to the mean of its shell, which
-shows all motion but lacks the volume's anisotropy, then to what a tensor fitted to the aligned volumes predicts for
-its direction. Only the second would leave in place whatever motion the tensor can mimic: with few directions, much.
+Volumes without weighting are aligned to their mean, the volumes of each shell to each other (`dwi_joint`). Both are
+brought together by the mutual information of their means, and by time: a head that hardly moves from volume to volume
+has not moved between an unweighted volume and its neighbour either.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-from scipy.ndimage import affine_transform, binary_dilation, gaussian_filter, map_coordinates, spline_filter
+from nibabel.affines import apply_affine
+from scipy.ndimage import affine_transform, binary_dilation
 from scipy.spatial.transform import Rotation
 
-from bids_stroke.preprocess.gradients import Gradients, rotate, shells
-from bids_stroke.preprocess.images import array, like
+from bids_stroke.preprocess.dwi_eddy import Bend, Correction, Scan
+from bids_stroke.preprocess.dwi_joint import Shell, align_shell, mean_volume
+from bids_stroke.preprocess.dwi_outliers import find_outliers
+from bids_stroke.preprocess.dwi_predict import groups
+from bids_stroke.preprocess.gradients import Gradients
+from bids_stroke.preprocess.motion import (
+    Level,
+    align,
+    bounding_box,
+    coefficients,
+    prepare,
+    small_motion,
+    smoothed,
+)
 from bids_stroke.preprocess.registration import register_rigid
-from bids_stroke.preprocess.tensor import design_matrix
 
 Array = npt.NDArray[np.float64]
 Volume = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
 
-_COARSE_MM, _FINE_MM = 4.0, 1.5
-"""Standard deviation of the smoothing before alignment."""
-_PASSES = (("mean", (_COARSE_MM, _FINE_MM)), ("mean", (_FINE_MM,)), ("model", (_FINE_MM,)))
-_STEPS = 15
-_ENOUGH_MM = 0.005
-_MAX_POINTS = 30_000
-_HEAD_RADIUS_MM = 50.0
-_MARGIN = 3
+_COARSE = Level(4.0, 3, 20_000, 0.005)
+_FINE = Level(1.5, 3, 20_000, 0.005)
+_LEVELS = (_COARSE, _FINE, _FINE)
+_TURN, _SHIFT_MM = np.radians(0.12), 0.12
+"""Standard deviation of mutual information's rigid registration between contrasts."""
+_FEWEST_FOR_CONSTANTS = 10
+_GRID_MM = 2.0
+_TILT_DEGREES = (7.0, 11.0, -9.0)
 
 
 @dataclass(frozen=True, eq=False)
-class _Reference:
-    """A volume to align to, prepared for Gauss-Newton steps."""
+class _Head:
+    """The volumes, cut to the head."""
 
-    points: Array
-    """(n, 3) world coordinates, mm."""
+    volumes: Volume
+    """(n, x, y, z)."""
+    affine: Array
+    near: Mask
     centre: Array
-    columns: Array
-    """(n, 8) change with rotation about the centre (3, rad) and shift (3, mm); the values themselves; ones."""
-    inverse: Array
-    """(8, n) pseudo-inverse of the columns."""
 
 
-def correct_motion(
-    dwi: nib.Nifti1Image, gradients: Gradients, mask: Mask, b0: Mask, work: Path
-) -> tuple[nib.Nifti1Image, Gradients, Array]:
-    """Undo rigid motion between volumes and turn the gradients with the head.
+def estimate(scan: Scan, axis: int | None, work: Path, *, seed: int = 0) -> Correction:
+    """Find motion, eddy currents and slices that lost their signal.
 
     Parameters
     ----------
-    dwi : nib.Nifti1Image
-        4D.
-    gradients : Gradients
-        Of all volumes.
-    mask : (x, y, z) bool
-        The brain, roughly.
-    b0 : (n,) bool
-        Volumes without weighting; at least one.
+    scan : Scan
+        The volumes.
+    axis : int or None
+        Phase-encoding axis; None where it is not known: then no eddy currents are looked for.
     work : Path
         Folder for greedy's matrix files.
+    seed : int
+        Of the registration between contrasts.
 
     Returns
     -------
-    corrected : nib.Nifti1Image
-        One cubic interpolation of the volumes as measured, negative overshoot set to 0.
-    gradients : Gradients
-        Rotated.
-    motions : (n, 4, 4) float64
-        RAS matrices, world of the reference (the first volume without weighting) -> world of each volume.
+    Correction
+        Relative to the first volume without weighting, which has no motion.
+    """
+    bend = None if axis is None else Bend.of(scan.affine, scan.volumes.shape, axis)
+    head = _cut(scan)
+    matrices = np.tile(np.eye(4), (len(scan.b0), 1, 1))
+    matrices[scan.b0] = _align_unweighted(head, scan.b0)
+    target = _tilted(np.sqrt(_mean(head, scan.b0, matrices)), head.affine)
+    constants = np.zeros(len(scan.b0))
+    for group in groups(scan.gradients, scan.b0):
+        shell = Shell(head.volumes[group], head.affine, scan.gradients.select(group), head.near, bend)
+        matrices[group] = align_shell(shell, _LEVELS, matrices[group])
+        mean = nib.Nifti1Image(np.sqrt(_mean(head, group, matrices)), head.affine)
+        by_image = register_rigid(mean, target, work, seed=seed)
+        constants[group] = _constants(matrices[group], bend, shell.gradients)
+        poses = _split(matrices, bend, constants)[0]
+        matrices[group] = matrices[group] @ _join(by_image, poses, group, scan.b0, head.centre)
+    motions, eddy = _split(matrices, bend, constants)
+    none = np.zeros((len(motions), scan.volumes.shape[2]), dtype=bool)
+    still = Correction(motions, np.where(scan.b0[:, None], 0.0, eddy), none, bend)
+    return replace(still, outliers=find_outliers(scan, still))
+
+
+def _cut(scan: Scan) -> _Head:
+    box = bounding_box(scan.mask)
+    affine = scan.affine.astype(np.float64)
+    affine[:3, 3] = apply_affine(scan.affine, [part.start for part in box])
+    near = np.asarray(binary_dilation(scan.mask[box], iterations=2))
+    centre = apply_affine(affine, np.argwhere(near).mean(axis=0))
+    return _Head(np.ascontiguousarray(np.moveaxis(scan.volumes[box], -1, 0)), affine, near, centre)
+
+
+def _align_unweighted(head: _Head, b0: Mask) -> Array:
+    """Motions (n, 4, 4) of the volumes without weighting, relative to the first."""
+    seen = [coefficients(smoothed(volume, head.affine, _FINE), _FINE.order) for volume in head.volumes[b0]]
+    motions = np.tile(np.eye(4), (len(seen), 1, 1))
+    for n_averaged in (1, len(seen)) if len(seen) > 1 else ():
+        mean = mean_volume(seen[:n_averaged], head.affine, motions[:n_averaged])
+        reference = prepare(mean, head.affine, head.near, _FINE)
+        for index, (values, start) in enumerate(zip(seen, motions, strict=True)):
+            motions[index] = align(values, head.affine, reference, _FINE, start)
+    return np.asarray(motions @ np.linalg.inv(motions[0]))
+
+
+def _mean(head: _Head, which: Mask, matrices: Array) -> Volume:
+    """Mean of the aligned volumes as measured."""
+    seen = [coefficients(volume, 3) for volume in head.volumes[which]]
+    return np.maximum(mean_volume(seen, head.affine, matrices[which]), 0)
+
+
+def _split(matrices: Array, bend: Bend | None, constants: Array) -> tuple[Array, Array]:
+    """Rigid motions (n, 4, 4) and eddy currents (n, 4) with these constants, voxels."""
+    motions, eddy = matrices.copy(), np.zeros((len(matrices), 4))
+    if bend is None:
+        return motions, eddy
+    for index, matrix in enumerate(matrices):
+        motions[index], eddy[index] = bend.split(matrix)
+        motions[index, :3, 3] -= bend.step * constants[index] / (1 + eddy[index, 1:] @ bend.step)
+    eddy[:, 0] = constants
+    return motions, eddy
+
+
+def _constants(matrices: Array, bend: Bend | None, gradients: Gradients) -> Array:
+    """Shift along the axis that follows the diffusion gradient, (n,) voxels: the eddy currents' constant.
 
     Notes
     -----
-    Alignment to a model's prediction: Andersson and Sotiropoulos 2016, "An integrated approach to correction for
-    off-resonance effects and subject movement in diffusion MR imaging". Weighted and unweighted volumes are brought
-    together by the mutual information of their means.
+    A volume alone does not tell it from a shift of the head; that eddy currents are in proportion to the gradient
+    does: Andersson and Sotiropoulos 2016, "An integrated approach to correction for off-resonance effects and subject
+    movement in diffusion MR imaging".
     """
-    box = _bounding_box(mask)
-    small, head = dwi.slicer[(*box, slice(None))], binary_dilation(mask, iterations=2)[box]
-    series = np.moveaxis(array(small), -1, 0)
-    motions = np.tile(np.eye(4), (len(gradients), 1, 1))
-    turned = gradients
-    for kind, levels in _PASSES:
-        aligned = _move_all(series, small.affine, motions)
-        references = _shell_means(aligned, gradients, b0) if kind == "mean" else _predictions(aligned, turned, b0)
-        for smoothing in levels:
-            motions = _align_all(series, references, head, (small.affine, smoothing), motions)
-        turned = rotate(gradients, motions, dwi.affine)
-    aligned = _move_all(series, small.affine, motions)
-    unweighted, weighted = (like(small, aligned[which].mean(axis=0)) for which in (b0, ~b0))
-    motions = _join(motions, register_rigid(weighted, unweighted, work), b0)
-    moved = _move_all(np.moveaxis(array(dwi), -1, 0), dwi.affine, motions)
-    corrected = like(dwi, np.moveaxis(moved, 0, -1))
-    corrected.header.set_zooms(dwi.header.get_zooms())
-    return corrected, rotate(gradients, motions, dwi.affine), motions
+    if bend is None or len(gradients) < _FEWEST_FOR_CONSTANTS:
+        return np.zeros(len(gradients))
+    motions, _ = _split(matrices, bend, np.zeros(len(matrices)))
+    shifts = np.array([apply_affine(motion, bend.centre) - bend.centre for motion in motions])
+    along = shifts @ bend.step / (bend.step @ bend.step)
+    strength = np.sqrt(gradients.bvals / gradients.bvals.max())[:, None] * gradients.bvecs
+    found = np.linalg.lstsq(np.column_stack([strength, np.ones(len(strength))]), along, rcond=None)[0]
+    return np.asarray(strength @ found[:3])
 
 
-def framewise_displacement(motions: Array, centre: Array) -> Array:
-    """Displacement from volume to volume: shifts plus rotations on a sphere of 50 mm, (n - 1,) mm.
+def _tilted(volume: Volume, affine: Array) -> nib.Nifti1Image:
+    """On a finer, tilted grid: where two grids coincide, mutual information is drawn to that very position."""
+    size = np.linalg.norm(affine[:3, :3], axis=0) * volume.shape
+    shape = np.ceil(size / _GRID_MM).astype(int) + 6
+    turned = np.eye(4)
+    turned[:3, :3] = Rotation.from_rotvec(_TILT_DEGREES, degrees=True).as_matrix()
+    turned[:3, :3] = turned[:3, :3] @ (affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)) * _GRID_MM
+    turned[:3, 3] = apply_affine(affine, (np.array(volume.shape) - 1) / 2) - turned[:3, :3] @ ((shape - 1) / 2)
+    voxel = np.linalg.inv(affine) @ turned
+    seen = affine_transform(volume, voxel[:3, :3], voxel[:3, 3], output_shape=tuple(shape), output=np.float32)
+    return nib.Nifti1Image(np.maximum(seen, 0), turned)
+
+
+def _join(by_image: Array, poses: Array, group: Mask, b0: Mask, centre: Array) -> Array:
+    """World matrix (4, 4) from the reference of the unweighted volumes to that of a group.
 
     Notes
     -----
-    Power et al. 2012, "Spurious but systematic correlations in functional connectivity MRI networks arise from
-    subject motion"; shifts are those of ``centre`` (mm).
+    The mean of what the images say and what time says: an unweighted volume's pose is its neighbours', as surely as
+    neighbours in the group share theirs (a random walk, whose steps are seen). Each counts by its precision.
     """
-    steps = motions[1:] @ np.linalg.inv(motions[:-1])
-    shifts = np.einsum("nij,j->ni", steps[:, :3, :3], centre) + steps[:, :3, 3] - centre
-    angles = Rotation.from_matrix(steps[:, :3, :3]).as_rotvec()
-    return np.asarray(np.abs(shifts).sum(axis=1) + _HEAD_RADIUS_MM * np.abs(angles).sum(axis=1))
+    inside, unweighted = np.flatnonzero(group), np.flatnonzero(b0)
+    pairs = [(j, i) for j in unweighted for i in (*inside[inside < j][-1:], *inside[inside > j][:1])]
+    apart = np.array([abs(float(j - i)) for j, i in pairs])
+    said = np.stack([_parameters(np.linalg.inv(poses[i]) @ poses[j], centre) for j, i in pairs])
+    by_time = (said / apart[:, None]).sum(axis=0) / (1 / apart).sum()
+    steps = [_parameters(np.linalg.inv(poses[a]) @ poses[b], centre) for a, b in itertools.pairwise(inside)]
+    walk = (np.array(steps) ** 2 / np.diff(inside)[:, None]).mean(axis=0) if steps else np.full(6, np.inf)
+    time_weight = 1 / (walk / (1 / apart).sum() + 1e-12)
+    image_weight = 1 / np.repeat([_TURN, _SHIFT_MM], 3) ** 2
+    mean = (time_weight * by_time + image_weight * _parameters(by_image, centre)) / (time_weight + image_weight)
+    return small_motion(mean, centre)
 
 
-def _bounding_box(mask: Mask) -> tuple[slice, ...]:
-    limits = [np.flatnonzero(mask.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
-    return tuple(slice(max(int(found[0]) - _MARGIN, 0), int(found[-1]) + _MARGIN + 1) for found in limits)
-
-
-def _move_all(series: Volume, affine: Array, motions: Array) -> Volume:
-    """Volumes (n, x, y, z) as they were without the motions; beyond the edge the nearest voxel is repeated."""
-    moved = np.empty_like(series)
-    to_voxel = np.linalg.inv(affine)
-    for index, motion in enumerate(motions):
-        voxel = to_voxel @ motion @ affine
-        still = np.allclose(voxel, np.eye(4), atol=1e-9)
-        moved[index] = series[index] if still else affine_transform(
-            series[index], voxel[:3, :3], voxel[:3, 3], order=3, mode="nearest"
-        )  # fmt: skip
-    return np.maximum(moved, 0)
-
-
-def _shell_means(series: Volume, gradients: Gradients, b0: Mask) -> Volume:
-    """For each volume the mean of its shell."""
-    means = np.empty_like(series)
-    for shell in [b0, *shells(np.where(b0, 0.0, gradients.bvals), 0.0)]:
-        means[shell] = series[shell].mean(axis=0)
-    return means
-
-
-def _predictions(series: Volume, gradients: Gradients, b0: Mask) -> Volume:
-    """For each volume what a tensor fitted to the weighted volumes predicts; the mean for those without weighting."""
-    predicted = np.empty_like(series)
-    predicted[b0] = series[b0].mean(axis=0)
-    design = design_matrix(gradients.select(~b0))
-    hat = (design @ np.linalg.pinv(design, rcond=1e-6)).astype(np.float32)
-    weighted = series[~b0]
-    floor = np.float32(max(1e-3 * float(weighted.max()), 1e-6))
-    logarithm = np.log(np.maximum(weighted, floor)).reshape(len(weighted), -1)
-    predicted[~b0] = np.exp(hat @ logarithm).reshape(weighted.shape)
-    return predicted
-
-
-def _align_all(
-    series: Volume, references: Volume, head: Mask, level: tuple[Array, float], motions: Array
-) -> Array:  # fmt: skip
-    """Motions of all volumes, refined from those given; volumes with one and the same reference share its steps."""
-    affine, smoothing = level
-    result = motions.copy()
-    prepared: _Reference | None = None
-    for index, (volume, values) in enumerate(zip(series, references, strict=True)):
-        if prepared is None or not np.array_equal(values, references[index - 1]):
-            prepared = _prepare(_smooth(values, affine, smoothing), affine, head)
-        result[index] = _align(_smooth(volume, affine, smoothing), affine, prepared, motions[index])
-    return result
-
-
-def _smooth(volume: Volume, affine: Array, smoothing_mm: float) -> Array:
-    sizes = np.linalg.norm(affine[:3, :3], axis=0)
-    return np.asarray(gaussian_filter(volume.astype(np.float64), smoothing_mm / sizes, mode="nearest"))
-
-
-def _prepare(reference: Array, affine: Array, head: Mask) -> _Reference:
-    index = np.argwhere(head)
-    index = index[:: len(index) // _MAX_POINTS + 1]
-    points = index @ affine[:3, :3].T + affine[:3, 3]
-    centre = points.mean(axis=0)
-    at = tuple(index.T)
-    slopes = np.stack([np.gradient(reference, axis=axis)[at] for axis in range(3)], axis=1)
-    slopes = slopes @ np.linalg.inv(affine[:3, :3])
-    turns = np.cross(points - centre, slopes)  # slope . (axis x point) = axis . (point x slope)
-    values = reference[at]
-    columns = np.concatenate([turns, slopes, values[:, None], np.ones((len(values), 1))], axis=1)
-    return _Reference(points, centre, columns, np.linalg.pinv(columns))
-
-
-def _align(volume: Array, affine: Array, reference: _Reference, start: Array) -> Array:
-    """Rigid motion (4, 4), world of the reference -> world of the volume, up to a scale and offset of intensities.
-
-    Notes
-    -----
-    Inverse compositional steps: Baker and Matthews 2004, "Lucas-Kanade 20 years on".
-    """
-    coefficients = spline_filter(volume, order=3, mode="nearest")
-    to_voxel = np.linalg.inv(affine)
-    motion = start
-    for _ in range(_STEPS):
-        voxel = to_voxel @ motion
-        where = voxel[:3, :3] @ reference.points.T + voxel[:3, 3:]
-        values = map_coordinates(coefficients, where, order=3, mode="nearest", prefilter=False)
-        found = reference.inverse @ values
-        if found[6] <= 0:  # the images have nothing in common
-            return start
-        step = found[:6] / found[6]
-        motion = motion @ np.linalg.inv(_rigid(step, reference.centre))
-        if np.abs(step[3:]).max() + _HEAD_RADIUS_MM * np.abs(step[:3]).max() < _ENOUGH_MM:
-            break
-    return motion
-
-
-def _rigid(parameters: Array, centre: Array) -> Array:
-    """Rotation vector about the centre and shift -> (4, 4)."""
-    matrix = np.eye(4)
-    matrix[:3, :3] = Rotation.from_rotvec(parameters[:3]).as_matrix()
-    matrix[:3, 3] = centre - matrix[:3, :3] @ centre + parameters[3:]
-    return matrix
-
-
-def _join(motions: Array, to_weighted: Array, b0: Mask) -> Array:
-    """Motions with one reference, the first volume without weighting.
-
-    ``to_weighted`` maps the reference of the others to that of the weighted volumes; both are arbitrary.
-    """
-    first = np.flatnonzero(b0)[0]
-    joined = np.where(b0[:, None, None], motions, motions @ to_weighted) @ np.linalg.inv(motions[first])
-    joined[first] = np.eye(4)
-    return np.asarray(joined)
+def _parameters(motion: Array, centre: Array) -> Array:
+    """Rotation vector (radians) and shift of the centre (mm): (6,)."""
+    turn = Rotation.from_matrix(motion[:3, :3]).as_rotvec()
+    return np.concatenate([turn, apply_affine(motion, centre) - centre])

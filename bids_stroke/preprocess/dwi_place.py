@@ -9,8 +9,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from dipy.segment.mask import median_otsu
+from scipy.ndimage import binary_dilation, binary_fill_holes, label
 
-from bids_stroke.errors import MissingModalityError
+from bids_stroke.errors import DataError, MissingModalityError
 from bids_stroke.preprocess.images import FloatArray, array, like, load_image
 from bids_stroke.preprocess.registration import register_deformable, register_rigid, template
 from bids_stroke.preprocess.transforms import Transform, resample
@@ -26,6 +28,8 @@ _DEFORM_FROM = 0.9
 """Share of the template's brain within the images from which the registration may be deformable: without the lowest
 slices of the cerebellum it still is right (0.94, real), with half of the temporal lobes missing it is not (0.73)."""
 _WHITE = 0.9
+_NEAR_VOXELS = 5
+"""Voxels of 2 mm around the template's brain within which a brain that is registered to it by an affine may reach."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,6 +52,24 @@ class Place:
     to_standard: tuple[Transform, ...]
     to_t1w: Matrix | None = None
     warnings: tuple[str, ...] = ()
+
+
+def rough_mask(volume: FloatArray) -> Mask:
+    """Brain mask of an unweighted volume: smoothed, thresholded, the largest piece, filled.
+
+    Raises
+    ------
+    DataError
+        Nothing stands out.
+    """
+    with np.errstate(invalid="ignore"):  # 0 / 0 in Otsu's threshold where the filter leaves nothing
+        _, mask = median_otsu(volume.astype(np.float64), median_radius=2, numpass=2)
+    if not mask.any() or mask.all():
+        message = "No head stands out in the b=0 volumes."
+        raise DataError(message, "Look at the image, and whether the b-values are in its order.", reason="no-head")
+    pieces, _ = label(mask)
+    largest = pieces == np.argmax(np.bincount(pieces.ravel())[1:]) + 1
+    return np.asarray(binary_fill_holes(largest), dtype=bool)
 
 
 def place_by_t1w(unweighted: nib.Nifti1Image, mask: Mask, anat: Mapping[str, Path], work: Path, seed: int) -> Place:
@@ -95,7 +117,11 @@ def place_alone(brain: nib.Nifti1Image, work: Path, seed: int) -> Place:
         They do not fit (``not-registered``).
     """
     affine = affine_of_part(brain, work, seed)
-    mask, inside = array(brain) > 0, array(template("mask")) > 0.5
+    inside = array(template("mask")) > 0.5
+    # a threshold at b=0 takes the eyes for brain
+    near = like(template("mask"), binary_dilation(inside, iterations=_NEAR_VOXELS).astype(np.float32))
+    mask = (array(brain) > 0) & (array(resample(near, brain, [np.linalg.inv(affine)])) > 0.5)
+    brain = like(brain, array(brain) * mask)
     note = "There is no T1w: the diffusion images were registered to the template by themselves, less exactly."
     extent = like(brain, np.ones(brain.shape, dtype=np.float32))
     if array(resample(extent, template("mask"), [affine]))[inside].mean() < _DEFORM_FROM:

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_stroke.errors import DataError, MissingModalityError
+from bids_stroke.preprocess.dwi_encoding import Encoding, Opposite, fill_readouts, opposite_of, read_encoding
 from bids_stroke.preprocess.gradients import (
     Gradients,
     determines_tensor,
@@ -43,6 +44,10 @@ class Series:
         Runs that are in it.
     warnings : tuple of str
         What was left out or assumed.
+    encodings : tuple of Encoding or None
+        Phase encoding of each volume; None where the sidecar does not tell it. Empty: of none.
+    opposite : tuple of Opposite
+        Images at b=0 of other phase encodings, which tell the field but take no part in the tensor.
     """
 
     image: nib.Nifti1Image
@@ -50,6 +55,18 @@ class Series:
     b0: npt.NDArray[np.bool_]
     sources: tuple[BidsFile, ...]
     warnings: tuple[str, ...]
+    encodings: tuple[Encoding | None, ...] = ()
+    opposite: tuple[Opposite, ...] = ()
+
+    def groups(self) -> list[tuple[Encoding | None, npt.NDArray[np.bool_]]]:
+        """Volumes that are distorted alike, by axis and sign of the phase encoding; the first volume's group first.
+
+        A group's encoding is that of its first volume: readouts may differ between its volumes.
+        """
+        encodings = self.encodings or (None,) * len(self.gradients)
+        keys = [said[:2] if said else None for said in encodings]
+        masks = [np.array([key == other for key in keys]) for other in dict.fromkeys(keys)]
+        return [(encodings[int(np.argmax(mask))], mask) for mask in masks]
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,13 +74,14 @@ class _Run:
     file: BidsFile
     image: nib.Nifti1Image
     gradients: Gradients
+    encoding: Encoding | None
 
     @property
     def name(self) -> str:
         return self.file.path.name
 
 
-def read_series(files: Sequence[BidsFile], b0_threshold: float) -> Series:
+def read_series(files: Sequence[BidsFile], b0_threshold: float, epi: Sequence[BidsFile] = ()) -> Series:
     """Read all runs of a session and join those that belong together.
 
     Parameters
@@ -72,6 +90,8 @@ def read_series(files: Sequence[BidsFile], b0_threshold: float) -> Series:
         At least one.
     b0_threshold : float
         b-values up to this (s/mm^2) count as b=0.
+    epi : sequence of BidsFile
+        Images at b=0 that were made to find the field (``fmap/*_epi``).
 
     Raises
     ------
@@ -81,19 +101,26 @@ def read_series(files: Sequence[BidsFile], b0_threshold: float) -> Series:
         Fewer than 6 distinct directions (``too-few-directions``), or nothing unweighted (``no-b0``).
     """
     runs = [_read(file, alone=len(files) == 1) for file in files]
-    kept, warnings = _choose(runs, b0_threshold)
+    kept, spare, warnings = _choose(runs, b0_threshold)
     image, gradients = _join(kept, b0_threshold)
+    found, notes = fill_readouts([run.encoding for run in kept])
+    encodings = tuple(said for said, run in zip(found, kept, strict=True) for _ in run.gradients.bvals)
     traces = gradients.trace
     if traces.any():
         warnings.append(f"{int(traces.sum())} weighted volumes without a direction (trace images) are left out.")
         image, gradients = like_series(image, array(image)[..., ~traces]), gradients.select(~traces)
+        encodings = tuple(said for said, trace in zip(encodings, traces, strict=True) if not trace)
     b0, more = _unweighted(gradients, b0_threshold, kept[0].name)
     weighted = gradients.bvecs[~b0]
     if not determines_tensor(weighted):
         message = f"{kept[0].name}: {n_directions(weighted)} distinct directions do not determine a tensor."
         remedy = "At least 6 directions, not in one plane, are needed."
         raise MissingModalityError(message, remedy, "too-few-directions")
-    return Series(image, gradients, b0, tuple(run.file for run in kept), (*warnings, *more))
+    only_b0 = [(run.file, run.image, run.encoding) for run in spare]
+    only_b0 += [(file, load_image(file.path, 4), read_encoding(file)) for file in epi]
+    opposite, unused = opposite_of(encodings, like(image, array(image)[..., 0]), only_b0)
+    told = (*warnings, *notes, *more, *unused)
+    return Series(image, gradients, b0, tuple(run.file for run in kept), told, encodings, opposite)
 
 
 def like_series(image: nib.Nifti1Image, data: npt.NDArray[np.float32]) -> nib.Nifti1Image:
@@ -113,29 +140,21 @@ def _read(file: BidsFile, *, alone: bool) -> _Run:
         raise DataError(f"{file.path} holds nothing above 0.", "Convert or copy it again.", reason="empty-image")
     bval, bvec = find_companion(file, ".bval"), find_companion(file, ".bvec")
     stored = cast(nib.Nifti1Image, nib.load(file.path)).affine
-    return _Run(file, image, on_axes(read_gradients(bval, bvec, n_volumes), stored, image.affine))
+    gradients = on_axes(read_gradients(bval, bvec, n_volumes), stored, image.affine)
+    return _Run(file, image, gradients, read_encoding(file))
 
 
-def _choose(runs: Sequence[_Run], b0_threshold: float) -> tuple[list[_Run], list[str]]:
-    """Runs with directions that share the grid on which most weighted volumes are; the others in warnings."""
+def _choose(runs: Sequence[_Run], b0_threshold: float) -> tuple[list[_Run], list[_Run], list[str]]:
+    """Runs with directions that share the grid on which most weighted volumes are; runs at b=0 only; warnings."""
     weight = {id(run): int((run.gradients.bvals > b0_threshold).sum()) for run in runs}
     directed = [run for run in runs if weight[id(run)]] or list(runs)
     grids = [[other for other in directed if same_grid(run.image, other.image)] for run in directed]
     kept = max(grids, key=lambda group: sum(weight[id(run)] for run in group))
-    warnings = [
-        f"{run.name} is not used: " + ("another grid." if weight[id(run)] else "only b=0 volumes.")
-        for run in runs
-        if run not in kept
-    ]
-    encodings = {str(run.file.metadata.get("PhaseEncodingDirection", "")) for run in kept} - {""}
-    if len(encodings) > 1:
-        warnings.append(
-            f"Runs with phase encoding {', '.join(sorted(encodings))} are joined; their susceptibility distortion "
-            "is not corrected."
-        )
+    others = [run for run in runs if run not in kept]
+    warnings = [f"{run.name} is not used: another grid." for run in others if weight[id(run)]]
     if not orientation_known(kept[0].image):
         warnings.append(f"{kept[0].name} has neither sform nor qform: left and right are a guess.")
-    return kept, warnings
+    return kept, [run for run in others if not weight[id(run)]], warnings
 
 
 def _join(runs: Sequence[_Run], b0_threshold: float) -> tuple[nib.Nifti1Image, Gradients]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +21,11 @@ _SAME_DIRECTION = np.cos(np.deg2rad(2.0))
 _SHELL_GAP = 100.0
 _WEIGHTED_B = 50.0
 """Above this b (s/mm^2) a volume without a direction is no plain b=0 but a trace image."""
+_DIRECTION_FROM = 0.3
+"""Weighting (s/mm^2, or ms/um^2 by mistake) above which a volume should have a direction."""
+_SMALLEST_B, _LARGEST_B = 20.0, 20_000.0
+"""Highest b-values (s/mm^2) outside are in other units: no scanner measures diffusion there."""
+_UNIT_TOLERANCE = 0.1
 _CONVERT_AGAIN = "Convert the DICOM files again (dcm2niix writes both files), or leave this run out."
 
 
@@ -35,10 +40,13 @@ class Gradients:
     bvecs : (n, 3) float64
         Unit vectors in FSL's convention (image axes, the first component negated where the affine's determinant is
         positive), or zero.
+    notes : tuple of str
+        What was odd in the files.
     """
 
     bvals: Array
     bvecs: Array
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """Number of volumes."""
@@ -46,7 +54,7 @@ class Gradients:
 
     def select(self, keep: Mask) -> Gradients:
         """Only some volumes."""
-        return Gradients(self.bvals[keep], self.bvecs[keep])
+        return Gradients(self.bvals[keep], self.bvecs[keep], self.notes)
 
     @property
     def trace(self) -> Mask:
@@ -56,7 +64,8 @@ class Gradients:
     @staticmethod
     def join(parts: list[Gradients]) -> Gradients:
         """Volumes of several runs, one after another."""
-        return Gradients(np.concatenate([p.bvals for p in parts]), np.concatenate([p.bvecs for p in parts]))
+        bvals, bvecs = (np.concatenate(found) for found in ([p.bvals for p in parts], [p.bvecs for p in parts]))
+        return Gradients(bvals, bvecs, tuple(dict.fromkeys(note for p in parts for note in p.notes)))
 
 
 def find_companion(dwi: BidsFile, extension: str) -> Path:
@@ -94,7 +103,8 @@ def read_gradients(bval: Path, bvec: Path, n_volumes: int) -> Gradients:
     Raises
     ------
     DataError
-        Not numbers or not three components (``gradient-format``), or not one per volume (``gradient-count``).
+        Not numbers or not three components (``gradient-format``), not one per volume (``gradient-count``), no
+        directions (``zero-bvecs``), or b-values in other units than s/mm^2 (``b-value-units``).
     """
     bvals = _numbers(bval).ravel()
     bvecs = _numbers(bvec)
@@ -115,7 +125,35 @@ def read_gradients(bval: Path, bvec: Path, n_volumes: int) -> Gradients:
     if not np.isfinite(bvecs).all():
         message = f"{bvec} holds NaN or infinite b-vectors of weighted volumes."
         raise DataError(message, _CONVERT_AGAIN, reason="gradient-format")
-    return Gradients(bvals, _unit(bvecs))
+    _check_units(bval, bvals, bvecs)
+    if int((bvals > _WEIGHTED_B).sum()) >= _MIN_DIRECTIONS and not bvecs.any():
+        message = f"{bvec} holds only zeros, although {bval.name} says that volumes are diffusion-weighted."
+        raise DataError(message, _CONVERT_AGAIN, reason="zero-bvecs")
+    return Gradients(bvals, _unit(bvecs), _length_notes(bvec, bvals, bvecs))
+
+
+def _check_units(bval: Path, bvals: Array, bvecs: Array) -> None:
+    """Raise DataError where the b-values can only be in other units than s/mm^2."""
+    highest = float(bvals.max())
+    directed = bvals > _DIRECTION_FROM
+    # a run of b=5 only is a usual run without weighting: small values are suspicious beside true zeros
+    small = highest < _SMALLEST_B and bool((bvals < 0.05).any()) and n_directions(bvecs[directed]) >= _MIN_DIRECTIONS
+    if not small and highest <= _LARGEST_B:
+        return
+    unit, factor = ("ms/um^2", "1000") if small else ("s/m^2", "0.000001")
+    message = f"{bval}: the highest b-value is {highest:g}; b-values must be in s/mm^2, these are probably in {unit}."
+    raise DataError(message, f"Multiply them by {factor}, or convert the DICOM files again.", reason="b-value-units")
+
+
+def _length_notes(bvec: Path, bvals: Array, bvecs: Array) -> tuple[str, ...]:
+    """Say where b-vectors were not of unit length: some scanners scale them instead of the b-values."""
+    length = np.linalg.norm(bvecs[(bvals > _WEIGHTED_B) & bvecs.any(axis=1)], axis=1)
+    if not (np.abs(length - 1) > _UNIT_TOLERANCE).any():
+        return ()
+    return (
+        f"{bvec.name}: b-vectors of length {length.min():.2f} to {length.max():.2f} were made unit vectors; "
+        "the b-values are taken as they are.",
+    )
 
 
 def _numbers(path: Path) -> Array:
@@ -200,12 +238,12 @@ def rotate(gradients: Gradients, motions: Array, affine: Array) -> Gradients:
     rotations = np.stack([polar(motion[:3, :3])[0] for motion in motions])
     world = gradients.bvecs @ axes.T
     turned = np.einsum("nji,nj->ni", rotations, world)  # the transpose of each rotation: back into the reference
-    return Gradients(gradients.bvals, turned @ axes)
+    return replace(gradients, bvecs=turned @ axes)
 
 
 def on_axes(gradients: Gradients, old: Array, new: Array) -> Gradients:
     """The same gradients for an image whose voxel axes were flipped or swapped, given both affines (4, 4)."""
-    return Gradients(gradients.bvals, gradients.bvecs @ fsl_axes(old).T @ fsl_axes(new))
+    return replace(gradients, bvecs=gradients.bvecs @ fsl_axes(old).T @ fsl_axes(new))
 
 
 def fsl_axes(affine: Array) -> Array:

@@ -1,0 +1,55 @@
+"""Noise and ringing taken out of diffusion volumes as measured, before anything is interpolated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+from dipy.denoise.localpca import mppca
+from scipy.ndimage import binary_dilation
+from threadpoolctl import threadpool_limits
+
+from bids_stroke.preprocess.dwi_alike import average_alike, noise_level
+from bids_stroke.preprocess.dwi_runs import Series, like_series
+from bids_stroke.preprocess.images import FloatArray, array
+from bids_stroke.settings import DwiSettings
+
+Mask = npt.NDArray[np.bool_]
+
+_DENOISE_FROM = 30
+"""Volumes: with fewer, noise and signal components cannot be told apart in a local patch."""
+
+
+def said(key: str, value: object, note: str = "") -> dict[str, object]:
+    """What the sidecar says of a correction: its key, and ``<key>Note`` with the reason where there is one."""
+    return {key: value} | ({f"{key}Note": note} if note else {})
+
+
+def clean(series: Series, mask: Mask, settings: DwiSettings) -> tuple[Series, dict[str, object]]:
+    """Denoise and remove Gibbs ringing, as the settings and the number of volumes allow; and what was done."""
+    n = len(series.gradients)
+    if not settings.denoise:
+        return series, said("Denoised", False, "dwi.denoise is off")
+    if n < _DENOISE_FROM:
+        return series, said("Denoised", False, f"{n} volumes are too few to tell noise from signal")
+    measured, near = array(series.image), np.asarray(binary_dilation(mask, iterations=2))
+    cleaned = denoise(measured, near)
+    cleaned = average_alike(cleaned, near, noise_level(measured, cleaned, mask))
+    return replace(series, image=like_series(series.image, cleaned)), said("Denoised", True)
+
+
+def denoise(volumes: FloatArray, mask: Mask) -> FloatArray:
+    """MP-PCA denoising within a mask; what is outside stays as it is.
+
+    Notes
+    -----
+    Veraart et al. 2016, "Denoising of diffusion MRI using random matrix theory".
+    """
+    radius = 2
+    while (2 * radius + 1) ** 3 < volumes.shape[3]:
+        radius += 1
+    # thousands of tiny eigenproblems: threads only get in each other's way. Outside the mask dipy divides 0 by 0.
+    with threadpool_limits(1), np.errstate(invalid="ignore"):
+        cleaned = mppca(volumes, mask=mask, patch_radius=radius, suppress_warning=True)
+    return np.asarray(np.where(mask[..., None], np.maximum(cleaned, 0), volumes), dtype=np.float32)
