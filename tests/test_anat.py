@@ -15,8 +15,10 @@ from bids_stroke.derivatives import Outputs, write_dataset_files
 from bids_stroke.errors import DataError, MissingModalityError
 from bids_stroke.preprocess import anat, brain
 from bids_stroke.preprocess import lesion as lesions
+from bids_stroke.preprocess.anat_inputs import choose_t1w
+from bids_stroke.preprocess.anat_quality import quality_warnings
 from bids_stroke.preprocess.images import array, like, load_image
-from bids_stroke.preprocess.registration import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
+from bids_stroke.preprocess.registration import STANDARD_AFFINE, STANDARD_SHAPE, Warp, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import read_transform, resample
 from bids_stroke.records import SPACE, BidsFile, Session, StepReport
@@ -122,7 +124,7 @@ def test_outputs_are_valid_bids(done: tuple[StepContext, StepReport, StepReport]
 
 def test_without_t1w_or_brain(tmp_path: Path) -> None:
     with pytest.raises(MissingModalityError) as caught:
-        anat.choose_t1w(())
+        choose_t1w((), "best", tmp_path, seed=0)
     assert caught.value.reason == "no-t1w"
     with pytest.raises(MissingModalityError) as caught:
         brain.extract_brain(nib.Nifti1Image(np.full((40, 40, 40), 7, np.float32), np.diag([4, 4, 4, 1.0])))
@@ -140,15 +142,15 @@ def test_the_finest_t1w_is_taken_and_the_others_named(tmp_path: Path) -> None:
         path = tmp_path / f"sub-01_run-{run}_T1w.nii.gz"
         nib.Nifti1Image(np.ones((8, 8, 8), np.float32), np.diag([size, size, size, 1])).to_filename(path)
         files.append(bids_file(tmp_path, path))
-    file, image, warnings = anat.choose_t1w(files)
-    assert file is files[1]
+    used, image, warnings = choose_t1w(files, "best", tmp_path, seed=0)
+    assert used == (files[1],)
     assert image.header.get_zooms() == pytest.approx((1.5, 1.5, 1.5))
     assert len(warnings) == 1
     assert "run-1" in warnings[0]
     assert "run-3" in warnings[0]
     files[0].path.write_bytes(b"broken")
     with pytest.raises(DataError, match="run-1"):
-        anat.choose_t1w(files)
+        choose_t1w(files, "best", tmp_path, seed=0)
 
 
 def test_unknown_orientation_is_said(tmp_path: Path) -> None:
@@ -156,7 +158,7 @@ def test_unknown_orientation_is_said(tmp_path: Path) -> None:
     image.set_sform(None, code=0)
     image.set_qform(None, code=0)
     image.to_filename(tmp_path / "sub-01_T1w.nii.gz")
-    _, _, warnings = anat.choose_t1w([bids_file(tmp_path, tmp_path / "sub-01_T1w.nii.gz")])
+    _, _, warnings = choose_t1w([bids_file(tmp_path, tmp_path / "sub-01_T1w.nii.gz")], "best", tmp_path, seed=0)
     assert "left and right are a guess" in warnings[0]
 
 
@@ -179,12 +181,24 @@ def test_intensity_map() -> None:
     np.testing.assert_allclose(anat.intensity_map(t1w, np.float32([0.1, 0.2, 0.9, 0.0])), [0, 0.7, 1.0, 0])
 
 
-@pytest.mark.parametrize(("determinant", "dice", "words"), [(0.3, 0.97, "determinant"), (0.9, 0.6, "Dice")])
-def test_a_failed_registration_is_said(determinant: float, dice: float, words: str) -> None:
-    warnings = anat.quality_warnings({"affine_determinant": determinant, "brain_dice_template": dice})
+GOOD = {"brain_volume_ml": 1400.0, "affine_determinant": 0.9, "brain_dice_template": 0.97, "brain_asymmetry": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"affine_determinant": 0.3}, "determinant"),
+        ({"brain_dice_template": 0.6}, "Dice"),
+        ({"brain_volume_ml": 450.0}, "450 ml"),
+        ({"brain_asymmetry": -0.2}, "smaller on the left"),
+        ({"brain_asymmetry": 0.2}, "smaller on the right"),
+    ],
+)
+def test_what_is_implausible_is_said(wrong: dict[str, float], words: str) -> None:
+    assert quality_warnings(GOOD) == []
+    warnings = quality_warnings(GOOD | wrong)
     assert len(warnings) == 1
     assert words in warnings[0]
-    assert anat.quality_warnings({"affine_determinant": 0.9, "brain_dice_template": 0.97}) == []
 
 
 @pytest.mark.parametrize(
@@ -195,9 +209,12 @@ def test_lesion_handling(
 ) -> None:
     seen: dict[str, object] = {}
 
-    def deformable(moving: nib.Nifti1Image, *_: object, weight: nib.Nifti1Image | None, seed: int) -> str:
+    nothing = nib.Nifti1Image(np.zeros((*STANDARD_SHAPE, 1, 3), np.float32), STANDARD_AFFINE)
+    identity = Warp(nothing, nothing, np.eye(4))
+
+    def deformable(moving: nib.Nifti1Image, *_: object, seed: int, weight: nib.Nifti1Image | None = None) -> Warp:
         seen.update(moving=array(moving), weight=weight)
-        return "warp"
+        return identity
 
     monkeypatch.setattr(anat, "register_affine", lambda *_, **__: np.eye(4))
     monkeypatch.setattr(anat, "register_deformable", deformable)
@@ -206,7 +223,7 @@ def test_lesion_handling(
     lesion[55:62, 50:58, 45:52] = True
     hurt = like(t1w, np.where(lesion, 0.01, array(t1w)).astype(np.float32))
     settings = AnatSettings.model_validate({"lesion_handling": handling})
-    assert anat.register(hurt, array(template("mask")) > 0, lesion, settings, tmp_path, seed=0) == "warp"
+    assert anat.register(hurt, array(template("mask")) > 0, lesion, settings, tmp_path, seed=0) is identity
     inside = seen["moving"][lesion]  # type: ignore[index]
     assert bool(inside.mean() > 0.3) is filled
     assert (seen["weight"] is not None) is weighted

@@ -76,5 +76,46 @@ def test_another_contrast_is_noticed() -> None:
 def test_priors_never_say_never() -> None:
     prior = tissue_priors(np.float32([[[1.0, 0.0, 0.7]]]), np.float32([[[0.0, 0.0, 0.5]]]))
     np.testing.assert_allclose(prior.sum(-1), 1.0, rtol=1e-6)
-    assert prior.min() > 0.015
+    assert prior[..., [0, 1, 3]].min() > 0.015
     assert list(np.argmax(prior[0, 0], axis=-1)) == [1, 0, 1]
+    assert not prior[..., 2].any()
+    deep = tissue_priors(np.float32([[[0.8]]]), np.float32([[[0.2]]]), np.float32([[[0.75]]]))
+    np.testing.assert_allclose(deep[0, 0, 0] * 1.02, [0.02, 0.2, 0.6, 0.2], rtol=1e-5)
+
+
+def test_deep_grey_is_grey() -> None:
+    """Nuclei brighter than cortex, with a prior that does not decide: they are WM without a class of their own."""
+    t1w, truth, prior = head(4.0)
+    grid = np.indices(truth.shape) - np.array([20, 22, 21])[:, None, None, None]
+    nucleus = (grid**2).sum(0) < 36
+    t1w = np.where(nucleus, t1w + MEANS[1] + 0.6 * (MEANS[2] - MEANS[1]) - MEANS[2], t1w).astype(np.float32)
+    truth[nucleus] = 1
+    near = 1.0 / (1.0 + np.exp((np.sqrt((grid**2).sum(0)) - 8.0) / 0.5))
+    white = np.where(near > 0.5, 0.5, prior[..., 3]).astype(np.float32)
+    grey = np.where(near > 0.5, 0.5, prior[..., 1]).astype(np.float32)
+    recall = []
+    for deep in (None, near.astype(np.float32)):
+        found = np.argmax(segment(t1w, truth >= 0, tissue_priors(grey, white, deep)).probability, axis=-1)
+        recall.append(float((found == 1)[nucleus].mean()))
+        assert dice(found == 2, truth == 2) > 0.85
+    assert recall[1] > 0.97
+    assert recall[0] < 0.6
+
+
+def test_shared_voxels_hold_their_shares() -> None:
+    """At a tissue border the probability is the share of the voxel, not a decision."""
+    rng = np.random.default_rng(3)
+    place = np.broadcast_to(np.arange(40.0)[:, None, None], (40, 30, 30))
+    share = np.clip(place - 22.0 + rng.uniform(-0.5, 0.5, (1, 30, 30)), 0.0, 1.0)
+    t1w = MEANS[1] + (MEANS[2] - MEANS[1]) * share + 3.0 * rng.standard_normal(share.shape)
+    t1w[:8] = MEANS[0] + 3.0 * rng.standard_normal(t1w[:8].shape)
+    white = 1.0 / (1.0 + np.exp((24.0 - place) / 3.0))
+    grey = np.where(place < 8, 0.0, 1.0 - white)
+    tissues = segment(t1w.astype(np.float32), np.ones(share.shape, bool),
+                      tissue_priors(grey.astype(np.float32), white.astype(np.float32)))  # fmt: skip
+    mixed = (share > 0.1) & (share < 0.9)
+    found = tissues.probability[..., 2]
+    assert np.abs(found - share)[mixed].mean() < 0.1
+    assert np.abs(found - share)[mixed].mean() < 0.5 * np.abs(found.round() - share)[mixed].mean()
+    np.testing.assert_allclose(tissues.means, MEANS, rtol=0.03)
+    np.testing.assert_allclose(tissues.deviations, 3.0, atol=1.0)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,22 +12,14 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from bids_stroke.errors import MissingModalityError
 from bids_stroke.preprocess import lesion as lesions
-from bids_stroke.preprocess.brain import PLAUSIBLE_ML, correct_bias, extract_brain
-from bids_stroke.preprocess.images import (
-    FloatArray,
-    array,
-    like,
-    load_image,
-    orientation_known,
-    reorient,
-    stored_orientation,
-    voxel_ml,
-)
+from bids_stroke.preprocess.anat_inputs import AnatInputs, read_inputs
+from bids_stroke.preprocess.anat_quality import Anatomy, check, quality, quality_warnings
+from bids_stroke.preprocess.brain import clip, correct_bias, extract_brain
+from bids_stroke.preprocess.images import FloatArray, array, like, reorient, stored_orientation
 from bids_stroke.preprocess.registration import Warp, register_affine, register_deformable, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
-from bids_stroke.preprocess.tissues import TISSUES, Tissues, segment, tissue_priors
+from bids_stroke.preprocess.tissues import TISSUES, deep_grey, segment, tissue_priors
 from bids_stroke.preprocess.transforms import resample, save_warp
 from bids_stroke.records import SPACE, BidsFile, StepReport
 from bids_stroke.settings import AnatSettings
@@ -36,22 +28,9 @@ Mask = npt.NDArray[np.bool_]
 
 _TISSUE_AT_LEAST = 0.2
 """Probability from which a voxel belongs to an intensity map; the published GM and WM maps overlap about as much."""
-_DETERMINANTS = (0.5, 1.6)
-_SMALLEST_DICE = 0.8
+_REFILLS = 1
+"""How often a lesion is filled again with the warp that the first filling gave."""
 _RESOLUTION = {"Resolution": {"2": "2 mm isotropic"}}
-
-
-@dataclass(frozen=True, eq=False)
-class Anatomy:
-    """What is computed from one T1w; arrays are on its grid."""
-
-    t1w: nib.Nifti1Image
-    """Bias-corrected, clipped, with skull."""
-    brain: Mask
-    """With the lesion."""
-    lesion: Mask
-    warp: Warp
-    tissues: Tissues
 
 
 @dataclass(frozen=True)
@@ -66,29 +45,6 @@ class LesionFiles:
         """Sort masks by the space that their names say."""
         standard = tuple(file for file in files if lesions.in_standard_space(file))
         return cls(tuple(file for file in files if file not in standard), standard)
-
-
-def choose_t1w(files: Sequence[BidsFile]) -> tuple[BidsFile, nib.Nifti1Image, list[str]]:
-    """The T1w with the smallest voxels (the first of equals), loaded, and warnings.
-
-    Raises
-    ------
-    MissingModalityError
-        There is none (``no-t1w``).
-    DataError
-        One of them is broken.
-    """
-    if not files:
-        raise MissingModalityError("There is no T1w image.", "Give one for tissue maps and registration.", "no-t1w")
-    loaded = [(file, load_image(file.path, 3)) for file in files]
-    file, image = min(loaded, key=lambda pair: round(voxel_ml(pair[1]), 7))
-    warnings = []
-    if len(files) > 1:
-        others = ", ".join(other.path.name for other in files if other is not file)
-        warnings.append(f"{file.path.name} is used; not used: {others}.")
-    if not orientation_known(image):
-        warnings.append(f"{file.path.name} has neither sform nor qform: left and right are a guess.")
-    return file, image, warnings
 
 
 def register(t1w: nib.Nifti1Image, brain: Mask, lesion: Mask, settings: AnatSettings, work: Path, *, seed: int) -> Warp:
@@ -110,16 +66,20 @@ def register(t1w: nib.Nifti1Image, brain: Mask, lesion: Mask, settings: AnatSett
     target = template("T1w")
     moving = like(t1w, array(t1w) * brain)
     affine = register_affine(moving, target, work, seed=seed)
-    weight = None
     if lesion.any() and settings.lesion_handling == "fill":
-        moving = lesions.mirror_fill(moving, lesion, affine)
-    elif lesion.any() and settings.lesion_handling == "mask":
+        filled = lesions.mirror_fill(moving, lesion, affine)
+        for _ in range(_REFILLS):
+            first = register_deformable(filled, target, affine, work, seed=seed)
+            filled = lesions.mirror_fill(moving, lesion, first)
+        return register_deformable(filled, target, affine, work, seed=seed)
+    weight = None
+    if lesion.any() and settings.lesion_handling == "mask":
         weight = like(t1w, (~lesion).astype(np.float32))
     return register_deformable(moving, target, affine, work, weight=weight, seed=seed)
 
 
 def process(
-    t1w: nib.Nifti1Image, files: LesionFiles, settings: AnatSettings, work: Path, *, seed: int
+    inputs: AnatInputs, files: LesionFiles, settings: AnatSettings, work: Path, *, seed: int
 ) -> tuple[Anatomy, list[str]]:
     """Everything that is computed from a T1w, with warnings.
 
@@ -130,22 +90,22 @@ def process(
     DataError
         The lesion mask cannot be one, or the registration degenerated.
     """
-    warnings = []
-    brain = extract_brain(t1w)
-    volume = float(brain.sum()) * voxel_ml(t1w)
-    if not PLAUSIBLE_ML[0] <= volume <= PLAUSIBLE_ML[1]:
-        warnings.append(f"The brain's volume of {volume:.0f} ml is implausible: look at the mask in the report.")
+    t1w, warnings = inputs.t1w, list(inputs.warnings)
+    brain = extract_brain(t1w) if inputs.brain is None else inputs.brain
     lesion = lesions.union_on(t1w, files.native)
     lesions.check_plausible(lesion, brain, t1w.header.get_zooms()[:3], files.native)
-    brain |= lesion
-    corrected = correct_bias(t1w, brain & ~lesion, settings.bias_shrink)
+    brain = brain | lesion
+    corrected = clip(t1w, brain) if inputs.corrected else correct_bias(t1w, brain & ~lesion, settings.bias_shrink)
     warp = register(corrected, brain, lesion, settings, work, seed=seed)
     if files.standard:
         warnings += lesions.space_warnings(files.standard)
         warnings.append("The lesion mask is in standard space only: the registration could not take it into account.")
         lesion |= lesions.union_on(t1w, files.standard, [warp.inverse]) & brain
-    grey, white = (array(resample(template(kind), t1w, [warp.inverse])) for kind in ("GM", "WM"))
-    tissues = segment(array(corrected), brain & ~lesion, tissue_priors(grey, white))
+    maps = (template("GM"), template("WM"), deep_grey())
+    prior = tissue_priors(*(array(resample(image, t1w, [warp.inverse])) for image in maps))
+    tissues = segment(array(corrected), brain & ~lesion, prior)
+    if inputs.probability is not None:
+        tissues = replace(tissues, probability=inputs.probability * (brain & ~lesion)[..., None])
     if not tissues.ordered:
         warnings.append("Tissue intensities are not ordered as in a T1-weighted image (CSF < GM < WM).")
     return Anatomy(corrected, brain, lesion, warp, tissues), warnings
@@ -164,43 +124,6 @@ def intensity_map(t1w: FloatArray, probability: FloatArray) -> FloatArray:
     return np.asarray(np.clip(t1w, 0.0, 1.0) * (probability >= _TISSUE_AT_LEAST), dtype=np.float32)
 
 
-def quality(anatomy: Anatomy, brain_standard: FloatArray) -> dict[str, float]:
-    """Numbers for the report.
-
-    Parameters
-    ----------
-    anatomy : Anatomy
-        The result.
-    brain_standard : ndarray (91, 109, 91)
-        Brain-extracted T1w in standard space.
-    """
-    millilitres = voxel_ml(anatomy.t1w)
-    inside = array(template("mask")) > 0.5
-    warped = array(resample(like(anatomy.t1w, anatomy.brain.astype(np.float32)), standard_grid(),
-                            [anatomy.warp.forward])) > 0.5  # fmt: skip
-    dice = 2.0 * float((warped & inside).sum()) / float(warped.sum() + inside.sum())
-    volumes = anatomy.tissues.probability.sum(axis=(0, 1, 2), dtype=np.float64) * millilitres
-    spread = float(np.std(brain_standard[inside]))
-    correlation = np.corrcoef(brain_standard[inside], array(template("T1w"))[inside])[0, 1] if spread > 0 else 0.0
-    return {
-        "brain_volume_ml": float(anatomy.brain.sum()) * millilitres,
-        **{f"{name.lower()}_volume_ml": float(volume) for name, volume in zip(TISSUES, volumes, strict=True)},
-        "affine_determinant": anatomy.warp.determinant,
-        "brain_dice_template": dice,
-        "template_correlation": float(correlation),
-    }
-
-
-def quality_warnings(qc: Mapping[str, float]) -> list[str]:
-    """Warnings where the registration has failed badly."""
-    warnings = []
-    if not _DETERMINANTS[0] <= qc["affine_determinant"] <= _DETERMINANTS[1]:
-        warnings.append(f"Registration: affine determinant {qc['affine_determinant']:.2f} is implausible.")
-    if qc["brain_dice_template"] < _SMALLEST_DICE:
-        warnings.append(f"Registration: the brain's Dice with the template is only {qc['brain_dice_template']:.2f}.")
-    return warnings
-
-
 def run(context: StepContext) -> StepReport:
     """Process the session's T1w and write images, maps and transforms.
 
@@ -211,17 +134,17 @@ def run(context: StepContext) -> StepReport:
     DataError
         A broken file.
     """
-    source, t1w, warnings = choose_t1w(context.session.t1w)
-    files = LesionFiles.of(context.session.lesion)
     settings = context.settings
-    anatomy, more = process(t1w, files, settings.anat, context.work, seed=settings.seed)
-    sources = context.outputs.sources([source, *context.session.lesion])
-    writer = _Writer(context, sources, stored_orientation(source.path))
+    inputs = read_inputs(context.session, settings.anat.several, context.work, seed=settings.seed)
+    files = LesionFiles.of(context.session.lesion)
+    anatomy, warnings = process(inputs, files, settings.anat, context.work, seed=settings.seed)
+    qc = quality(anatomy)
+    check(qc)
+    sources = context.outputs.sources([*inputs.sources, *context.session.lesion])
+    writer = _Writer(context, sources, stored_orientation(inputs.sources[0].path))
     written = writer.native(anatomy)
-    maps, brain_standard = writer.standard(anatomy)
-    qc = quality(anatomy, brain_standard)
-    warnings += more + quality_warnings(qc)
-    return StepReport(outputs=maps, files=written, qc=qc, warnings=tuple(warnings))
+    maps = writer.standard(anatomy)
+    return StepReport(outputs=maps, files=written, qc=qc, warnings=(*warnings, *quality_warnings(qc)))
 
 
 @dataclass(frozen=True)
@@ -261,8 +184,8 @@ class _Writer:
             files[role] = self.context.outputs.save(path, partial(save_warp, field=field), sidecar)
         return files
 
-    def standard(self, anatomy: Anatomy) -> tuple[dict[str, tuple[Path, ...]], FloatArray]:
-        """Images in standard space; gives the feature maps by modality, and the brain-extracted T1w."""
+    def standard(self, anatomy: Anatomy) -> dict[str, tuple[Path, ...]]:
+        """Images in standard space; gives the feature maps by modality."""
         name, grid, t1w = self.context.outputs.standard, standard_grid(), anatomy.t1w
 
         def warp(data: npt.NDArray[Any]) -> FloatArray:
@@ -282,4 +205,4 @@ class _Writer:
                 scaled = like(grid, intensity_map(brain / top, probability))
                 units = "fraction of the brain's 99.5th percentile"
                 maps[tissue.lower()] = (self.image(path, scaled, SkullStripped=True, Units=units, **_RESOLUTION),)
-        return maps, brain
+        return maps

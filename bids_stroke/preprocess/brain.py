@@ -108,6 +108,10 @@ def correct_bias(t1w: nib.Nifti1Image, brain: Mask, shrink: int) -> nib.Nifti1Im
     filter_.SetMaximumNumberOfIterations([50, 50, 50])
     filter_.Execute(sitk.Shrink(full, factors), sitk.Shrink(mask, factors))
     field = sitk_array(filter_.GetLogBiasFieldAsImage(full))
-    data = np.maximum(array(t1w), 0.0) / np.exp(field)
-    top = np.percentile(data[brain], _TOP_PERCENTILE)
-    return like(t1w, np.clip(data, 0.0, top).astype(np.float32))
+    return clip(like(t1w, np.maximum(array(t1w), 0.0) / np.exp(field)), brain)
+
+
+def clip(t1w: nib.Nifti1Image, brain: Mask) -> nib.Nifti1Image:
+    """Intensities from 0 to the brain's 99.5th percentile, float32."""
+    top = np.percentile(array(t1w)[brain], _TOP_PERCENTILE)
+    return like(t1w, np.clip(array(t1w), 0.0, top).astype(np.float32))

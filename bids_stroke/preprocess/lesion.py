@@ -20,7 +20,7 @@ from bids_stroke.preprocess.images import (
     same_grid,
     stored_orientation,
 )
-from bids_stroke.preprocess.registration import STANDARD_AFFINE, standard_grid, template
+from bids_stroke.preprocess.registration import STANDARD_AFFINE, Warp, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import Matrix, Transform, resample
 from bids_stroke.records import SPACE, BidsFile, StepReport
@@ -44,6 +44,14 @@ def space_warnings(files: Sequence[BidsFile]) -> list[str]:
     """A warning for each file in another variant of MNI space than ours."""
     others = [file for file in files if in_standard_space(file) and file.entities["space"] != SPACE]
     return [f"{file.path.name} is in {file.entities['space']}, taken as equal to {SPACE}." for file in others]
+
+
+def source_warnings(files: Sequence[BidsFile]) -> list[str]:
+    """A warning where masks of several datasets are united."""
+    datasets = {file.uri.split(":")[1] for file in files if file.uri.count(":") >= 2}
+    if len(datasets) < 2:
+        return []
+    return [f"Lesion masks of several datasets are united: {', '.join(file.uri for file in files)}."]
 
 
 def binarize(data: FloatArray, name: str) -> Mask:
@@ -131,7 +139,7 @@ def check_plausible(lesion: Mask, brain: Mask, spacing_mm: Sequence[float], file
         raise DataError(message, "Check that mask and T1w share their space.", "lesion-outside-brain")
 
 
-def mirror_fill(brain: nib.Nifti1Image, lesion: Mask, affine: Matrix) -> nib.Nifti1Image:
+def mirror_fill(brain: nib.Nifti1Image, lesion: Mask, registration: Matrix | Warp) -> nib.Nifti1Image:
     """Enantiomorphic filling: put the mirrored healthy side where the lesion is.
 
     Parameters
@@ -140,8 +148,9 @@ def mirror_fill(brain: nib.Nifti1Image, lesion: Mask, affine: Matrix) -> nib.Nif
         Brain-extracted T1w.
     lesion : ndarray of bool
         On its grid.
-    affine : ndarray (4, 4)
-        RAS, standard world -> native world: the template's plane x = 0 is the plane of the mirror.
+    registration : ndarray (4, 4) or Warp
+        RAS, standard world -> native world, or the whole warp: the template's plane x = 0 is the plane of the mirror.
+        With a warp each place is filled from its counterpart also in a head that is not symmetric.
 
     Returns
     -------
@@ -152,9 +161,13 @@ def mirror_fill(brain: nib.Nifti1Image, lesion: Mask, affine: Matrix) -> nib.Nif
     -----
     Nachev et al. 2008, "Enantiomorphic normalization of focally lesioned brains".
     """
-    mirror = affine @ np.diag([-1.0, 1.0, 1.0, 1.0]) @ np.linalg.inv(affine)
-    mirrored = array(resample(brain, brain, [mirror]))
-    other_side = array(resample(like(brain, lesion.astype(np.float32)), brain, [mirror])) > 0.1
+    flip = np.diag([-1.0, 1.0, 1.0, 1.0])
+    if isinstance(registration, Warp):
+        mirror: list[Transform] = [registration.forward, flip, registration.inverse]
+    else:
+        mirror = [registration @ flip @ np.linalg.inv(registration)]
+    mirrored = array(resample(brain, brain, mirror))
+    other_side = array(resample(like(brain, lesion.astype(np.float32)), brain, mirror)) > 0.1
     fillable = lesion & ~other_side & (mirrored > 0)
     spacing = np.linalg.norm(brain.affine[:3, :3], axis=0)
     distance = ndimage.distance_transform_edt(~fillable, sampling=list(spacing))
@@ -189,7 +202,7 @@ def run(context: StepContext) -> StepReport:
     native = tuple(file for file in files if file not in standard)
     grid = standard_grid()
     brain = array(template("mask")) > 0.5
-    warnings = space_warnings(standard)
+    warnings = space_warnings(standard) + source_warnings(files)
     lesion = union_on(grid, standard)
     written = {}
     if native and "to_standard" in anat:

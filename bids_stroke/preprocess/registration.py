@@ -35,7 +35,8 @@ def standard_grid(resolution_mm: float = 2.0) -> nib.Nifti1Image:
     Parameters
     ----------
     resolution_mm : float
-        Isotropic voxel size; the box's outer faces stay where they are, to within one voxel at the far side.
+        Isotropic voxel size; the box's outer faces stay where they are, to within one voxel at the far side, or half a
+        voxel at both in x: every grid is symmetric about the midline.
     """
     box = np.array(STANDARD_SHAPE) * 2.0
     shape = tuple(int(value) for value in np.ceil(box / resolution_mm - 1e-6))
@@ -43,6 +44,7 @@ def standard_grid(resolution_mm: float = 2.0) -> nib.Nifti1Image:
     affine[:3, :3] *= resolution_mm / 2.0
     corner = STANDARD_AFFINE @ [-0.5, -0.5, -0.5, 1.0]
     affine[:3, 3] = (corner - affine @ [-0.5, -0.5, -0.5, 0.0])[:3]
+    affine[0, 3] = resolution_mm * (shape[0] - 1) / 2.0
     return _standard(np.zeros(shape, np.uint8), affine)
 
 

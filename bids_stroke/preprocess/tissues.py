@@ -1,11 +1,27 @@
-"""Grey matter, white matter and CSF: Gaussian classes with the template's tissue maps as prior and a Markov field."""
+"""Grey matter, white matter and CSF: Gaussian classes, shared voxels, the template's priors and a Markov field."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
+
+from bids_stroke.preprocess.images import like
+from bids_stroke.preprocess.registration import standard_grid
+from bids_stroke.preprocess.tissue_classes import (
+    CONTENT,
+    CORTEX,
+    CSF,
+    N_CLASSES,
+    WHITE,
+    Classes,
+    Values,
+    class_prior,
+    estimate,
+)
 
 FloatArray = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -17,7 +33,10 @@ _FIELD_STRENGTH = 0.35
 """Weight of each face neighbour's probability in the log of a voxel's: a lone voxel gives in, a sheet does not."""
 _FLOOR = 0.02
 """No prior says never: anatomy beside a lesion or with atrophy differs from the template."""
-_MAX_SAMPLE = 200_000
+_MAX_SAMPLE = 80_000
+_DEEP_CENTRE = np.array([0.0, -6.0, 3.0])
+_DEEP_RADII = np.array([36.0, 32.0, 19.0])
+"""Millimetres in standard space: an ellipsoid that holds thalamus and basal ganglia and stops before the insula."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,9 +44,12 @@ class Tissues:
     """Probabilities and what the classes look like."""
 
     probability: FloatArray
-    """(x, y, z, 3) in the order of TISSUES; sums to 1 inside the mask, 0 outside."""
+    """(x, y, z, 3) in the order of TISSUES; sums to 1 inside the mask, 0 outside. In voxels that two tissues share,
+    the expected share."""
     means: tuple[float, float, float]
-    """Intensity of each class."""
+    """Intensity of each tissue; for grey matter, of the cortex."""
+    deviations: tuple[float, float, float]
+    """Standard deviation of the intensity in each tissue's pure voxels."""
 
     @property
     def ordered(self) -> bool:
@@ -35,22 +57,35 @@ class Tissues:
         return self.means[0] < self.means[1] < self.means[2]
 
 
-def tissue_priors(grey: FloatArray, white: FloatArray) -> FloatArray:
-    """Prior of each tissue from the template's maps on this grid: what is neither GM nor WM is CSF.
+def deep_grey() -> nib.Nifti1Image:
+    """Where grey matter is deep, in standard space: 1 about thalamus and basal ganglia, 0 in the cortex."""
+    grid = standard_grid()
+    world = np.moveaxis(np.indices(grid.shape), 0, -1) @ grid.affine[:3, :3].T + grid.affine[:3, 3]
+    radius = np.linalg.norm((world - _DEEP_CENTRE) / _DEEP_RADII, axis=-1)
+    return like(grid, (1.0 / (1.0 + np.exp((radius - 1.0) / 0.06))).astype(np.float32))
+
+
+def tissue_priors(grey: FloatArray, white: FloatArray, deep: FloatArray | None = None) -> FloatArray:
+    """Prior of each class from the template's maps on this grid: what is neither GM nor WM is CSF.
 
     Parameters
     ----------
     grey, white : ndarray (x, y, z)
         Probabilities, 0-1.
+    deep : ndarray (x, y, z), optional
+        Share of the grey matter that is deep, from `deep_grey`; none of it without.
 
     Returns
     -------
-    ndarray (x, y, z, 3)
-        In the order of TISSUES, each at least 0.02 before scaling to a sum of 1.
+    ndarray (x, y, z, 4)
+        CSF, cortex, deep grey, white matter; CSF, GM and WM each at least 0.02 before scaling to a sum of 1.
     """
     rest = 1.0 - np.clip(grey + white, 0.0, 1.0)
     prior = np.maximum(np.stack([rest, grey, white], axis=-1), _FLOOR)
-    return np.asarray(prior / prior.sum(axis=-1, keepdims=True), dtype=np.float32)
+    prior /= prior.sum(axis=-1, keepdims=True)
+    share = np.zeros_like(grey) if deep is None else np.clip(deep, 0.0, 1.0)
+    parts = [prior[..., 0], prior[..., 1] * (1.0 - share), prior[..., 1] * share, prior[..., 2]]
+    return np.asarray(np.stack(parts, axis=-1), dtype=np.float32)
 
 
 def segment(t1w: FloatArray, mask: Mask, prior: FloatArray) -> Tissues:
@@ -59,60 +94,72 @@ def segment(t1w: FloatArray, mask: Mask, prior: FloatArray) -> Tissues:
     Parameters
     ----------
     t1w : ndarray (x, y, z)
-        Bias-corrected, clipped.
+        Bias-corrected, clipped, from 0.
     mask : ndarray of bool
         Brain without the lesion: nothing outside is a tissue or changes the classes.
-    prior : ndarray (x, y, z, 3)
+    prior : ndarray (x, y, z, 4)
         From `tissue_priors`.
 
     Returns
     -------
     Tissues
+        Probabilities of CSF, GM and WM.
 
     Notes
     -----
-    Expectation-maximisation with fixed spatial priors (Ashburner and Friston 2005, "Unified segmentation", without its
-    deformation), then a mean-field Markov random field (Zhang et al. 2001). One Gaussian a class; the variances are
-    kept from collapsing.
+    Ashburner and Friston 2005, "Unified segmentation", for priors in a mixture model;
+    Zhang et al. 2001, "Segmentation of brain MR images through a hidden Markov random field model", for the field,
+    here as a mean field.
     """
-    box = tuple(slice(int(axis.min()), int(axis.max()) + 1) for axis in np.nonzero(mask))
+    box = ndimage.find_objects(mask.astype(np.uint8))[0]
     inside = mask[box]
     values = t1w[box][inside].astype(np.float64)
-    log_prior = np.log(prior[box][inside].astype(np.float64))
-    means, variances = _fit(values, log_prior)
-    log_likelihood = log_prior + _log_gaussian(values, means, variances)
-    probability = np.zeros((*inside.shape, 3), np.float32)
-    probability[inside] = _softmax(log_likelihood)
-    for _ in range(_FIELD_ITERATIONS):
-        probability[inside] = _softmax(log_likelihood + _FIELD_STRENGTH * _neighbours(probability)[inside])
+    priors = class_prior(prior[box][inside])
+    classes = _fit(values, priors)
+    likelihood, share, row = classes.table(values)
+    logits = (np.log(likelihood)[row] + np.log(priors + 1e-12)).astype(np.float32)
+    weights = _markov(logits, inside)
     whole = np.zeros((*mask.shape, 3), np.float32)
-    whole[box] = probability
-    return Tissues(whole, (float(means[0]), float(means[1]), float(means[2])))
+    whole[box][inside] = _contents(weights, share[row].astype(np.float32))
+    pure = [CSF, CORTEX, WHITE]
+    means, spread = (tuple(float(value) for value in data) for data in
+                     (classes.means[pure], np.sqrt(classes.variances[pure])))  # fmt: skip
+    return Tissues(whole, (means[0], means[1], means[2]), (spread[0], spread[1], spread[2]))
 
 
-def _fit(
-    values: npt.NDArray[np.float64], log_prior: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Means and variances of the three classes, from an even sample of the voxels."""
+def _fit(values: Values, prior: Values) -> Classes:
+    """Classes, from an even sample of the voxels."""
     step = max(1, values.size // _MAX_SAMPLE)
-    values, log_prior = values[::step], log_prior[::step]
-    weights = np.exp(log_prior) ** 2  # the surer voxels start the classes off
-    smallest = (0.02 * np.ptp(values)) ** 2 + 1e-12
+    values, prior = values[::step], prior[::step]
+    weights = prior**2  # the surer voxels start the classes off
     for _ in range(_ITERATIONS):
-        total = weights.sum(axis=0)
-        means = (weights * values[:, None]).sum(axis=0) / total
-        variances = np.maximum((weights * (values[:, None] - means) ** 2).sum(axis=0) / total, smallest)
-        weights = _softmax(log_prior + _log_gaussian(values, means, variances))
-    return means, variances
+        classes = estimate(values, weights)
+        weights = classes.posterior(values, prior)
+    return classes
 
 
-def _log_gaussian(
-    values: npt.NDArray[np.float64], means: npt.NDArray[np.float64], variances: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float64]:
-    return np.asarray(-0.5 * ((values[:, None] - means) ** 2 / variances + np.log(variances)))
+def _markov(logits: FloatArray, inside: Mask) -> FloatArray:
+    """Posterior of the six classes, (n, 6), when neighbours prefer to hold the same tissues."""
+    liking = (_FIELD_STRENGTH * CONTENT @ CONTENT.T).astype(np.float32)
+    whole = np.zeros((*inside.shape, N_CLASSES), np.float32)
+    weights = _softmax(logits)
+    for _ in range(_FIELD_ITERATIONS):
+        whole[inside] = weights
+        weights = _softmax(logits + _neighbours(whole)[inside] @ liking)
+    return weights
 
 
-def _softmax(logits: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _contents(weights: FloatArray, share: FloatArray) -> FloatArray:
+    """Shares of CSF, GM and WM in each voxel, (n, 3)."""
+    pure = weights[:, :4] @ CONTENT[:4].astype(np.float32)
+    for mixture in range(2):
+        first = weights[:, 4 + mixture] * share[:, mixture]
+        pure[:, mixture] += first
+        pure[:, mixture + 1] += weights[:, 4 + mixture] - first
+    return np.asarray(pure, dtype=np.float32)
+
+
+def _softmax(logits: FloatArray) -> FloatArray:
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
 
