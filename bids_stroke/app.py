@@ -9,12 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from bids_stroke import dataset, engine, gather, group, preflight
 from bids_stroke.derivatives import write_dataset_files
 from bids_stroke.dryrun import print_plan
-from bids_stroke.errors import BidsStrokeError
-from bids_stroke.model_files import bundle_digest, bundle_modalities, bundle_outcome
+from bids_stroke.errors import BidsStrokeError, UsageError
+from bids_stroke.model_files import bundle_digest, bundle_lesion_side, bundle_modalities, bundle_outcome
 from bids_stroke.plan import Model, UnitTask, plan_unit
 from bids_stroke.progress import UnitProgress, status_table
 from bids_stroke.records import Session, UnitStatus
@@ -35,6 +36,8 @@ def run(run: Run) -> int:
     description = dataset.read_description(run.selection.bids_dir)
     selection = replace(run.selection, database_dir=None) if run.dry_run else run.selection
     sessions = dataset.find_sessions(selection)
+    for sentence in dataset.unused_derivatives(selection, sessions):
+        console.print(f"[yellow]Warning[/]: {escape(sentence)}")
     if run.dry_run:
         print_plan(Console(), sessions, run.settings)
         return 0
@@ -93,7 +96,18 @@ def _with_model(run: Run) -> tuple[Run, Model | None]:
     model = Model(path.resolve(), bundle_digest(path))
     outcome = Outcome.parse(bundle_outcome(path))
     group.check_asked_outcome(run, outcome)
+    check_lesion_side(path, run.settings.lesion_side)
     return replace(run, settings=run.settings.model_copy(update={"outcome": outcome})), model
+
+
+def check_lesion_side(model: Path, wanted: str) -> None:
+    """UsageError where the model knows maps that are mirrored and this run does not make them so, or the reverse."""
+    known = bundle_lesion_side(model)
+    if known != wanted:
+        raise UsageError(
+            f"Setting lesion_side is {wanted}, but the model {model} was trained on maps made with {known}.",
+            f"Set lesion_side: {known} in --config, or give a model trained with {wanted} (or --model none).",
+        )
 
 
 def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
@@ -189,6 +203,8 @@ def run_group(run: Run, sessions: Sequence[Session], dataset_name: str, console:
     from bids_stroke.evaluate import evaluate
     from bids_stroke.report.group import GroupDetails, write_group_report
 
+    quality = gather.write_group_quality(run.output_dir, sessions)  # also where there are features only
+    console.print(f"Quality of all units: {quality}", soft_wrap=True)
     outcome = group.the_outcome(run, gather.read_predictions(run.output_dir, sessions))
     table = group.prediction_table(run, sessions, outcome)
     evaluation = evaluate(table, run.settings.model_copy(update={"outcome": outcome}))

@@ -27,7 +27,8 @@ ENTITY_ORDER = (
 
 BIDSIGNORE = (
     "*.html", "figures", "models", "emg", "*intensity_T1w.*", "*_dwimap.*", "*_xfm.*", "*_timeseries.*",
-    "*_relmat.*", "*_boldmap.*", "*_features.*", "*_prediction.*", "*_dwi.bval", "*_dwi.bvec", "*_emg.*", "group_*",
+    "*_relmat.*", "*_boldmap.*", "*_features.*", "*_prediction.*", "*_quality.*", "*_dwi.bval",
+    "*_dwi.bvec", "*_emg.*", "group_*",
 )  # fmt: skip
 """Names that the BIDS validator does not know yet (no trailing slash: it would still report the folder)."""
 

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_stroke import manifest
-from bids_stroke.derivatives import write_json, write_table
-from bids_stroke.errors import InputError
+from bids_stroke.derivatives import Outputs, write_json, write_table
+from bids_stroke.errors import InputError, UsageError
 from bids_stroke.plan import merge_features
 from bids_stroke.predictions import read_prediction
 from bids_stroke.preprocess import STEPS
+from bids_stroke.quality import cohort_table, write_cohort_table, write_unit_table
 from bids_stroke.records import Labelled, Prediction, Session, StepReport, UnitFeatures, UnitStatus
 from bids_stroke.tables import check_outcome_column, unit_outcome
 
@@ -55,6 +56,14 @@ def step_reports(root: Path, prefix: str) -> dict[str, StepReport]:
     return {name: item.report for name, item in found.items() if item is not None}
 
 
+def write_group_quality(root: Path, sessions: Sequence[Session]) -> Path:
+    """``group_quality.tsv``: the quality numbers of the units that have any, judged alone and beside each other."""
+    units = {(item.subject, item.session): step_reports(root, item.prefix) for item in sessions}
+    return write_cohort_table(
+        root / "group_quality.tsv", cohort_table({unit: own for unit, own in units.items() if own})
+    )
+
+
 def labelled_cohort(run: Run, sessions: Sequence[Session], dataset_name: str) -> list[Labelled]:
     """Units that have both features (from the participant level) and an outcome.
 
@@ -70,8 +79,10 @@ def labelled_cohort(run: Run, sessions: Sequence[Session], dataset_name: str) ->
     cohort = []
     for session in sessions:
         score = unit_outcome(run.selection.bids_dir, outcome.column, session.subject, session.session)
-        features, missing = merge_features(step_reports(run.output_dir, session.prefix), session, run.settings)
+        reports = step_reports(run.output_dir, session.prefix)
+        features, missing = merge_features(reports, session, run.settings)
         if score is not None and features:
+            check_same_side(reports, session.prefix, run.settings.lesion_side)
             known = {key: value for key, value in session.covariates.items() if key != outcome.column}
             unit = UnitFeatures(session.subject, session.session, features, missing, known, dataset_name)
             cohort.append(Labelled(unit, score, outcome.is_poor(score)))
@@ -82,6 +93,16 @@ def labelled_cohort(run: Run, sessions: Sequence[Session], dataset_name: str) ->
             "no-features",
         )
     return cohort
+
+
+def check_same_side(reports: Mapping[str, StepReport], prefix: str, wanted: str) -> None:
+    """UsageError where features were made with another ``lesion_side`` than the one that the model will be known by."""
+    kinds = {"normalise" if "mirrored" in report.qc else "as-is" for report in reports.values() if report.outputs}
+    if other := kinds - {wanted}:
+        raise UsageError(
+            f"The features of {prefix} were made with lesion_side: {other.pop()}, this run has {wanted}.",
+            "Give the same --config as at the participant level, or run that level again.",
+        )
 
 
 def read_predictions(root: Path, sessions: Sequence[Session]) -> dict[str, Prediction]:
@@ -97,7 +118,7 @@ def read_predictions(root: Path, sessions: Sequence[Session]) -> dict[str, Predi
 def write_participant_reports(
     root: Path, sessions: Sequence[Session], member_modality: Mapping[str, str]
 ) -> list[Path]:
-    """``sub-<label>.html`` of each subject, from what those of its sessions that ran have on disk."""
+    """``sub-<label>.html`` of each subject, and ``_quality.tsv`` of its sessions, from what those that ran left."""
     from bids_stroke.report.participant import UnitReport, write_participant_report
 
     predictions = read_predictions(root, sessions)
@@ -107,17 +128,20 @@ def write_participant_reports(
         status = ended.get((session.subject, session.session))
         if status is None:
             continue
+        steps = step_reports(root, session.prefix)
+        folder = Outputs(root, session.subject, session.session).folder
         drawn = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "figures"), root)
         failed = status.status == "failed"
         unit = UnitReport(
             session.subject,
             session.session,
             prediction=None if failed else predictions.get(session.prefix),
-            steps=step_reports(root, session.prefix),
+            steps=steps,
             figures=tuple(drawn.report.files.values()) if drawn else (),
             status=status,
             member_modality=member_modality,
             unused=session.left_out,
+            quality_file=write_unit_table(folder / f"{session.prefix}_quality.tsv", steps) if steps else None,
         )
         units.setdefault(session.subject, []).append(unit)
     return [write_participant_report(root, subject, own) for subject, own in units.items()]

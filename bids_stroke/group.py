@@ -129,19 +129,27 @@ def _bundle_of(run: Run, sha256: str) -> Bundle | None:
 
 def write_group_tables(root: Path, table: pd.DataFrame, evaluation: Evaluation) -> None:
     """``phenotype/prediction.tsv`` (one row a participant), ``group_*.tsv`` and ``group_evaluation.json``."""
+    import pandas as pd
+
     people = table.groupby("participant_id", sort=True)
     numbers = ["probability_poor", "predicted_score"]
-    wide = people[numbers].mean().reset_index()
+    people_numbers = table[numbers].apply(pd.to_numeric).groupby(table["participant_id"], sort=True)
+    wide = people_numbers.mean().reset_index()
     wide["n_sessions"] = people.size().to_numpy()
     wide["prediction"] = (
         people["prediction"].agg(lambda words: words.iloc[0] if words.nunique() == 1 else "differs").to_numpy()
     )
-    wide["in_training_set"] = people["in_training_set"].any().to_numpy()
+    wide["in_training_set"] = people["in_training_set"].agg(_ever).to_numpy()
     wide["demonstration"] = people["demonstration"].any().to_numpy()
     write_table(root / "phenotype" / "prediction.tsv", wide)
     write_json(root / "phenotype" / "prediction.json", PREDICTION_COLUMNS)
     write_table(root / "group_predictions.tsv", table)
     write_evaluation(root, "group", evaluation)
+
+
+def _ever(seen: pd.Series[Any]) -> bool | None:
+    """Whether it is true of any session; None where it is not known of any."""
+    return None if seen.isna().all() else bool(seen.eq(True).any())
 
 
 def write_evaluation(folder: Path, name: str, evaluation: Evaluation) -> None:
@@ -165,7 +173,8 @@ PREDICTION_COLUMNS: dict[str, Any] = {
         "Description": "poor, good or abstain; differs: not the same in all sessions; out-of-fold: see below"
     },
     "in_training_set": {
-        "Description": "Was in the model's training set; the probability is then the out-of-fold one, where known"
+        "Description": "Was in the model's training set; the probability is then the out-of-fold one, where known; "
+        "n/a: nobody knows who the model was trained on"
     },
     "demonstration": {"Description": "Made with a demonstration model, which knows nothing about real patients"},
 }

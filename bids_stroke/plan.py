@@ -69,7 +69,7 @@ def plan_unit(task: UnitTask) -> list[Stage]:
     stages: dict[str, Stage] = {}
     seed = str(task.settings.seed)
     for step in needed_steps(task.session, task.settings):
-        before = [stages[name] for name in step.after if name in stages]
+        before = [stages[name] for name in step.builds_on(task.settings) if name in stages]
         files = step.files(task.session)
         section = getattr(task.settings, step.settings or step.name).digest()
         metadata = [json.dumps([item.path.name, dict(item.metadata)], sort_keys=True, default=str) for item in files]
@@ -77,6 +77,7 @@ def plan_unit(task: UnitTask) -> list[Stage]:
             step.name,
             section,
             seed,
+            _side(task),
             manifest.code_digest("preprocess", "derivatives.py", "records.py"),
             *metadata,
             *(s.key for s in before),
@@ -89,6 +90,12 @@ def plan_unit(task: UnitTask) -> list[Stage]:
         stages["prediction"] = Stage("prediction", _prediction_key(task, task.model, keys), inputs)
     stages["figures"] = Stage("figures", manifest.digest("figures", manifest.code_digest("report"), *keys), inputs)
     return list(stages.values())
+
+
+def _side(task: UnitTask) -> str:
+    """What decides, besides the lesion mask, whether maps are mirrored."""
+    told = task.session.covariates.get("lesion_side", "") if task.settings.lesion_side == "normalise" else ""
+    return f"{task.settings.lesion_side} {told}"
 
 
 def _prediction_key(task: UnitTask, model: Model, keys: Sequence[str]) -> str:
@@ -109,7 +116,7 @@ def needed_steps(session: Session, settings: Settings) -> tuple[Step, ...]:
     for step in reversed(STEPS):
         gives = set(step.modalities) & set(settings.modalities) - (ready if step.name != "maps" else set())
         if step.name in wanted or (gives and step.files(session)):
-            wanted |= {step.name, *step.after}
+            wanted |= {step.name, *step.builds_on(settings)}
     return tuple(step for step in STEPS if step.name in wanted and step.files(session))
 
 

@@ -32,6 +32,8 @@ def _check_band(low: float, high: float, name: str) -> None:
 class AnatSettings(_Frozen):
     """T1w: bias field, brain, tissues, registration to the standard grid."""
 
+    several: Literal["best", "average"] = "best"
+    """Of several T1w: the one with the smallest voxels, or its average with those of equal voxel size and contrast."""
     bias_shrink: Annotated[int, Field(ge=1, le=8)] = 3
     """N4 shrink factor."""
     lesion_handling: Literal["fill", "mask", "none"] = "fill"
@@ -171,6 +173,8 @@ class Settings(_Frozen):
     outcome: Outcome = Outcome(column="fma_le", operator="<=", threshold=17)
     seed: Annotated[int, Field(ge=0)] = 0
     precision: Literal["fp32", "bf16"] = "fp32"
+    lesion_side: Literal["as-is", "normalise"] = "as-is"
+    """``normalise``: the affected hemisphere is put on the left in standard space; ``as-is``: nothing is flipped."""
     anat: AnatSettings = AnatSettings()
     dwi: DwiSettings = DwiSettings()
     bold: BoldSettings = BoldSettings()

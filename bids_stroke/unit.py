@@ -101,7 +101,7 @@ def _run_stage(
     outputs = task.outputs
     stage.manifest_path(task).unlink(missing_ok=True)  # what an earlier run said of it holds no longer
     if stage.step is not None:
-        if any(name in failures for name in stage.step.after):
+        if any(name in failures for name in stage.step.builds_on(task.settings)):
             return None
         report = _run_step(task, stage.step, reports, outputs)
     elif stage.name == "prediction" and task.model is not None:
@@ -120,7 +120,7 @@ def _run_stage(
 def _run_step(task: UnitTask, step: Step, reports: Mapping[str, StepReport], outputs: Outputs) -> StepReport:
     task.work_dir.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix=f"{task.session.prefix}_{step.name}_", dir=task.work_dir))
-    earlier = {name: reports[name] for name in step.after if name in reports}
+    earlier = {name: reports[name] for name in step.builds_on(task.settings) if name in reports}
     try:
         return step.run(StepContext(task.session, outputs, task.settings, earlier, work))
     except MissingModalityError as error:

@@ -94,7 +94,7 @@ def test_transforms_and_bold_maps_are_there(out: Path) -> None:
     maps = {
         re.search(r"_stat-(\w+)_boldmap", path.name)[1] for path in (out / "sub-04" / "func").glob("*_boldmap.nii.gz")
     }
-    assert maps == {"mean", "alff", "falff", "reho"}
+    assert maps == {"mean", "tsnr", "alff", "falff", "reho", "fisherz"}
 
 
 def test_every_image_and_table_has_a_sidecar_with_its_sources(out: Path, example: Path) -> None:

@@ -12,8 +12,9 @@ import pytest
 from bids_stroke.evaluate import evaluate
 from bids_stroke.records import MemberPrediction, Prediction, StepReport, UnitStatus
 from bids_stroke.report import words
-from bids_stroke.report.group import GroupDetails, quality_overview, write_group_report
+from bids_stroke.report.group import GroupDetails, write_group_report
 from bids_stroke.report.participant import UnitReport, write_participant_report
+from bids_stroke.report.quality import flagged, flagged_units, overview
 from bids_stroke.settings import Settings, TrainingSettings
 
 QUICK = Settings(training=TrainingSettings(bootstrap=200, permutations=199))
@@ -145,7 +146,7 @@ def test_sessions_failure_warnings_and_quality(tmp_path: Path) -> None:
     assert page.links == ["#ses-01", "#ses-02"]
     assert page.sources == ["sub-01/ses-01/figures/sub-01_ses-01_desc-tissues_figure.png"]
     assert "not completed: missing bval" in page.text and "has no .bval file" in page.text
-    assert "brain volume (ml) 1432" in page.text
+    assert "brain volume 1432 ml 900 to 2000 ml as expected" in page.text
     assert "T1-weighted image: Two scans: the first is used." in page.text
     assert "grey matter (T1w): no brain was found" in page.text
     assert "x.nii.gz: another run" in page.text
@@ -234,11 +235,59 @@ def test_group_page_of_two_sessions_without_outcome_as_the_group_level_gives_the
 def test_quality_overview_points_at_the_unit_that_differs() -> None:
     values = dict(zip("abcdefghij", [0.40, 0.41, 0.42, 0.43, 0.44, 0.41, 0.42, 0.43, 0.42, 0.9], strict=True))
     steps = {name: {"dwi": StepReport(qc={"fa_wm_median": value})} for name, value in values.items()}
-    (row,) = quality_overview(steps)
-    assert (row["n"], row["unusual"], row["name"]) == (10, "j", "FA white matter median")
-    assert row["median"] == pytest.approx(0.42)
-    assert quality_overview(dict(list(steps.items())[-3:]))[0]["unusual"] == ""  # too few to say
-    assert quality_overview({}) == []
+    (row,) = overview(steps)
+    assert (row["n"], row["unusual"], row["name"]) == (10, "j", "FA in white matter")
+    assert (row["median"], row["low"], row["high"]) == ("0.42", "0.4", "0.9")
+    assert overview(dict(list(steps.items())[-3:]))[0]["unusual"] == ""  # too few to say
+    assert overview({}) == []
+
+
+BAD = {
+    "anat": StepReport(qc={"brain_volume_ml": 300.0, "brain_dice_template": 0.95}),
+    "dwi": StepReport(qc={"fa_wm_median": 0.2, "md_wm_median_mm2_s": 7.5e-4, "standard_coverage_fraction": 0.5}),
+}
+
+
+def test_what_is_flagged_is_said_in_words_the_worst_first() -> None:
+    said = [(item.step, item.label, item.value, item.usual, item.judgement) for item in flagged(BAD)]
+    assert said == [
+        ("T1-weighted image", "brain volume", "300 ml", "900 to 2000 ml", "cannot be right"),
+        ("Diffusion (DWI)", "FA in white matter", "0.2", "0.3 to 0.65", "look at this"),
+        ("Diffusion (DWI)", "share of the standard brain covered", "50 %", "at least 90 %", "look at this"),
+    ]
+    (row,) = flagged_units({"sub-01": BAD, "sub-02": {"anat": StepReport(qc={"brain_volume_ml": 1400.0})}})
+    assert (row["unit"], row["judgement"]) == ("sub-01", "cannot be right")
+    assert row["what"][0] == "T1-weighted image: brain volume 300 ml (usual: 900 to 2000 ml)"
+
+
+def test_participant_page_shows_flags_first_and_all_numbers_below(tmp_path: Path) -> None:
+    table = tmp_path / "sub-01" / "sub-01_quality.tsv"
+    page = participant_page(tmp_path, UnitReport("01", None, PREDICTION, BAD, quality_file=table))
+    assert page.text.index("Some results cannot be right") < page.text.index("Probability of a poor outcome")
+    assert "brain volume 300 ml 900 to 2000 ml cannot be right" in page.text
+    assert "mean diffusivity in white matter 0.75 × 10⁻³ mm²/s 0.55 to 1.05 × 10⁻³ mm²/s as expected" in page.text
+    assert "sub-01/sub-01_quality.tsv" in page.text
+    good = participant_page(
+        tmp_path, UnitReport("01", None, PREDICTION, {"anat": StepReport(qc={"gm_volume_ml": 600.0})})
+    )
+    assert "Look at these" not in good.text and "cannot be right" not in good.text
+    assert "Mirrored" not in good.text
+
+
+def test_a_mirrored_unit_is_marked_and_a_text_of_all_steps_is_said_once(tmp_path: Path) -> None:
+    qc, text = {"mirrored": 1.0}, "The lesion mask lies on the right, the column says left."
+    steps = {name: StepReport(qc=qc, warnings=(text,)) for name in ("anat", "dwi")}
+    page = participant_page(tmp_path, UnitReport("01", None, PREDICTION, steps))
+    assert "Mirrored: the right side of the brain is affected." in page.text
+    assert page.text.count(text) == 1
+    assert f"T1-weighted image, Diffusion (DWI): {text}" in page.text
+
+
+def test_group_page_lists_the_flagged_units(tmp_path: Path) -> None:
+    table = cohort()
+    page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table, GroupDetails(steps={"sub-000": BAD})))
+    assert "1 examination to look at" in page.text
+    assert "sub-000 cannot be right T1-weighted image: brain volume 300 ml (usual: 900 to 2000 ml)" in page.text
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,15 @@ def unit(tmp_path: Path) -> tuple[Outputs, dict[str, StepReport]]:
     save(outputs.standard("anat", "T1w.nii.gz", desc="preproc"), brain(noise + 1))
     native = {
         role: save(outputs.path("anat", f"{role}.nii.gz"), brain(noise + (role == "t1w")))
-        for role in ("t1w", "gm", "wm")
+        for role in ("t1w", "gm", "wm", "brain_mask")
+    }
+    for tissue in ("GM", "WM", "CSF"):
+        save(outputs.standard("anat", "probseg.nii.gz", label=tissue), brain(noise))
+    colour = np.zeros((*SHAPE, 3), np.uint8)
+    colour[8:-8, 8:-8, 8:-8] = (255, 120, 0)
+    directions = {
+        "fa_color": save(outputs.path("dwi", "fa_color.nii.gz"), nib.Nifti1Image(colour, AFFINE)),
+        "dwi_mask": save(outputs.path("dwi", "dwi_mask.nii.gz"), brain()),
     }
     lesion = save(
         outputs.standard("anat", "mask.nii.gz", label="L", desc="lesion"), brain((noise > 0.9) & (world_x() < 0))
@@ -64,7 +72,7 @@ def unit(tmp_path: Path) -> tuple[Outputs, dict[str, StepReport]]:
     reports = {
         "anat": StepReport(files=native),
         "lesion": StepReport(outputs={"lesion": (lesion,)}),
-        "dwi": StepReport(outputs=maps),
+        "dwi": StepReport(outputs=maps, files=directions),
         "bold": StepReport(outputs={"bold": bold}),
         "eegemg": StepReport(outputs={"eegemg": recording(outputs)}),
     }
@@ -89,8 +97,10 @@ def test_everything_that_exists_is_drawn_under_figures(unit: tuple[Outputs, dict
     assert [path.name for path in paths] == [
         "sub-01_ses-02_desc-tissues_figure.png",
         "sub-01_ses-02_desc-standard_figure.png",
+        "sub-01_ses-02_desc-probabilities_figure.png",
         "sub-01_ses-02_desc-lesion_figure.png",
         "sub-01_ses-02_desc-diffusion_figure.png",
+        "sub-01_ses-02_desc-color_figure.png",
         "sub-01_ses-02_desc-bold_figure.png",
         "sub-01_ses-02_task-move_desc-signals_figure.png",
     ]
@@ -116,6 +126,7 @@ def test_only_steps_that_ran_and_files_that_exist_are_drawn(unit: tuple[Outputs,
     assert draw_unit_figures(outputs, {}) == ()
     reports["dwi"].outputs["fa"][0].unlink()
     reports["dwi"].outputs["md"][0].unlink()
+    reports["dwi"].files["fa_color"].unlink()
     names = [path.name for path in draw_unit_figures(outputs, {"dwi": reports["dwi"], "bold": reports["bold"]})]
     assert names == ["sub-01_ses-02_desc-bold_figure.png"]
 
@@ -123,7 +134,37 @@ def test_only_steps_that_ran_and_files_that_exist_are_drawn(unit: tuple[Outputs,
 def test_lesion_without_a_t1w_is_drawn_on_the_standard_brain(unit: tuple[Outputs, dict[str, StepReport]]) -> None:
     outputs, reports = unit
     outputs.standard("anat", "T1w.nii.gz", desc="preproc").unlink()
-    assert [rank(path)[0] for path in draw_unit_figures(outputs, {"lesion": reports["lesion"]})] == [2]
+    assert [rank(path)[0] for path in draw_unit_figures(outputs, {"lesion": reports["lesion"]})] == [3]
+
+
+def test_mirrored_maps_are_drawn_as_the_person_lies(unit: tuple[Outputs, dict[str, StepReport]]) -> None:
+    """Mirrored for the model, mirrored back for the reader: the same picture, byte for byte."""
+    outputs, everything = unit
+    reports = {name: everything[name] for name in ("anat", "lesion")}
+    shown = [path.read_bytes() for path in draw_unit_figures(outputs, reports)]
+    for path in outputs.folder.rglob("*_space-*.nii.gz"):
+        image = nib.load(path)
+        data = np.asanyarray(image.dataobj)[::-1].copy()
+        outputs.save_image(path, nib.Nifti1Image(data, image.affine, image.header), {"Units": "a.u.", "Mirrored": True})
+    assert [path.read_bytes() for path in draw_unit_figures(outputs, reports)] == shown
+    path = outputs.standard("anat", "T1w.nii.gz", desc="preproc")
+    outputs.save_sidecar(path, {})  # the test sees a difference where there is one
+    assert [path.read_bytes() for path in draw_unit_figures(outputs, reports)] != shown
+
+
+def test_colours_are_shown_as_they_are() -> None:
+    """Red is drawn red, on the side where it is."""
+    data = np.zeros((*SHAPE, 3), np.uint8)
+    data[world_x() < 0] = (255, 0, 0)
+    data[world_x() > 0] = (0, 0, 255)
+    figure = draw_slices("", [Panel(nib.Nifti1Image(data, AFFINE), "colour FA", bar=False)], [20.0], brain())
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    box = figure.axes[0].get_window_extent()
+    pixels = np.asarray(canvas.buffer_rgba())[..., :3]
+    row = pixels[round(pixels.shape[0] - (box.y0 + box.y1) / 2), round(box.x0) : round(box.x1)]
+    assert tuple(row[len(row) // 5]) == (0, 0, 255)  # the person's right
+    assert tuple(row[-len(row) // 5]) == (255, 0, 0)
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "LAS", "PSL"])

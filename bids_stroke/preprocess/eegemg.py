@@ -23,7 +23,9 @@ from bids_stroke.preprocess.eegemg_clock import Recording, read_pair
 from bids_stroke.preprocess.eegemg_edf import EdfHeader, write_edf
 from bids_stroke.preprocess.eegemg_features import COLUMNS, feature_table, summary
 from bids_stroke.preprocess.eegemg_read import Pair, events_of, pair_recordings
+from bids_stroke.preprocess.eegemg_side import with_sides_swapped
 from bids_stroke.preprocess.eegemg_signals import flat_windows, large_windows, marked_windows
+from bids_stroke.preprocess.side import side_of
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.records import StepReport
 from bids_stroke.settings import EegEmgSettings
@@ -83,6 +85,8 @@ def _process(context: StepContext, pair: Pair) -> _Done:
     recording = read_pair(pair)
     _check_usable(recording, pair, settings)
     cleaned = clean(recording, settings, context.settings.seed)
+    if side_of(context).mirrored:
+        recording, cleaned = with_sides_swapped(recording, cleaned)
     windows = window_table(recording, cleaned, settings)
     kept = int((windows["status"] == "good").sum())
     if not kept:

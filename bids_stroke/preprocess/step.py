@@ -11,6 +11,9 @@ from bids_stroke.derivatives import Outputs
 from bids_stroke.records import BidsFile, Session, StepReport
 from bids_stroke.settings import Settings
 
+TELL_THE_SIDE = ("anat", "lesion")
+"""Steps by whose files the affected hemisphere is known."""
+
 
 @dataclass(frozen=True)
 class StepContext:
@@ -57,8 +60,13 @@ class Step:
             found.extend(value.values() if isinstance(value, Mapping) else value)
         return tuple(found)
 
+    def builds_on(self, settings: Settings) -> tuple[str, ...]:
+        """``after``, and where the affected side decides what is written, the steps that tell it."""
+        sided = settings.lesion_side == "normalise" and self.name not in TELL_THE_SIDE
+        return tuple(dict.fromkeys((*self.after, *TELL_THE_SIDE))) if sided else self.after
+
     def run(self, context: StepContext) -> StepReport:
-        """Import the step's module and run it.
+        """Import the step's module and run it; mirror what it wrote where ``lesion_side`` asks for it.
 
         Raises
         ------
@@ -69,4 +77,7 @@ class Step:
         """
         module = importlib.import_module(f"bids_stroke.preprocess.{self.name}")
         report: StepReport = module.run(context)
+        if context.settings.lesion_side == "normalise":
+            # imported here, because it needs the steps that it asks
+            report = importlib.import_module("bids_stroke.preprocess.side").normalise(context, report)
         return report

@@ -44,14 +44,14 @@ class Panel:
 
 @dataclass(frozen=True, eq=False)
 class _Grid:
-    """An image in RAS order with the coordinates of its voxel centres (mm) along each axis."""
+    """An image in RAS order with the coordinates of its voxel centres (mm) along each axis; colours have a fourth."""
 
     values: Floats
     axes: tuple[Floats, Floats, Floats]
 
     def axial(self, height: float) -> Floats:
         index = int(np.argmin(np.abs(self.axes[2] - height)))
-        plane: Floats = self.values[:, :, index].T
+        plane: Floats = self.values[:, :, index].swapaxes(0, 1)
         return plane
 
 
@@ -59,10 +59,15 @@ def _grid(image: nib.Nifti1Image) -> _Grid:
     """Read an image for display. An oblique one is shown along its own axes, unrotated."""
     canonical = nib.as_closest_canonical(image)
     zooms, origin = canonical.header.get_zooms()[:3], canonical.affine[:3, 3]
-    shape = canonical.shape[:3]
-    centres = [start + zoom * np.arange(n) for start, zoom, n in zip(origin, zooms, shape, strict=True)]
+    shape = canonical.shape if _is_colour(canonical) else canonical.shape[:3]
+    centres = [start + zoom * np.arange(n) for start, zoom, n in zip(origin, zooms, shape[:3], strict=True)]
     values = np.nan_to_num(np.asarray(canonical.dataobj, dtype=float).reshape(shape))
     return _Grid(values, (centres[0], centres[1], centres[2]))
+
+
+def _is_colour(image: nib.Nifti1Image) -> bool:
+    """Whether an image holds red, green and blue (0-255) of each voxel along its last axis."""
+    return len(image.shape) == 4 and image.shape[3] == 3
 
 
 def slice_heights(image: nib.Nifti1Image, number: int, margin: float = 0.12) -> list[float]:
@@ -137,6 +142,8 @@ def _draw_image(ax: Axes, panel: Panel, grid: _Grid, height: float, limits: tupl
     box = (x[0] - half[0], x[-1] + half[0], y[0] - half[1], y[-1] + half[1])
     ax.set_facecolor("black")
     values = grid.axial(height) * panel.factor
+    if values.ndim == 3:
+        return ax.imshow(np.clip(values / 255.0, 0.0, 1.0), extent=box, origin="lower", interpolation="nearest")
     if panel.colours != "gray":
         values = np.where(values == 0, np.nan, values)  # no value is left black: it is not a low value
     return ax.imshow(

@@ -11,7 +11,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from matplotlib.figure import Figure
-from nilearn.datasets import load_mni152_brain_mask, load_mni152_template
+from nilearn.datasets import load_mni152_brain_mask, load_mni152_template, load_mni152_wm_mask
 
 from bids_stroke.derivatives import Outputs
 from bids_stroke.records import StepReport
@@ -21,13 +21,19 @@ from bids_stroke.report.signals import draw_recording, find_recordings
 CAPTIONS: Mapping[str, tuple[str, str]] = {
     "tissues": (
         "Tissues on the T1-weighted image",
-        "Contours where grey matter (orange) and white matter (blue) become more likely than not, on the person's own "
-        "T1-weighted image. They should follow the edges of the cortex and spare the lesion.",
+        "Contours where grey matter (orange) and white matter (blue) become more likely than not, and the brain mask "
+        "(red), on the person's own T1-weighted image. They should follow the edges of cortex and brain, and the "
+        "tissues spare the lesion.",
     ),
     "standard": (
         "T1-weighted image in standard space",
-        "The outline of the standard brain (yellow) should follow the edge of this brain, with the midline in the "
-        "middle. Where it does not, every map of this unit is misplaced.",
+        "The outlines of the standard brain (yellow) and of its white matter (blue) should follow the edges of this "
+        "brain and of its white matter, except in the lesion. Where they do not, every map of this unit is misplaced.",
+    ),
+    "probabilities": (
+        "Tissue maps in standard space",
+        "Probability of grey matter, white matter and cerebrospinal fluid (0 to 1). All three are 0 in the lesion "
+        "where there is a mask of it.",
     ),
     "lesion": (
         "Lesion in standard space",
@@ -37,6 +43,12 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
         "Diffusion maps in standard space",
         "Fractional anisotropy is high in white matter tracts; mean diffusivity is high in the ventricles and in old "
         "lesions. The yellow outline is the standard brain.",
+    ),
+    "color": (
+        "Direction of the fibres (colour FA)",
+        "The brighter, the higher the fractional anisotropy. Red: fibres run from left to right (the callosum), green: "
+        "from front to back, blue: up and down (the corticospinal tract). Other colours there mean that the gradient "
+        "directions are wrong. The scan's own space.",
     ),
     "bold": (
         "Resting-state BOLD maps in standard space",
@@ -78,7 +90,7 @@ def draw_unit_figures(outputs: Outputs, reports: Mapping[str, StepReport]) -> tu
     prefix = f"sub-{outputs.subject}" + (f"_ses-{outputs.session}" if outputs.session else "")
     drawn = []
     painters: tuple[Callable[[Outputs, Mapping[str, StepReport]], Iterator[tuple[str, Figure]]], ...]
-    painters = (_tissues, _standard, _lesion, _diffusion, _bold, _signals)
+    painters = (_tissues, _standard, _probabilities, _lesion, _diffusion, _colour, _bold, _signals)
     for painter in painters:
         for name, figure in painter(outputs, reports):
             path = outputs.folder / "figures" / f"{prefix}_{name}_figure.png"
@@ -111,37 +123,54 @@ def _save(figure: Figure, path: Path) -> None:
 
 def _tissues(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
     files = reports["anat"].files if "anat" in reports else {}
-    if not _all_there(files, "t1w", "gm", "wm"):
+    if not _all_there(files, "t1w", "gm", "wm", "brain_mask"):
         return
     gm, wm = nib.load(files["gm"]), nib.load(files["wm"])
-    outlines = (Outline(gm, "darkorange", "grey matter"), Outline(wm, "deepskyblue", "white matter"))
+    brain = nib.load(files["brain_mask"])
+    outlines = (
+        Outline(gm, "darkorange", "grey matter"), Outline(wm, "deepskyblue", "white matter"),
+        Outline(brain, "red", "brain mask"),
+    )  # fmt: skip
     t1w = nib.load(files["t1w"])
     inside = np.asarray(t1w.dataobj)[np.asarray(wm.dataobj) > 0.5]  # the scale of the brain, not of bright fat
     limits = (0.0, 1.15 * float(np.percentile(inside, 99))) if inside.size else None
     panel = Panel(t1w, "T1w", limits=limits, bar=False, outlines=outlines)
     title = "T1-weighted image (own space) with tissues"
-    yield "desc-tissues", draw_slices(title, [panel], slice_heights(wm, 8), gm, 2)
+    yield "desc-tissues", draw_slices(title, [panel], slice_heights(wm, 8), brain, 2)
 
 
 def _standard(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
     path = outputs.standard("anat", "T1w.nii.gz", desc="preproc")
     if "anat" not in reports or not path.is_file():
         return
-    panel = Panel(nib.load(path), "T1w", bar=False, outlines=(_template_outline(),))
+    outlines = (_template_outline(), Outline(_white(), "deepskyblue", "its white matter"))
+    panel = Panel(_as_the_person_lies(path), "T1w", bar=False, outlines=outlines)
     yield "desc-standard", draw_slices("T1-weighted image in standard space", [panel], _heights(8), _brain(), 2)
+
+
+def _probabilities(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
+    panels = []
+    for label in ("GM", "WM", "CSF"):
+        path = outputs.standard("anat", "probseg.nii.gz", label=label)
+        if "anat" in reports and path.is_file():
+            panels.append(
+                Panel(_as_the_person_lies(path), label, "probability", (0.0, 1.0), outlines=(_template_outline(),))
+            )
+    if panels:
+        yield "desc-probabilities", draw_slices("Tissue maps in standard space", panels, _heights(6), _brain())
 
 
 def _lesion(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
     paths = _outputs(reports, "lesion")
     if not paths:
         return
-    lesion = nib.load(paths[0])
+    lesion = _as_the_person_lies(paths[0])
     heights = slice_heights(lesion, 8, margin=0.05)
     if not heights:
         return
     t1w = outputs.standard("anat", "T1w.nii.gz", desc="preproc")
     own = t1w.is_file()
-    under = nib.load(t1w) if own else load_mni152_template(resolution=2)
+    under = _as_the_person_lies(t1w) if own else load_mni152_template(resolution=2)
     millilitres = float(np.sum(np.asarray(lesion.dataobj) > 0.5) * np.prod(lesion.header.get_zooms()[:3])) / 1000
     what = "the person's T1-weighted image" if own else "the standard brain (no T1-weighted image)"
     panel = Panel(under, "T1w" if own else "standard", bar=False, outlines=(Outline(lesion, "red", "lesion"),))
@@ -153,10 +182,20 @@ def _diffusion(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[
     panels = []
     for name, (label, units, limits, factor) in _DIFFUSION.items():
         for path in _outputs(reports, name)[:1]:
-            image = nib.load(path)
+            image = _as_the_person_lies(path)
             panels.append(Panel(image, label, units, limits, factor=factor, outlines=(_template_outline(),)))
     if panels:
         yield "desc-diffusion", draw_slices("Diffusion tensor maps in standard space", panels, _heights(6), _brain())
+
+
+def _colour(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
+    files = reports["dwi"].files if "dwi" in reports else {}
+    if not _all_there(files, "fa_color", "dwi_mask"):
+        return
+    mask = nib.load(files["dwi_mask"])
+    panel = Panel(nib.load(files["fa_color"]), "colour FA", bar=False)
+    title = "Fibre directions: red left-right, green front-back, blue up-down"
+    yield "desc-color", draw_slices(title, [panel], slice_heights(mask, 8), mask, 2)
 
 
 def _bold(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
@@ -166,7 +205,7 @@ def _bold(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple
         if stat and stat[1].lower() in _BOLD:
             label, colours = _BOLD[stat[1].lower()]
             outline = (_template_outline(),)
-            panels.append(Panel(nib.load(path), label, _units(path), colours=colours, outlines=outline))
+            panels.append(Panel(_as_the_person_lies(path), label, _units(path), colours=colours, outlines=outline))
     if panels:
         yield "desc-bold", draw_slices("BOLD maps in standard space", panels, _heights(6), _brain())
 
@@ -187,6 +226,15 @@ def _all_there(files: Mapping[str, Path], *roles: str) -> bool:
     return all(role in files and files[role].is_file() for role in roles)
 
 
+def _as_the_person_lies(path: Path) -> nib.Nifti1Image:
+    """An image in standard space; one that was mirrored for the model is mirrored back: R is the person's right."""
+    image = nib.load(path)
+    sidecar = path.with_name(path.name.removesuffix(".nii.gz") + ".json")
+    if not sidecar.is_file() or not json.loads(sidecar.read_text()).get("Mirrored", False):
+        return image
+    return nib.Nifti1Image(np.asanyarray(image.dataobj)[::-1], image.affine, image.header)
+
+
 def _heights(number: int) -> list[float]:
     return slice_heights(_brain(), number)
 
@@ -194,12 +242,17 @@ def _heights(number: int) -> list[float]:
 def _units(path: Path) -> str:
     sidecar = path.with_name(path.name.removesuffix(".nii.gz") + ".json")
     units = json.loads(sidecar.read_text()).get("Units") if sidecar.is_file() else None
-    return str(units or "arbitrary units")
+    return {"1": "no unit", "arbitrary": "arbitrary units"}.get(str(units), str(units or "arbitrary units"))
 
 
 @lru_cache(maxsize=1)
 def _brain() -> nib.Nifti1Image:
     return load_mni152_brain_mask(resolution=2)
+
+
+@lru_cache(maxsize=1)
+def _white() -> nib.Nifti1Image:
+    return load_mni152_wm_mask(resolution=2)
 
 
 def _template_outline() -> Outline:

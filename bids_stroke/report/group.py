@@ -11,7 +11,7 @@ import pandas as pd
 
 from bids_stroke.derivatives import write_text
 from bids_stroke.records import StepReport, UnitStatus
-from bids_stroke.report import plots, words
+from bids_stroke.report import plots, quality, words
 
 if TYPE_CHECKING:
     from bids_stroke.evaluate import Evaluation
@@ -68,7 +68,8 @@ def write_group_report(
         failed=[status for status in details.statuses if status.status == "failed"],
         unit_name=words.unit_name,
         how=details.how or origin_in_words(predictions),
-        quality=quality_overview(details.steps),
+        quality=quality.overview(details.steps),
+        flagged=quality.flagged_units(details.steps),
         histogram=_histogram(predictions),
         **_evaluated(evaluated),
         left_out=evaluation.left_out.to_dict("records") if evaluation is not None else [],
@@ -87,9 +88,11 @@ def origin_in_words(predictions: pd.DataFrame) -> str:
     if "in_training_set" not in predictions:
         return ""
     seen = predictions["in_training_set"].isin(_TRUE)
+    unknown = predictions["in_training_set"].isna()
     unfolded = predictions["prediction"] == OUT_OF_FOLD
     kinds = (
-        (~seen, "People who were not in the model's training data: {}."),
+        (unknown, "People of whom nobody knows whether they were in the model's training data: {}."),
+        (~seen & ~unknown, "People who were not in the model's training data: {}."),
         (
             seen & unfolded,
             "People who were, counted with what models that had not seen them predicted (out of fold): {}.",
@@ -197,28 +200,4 @@ def _reasons(metrics: pd.DataFrame) -> list[str]:
     for (model, reason), part in lacking.groupby(["model", "reason"], sort=False):
         names = ", ".join(words.METRIC[str(name)] for name in part["metric"])
         found.append(f"{model}, {'all metrics' if len(part) >= 9 else names}: {reason}.")
-    return found
-
-
-def quality_overview(steps: Mapping[str, Mapping[str, StepReport]]) -> list[dict[str, Any]]:
-    """For each quality number of each step: median, range, and the units furthest out (3 scaled MAD and more)."""
-    rows = [
-        {"step": step, "name": name, "unit": unit, "value": value}
-        for unit, reports in steps.items()
-        for step, report in reports.items()
-        for name, value in report.qc.items()
-    ]
-    found: list[dict[str, Any]] = []
-    if not rows:
-        return found
-    for (step, name), part in pd.DataFrame(rows).dropna().groupby(["step", "name"], sort=False):
-        values = part["value"]
-        middle = values.median()
-        spread = 1.4826 * (values - middle).abs().median()
-        # with fewer units, or where most are equal, nobody can be called unusual
-        far = part[(values - middle).abs() > 3 * spread] if len(values) >= 8 and spread > 0 else part.head(0)
-        found.append({
-            "step": words.STEP.get(str(step), str(step)), "name": words.quantity_in_words(str(name)), "n": len(values),
-            "median": middle, "low": values.min(), "high": values.max(), "unusual": ", ".join(sorted(far["unit"])),
-        })  # fmt: skip
     return found

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from bids_stroke.derivatives import write_text
 from bids_stroke.records import Prediction, StepReport, UnitStatus
-from bids_stroke.report import words
+from bids_stroke.report import quality, words
 from bids_stroke.report.figures import caption, rank
 
 
@@ -28,6 +29,8 @@ class UnitReport:
     """Modality of each member of the ensemble, where its name does not begin with it."""
     unused: Mapping[str, str] = field(default_factory=dict)
     """Files that were found and not used -> why."""
+    quality_file: Path | None = None
+    """The unit's table of quality numbers."""
 
 
 def write_participant_report(root: Path, subject: str, units: Sequence[UnitReport]) -> Path:
@@ -61,12 +64,22 @@ def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
         "members": _members(unit) if prediction else [],
         "missing": _missing(unit),
         "unused": unit.unused,
-        "warnings": [
-            (words.STEP.get(name, name), text) for name, report in unit.steps.items() for text in report.warnings
-        ],
-        "steps": [(words.STEP.get(name, name), report) for name, report in unit.steps.items()],
+        "warnings": _warnings(unit.steps),
+        "flagged": quality.flagged(unit.steps),
+        "quality": [(step, list(own)) for step, own in groupby(quality.lines(unit.steps), key=lambda item: item.step)],
+        "quality_file": unit.quality_file.relative_to(root).as_posix() if unit.quality_file else "",
+        "mirrored": any(report.qc.get("mirrored") for report in unit.steps.values()),
         "figures": [(path.relative_to(root).as_posix(), *caption(path)) for path in sorted(unit.figures, key=rank)],
     }
+
+
+def _warnings(steps: Mapping[str, StepReport]) -> list[tuple[str, str]]:
+    """Which steps say it, and what; once where several say the same."""
+    said: dict[str, list[str]] = {}
+    for name, report in steps.items():
+        for text in report.warnings:
+            said.setdefault(text, []).append(words.STEP.get(name, name))
+    return [(", ".join(dict.fromkeys(names)), text) for text, names in said.items()]
 
 
 def _score(prediction: Prediction) -> str | None:

@@ -57,6 +57,7 @@ REASON = {
     "no-head": "no head was found in the image",
     "no-good-window": "no window of the recording was free of artefacts",
     "no-usable-channel": "no channel of the recording could be used",
+    "covariates-missing": "the model needs age, sex or time since stroke, and not all are known",
     "channels-missing": "the recording lacks channels that the model needs",
     "no-t1w-registration": "there is no T1-weighted image to bring it into the standard space",
 }
@@ -107,9 +108,9 @@ def number(value: Any, digits: int = 2) -> str:
     return "–" if missing(value) else f"{float(value):.{digits}f}".replace("-", "−")
 
 
-def significant(value: float) -> str:
-    """About four digits, however large the number."""
-    return "–" if missing(value) else f"{value:.4g}".replace("-", "−")
+def significant(value: float, digits: int = 4) -> str:
+    """About so many digits, however large the number."""
+    return "–" if missing(value) else f"{value:.{digits}g}".replace("-", "−")
 
 
 def percent(value: Any) -> str:

@@ -1,0 +1,141 @@
+"""Tensor maps from a preprocessed volume, file to files: ours, MRtrix and DIPY in one run.
+
+    python benchmarks/tensor.py [--threads 1 2] [--repeats 3]
+
+The volume is 96x96x60x65 (2.5 mm), as our own step writes it (``.nii.gz``, float32), with a brain mask. MRtrix
+(``dwi2tensor`` and ``tensor2metric``) must be installed. Ours and DIPY are timed warm, in a process that has run once;
+the time of DIPY is that of the fit and of reading and writing as we do it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+from dipy.core.gradients import gradient_table
+from dipy.reconst.dti import TensorModel
+from threadpoolctl import threadpool_limits
+
+from bids_stroke.derivatives import Outputs
+from bids_stroke.preprocess.gradients import Gradients, bval_text, bvec_text, read_gradients
+from bids_stroke.preprocess.images import array, like, load_image
+from bids_stroke.preprocess.tensor import fit_tensor, scalar_maps
+from bids_stroke.simulate.diffusion import Degeneration, simulate_dwi
+from bids_stroke.simulate.head import draw_head
+from bids_stroke.simulate.lesion import draw_lesion
+from bids_stroke.simulate.options import RESOLUTIONS
+
+MAPS = ("fa", "md", "rd", "ad")
+MIN_SIGNAL = 1e-4
+EQUAL_FA = 1e-6
+
+
+def simulate(folder: Path) -> None:
+    """Write the volume that all read: a full-size head of the simulator."""
+    sizes = RESOLUTIONS["full"]
+    rng = np.random.default_rng(0)
+    lesion = draw_lesion(rng)
+    series = simulate_dwi(draw_head(rng, lesion, 60.0, sizes), sizes, Degeneration(0.0, 1.0), False, rng)
+    data = np.asarray(series.image.dataobj, dtype=np.float32)
+    outputs = Outputs(folder, "1")
+    image = nib.Nifti1Image(data, series.image.affine)
+    mask = data[..., series.bvals == 0].mean(axis=3) > 0.4 * np.percentile(data[..., 0], 95)
+    outputs.save_image(folder / "dwi.nii.gz", image, {})
+    outputs.save_image(folder / "mask.nii.gz", nib.Nifti1Image(mask.astype(np.uint8), image.affine), {})
+    gradients = Gradients(series.bvals, series.bvecs)
+    (folder / "dwi.bval").write_text(bval_text(gradients))
+    (folder / "dwi.bvec").write_text(bvec_text(gradients))
+
+
+def read(folder: Path) -> tuple[nib.Nifti1Image, np.ndarray, Gradients]:
+    """Series, mask and gradients."""
+    series, mask = load_image(folder / "dwi.nii.gz", 4), load_image(folder / "mask.nii.gz", 3)
+    return series, array(mask) > 0.5, read_gradients(folder / "dwi.bval", folder / "dwi.bvec", series.shape[3])
+
+
+def write(folder: Path, name: str, grid: nib.Nifti1Image, maps: dict[str, np.ndarray]) -> None:
+    """Maps as our step writes them."""
+    outputs = Outputs(folder, "1")
+    for kind, data in maps.items():
+        outputs.save_image(folder / f"{name}_{kind}.nii.gz", like(grid, data.astype(np.float32)), {})
+
+
+def ours(folder: Path) -> None:
+    """Our kernel."""
+    series, mask, gradients = read(folder)
+    found = scalar_maps(fit_tensor(array(series)[mask], gradients, MIN_SIGNAL))
+    maps = {kind: np.zeros(mask.shape) for kind in MAPS}
+    for kind in MAPS:
+        maps[kind][mask] = getattr(found, kind)
+    write(folder, "ours", like(series, mask.astype(np.uint8)), maps)
+
+
+def dipy(folder: Path) -> None:
+    """DIPY's weighted least squares on the same arrays."""
+    series, mask, gradients = read(folder)
+    bvecs = gradients.bvecs * [-1, 1, 1] if np.linalg.det(series.affine[:3, :3]) > 0 else gradients.bvecs
+    table = gradient_table(gradients.bvals, bvecs=bvecs, b0_threshold=50)
+    fit = TensorModel(table, fit_method="WLS", min_signal=MIN_SIGNAL).fit(array(series).astype(np.float64), mask=mask)
+    write(folder, "dipy", like(series, mask.astype(np.uint8)), {kind: getattr(fit, kind) for kind in MAPS})
+
+
+def mrtrix(folder: Path, threads: int, iterations: int) -> None:
+    """``dwi2tensor`` (two reweightings by default) and ``tensor2metric``."""
+    common = ["-quiet", "-force", "-nthreads", str(threads)]
+    gradients = ["-fslgrad", folder / "dwi.bvec", folder / "dwi.bval", "-mask", folder / "mask.nii.gz"]
+    tensor = folder / "tensor.nii.gz"
+    fit = ["dwi2tensor", folder / "dwi.nii.gz", tensor, *gradients, "-iter", str(iterations), *common]
+    flags = {"fa": "-fa", "md": "-adc", "rd": "-rd", "ad": "-ad"}
+    wanted = [part for kind in MAPS for part in (flags[kind], folder / f"mrtrix_{kind}.nii.gz")]
+    subprocess.run([str(part) for part in fit], check=True)
+    subprocess.run([str(part) for part in ("tensor2metric", tensor, *wanted, *common)], check=True)
+
+
+def best_of(repeats: int, action: Callable[[], None]) -> float:
+    """Shortest of several runs, s; one more before does not count."""
+    action()
+    seconds = []
+    for _ in range(repeats):
+        begin = time.perf_counter()
+        action()
+        seconds.append(time.perf_counter() - begin)
+    return min(seconds)
+
+
+def main() -> None:
+    """Print a Markdown table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--repeats", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        simulate(folder)
+        print("| tensor maps of 96x96x60x65, file to files | threads | seconds | times ours |\n|---|---|---|---|")
+        for threads in arguments.threads:
+            with threadpool_limits(threads):
+                own = best_of(arguments.repeats, lambda: ours(folder))
+            rows = {"ours": own}
+            for name, iterations in (("MRtrix, default", 2), ("MRtrix, -iter 1", 1)):
+                rows[name] = best_of(arguments.repeats, lambda n=threads, i=iterations: mrtrix(folder, n, i))
+            if threads == 1:
+                rows["DIPY WLS"] = best_of(1, lambda: dipy(folder))
+            for name, seconds in rows.items():
+                print(f"| {name} | {threads} | {seconds:.2f} | {seconds / own:.1f} |", flush=True)
+        mask = nib.load(folder / "mask.nii.gz").get_fdata() > 0
+        fa = {name: nib.load(folder / f"{name}_fa.nii.gz").get_fdata()[mask] for name in ("ours", "dipy", "mrtrix")}
+    worst = float(np.abs(fa["ours"] - fa["dipy"]).max())
+    print(f"\nLargest FA difference from DIPY: {worst:.1e}; median from MRtrix (-iter 1): "
+          f"{np.median(np.abs(fa['ours'] - fa['mrtrix'])):.1e}; {mask.sum()} voxels.")  # fmt: skip
+    if worst > EQUAL_FA:
+        raise SystemExit(f"FA differs from DIPY by more than {EQUAL_FA:g}")
+
+
+if __name__ == "__main__":
+    main()
