@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from bids_stroke.preprocess import anat
 from bids_stroke.preprocess.anat_inputs import AnatInputs
@@ -72,11 +73,15 @@ class Scan:
     shares: dict[str, np.ndarray]
 
 
-def scan(place: Place | None, seed: int = 5) -> Scan:
-    """One head, with a lesion or without: other tissue contrast than the template's, 25 % bias, 4 % noise, texture."""
+def scan(place: Place | None, seed: int = 5, *, tilt_degrees: float = 0.0, left_handed: bool = False) -> Scan:
+    """One head, with a lesion or without: other tissue contrast than the template's, 25 % bias, 4 % noise, texture.
+
+    Its grid may be oblique (turned about all three axes) and left-handed (LAS).
+    """
     lesion = lesion_at(place or PLACES[0])
     head = draw_head(np.random.default_rng(seed), lesion, 66.0, _SIZES)
-    affine = scanner_affine(_SIZES.t1w_shape, _SIZES.t1w_mm, np.eye(3), first_axis_left=False)
+    tilt = Rotation.from_euler("xyz", np.array([1.0, -0.7, 0.8]) * tilt_degrees, degrees=True).as_matrix()
+    affine = scanner_affine(_SIZES.t1w_shape, _SIZES.t1w_mm, tilt, first_axis_left=left_handed)
     seen = view(head, _SIZES.t1w_shape, affine)
     if place is None:
         seen = replace(seen, lesion=np.zeros_like(seen.lesion))

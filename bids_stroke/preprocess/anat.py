@@ -94,6 +94,9 @@ def process(
     brain = extract_brain(t1w) if inputs.brain is None else inputs.brain
     lesion = lesions.union_on(t1w, files.native)
     lesions.check_plausible(lesion, brain, t1w.header.get_zooms()[:3], files.native)
+    if files.native and not lesion.any():
+        names = ", ".join(file.path.name for file in files.native)
+        warnings.append(f"The lesion mask {names} is empty: the T1w is processed as one without a lesion.")
     brain = brain | lesion
     corrected = clip(t1w, brain) if inputs.corrected else correct_bias(t1w, brain & ~lesion, settings.bias_shrink)
     warp = register(corrected, brain, lesion, settings, work, seed=seed)

@@ -23,7 +23,9 @@ _DETERMINANTS = (0.5, 1.6)
 _SMALLEST_DICE = 0.8
 _LARGEST_ASYMMETRY = 0.1
 _LEAST_CORRELATION = 0.4
-"""Below it what was registered is no brain: real and simulated heads lie above 0.8."""
+"""Below it what was registered is no brain: real and simulated heads lie above 0.8, with noise of 35 % above 0.6."""
+_LEAST_CONTRAST = 0.3
+"""Between GM and WM, over the noise; a phantom's halves lie below 0.1, heads with noise of 35 % above 1."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,7 +83,7 @@ def contrast(anatomy: Anatomy) -> dict[str, float]:
     if not pairs.any():
         return {"snr": 0.0, "gm_wm_cnr": 0.0}
     steps = np.abs(np.diff(data, axis=0)[pairs])
-    noise = max(float(np.median(steps)) / 0.6745 / np.sqrt(2.0), 1e-6 * float(data.max()) + 1e-12)
+    noise = max(float(np.median(steps) / 0.6745 / np.sqrt(2.0)), 1e-6 * float(data.max()) + 1e-12)
     _, grey, white = anatomy.tissues.means
     return {"snr": white / noise, "gm_wm_cnr": (white - grey) / noise}
 
@@ -101,17 +103,24 @@ def _dice(first: Mask, second: Mask) -> float:
 def check(qc: Mapping[str, float]) -> None:
     """Refuse what is no brain, or was not registered.
 
+    A uniform phantom or noise gets brain mask, tissues and a registration that fits: only the inside gives it away.
+
     Raises
     ------
     DataError
-        The intensities in standard space are nothing like a brain's (``not-a-brain``).
+        The intensities in standard space are nothing like a brain's (``not-a-brain``), or there is no contrast between
+        grey and white matter (``no-tissue-contrast``).
     """
+    remedy = "Check that it is a T1-weighted image of a whole head."
     if qc["template_correlation"] < _LEAST_CORRELATION:
         message = (
             "What was found in the T1w is not like a brain: its correlation with the standard brain after registration "
             f"is {qc['template_correlation']:.2f}."
         )
-        raise DataError(message, "Check that it is a T1-weighted image of a whole head.", reason="not-a-brain")
+        raise DataError(message, remedy, reason="not-a-brain")
+    if abs(qc["gm_wm_cnr"]) < _LEAST_CONTRAST:
+        message = f"Grey and white matter in the T1w differ by only {abs(qc['gm_wm_cnr']):.2f} of its noise."
+        raise DataError(message, remedy, reason="no-tissue-contrast")
 
 
 def quality_warnings(qc: Mapping[str, float]) -> list[str]:

@@ -100,13 +100,21 @@ def union_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], transforms: Seque
         Masks in one space, each on its own grid.
     transforms : sequence of Transform
         From the masks' space to the grid's.
+
+    Raises
+    ------
+    DataError
+        A file that is not a mask, or a mask of which nothing lies on the grid (``mask-outside-image``).
     """
     united = np.zeros(grid.shape[:3], bool)
     for file in files:
         image = load_image(file.path, 3)
         mask = binarize(array(image), file.path.name)
         if transforms or not same_grid(image, grid):
-            mask = carry(like(image, mask.astype(np.float32)), grid, transforms)
+            whole, mask = mask, carry(like(image, mask.astype(np.float32)), grid, transforms)
+            if whole.any() and not mask.any():
+                message = f"{file.path} lies outside the image that it belongs to."
+                raise DataError(message, "Check that mask and image share their space.", "mask-outside-image")
         united |= mask
     return united
 
