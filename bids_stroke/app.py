@@ -186,13 +186,20 @@ def _conclude(run: Run, statuses: Sequence[UnitStatus], reports: Sequence[Path],
 def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
     from bids_stroke.evaluate import evaluate
-    from bids_stroke.training import train_ensemble, write_trained
+    from bids_stroke.training import Store, train_ensemble, write_trained
 
     cohort = gather.labelled_cohort(run, sessions, dataset_name)
     poor = sum(item.poor for item in cohort)
     console.print(f"{len(cohort)} units with features and an outcome ({run.settings.outcome}): {poor} poor.")
-    ensemble = train_ensemble(cohort, run.settings, run.execution.device, console.print)
-    bundle = write_trained(run.output_dir / "models", ensemble, run.settings)
+    models = run.output_dir / "models"
+    store = Store(models / f"{run.settings.training.name}.unfinished")
+    if run.execution.force:
+        shutil.rmtree(store.folder, ignore_errors=True)
+    if store.folder.is_dir():
+        console.print("An earlier training was interrupted: what it had finished is used where nothing has changed.")
+    ensemble = train_ensemble(cohort, run.settings, run.execution.device, console.print, store)
+    bundle = write_trained(models, ensemble, run.settings)
+    shutil.rmtree(store.folder, ignore_errors=True)
     group.write_evaluation(bundle.path.parent, bundle.path.name, evaluate(ensemble.out_of_fold, run.settings))
     console.print(f"Model: {bundle.path}", soft_wrap=True)
     return 0

@@ -18,8 +18,9 @@ from bids_stroke.training.augment import augment
 from bids_stroke.training.baselines import baseline_values, predict_baselines
 from bids_stroke.training.cases import make_cohort, planned_members, read_cases
 from bids_stroke.training.crossval import best_epoch, cross_validate
+from bids_stroke.training.curve import Curve
 from bids_stroke.training.ensemble import TrainedEnsemble, fit_head
-from bids_stroke.training.fit import Curve, Place, fit, predict_rows
+from bids_stroke.training.fit import Place, fit, predict_rows
 from bids_stroke.training.folds import nested_folds
 from tests.conftest import ROOT
 from tests.units import LSTM, VOLUME, blob, labelled, rhythm_cohort, tiny_settings, write_volume

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -48,6 +50,17 @@ class Cases:
     samples: tuple[torch.Tensor | None, ...]
     """(n_samples, ...) float32 for each row of the cohort; None where the modality is missing."""
     cohort: Cohort
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all samples, outcomes and covariates."""
+        found = hashlib.sha256(repr([None if s is None else tuple(s.shape) for s in self.samples]).encode())
+        for array in (self.cohort.poor, self.cohort.score, self.cohort.covariates):
+            found.update(np.ascontiguousarray(array).tobytes())
+        for samples in self.samples:
+            if samples is not None:
+                found.update(samples.contiguous().numpy().tobytes())
+        return found.hexdigest()
 
     def having(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those rows that have the modality."""

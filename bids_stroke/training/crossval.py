@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_stroke.training.cases import Cases
-from bids_stroke.training.fit import Curve, Fitted, Place, fit, fit_watching, predict_rows
+from bids_stroke.training.curve import Curve
+from bids_stroke.training.fit import Fitted, Place, fit, fit_watching, predict_rows
 from bids_stroke.training.folds import OuterFold, Split
 
 Rows = NDArray[np.int64]

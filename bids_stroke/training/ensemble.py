@@ -21,6 +21,7 @@ from bids_stroke.settings import Settings
 from bids_stroke.training.baselines import baseline_values, predict_baselines
 from bids_stroke.training.calibration import disagreement, fit_calibration
 from bids_stroke.training.cases import Cohort, make_cohort, planned_members, read_cases
+from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.crossval import MemberFolds, cross_validate, fit_final
 from bids_stroke.training.fit import Fitted, Place
 from bids_stroke.training.folds import OuterFold, nested_folds
@@ -64,7 +65,11 @@ class Head:
 
 
 def train_ensemble(
-    units: Sequence[Labelled], settings: Settings, device: str = "auto", progress: Callable[[str], None] = print
+    units: Sequence[Labelled],
+    settings: Settings,
+    device: str = "auto",
+    progress: Callable[[str], None] = print,
+    store: Store | None = None,
 ) -> TrainedEnsemble:
     """Cross-validate every member, fuse and calibrate in each fold, fit the final ensemble on everybody.
 
@@ -78,6 +83,8 @@ def train_ensemble(
         As in `resolve_device`.
     progress : callable
         Takes one line of text after each fold.
+    store : Store, optional
+        Where unfinished and finished fits are kept: a training that was killed goes on from there.
 
     Raises
     ------
@@ -97,7 +104,7 @@ def train_ensemble(
     members = []
     for i, (member, options) in enumerate(planned_members(settings, cohort)):
         cases = read_cases(member, options, cohort)
-        here = Place(place, settings.precision, 1_000_000 * (i + 1) + settings.seed)
+        here = Place(place, settings.precision, 1_000_000 * (i + 1) + settings.seed, store)
         run = cross_validate(cases, folds, here, progress)
         fitted = fit_final(cases, run, here)
         if fitted is None:

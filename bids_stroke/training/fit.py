@@ -23,6 +23,8 @@ from bids_stroke.inference import CHUNK, restore_network, run_network
 from bids_stroke.networks import POOR_LOGIT, SCORE
 from bids_stroke.training.augment import augment
 from bids_stroke.training.cases import Cases
+from bids_stroke.training.checkpoint import Keeper, Store, fit_name
+from bids_stroke.training.curve import Curve
 
 AVERAGED_EPOCHS = 2
 """Weights are averaged exponentially over about so many epochs."""
@@ -35,11 +37,17 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Place:
-    """Where and from which seed one network is fitted."""
+    """Where and from which seed one network is fitted, and where its unfinished state is kept."""
 
     device: torch.device
     precision: str
     seed: int
+    store: Store | None = None
+
+    def keeper(self, cases: Cases, epochs: int, rows: Mapping[str, Rows]) -> Keeper:
+        """Of the fit of these rows."""
+        how = {"device": self.device.type, "precision": self.precision, "epochs": epochs}
+        return Keeper(self.store, fit_name(cases, self.seed, how, rows) if self.store else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,49 +62,46 @@ class Fitted:
     score_sd: float
 
 
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """What a network said of its validation rows after each epoch."""
-
-    losses: Array
-    """(epochs,) mean loss of the validation units."""
-    probabilities: Array
-    """(epochs, validation rows)."""
-    scores: Array
-    """(epochs, validation rows), in the outcome's units."""
-
-    def at(self, epoch: int) -> tuple[Array, Array]:
-        """Probabilities and scores after an epoch (counted from 1), or after the last one where it stopped before."""
-        i = min(epoch, len(self.losses)) - 1
-        return self.probabilities[i], self.scores[i]
-
-
 def fit(cases: Cases, train: Rows, epochs: int, place: Place) -> Fitted:
     """Fit on the rows for a fixed number of epochs."""
-    trainer = _Trainer(cases, train, place)
+    trainer, keeper = _Trainer(cases, train, place), place.keeper(cases, epochs, {"train": train})
+    found = keeper.found() or {}
+    if "fitted" in found:
+        return trainer.fitted(found["fitted"])
     with reproducible(place.device, place.seed):
-        trainer.start()
-        for _ in range(epochs):
+        trainer.start(found)
+        while trainer.done < epochs:
             trainer.epoch()
+            if keeper.due:
+                keeper.keep(trainer.state())
         trainer.settle()
-    return trainer.fitted()
+    fitted = trainer.fitted()
+    keeper.keep({"fitted": dict(fitted.state)})
+    return fitted
 
 
 def fit_watching(cases: Cases, train: Rows, valid: Rows, place: Place) -> Curve:
     """Fit on ``train`` until the loss on ``valid`` has not fallen for ``patience`` epochs: the curve, for choosing."""
-    trainer = _Trainer(cases, train, place)
-    losses: list[float] = []
-    seen: list[tuple[Array, Array]] = []
+    options = cases.options
+    trainer, keeper = (
+        _Trainer(cases, train, place),
+        place.keeper(cases, options.epochs, {"train": train, "valid": valid}),
+    )
+    found = keeper.found() or {}
+    curve = Curve.of(found.get("curve"), len(valid))
+    if found.get("finished"):
+        return curve
     with reproducible(place.device, place.seed):
-        trainer.start()
-        for _ in range(cases.options.epochs):
+        trainer.start(found)
+        while trainer.done < options.epochs and not curve.stopped(options.patience):
             trainer.epoch()
             trainer.settle()
-            seen.append(trainer.predict(valid))
-            losses.append(trainer.loss_of(valid, *seen[-1]))
-            if len(losses) - int(np.argmin(losses)) > cases.options.patience:
-                break
-    return Curve(np.array(losses), np.stack([p for p, _ in seen]), np.stack([s for _, s in seen]))
+            probabilities, scores = trainer.predict(valid)
+            curve = curve.then(trainer.loss_of(valid, probabilities, scores), probabilities, scores)
+            if keeper.due:
+                keeper.keep({**trainer.state(), "curve": curve.tensors()})
+    keeper.keep({"curve": curve.tensors(), "finished": True})
+    return curve
 
 
 def predict_rows(fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tuple[Array, Array]:
@@ -119,7 +124,8 @@ class _Trainer:
         self.class_weights = (0.5 / (1 - share), 0.5 / share)
         self.spec = networks.NETWORKS[cases.member.network]
 
-    def start(self) -> None:
+    def start(self, found: Mapping[str, Any]) -> None:
+        """Fresh weights, or those of a `state` that was found."""
         options, member = self.cases.options, self.cases.member
         self.model = networks.build(member.network, **member.arguments).to(self.place.device)
         self.optimiser = torch.optim.AdamW(
@@ -129,6 +135,25 @@ class _Trainer:
         n_batches = sum(1 for _ in self._batches(np.random.default_rng(0)))
         decay = 1 - 1 / (1 + AVERAGED_EPOCHS * n_batches)
         self.average = AveragedModel(self.model, multi_avg_fn=get_ema_multi_avg_fn(decay))  # type: ignore[no-untyped-call]
+        self.done = 0
+        if "model" in found:
+            self.model.load_state_dict(found["model"])
+            self.average.load_state_dict(found["average"])
+            self.optimiser.load_state_dict(found["optimiser"])
+            self.rng.bit_generator.state = found["numpy"]
+            torch.set_rng_state(found["torch"])
+            if self.place.device.type == "cuda":
+                torch.cuda.set_rng_state(found["cuda"], self.place.device)
+            self.done = found["done"]
+
+    def state(self) -> dict[str, Any]:
+        """All that the next epoch depends on."""
+        cuda = {"cuda": torch.cuda.get_rng_state(self.place.device)} if self.place.device.type == "cuda" else {}
+        return cuda | {
+            "model": self.model.state_dict(), "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(), "numpy": self.rng.bit_generator.state,
+            "torch": torch.get_rng_state(), "done": self.done,
+        }  # fmt: skip
 
     def epoch(self) -> None:
         self.model.train()
@@ -144,6 +169,7 @@ class _Trainer:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.cases.options.gradient_clip)
             self.optimiser.step()
             self.average.update_parameters(self.model)
+        self.done += 1
 
     def settle(self) -> None:
         """Statistics of batch normalisation anew, for the averaged weights and from the training samples as they are.
@@ -216,8 +242,10 @@ class _Trainer:
         standard = torch.from_numpy((scores - self.score_mean) / self.score_sd)
         return float(self._loss(torch.stack([logits, standard], 1).float(), rows))
 
-    def fitted(self) -> Fitted:
-        state = {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
+    def fitted(self, state: Mapping[str, Tensor] | None = None) -> Fitted:
+        """The averaged network as it is, or with a state from an earlier run."""
+        if state is None:
+            state = {key: value.detach().cpu().clone() for key, value in self.average.module.state_dict().items()}
         arguments = {key: value for key, value in self.cases.member.arguments.items() if key != "pretrained_dir"}
         member = self.cases.member
         return Fitted(member.network, arguments, state, self.scaler, self.score_mean, self.score_sd)

@@ -1,0 +1,107 @@
+"""Unfinished trainings on disk: a killed one goes on at the epoch where it was, to the same weights."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import pickle
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+import bids_stroke
+from bids_stroke.training.cases import Cases
+
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Store:
+    """States of fits under names that tell their whole content, so that no fit ever finds another one's.
+
+    Attributes
+    ----------
+    folder : Path
+        Holds ``<name>.pt``; made when it is needed.
+    every_seconds : float
+        At most so much work is lost.
+    """
+
+    folder: Path
+    every_seconds: float = 5.0
+
+    def load(self, name: str) -> dict[str, Any] | None:
+        """What was saved last; None for nothing. A damaged file counts as nothing: the fit starts anew."""
+        try:
+            found: dict[str, Any] = torch.load(self.folder / f"{name}.pt", map_location="cpu", weights_only=True)
+        except FileNotFoundError:
+            return None
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+            return None
+        return found
+
+    def save(self, name: str, state: Mapping[str, Any]) -> None:
+        """Replace what was saved before, wholly or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        unfinished = self.folder / f"{name}.pt.{os.getpid()}"
+        torch.save(dict(state), unfinished)
+        unfinished.replace(self.folder / f"{name}.pt")
+
+
+class Keeper:
+    """Saves one fit now and then; does nothing without a store."""
+
+    def __init__(self, store: Store | None, name: str) -> None:
+        self.store, self.name = store, name
+        self.last = time.monotonic()
+
+    def found(self) -> dict[str, Any] | None:
+        """State or result of this fit from an earlier run."""
+        return self.store.load(self.name) if self.store else None
+
+    def keep(self, state: Mapping[str, Any]) -> None:
+        """Save a result."""
+        if self.store:
+            self.store.save(self.name, state)
+
+    @property
+    def due(self) -> bool:
+        """Whether it is time to save the state of an unfinished fit."""
+        if not self.store or time.monotonic() - self.last < self.store.every_seconds:
+            return False
+        self.last = time.monotonic()
+        return True
+
+
+def fit_name(cases: Cases, seed: int, how: Mapping[str, Any], rows: Mapping[str, Rows]) -> str:
+    """Name of a fit: the member, and a digest of everything that decides its result.
+
+    Parameters
+    ----------
+    cases : Cases
+        Member, settings, samples and outcomes.
+    seed : int
+        Of the fit.
+    how : mapping
+        Device, precision, number of epochs.
+    rows : mapping of str to (n,) int64
+        Rows trained on and watched.
+    """
+    said = {
+        "member": asdict(cases.member),
+        "options": cases.options.model_dump(mode="json"),
+        "seed": seed,
+        "how": dict(how),
+        "rows": {role: part.tolist() for role, part in rows.items()},
+        "data": cases.digest,
+        "versions": [bids_stroke.__version__, torch.__version__],
+    }
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
+    return f"{cases.member.name}-{digest[:24]}"
