@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bids_stroke import dataset, engine, gather, group, preflight
-from bids_stroke.derivatives import write_dataset_files
+from bids_stroke.derivatives import write_dataset_files, write_table
 from bids_stroke.dryrun import print_plan
 from bids_stroke.errors import BidsStrokeError, UsageError
 from bids_stroke.model_files import bundle_digest, bundle_lesion_side, bundle_modalities, bundle_outcome
@@ -201,6 +201,7 @@ def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console:
     bundle = write_trained(models, ensemble, run.settings)
     shutil.rmtree(store.folder, ignore_errors=True)
     group.write_evaluation(bundle.path.parent, bundle.path.name, evaluate(ensemble.out_of_fold, run.settings))
+    write_table(models / f"{run.settings.training.name}_subsets.tsv", ensemble.subsets)
     console.print(f"Model: {bundle.path}", soft_wrap=True)
     return 0
 

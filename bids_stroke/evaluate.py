@@ -37,7 +37,7 @@ class Evaluation:
     """What the predictions are worth, with how that was found."""
 
     metrics: pd.DataFrame
-    """Long: model, kind (fusion, member, baseline), metric, value, low, high, n, n_poor, reason."""
+    """Long: model, kind (fusion, member, other fusion, baseline), metric, value, low, high, n, n_poor, reason."""
     comparisons: pd.DataFrame
     """Fusion against each other model: model, kind, n, n_poor, auc_fusion, auc, difference, low, high, p_delong,
     reason."""
@@ -75,7 +75,8 @@ def evaluate(table: pd.DataFrame, settings: Settings) -> Evaluation:
     ----------
     table : DataFrame
         One row per unit: ``participant_id``, ``poor`` (0/1), ``probability_poor``, and where there are any
-        ``session_id``, ``score``, ``predicted_score``, ``p_<member>``, ``baseline_<name>``, ``excluded`` (a reason).
+        ``session_id``, ``score``, ``predicted_score``, ``p_<member>``, ``fusion_<name>`` (other ways to fuse),
+        ``baseline_<name>``, ``excluded`` (a reason).
     settings : Settings
         Outcome rule, seed, number of bootstrap draws and of permutations.
 
@@ -153,7 +154,7 @@ def reduce_to_participants(
     if needed - set(table.columns):
         remedy = f"It needs {', '.join(sorted(needed))}."
         raise InputError(f"The predictions lack the columns {sorted(needed - set(table.columns))}.", remedy)
-    values = [name for name in table.columns if name.startswith(("p_", "baseline_"))]
+    values = [name for name in table.columns if name.startswith(("p_", "fusion_", "baseline_"))]
     numbers = ["poor", "probability_poor", *(n for n in ("score", "predicted_score") if n in table), *values]
     table = table.assign(**{name: pd.to_numeric(table[name]).astype(float) for name in numbers})
     for name in ("probability_poor", *values):
@@ -214,7 +215,7 @@ def too_few(poor: Array) -> str:
 def _models(participants: pd.DataFrame) -> list[tuple[str, str, str]]:
     """(name, kind, column) of everything that predicts."""
     found = [("fusion", "fusion", "probability_poor")]
-    for prefix, kind in (("p_", "member"), ("baseline_", "baseline")):
+    for prefix, kind in (("p_", "member"), ("fusion_", "other fusion"), ("baseline_", "baseline")):
         names = [str(name) for name in participants.columns if str(name).startswith(prefix)]
         found += [(name.removeprefix(prefix), kind, name) for name in names]
     return found

@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "keras_weights": {"errors", "networks"},
     "published": GROUND | {"networks", "features", "bundle", "keras_weights"} | MODEL,
     "inference": GROUND | {"networks", "features", "bundle"} | MODEL,
-    "training": GROUND | {"networks", "features", "bundle", "inference"} | MODEL,
+    "training": GROUND | {"networks", "features", "bundle", "inference", "metrics"} | MODEL,
     "predictions": GROUND,
     "metrics": GROUND,
     "evaluate": GROUND | {"metrics"},

@@ -18,6 +18,7 @@ from bids_stroke.derivatives import tsv_text
 from bids_stroke.errors import DataError
 from bids_stroke.records import Labelled, Member
 from bids_stroke.settings import Settings
+from bids_stroke.training.alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.baselines import baseline_values, predict_baselines
 from bids_stroke.training.calibration import disagreement, fit_calibration
 from bids_stroke.training.cases import Cohort, make_cohort, planned_members, read_cases
@@ -39,7 +40,9 @@ class TrainedEnsemble:
     contents: BundleContents
     out_of_fold: pd.DataFrame
     """One row per unit and repeat: dataset, participant_id, session_id, fold, repeat, score, poor, probability_poor,
-    prediction, predicted_score, ``p_<member>``, ``baseline_<name>``."""
+    prediction, predicted_score, ``p_<member>``, ``fusion_<name>`` (other ways to fuse), ``baseline_<name>``."""
+    subsets: pd.DataFrame
+    """Every subset of members, from `subset_table`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +119,9 @@ def train_ensemble(
     table, fused = _out_of_fold(cohort, folds, members, settings)
     head = _final_head(cohort, members, fused, settings.training.coverage)
     contents = _contents(cohort, members, head, table, settings)
-    return TrainedEnsemble(contents, table)
+    outputs = [_outputs(cohort, members, i, outer) for i, outer in enumerate(folds)]
+    outcomes = [cohort.poor[outer.split.test] for outer in folds]
+    return TrainedEnsemble(contents, table, subset_table([entry.member.name for entry in members], outputs, outcomes))
 
 
 def write_trained(models: Path, ensemble: TrainedEnsemble, settings: Settings) -> Bundle:
@@ -151,11 +156,19 @@ def _out_of_fold(
         columns["prediction"] = [head.calibration.decide(p) if np.isfinite(p) else None for p in calibrated[test]]
         columns["predicted_score"] = fuse(scores, head.weights)[test]
         columns |= {f"p_{entry.member.name}": probabilities[test, m] for m, entry in enumerate(members)}
+        columns |= {f"fusion_{name}": p for name, p in alternatives(_outputs(cohort, members, i, outer)).items()}
         predicted = predict_baselines(baselines, cohort.poor, outer.split)
         columns |= {f"baseline_{name}": values for name, values in predicted.items()}
         tables.append(pd.DataFrame(columns).sort_values(["participant_id", "session_id"]))
     table = pd.concat(tables, ignore_index=True)
     return table[np.isfinite(table["probability_poor"])].reset_index(drop=True), _mean(raw)
+
+
+def _outputs(cohort: Cohort, members: Sequence[TrainedMember], fold: int, outer: OuterFold) -> FoldOutputs:
+    """Members' probabilities of one outer fold: of its training rows from the inner folds, and of its test rows."""
+    train, test = outer.split.train, outer.split.test
+    inner = _stack(members, "inner_probability", fold)[train]
+    return FoldOutputs(inner, cohort.poor[train], _stack(members, "test_probability", fold)[test])
 
 
 def _final_head(cohort: Cohort, members: Sequence[TrainedMember], fused: Array, coverage: float) -> Head:
