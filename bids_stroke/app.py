@@ -186,6 +186,7 @@ def _conclude(run: Run, statuses: Sequence[UnitStatus], reports: Sequence[Path],
 def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
     from bids_stroke.evaluate import evaluate
+    from bids_stroke.report.plots import curves_plot
     from bids_stroke.training import Store, train_ensemble, write_trained
 
     cohort = gather.labelled_cohort(run, sessions, dataset_name)
@@ -201,7 +202,9 @@ def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console:
     bundle = write_trained(models, ensemble, run.settings)
     shutil.rmtree(store.folder, ignore_errors=True)
     group.write_evaluation(bundle.path.parent, bundle.path.name, evaluate(ensemble.out_of_fold, run.settings))
-    write_table(models / f"{run.settings.training.name}_subsets.tsv", ensemble.subsets)
+    for name, table in (("subsets", ensemble.subsets), ("curves", ensemble.curves)):
+        write_table(models / f"{run.settings.training.name}_{name}.tsv", table)
+    (models / f"{run.settings.training.name}_curves.svg").write_text(curves_plot(ensemble.curves))
     console.print(f"Model: {bundle.path}", soft_wrap=True)
     return 0
 

@@ -118,6 +118,9 @@ class TrainingSettings(_Frozen):
     patience: Annotated[int, Field(ge=1)] = 15
     batch_size: Annotated[int, Field(ge=1)] = 8
     learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    """Of the learning rate: falling to 0 over ``epochs`` as a cosine, or halved where the training loss has not fallen
+    for five epochs."""
     weight_decay: Annotated[float, Field(ge=0)] = 1e-5
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")] = "ensemble"
     """Of the model: its folder under ``models/``."""
@@ -133,7 +136,7 @@ class TrainingSettings(_Frozen):
     """Of the conformal sets behind poor, good and abstain."""
     members: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Member name -> {modality, network, inputs (options of the reader), training (epochs, patience, batch_size,
-    learning_rate, weight_decay, samples_per_epoch of this member), and the network's own arguments}; empty: one
+    learning_rate, schedule, weight_decay, samples_per_epoch of this member), and the network's own arguments}; empty: one
     member per modality."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     permutations: Annotated[int, Field(ge=100)] = 1000

@@ -12,6 +12,7 @@ from bids_stroke.bundle import load_bundle
 from bids_stroke.errors import DataError, ModelError, UsageError
 from bids_stroke.inference import predict
 from bids_stroke.records import Labelled, UnitFeatures
+from bids_stroke.report.plots import curves_plot
 from bids_stroke.settings import load_settings
 from bids_stroke.training import train_ensemble, write_trained
 from bids_stroke.training.augment import augment
@@ -20,7 +21,7 @@ from bids_stroke.training.cases import make_cohort, planned_members, read_cases
 from bids_stroke.training.crossval import best_epoch, cross_validate
 from bids_stroke.training.curve import Curve
 from bids_stroke.training.ensemble import TrainedEnsemble, fit_head
-from bids_stroke.training.fit import Place, fit, predict_rows
+from bids_stroke.training.fit import Place, _Trainer, fit, predict_rows
 from bids_stroke.training.folds import nested_folds
 from tests.conftest import ROOT
 from tests.units import LSTM, VOLUME, blob, labelled, rhythm_cohort, tiny_settings, write_volume
@@ -312,3 +313,33 @@ def test_restored_weights_predict_what_the_trained_network_did(cohort: list[Labe
     assert np.isfinite(probabilities).all() and np.isfinite(scores).all()
     assert probabilities.std() > 0
     assert 0 < fitted.score_sd < 34
+
+
+def test_the_learning_rate_follows_its_schedule(cohort: list[Labelled]) -> None:
+    rates = {}
+    for schedule in ("constant", "cosine", "plateau"):
+        settings = tiny_settings(schedule=schedule, epochs=20, learning_rate=0.01)
+        whole = make_cohort(cohort, "fma_le")
+        [(member, options)] = planned_members(settings, whole)
+        trainer = _Trainer(read_cases(member, options, whole), np.arange(8), Place(torch.device("cpu"), "fp32", 0))
+        trainer.start({})
+        rates[schedule] = []
+        for _ in range(20):
+            trainer.epoch()
+            rates[schedule].append(trainer.optimiser.param_groups[0]["lr"])
+    assert set(rates["constant"]) == {0.01}
+    np.testing.assert_allclose(rates["cosine"], 0.005 * (1 + np.cos(np.pi * np.arange(1, 21) / 20)), atol=1e-12)
+    assert set(rates["plateau"]) <= {0.01 * 0.5**i for i in range(5)}
+    assert rates["plateau"] == sorted(rates["plateau"], reverse=True)
+
+
+def test_every_inner_fold_leaves_its_curve(ensemble: TrainedEnsemble) -> None:
+    curves = ensemble.curves
+    assert set(curves["member"]) == {"lstm"}
+    assert len(curves.groupby(["outer_fold", "inner_fold"])) == 6
+    assert np.isfinite(curves["loss"]).all()
+    taken = curves[curves["chosen"]]
+    assert (taken.groupby("outer_fold")["epoch"].nunique() == 1).all()
+    picture = curves_plot(curves)
+    assert picture.count("<svg") == 1
+    assert picture == curves_plot(curves)

@@ -46,7 +46,10 @@ write_trained(out / "models", train_ensemble(cohort_of(data), settings(), "cpu",
 
 def settings() -> Settings:
     """Two kinds of networks, with everything that takes random numbers."""
-    members = {"lstm": LSTM | {"dropout": 0.3}, "fa": VOLUME | {"dropout": 0.3}}
+    members = {
+        "lstm": LSTM | {"dropout": 0.3, "training": {"schedule": "cosine"}},
+        "fa": VOLUME | {"dropout": 0.3, "training": {"schedule": "plateau"}},
+    }
     return tiny_settings(members=members, epochs=4, patience=2)
 
 

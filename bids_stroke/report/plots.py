@@ -1,4 +1,4 @@
-"""Plots of the group report as SVG text; the same numbers give the same bytes."""
+"""Plots of the group report and of training as SVG; the same numbers give the same bytes."""
 
 from __future__ import annotations
 
@@ -83,6 +83,40 @@ def histogram_plot(probability: pd.Series[float], poor: pd.Series[float] | None)
     return _svg(figure, "histogram")
 
 
+def curves_plot(curves: pd.DataFrame) -> str:
+    """Validation loss by epoch for each member: a line for each inner fold, dots where training took its epoch.
+
+    Parameters
+    ----------
+    curves : DataFrame
+        ``member outer_fold inner_fold epoch loss chosen``.
+
+    Returns
+    -------
+    str
+        The text of an SVG file.
+    """
+    members = list(dict.fromkeys(curves["member"]))
+    columns = min(3, max(1, len(members)))
+    rows = max(1, -(-len(members) // columns))
+    figure = Figure(figsize=(3.6 * columns, 2.7 * rows), layout="constrained")
+    figure.suptitle("Loss on people of the inner folds, on whom the network was not trained", fontsize=11)
+    for ax in figure.subplots(rows, columns, squeeze=False).flat[len(members) :]:
+        ax.set_axis_off()
+    for ax, member in zip(figure.axes, members, strict=False):
+        ax.spines[["top", "right"]].set_visible(False)
+        own = curves[curves["member"] == member]
+        for _, line in own.groupby(["outer_fold", "inner_fold"]):
+            ax.plot(line["epoch"], line["loss"], color=GOOD, lw=0.7, alpha=0.7)
+        taken = own[own["chosen"]]
+        ax.plot(taken["epoch"], taken["loss"], "o", color=POOR, ms=3.5)
+        ax.set_title(str(member), fontsize=10)
+        ax.set_xlabel("epoch (dots: the epoch taken in each outer fold)", fontsize=8)
+        ax.set_ylabel("loss", fontsize=8)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    return _svg_text(figure, "curves")
+
+
 def _axes(height: float = 4.3) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(4.6, height), layout="constrained")
     ax = figure.subplots()
@@ -91,8 +125,13 @@ def _axes(height: float = 4.3) -> tuple[Figure, Axes]:
 
 
 def _svg(figure: Figure, salt: str) -> str:
-    """A ``data:`` address; a fixed salt, because matplotlib's identifiers are random otherwise."""
+    """A ``data:`` address."""
+    return "data:image/svg+xml;base64," + base64.b64encode(_svg_text(figure, salt).encode()).decode()
+
+
+def _svg_text(figure: Figure, salt: str) -> str:
+    """A fixed salt, because matplotlib's identifiers are random otherwise."""
     stream = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": salt}):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(stream.getvalue()).decode()
+    return stream.getvalue().decode()

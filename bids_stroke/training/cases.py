@@ -21,7 +21,7 @@ from bids_stroke.settings import Settings, TrainingSettings
 
 DEFAULT_NETWORK = {"bold": "slice_cnn", "eegemg": "lstm"}
 """Network of a modality when the settings name no members; the maps take ``cbam_resnet3d``."""
-TRAINING_KEYS = ("epochs", "patience", "batch_size", "learning_rate", "weight_decay", "samples_per_epoch")
+TRAINING_KEYS = ("epochs", "patience", "batch_size", "learning_rate", "schedule", "weight_decay", "samples_per_epoch")
 """Training settings that a member may have of its own."""
 
 

@@ -21,6 +21,15 @@ MINIMUM_PER_CLASS = 2
 
 
 @dataclass(frozen=True, eq=False)
+class LossCurve:
+    """Loss on an inner fold's validation rows after each epoch, counted from 1; folds counted from 0."""
+
+    fold: int
+    inner: int
+    losses: Array
+
+
+@dataclass(frozen=True, eq=False)
 class MemberFolds:
     """What a member said in cross-validation: row = outer fold, column = unit, NaN where it said nothing.
 
@@ -32,6 +41,8 @@ class MemberFolds:
         Of the outer test rows, by a network fitted on the outer training rows.
     epochs : (folds,) float64
         Chosen in the inner folds; NaN where there were too few units.
+    curves : list of LossCurve
+        Of all inner folds.
     """
 
     inner_probability: Array
@@ -39,6 +50,7 @@ class MemberFolds:
     test_probability: Array
     test_score: Array
     epochs: Array
+    curves: list[LossCurve]
 
 
 def cross_validate(
@@ -56,6 +68,7 @@ def cross_validate(
         if not curves or not _can_fit(cases, outer.split.train):
             progress(f"{cases.member.name}: fold {i + 1}/{len(folds)}: too few units")
             continue
+        result.curves.extend(LossCurve(i, inner, curve.losses) for inner, (_, curve) in enumerate(curves))
         epochs = best_epoch([curve for _, curve in curves])
         for valid, curve in curves:
             result.inner_probability[i, valid], result.inner_score[i, valid] = curve.at(epochs)
@@ -69,7 +82,7 @@ def cross_validate(
 
 def _nothing_yet(n_folds: int, n_units: int) -> MemberFolds:
     empty = np.full((n_folds, n_units), np.nan)
-    return MemberFolds(empty, empty.copy(), empty.copy(), empty.copy(), np.full(n_folds, np.nan))
+    return MemberFolds(empty, empty.copy(), empty.copy(), empty.copy(), np.full(n_folds, np.nan), [])
 
 
 def fit_final(cases: Cases, folds: MemberFolds, place: Place) -> Fitted | None:

@@ -43,6 +43,8 @@ class TrainedEnsemble:
     prediction, predicted_score, ``p_<member>``, ``fusion_<name>`` (other ways to fuse), ``baseline_<name>``."""
     subsets: pd.DataFrame
     """Every subset of members, from `subset_table`."""
+    curves: pd.DataFrame
+    """Validation losses: member, outer_fold, inner_fold, epoch (from 1), loss, chosen (this epoch was)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +123,8 @@ def train_ensemble(
     contents = _contents(cohort, members, head, table, settings)
     outputs = [_outputs(cohort, members, i, outer) for i, outer in enumerate(folds)]
     outcomes = [cohort.poor[outer.split.test] for outer in folds]
-    return TrainedEnsemble(contents, table, subset_table([entry.member.name for entry in members], outputs, outcomes))
+    subsets = subset_table([entry.member.name for entry in members], outputs, outcomes)
+    return TrainedEnsemble(contents, table, subsets, _curves(members))
 
 
 def write_trained(models: Path, ensemble: TrainedEnsemble, settings: Settings) -> Bundle:
@@ -169,6 +172,16 @@ def _outputs(cohort: Cohort, members: Sequence[TrainedMember], fold: int, outer:
     train, test = outer.split.train, outer.split.test
     inner = _stack(members, "inner_probability", fold)[train]
     return FoldOutputs(inner, cohort.poor[train], _stack(members, "test_probability", fold)[test])
+
+
+def _curves(members: Sequence[TrainedMember]) -> pd.DataFrame:
+    rows = [
+        (entry.member.name, curve.fold, curve.inner, epoch, float(loss), epoch == entry.folds.epochs[curve.fold])
+        for entry in members
+        for curve in entry.folds.curves
+        for epoch, loss in enumerate(curve.losses, start=1)
+    ]
+    return pd.DataFrame(rows, columns=["member", "outer_fold", "inner_fold", "epoch", "loss", "chosen"])
 
 
 def _final_head(cohort: Cohort, members: Sequence[TrainedMember], fused: Array, coverage: float) -> Head:

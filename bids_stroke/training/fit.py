@@ -14,6 +14,7 @@ from scipy.special import expit
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bids_stroke import networks
@@ -21,6 +22,7 @@ from bids_stroke.compute import precision_of, reproducible
 from bids_stroke.covariates import CovariateScaler
 from bids_stroke.inference import CHUNK, restore_network, run_network
 from bids_stroke.networks import POOR_LOGIT, SCORE
+from bids_stroke.settings import TrainingSettings
 from bids_stroke.training.augment import augment
 from bids_stroke.training.cases import Cases
 from bids_stroke.training.checkpoint import Keeper, Store, fit_name
@@ -28,6 +30,8 @@ from bids_stroke.training.curve import Curve
 
 AVERAGED_EPOCHS = 2
 """Weights are averaged exponentially over about so many epochs."""
+PLATEAU_EPOCHS = 5
+"""Without a fall of the training loss, until the schedule ``plateau`` halves the learning rate."""
 SETTLING_BATCHES = 32
 """Batches for the statistics of batch normalisation."""
 
@@ -131,6 +135,7 @@ class _Trainer:
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
         )
+        self.schedule = _schedule(self.optimiser, options)
         self.rng = np.random.default_rng(self.place.seed)
         n_batches = sum(1 for _ in self._batches(np.random.default_rng(0)))
         decay = 1 - 1 / (1 + AVERAGED_EPOCHS * n_batches)
@@ -140,6 +145,7 @@ class _Trainer:
             self.model.load_state_dict(found["model"])
             self.average.load_state_dict(found["average"])
             self.optimiser.load_state_dict(found["optimiser"])
+            self.schedule.load_state_dict(found["schedule"])
             self.rng.bit_generator.state = found["numpy"]
             torch.set_rng_state(found["torch"])
             if self.place.device.type == "cuda":
@@ -151,12 +157,14 @@ class _Trainer:
         cuda = {"cuda": torch.cuda.get_rng_state(self.place.device)} if self.place.device.type == "cuda" else {}
         return cuda | {
             "model": self.model.state_dict(), "average": self.average.state_dict(),
-            "optimiser": self.optimiser.state_dict(), "numpy": self.rng.bit_generator.state,
+            "optimiser": self.optimiser.state_dict(), "schedule": self.schedule.state_dict(),
+            "numpy": self.rng.bit_generator.state,
             "torch": torch.get_rng_state(), "done": self.done,
         }  # fmt: skip
 
     def epoch(self) -> None:
         self.model.train()
+        losses = []
         for rows, samples in self._batches(self.rng):
             batch = self._batch(rows, samples)
             if self.cases.options.augment:
@@ -169,6 +177,11 @@ class _Trainer:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.cases.options.gradient_clip)
             self.optimiser.step()
             self.average.update_parameters(self.model)
+            losses.append(loss.detach())
+        if isinstance(self.schedule, ReduceLROnPlateau):
+            self.schedule.step(float(torch.stack(losses).mean()))
+        else:
+            self.schedule.step()
         self.done += 1
 
     def settle(self) -> None:
@@ -249,6 +262,18 @@ class _Trainer:
         arguments = {key: value for key, value in self.cases.member.arguments.items() if key != "pretrained_dir"}
         member = self.cases.member
         return Fitted(member.network, arguments, state, self.scaler, self.score_mean, self.score_sd)
+
+
+def _schedule(optimiser: torch.optim.Optimizer, options: TrainingSettings) -> LRScheduler | ReduceLROnPlateau:
+    """How the learning rate goes on from epoch to epoch.
+
+    ``plateau`` looks at the training loss: the network that is fitted at last, on everybody, has no other.
+    """
+    if options.schedule == "plateau":
+        return ReduceLROnPlateau(optimiser, factor=0.5, patience=PLATEAU_EPOCHS)
+    if options.schedule == "cosine":
+        return CosineAnnealingLR(optimiser, options.epochs)
+    return ConstantLR(optimiser, factor=1.0)
 
 
 def _predict(model: nn.Module, fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tuple[Array, Array]:
