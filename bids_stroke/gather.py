@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 from bids_stroke import manifest
 from bids_stroke.derivatives import Outputs, write_json, write_table
 from bids_stroke.errors import InputError, UsageError
-from bids_stroke.plan import merge_features
+from bids_stroke.plan import merge_features, recipe
 from bids_stroke.predictions import read_prediction
 from bids_stroke.preprocess import STEPS
 from bids_stroke.quality import cohort_table, write_cohort_table, write_unit_table
 from bids_stroke.records import Labelled, Prediction, Session, StepReport, UnitFeatures, UnitStatus
+from bids_stroke.settings import Settings
 from bids_stroke.tables import check_outcome_column, unit_outcome
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ def labelled_cohort(run: Run, sessions: Sequence[Session], dataset_name: str) ->
     Raises
     ------
     UsageError
-        No table has the outcome's column.
+        No table has the outcome's column, or features were made with other settings or another version.
     InputError
         No unit has features and an outcome.
     """
@@ -82,7 +83,7 @@ def labelled_cohort(run: Run, sessions: Sequence[Session], dataset_name: str) ->
         reports = step_reports(run.output_dir, session.prefix)
         features, missing = merge_features(reports, session, run.settings)
         if score is not None and features:
-            check_same_side(reports, session.prefix, run.settings.lesion_side)
+            check_same_recipe(run.output_dir, session.prefix, run.settings)
             known = {key: value for key, value in session.covariates.items() if key != outcome.column}
             unit = UnitFeatures(session.subject, session.session, features, missing, known, dataset_name)
             cohort.append(Labelled(unit, score, outcome.is_poor(score)))
@@ -95,14 +96,19 @@ def labelled_cohort(run: Run, sessions: Sequence[Session], dataset_name: str) ->
     return cohort
 
 
-def check_same_side(reports: Mapping[str, StepReport], prefix: str, wanted: str) -> None:
-    """UsageError where features were made with another ``lesion_side`` than the one that the model will be known by."""
-    kinds = {"normalise" if "mirrored" in report.qc else "as-is" for report in reports.values() if report.outputs}
-    if other := kinds - {wanted}:
-        raise UsageError(
-            f"The features of {prefix} were made with lesion_side: {other.pop()}, this run has {wanted}.",
-            "Give the same --config as at the participant level, or run that level again.",
-        )
+def check_same_recipe(root: Path, prefix: str, settings: Settings) -> None:
+    """UsageError where features were made with other settings, another seed or another version than this run's.
+
+    A model is known by the settings of its training: features of several kinds must not meet in it.
+    """
+    for step in STEPS:
+        done = manifest.read_manifest(manifest.manifest_path(root, prefix, step.name), root)
+        if done and done.report.outputs and done.key.split(":")[0] != recipe(step, settings):
+            raise UsageError(
+                f"{prefix}: the features of the step {step.name} were made with other settings, or by another version "
+                "of bids_stroke, than this run has.",
+                "Give the same --config as at the participant level, or run that level again.",
+            )
 
 
 def read_predictions(root: Path, sessions: Sequence[Session]) -> dict[str, Prediction]:

@@ -67,29 +67,26 @@ class Stage:
 def plan_unit(task: UnitTask) -> list[Stage]:
     """Stages of a unit in the order in which they run."""
     stages: dict[str, Stage] = {}
-    seed = str(task.settings.seed)
     for step in needed_steps(task.session, task.settings):
         before = [stages[name] for name in step.builds_on(task.settings) if name in stages]
         files = step.files(task.session)
-        section = getattr(task.settings, step.settings or step.name).digest()
         metadata = [json.dumps([item.path.name, dict(item.metadata)], sort_keys=True, default=str) for item in files]
-        key = manifest.digest(
-            step.name,
-            section,
-            seed,
-            _side(task),
-            manifest.code_digest("preprocess", "derivatives.py", "records.py"),
-            *metadata,
-            *(s.key for s in before),
-        )
+        key = manifest.digest(_side(task), *metadata, *(s.key for s in before))
         own = {path for item in files for path in input_paths(item)} | {path for s in before for path in s.inputs}
-        stages[step.name] = Stage(step.name, key, tuple(sorted(own)), step)
+        stages[step.name] = Stage(step.name, f"{recipe(step, task.settings)}:{key}", tuple(sorted(own)), step)
     inputs = tuple(sorted({path for stage in stages.values() for path in stage.inputs}))
     keys = [stage.key for stage in stages.values()]
     if task.model is not None:
         stages["prediction"] = Stage("prediction", _prediction_key(task, task.model, keys), inputs)
     stages["figures"] = Stage("figures", manifest.digest("figures", manifest.code_digest("report"), *keys), inputs)
     return list(stages.values())
+
+
+def recipe(step: Step, settings: Settings) -> str:
+    """Digest of what decides a step's results in every unit: settings, code and seed. Its key begins with it."""
+    section = getattr(settings, step.settings or step.name).digest()
+    code = manifest.code_digest("preprocess", "derivatives.py", "records.py")
+    return manifest.digest(step.name, section, str(settings.seed), settings.lesion_side, code)
 
 
 def _side(task: UnitTask) -> str:
@@ -137,6 +134,7 @@ def input_paths(item: BidsFile) -> Iterable[Path]:
     kinds = ("channels", "events", "electrodes", "coordsystem")
     beside = [*item.path.parent.glob(f"{stem}.*"), *item.path.parent.glob(f"{around}_*.json")]
     beside += [item.path.parent / f"{around}_{kind}.tsv" for kind in kinds]
+    beside += item.beside.values()
     for folder in item.path.parents:  # inherited from above, up to the root of the dataset
         inherited = (".bval", ".bvec", "_channels.tsv", "_events.tsv", "_scans.tsv")
         if folder != item.path.parent:

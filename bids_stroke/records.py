@@ -25,6 +25,8 @@ class BidsFile:
     metadata: Mapping[str, Any] = field(default_factory=dict)
     uri: str = ""
     """BIDS URI for ``Sources``, e.g. ``bids:raw:sub-01/anat/sub-01_T1w.nii.gz``."""
+    beside: Mapping[str, Path] = field(default_factory=dict)
+    """Files that belong to a ready BOLD run, by role (``mask``, ``confounds``)."""
 
     def companion(self, extension: str) -> Path:
         """Path of the file beside this one with another extension (``.bval``)."""
@@ -42,6 +44,7 @@ class Session:
     t1w: tuple[BidsFile, ...] = ()
     dwi: tuple[BidsFile, ...] = ()
     bold: tuple[BidsFile, ...] = ()
+    """Raw runs, or ready ones from ``--derivatives`` (``role`` is ``bold``) in their place."""
     eeg: tuple[BidsFile, ...] = ()
     emg: tuple[BidsFile, ...] = ()
     lesion: tuple[BidsFile, ...] = ()

@@ -18,8 +18,9 @@ from bids_stroke.bundle import write_bundle
 from bids_stroke.dataset import Selection, find_sessions
 from bids_stroke.derivatives import Outputs
 from bids_stroke.errors import UsageError
-from bids_stroke.gather import check_same_side
-from bids_stroke.plan import UnitTask, needed_steps, plan_unit
+from bids_stroke.gather import check_same_recipe
+from bids_stroke.manifest import make_manifest, manifest_path, write_manifest
+from bids_stroke.plan import UnitTask, needed_steps, plan_unit, recipe
 from bids_stroke.preprocess import STEPS
 from bids_stroke.preprocess.eegemg_clean import Cleaned, Signals
 from bids_stroke.preprocess.eegemg_clock import Recording
@@ -338,11 +339,17 @@ def test_a_model_of_the_other_setting_is_refused(tmp_path: Path) -> None:
             check_lesion_side(model, wanted)
 
 
-def test_features_of_the_other_setting_are_not_trained_on() -> None:
-    mirrored = {"maps": StepReport(outputs={"fa": ()}, qc={"mirrored": 0.0})}
-    plain = {"maps": StepReport(outputs={"fa": ()})}
-    check_same_side(plain, "sub-1", "as-is")
-    check_same_side(mirrored, "sub-1", "normalise")
-    for reports, wanted in ((plain, "normalise"), (mirrored, "as-is")):
-        with pytest.raises(UsageError, match="sub-1 were made with lesion_side"):
-            check_same_side(reports, "sub-1", wanted)
+@pytest.mark.parametrize(
+    "other", [{"lesion_side": "normalise"}, {"seed": 1}, {"dwi": {"bias": False}}], ids=["side", "seed", "step"]
+)
+def test_features_of_other_settings_are_not_trained_on(tmp_path: Path, other: dict[str, object]) -> None:
+    made, changed = Settings(), Settings.model_validate(other)
+    step = STEP["dwi"]
+    done = make_manifest(tmp_path, f"{recipe(step, made)}:rest", [], [], StepReport(outputs={"fa": ()}))
+    write_manifest(manifest_path(tmp_path, "sub-1", "dwi"), tmp_path, done)
+    check_same_recipe(tmp_path, "sub-1", made)
+    check_same_recipe(tmp_path, "sub-2", changed)  # nothing was made
+    with pytest.raises(UsageError, match="sub-1: the features of the step dwi were made with other settings"):
+        check_same_recipe(tmp_path, "sub-1", changed)
+    training = made.model_copy(update={"training": made.training.model_copy(update={"epochs": 7})})
+    check_same_recipe(tmp_path, "sub-1", training)
