@@ -209,6 +209,11 @@ def _subject_sessions(selection: Selection, subject: str, matched: set[tuple[str
     needs_lesion = any("t1w" in NEEDS[modality] for modality in selection.modalities)  # where the T1w is registered
     lesions = find_lesions(selection.bids_dir, subject, selection.derivatives) if needs_lesion else ()
     maps, native = find_maps(subject, selection.derivatives), find_native(subject, selection.derivatives)
+    ready_bold = [item for item in native if item.entities["role"] == "bold"]
+    matched |= {("task", item.entities["task"]) for item in ready_bold if "task" in item.entities}
+    reasons = {item: _why_not(selection, "bold", item) for item in ready_bold}
+    native = tuple(item for item in native if not reasons.get(item))
+    left_out |= {item.path.name: reason for item, reason in reasons.items() if reason}
     files = _SubjectFiles(kept, lesions, maps, native, left_out)
     labels = files.sessions()
     matched |= {("session", label) for label in labels if label}

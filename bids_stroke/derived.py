@@ -39,11 +39,16 @@ READY_NAMES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
         "dwi": re.compile(r"_desc-preproc_dwi\.nii(\.gz)?$"),
         "dwi_mask": re.compile(r"_desc-brain_mask\.nii(\.gz)?$"),
     },
+    "func": {"bold": re.compile(r"^(?!.*_echo-).*_desc-preproc_bold\.nii(\.gz)?$")},
 }
 """Preprocessed images by folder and role, as fMRIPrep, sMRIPrep, QSIPrep and this app name them."""
 TURNED = "ACPC"
 """Space of QSIPrep whose T1w was turned: what was drawn on the raw T1w does not fit it."""
 _NATIVE_SPACES = (None, "T1w", "dwi", TURNED)
+_PYBIDS_NAMES = {"acq": "acquisition", "dir": "direction"}
+_NOT_OF_THE_RUN = re.compile(r"_(space|res|den)-[A-Za-z0-9]+")
+_CONFOUNDS = ("desc-confounds_timeseries.tsv", "desc-confounds_regressors.tsv")
+"""As fMRIPrep names them, and as it did before version 20.2."""
 
 
 def find_lesions(bids_dir: Path, subject: str, derivatives: Mapping[str, Path]) -> tuple[BidsFile, ...]:
@@ -87,18 +92,48 @@ def find_maps(subject: str, derivatives: Mapping[str, Path]) -> tuple[BidsFile, 
 
 
 def find_native(subject: str, derivatives: Mapping[str, Path]) -> tuple[BidsFile, ...]:
-    """Preprocessed images and tensor maps of a subject in its own space, with ``dataset`` and ``role``."""
+    """Preprocessed images and tensor maps of a subject in its own space, with ``dataset`` and ``role``.
+
+    BOLD runs in an MNI152 space too; with raw files' names of entities and the files that belong to them.
+    """
     found = []
     for name, root in derivatives.items():
         for file in files_of(root, subject, name):
-            if file.entities.get("space") not in _NATIVE_SPACES:
+            space = file.entities.get("space")
+            standard = file.path.parent.name == "func" and str(space).startswith("MNI152")
+            if space not in _NATIVE_SPACES and not standard:
                 continue
             names = READY_NAMES.get(file.path.parent.name, {})
             roles = [role for role, pattern in names.items() if pattern.search(file.path.name)]
             if not roles and (named := _NATIVE_MAP.search(file.path.name)):
                 roles = [f"{named[1].lower()}_map"]
-            found += [replace(file, entities={**file.entities, "dataset": name, "role": role}) for role in roles]
+            found += [
+                replace(
+                    file,
+                    entities={**_as_raw(file.entities), "dataset": name, "role": role},
+                    beside=_beside_bold(file.path) if role == "bold" else {},
+                )
+                for role in roles
+            ]
     return tuple(found)
+
+
+def _as_raw(entities: Mapping[str, str]) -> dict[str, str]:
+    return {_PYBIDS_NAMES.get(key, key): value for key, value in entities.items()}
+
+
+def _beside_bold(path: Path) -> dict[str, Path]:
+    """Mask (same space) and confounds (of the run) of a ready BOLD file, as far as they are there."""
+    stem = path.name.split("_desc-preproc_bold")[0]
+    masks = [path.with_name(f"{stem}_desc-brain_mask.{ending}") for ending in ("nii.gz", "nii")]
+    tables = [path.with_name(f"{_NOT_OF_THE_RUN.sub('', stem)}_{ending}") for ending in _CONFOUNDS]
+    # the first of each that is there
+    return {
+        role: path
+        for role, paths in (("mask", masks), ("confounds", tables))
+        for path in reversed(paths)
+        if path.is_file()
+    }
 
 
 def best_lesions(masks: tuple[BidsFile, ...], has_t1w: bool) -> tuple[BidsFile, ...]:

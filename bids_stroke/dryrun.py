@@ -18,6 +18,7 @@ REPLACES = {
     **dict.fromkeys(("gm", "wm", "csf"), "replaces the segmentation"),
     "dwi": "replaces all corrections of the diffusion images",
     "dwi_mask": "replaces the brain mask of the diffusion images",
+    "bold": "replaces steady state, slice timing and motion correction; its confounds are used",
 }
 """What a ready file of ``--derivatives`` saves, by role."""
 
@@ -53,5 +54,8 @@ def file_notes(item: BidsFile, session: Session) -> str:
         [f"from {item.uri.split(':')[1]}"] if item.uri.count(":") > 1 and not item.uri.startswith("bids:raw") else []
     )
     notes += [REPLACES[role] for role, file in session.ready.items() if file is item]
+    if item.entities.get("role") == "bold":
+        notes.append(REPLACES["bold"])
+        absent += [name for name in ("confounds", "mask") if name not in item.beside]
     notes += [f"lacks {', '.join(absent)}"] if absent else []
     return ", ".join(notes)

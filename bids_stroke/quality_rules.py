@@ -197,6 +197,10 @@ _BOLD = {
         (5.0, None)
     ),
     "bold/brain_volume_ml": Rule("brain volume in BOLD", "ml", "From the mask", (800.0, 2000.0), (200.0, 2600.0)),
+    "bold/standard_brain_covered_fraction": Rule(
+        "share of the standard brain with signal", "1", "Low: the images end before, signal is lost, or misregistered",
+        (0.8, None), (0.3, 1.0)
+    ),
     "bold/displacement_above_0p5mm_fraction": Rule(
         "share of volumes with motion above 0.5 mm", "1", _MOTION, (None, 0.2), (None, 0.8)
     ),
@@ -225,6 +229,11 @@ _EEGEMG = {
     "eegemg/n_bad_channels": Rule("bad channels", "1", "Marked, constant or outlying", (None, 4.0), (None, 256.0)),
     "eegemg/n_interpolated_channels": Rule("interpolated EEG channels", "1", "From others", (None, 3.0), (None, 128.0)),
     "eegemg/n_ocular_components": Rule("eye components removed", "1", "By ICA, two at most", _ANY, (0.0, 2.0)),
+    "eegemg/n_muscle_components": Rule("muscle components removed", "1", "By ICA", (None, 6.0), (0.0, 64.0)),
+    "eegemg/emg_offset_s": Rule("start of the EMG after the EEG", "s", "Separate recordings", _ANY, _ANY),
+    "eegemg/emg_drift_ppm": Rule(
+        "drift of the EMG's clock", "ppm", "By common events, against the EEG", (-200.0, 200.0), (-1000.0, 1000.0)
+    ),
     **{
         f"eegemg/{kind}_mains_ratio_{when}_db": Rule(
             f"{kind.upper()} mains hum {when} cleaning", "dB", _HUM, (None, 10.0) if when == "after" else _ANY,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bids_stroke.derived import TURNED
-from bids_stroke.records import READY_ANAT, READY_DWI, BidsFile, Session
+from bids_stroke.records import READY_ANAT, READY_DWI, SPACE, BidsFile, Session
 
 
 @dataclass(frozen=True)
@@ -110,6 +110,8 @@ def take_ready(unit: Session, native: Sequence[BidsFile], wanted: Collection[str
     wanted : collection of str
         Raw inputs that the modalities need (``t1w``, ``dwi``).
     """
+    if "bold" in wanted:
+        unit = take_ready_bold(unit, native)
     left_out = dict(unit.left_out) | native_maps(native, [name for name in ("fa", "md", "rd", "ad")
                                                           if name not in unit.maps and "dwi" in wanted])  # fmt: skip
     anat, why = ready_anat(native, unit.lesion, bool(unit.t1w)) if "t1w" in wanted else (None, "")
@@ -129,6 +131,48 @@ def take_ready(unit: Session, native: Sequence[BidsFile], wanted: Collection[str
     if dwi:
         unit = replace(unit, dwi=(), epi=())
     return replace(unit, ready=ready, left_out=left_out)
+
+
+def take_ready_bold(unit: Session, native: Sequence[BidsFile]) -> Session:
+    """A unit in which each ready BOLD run stands for the raw one; a raw run of which there is no ready one stays.
+
+    Of one run in several spaces: its own (ReHo of voxels as measured, our normalisation) and the T1w's where there is a
+    T1w, then ours, another standard space, and those two without a T1w; then the order of the datasets. A ready run
+    without its confounds cannot be cleaned: it is only taken where there is no raw one, to be refused.
+    """
+    has_t1w = bool(unit.t1w) or any(file.entities["role"] == "t1w" for file in native)
+    ready = [file for file in native if file.entities["role"] == "bold"]
+    ready.sort(key=lambda file: _bold_preference(file, has_t1w=has_t1w))
+    raw = {_run_of(file) for file in unit.bold}
+    chosen: dict[tuple[str, ...], BidsFile] = {}
+    left_out = dict(unit.left_out)
+    for file in ready:
+        run = _run_of(file)
+        if "confounds" not in file.beside and run in raw and run not in chosen:
+            why = "its desc-confounds_timeseries.tsv is missing; the raw run is used"
+            left_out[file.path.name] = why
+        elif run in chosen:
+            left_out[file.path.name] = f"{chosen[run].path.name} is used"
+        else:
+            chosen[run] = file
+    for file in unit.bold:
+        if found := chosen.get(_run_of(file)):
+            left_out[file.path.name] = f"{found.path.name} of {found.entities['dataset']} replaces it"
+    kept = [file for file in unit.bold if _run_of(file) not in chosen]
+    runs = sorted([*kept, *chosen.values()], key=lambda file: (_run_of(file), file.path.name)) if chosen else kept
+    return replace(unit, bold=tuple(runs), left_out=left_out)
+
+
+def _bold_preference(file: BidsFile, *, has_t1w: bool) -> tuple[bool, int, str]:
+    space = file.entities.get("space", "")
+    ranks = {"": 0, "T1w": 1, SPACE: 2} if has_t1w else {SPACE: 2, "T1w": 4, "": 5}
+    return "confounds" not in file.beside, ranks.get(space, 3), "" if space in ranks else file.path.name
+
+
+def _run_of(file: BidsFile) -> tuple[str, ...]:
+    """Entities that tell runs of a unit apart; numbers without leading zeros."""
+    values = (file.entities.get(name, "") for name in ("task", "acquisition", "direction", "run"))
+    return tuple(str(int(value)) if value.isdigit() else value for value in values)
 
 
 def epi_of(epi: Sequence[BidsFile], dwi: Sequence[BidsFile]) -> tuple[BidsFile, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -20,10 +20,11 @@ from bids_stroke.dataset import Selection, find_sessions
 from bids_stroke.derivatives import Outputs
 from bids_stroke.errors import DataError, MissingModalityError
 from bids_stroke.preprocess import bold
-from bids_stroke.preprocess.boldrun import Carried, count_unsteady, load_series, repetition_time
+from bids_stroke.preprocess.boldrun import Carried, count_unsteady, flag_motion, load_series, repetition_time
 from bids_stroke.preprocess.boldspace import place, points_of, sample
+from bids_stroke.preprocess.confounds import PARAMETERS
 from bids_stroke.preprocess.images import array, load_image
-from bids_stroke.preprocess.motion import realign
+from bids_stroke.preprocess.motion import motion_parameters, realign
 from bids_stroke.preprocess.registration import standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import resample
@@ -84,6 +85,30 @@ def test_a_3d_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"sub-1_task-rest_bold\.nii\.gz is a 3D image") as error:
         bold.run(context_of(tmp_path, source))
     assert error.value.reason == "not-4d"
+
+
+def test_voxels_that_are_nan_are_an_error(tmp_path: Path) -> None:
+    source = run_file(tmp_path, (6, 6, 6, 25), {"RepetitionTime": TR})
+    data = np.ones((6, 6, 6, 25), np.float32)
+    data[2, 2, 2, 7:9] = np.nan
+    nib.Nifti1Image(data, np.diag([5.0, 5, 5, 1])).to_filename(source.path)
+    with pytest.raises(DataError, match=r"sub-1_task-rest_bold\.nii\.gz holds 2 of 5400 voxels") as error:
+        bold.run(context_of(tmp_path, source))
+    assert error.value.reason == "not-finite"
+
+
+def test_a_run_that_is_too_short_does_not_stop_others(processed: StepReport, session: Session, tmp_path: Path) -> None:
+    item = session.bold[0]
+    short = replace(run_file(tmp_path, (6, 6, 6, 1), {"RepetitionTime": TR}), entities={"task": "rest", "run": "2"})
+    report = processed_session(tmp_path, replace(session, bold=(item, short)), {})
+    assert any(warning.startswith("Not used: ") and "1 volumes" in warning for warning in report.warnings)
+    assert report.qc["n_runs"] == 1
+    assert report.outputs["bold"][1].read_bytes() == processed.outputs["bold"][1].read_bytes()
+
+
+def test_a_task_that_is_not_rest_is_said(tmp_path: Path) -> None:
+    assert bold.not_rest([run_file(tmp_path, (2, 2, 2, 2), {}, "task-rest")]) == []
+    assert "task move, not of rest" in bold.not_rest([run_file(tmp_path, (2, 2, 2, 2), {}, "task-move")])[0]
 
 
 @pytest.mark.parametrize("volumes", [1, 19])
@@ -222,6 +247,7 @@ def test_maps_in_standard_space_lie_on_the_brain(processed: StepReport) -> None:
     assert 10 < np.median(maps[4][inside]) < 200  # tSNR
     assert 2 * (inside & brain).sum() / (inside.sum() + brain.sum()) > 0.9
     assert all(data.shape == brain.shape and not data[~inside].any() for data in maps)
+    assert processed.qc["standard_brain_covered_fraction"] == pytest.approx(inside[brain].mean(), abs=1e-6)
     assert any("no T1w" in warning for warning in processed.warnings)
 
 
@@ -253,25 +279,68 @@ def test_series_numbers_and_confounds_are_written(processed: StepReport) -> None
         assert (sidecar["RepetitionTime"], sidecar["TaskName"]) == (TR, "rest")
         assert sidecar["SkullStripped"] is stripped
         assert sidecar["NumberOfVolumesDiscardedByUser"] == 2
+        assert sidecar["SusceptibilityDistortionCorrected"] is False
     mean = nib.load(processed.outputs["bold"][0]).get_fdata()
     series = nib.load(files["bold_standard"]).get_fdata()
     assert not series[mean == 0].any()
     assert np.median(np.abs(series.mean(axis=3)[mean > 0] / mean[mean > 0] - 1)) < 0.02
 
 
-def test_motion_is_undone_in_standard_space_as_on_the_runs_own_grid(session: Session, tmp_path: Path) -> None:
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """A run in which only the head's pose changes, by about 1 mm and 1 degree from volume to volume."""
+
+    raw: np.ndarray
+    poses: np.ndarray
+    """(t, 4, 4): world of the first pose -> world of each volume."""
+    report: StepReport
+
+
+@pytest.fixture(scope="module")
+def moved(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Moved:
+    tmp_path = tmp_path_factory.mktemp("moved")
     image = load_image(session.bold[0].path, 4)
     rng = np.random.default_rng(0)
-    still, volumes = array(image)[..., 10], []
+    still, volumes, poses = array(image)[..., 10], [], []
     for _ in range(24):
         pose = np.eye(4)
         pose[:3, :3] = Rotation.from_euler("xyz", rng.normal(0, 1, 3), degrees=True).as_matrix()
         pose[:3, 3] = rng.normal(0, 1, 3)
         volumes.append(realign(still, image.affine, pose, order=3) + rng.normal(0, 0.3, still.shape))
+        poses.append(np.linalg.inv(pose))
     raw = np.stack(volumes, axis=-1).astype(np.float32)
     path = tmp_path / "sub-02_task-rest_bold.nii.gz"
     nib.Nifti1Image(raw, image.affine).to_filename(path)
     report = processed_session(tmp_path, replace(session, bold=(replace(session.bold[0], path=path),)), {})
+    return Moved(raw, np.array(poses), report)
+
+
+def test_the_confounds_tell_the_planted_motion(moved: Moved) -> None:
+    table = pd.read_csv(moved.report.files["confounds"], sep="\t", na_values="n/a")
+    mask = nib.load(moved.report.files["bold_mask"])
+    centre = apply_affine(mask.affine, np.argwhere(mask.get_fdata() > 0)).mean(axis=0)
+    # the poses count from a reference that the step chooses: take both from the first volume
+    truth = motion_parameters(moved.poses @ np.linalg.inv(moved.poses[0]), centre)
+    found = table[list(PARAMETERS)].to_numpy()
+    errors = np.abs((found - found[0]) - truth)[1:]
+    assert np.abs(truth[:, :3]).max() > 2
+    assert np.median(errors[:, :3]) < 0.1  # mm; measured: 0.013, and 0.021 degrees
+    assert np.median(np.degrees(errors[:, 3:])) < 0.1
+
+
+def test_much_motion_is_flagged_above_the_limit_and_the_run_is_kept(moved: Moved) -> None:
+    mean = moved.report.qc["mean_framewise_displacement_mm"]
+    assert mean > 2
+    assert f"much head motion, {mean:.2f} mm" in " ".join(moved.report.warnings)
+    assert len(moved.report.outputs["bold"]) == 9
+    source = BidsFile(Path("sub-1_task-rest_bold.nii.gz"), {})
+    for limit, flagged in ((mean - 0.01, True), (mean, False)):
+        settings = Settings().bold.model_copy(update={"max_displacement": limit})
+        assert bool(flag_motion(moved.report.qc, source, settings)) == flagged
+
+
+def test_motion_is_undone_in_standard_space_as_on_the_runs_own_grid(moved: Moved) -> None:
+    raw, report = moved.raw, moved.report
     brain = nib.load(report.files["bold_mask"]).get_fdata() > 0
     standard = nib.load(report.files["bold_standard"]).get_fdata()
     parts = {

@@ -101,7 +101,7 @@ def test_everything_that_exists_is_drawn_under_figures(unit: tuple[Outputs, dict
         "sub-01_ses-02_desc-lesion_figure.png",
         "sub-01_ses-02_desc-diffusion_figure.png",
         "sub-01_ses-02_desc-color_figure.png",
-        "sub-01_ses-02_desc-bold_figure.png",
+        "sub-01_ses-02_task-rest_desc-bold_figure.png",
         "sub-01_ses-02_task-move_desc-signals_figure.png",
     ]
     assert all(path.parent == outputs.folder / "figures" for path in paths)
@@ -128,7 +128,7 @@ def test_only_steps_that_ran_and_files_that_exist_are_drawn(unit: tuple[Outputs,
     reports["dwi"].outputs["md"][0].unlink()
     reports["dwi"].files["fa_color"].unlink()
     names = [path.name for path in draw_unit_figures(outputs, {"dwi": reports["dwi"], "bold": reports["bold"]})]
-    assert names == ["sub-01_ses-02_desc-bold_figure.png"]
+    assert names == ["sub-01_ses-02_task-rest_desc-bold_figure.png"]
 
 
 def test_lesion_without_a_t1w_is_drawn_on_the_standard_brain(unit: tuple[Outputs, dict[str, StepReport]]) -> None:

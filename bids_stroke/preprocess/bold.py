@@ -13,12 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_stroke.errors import MissingModalityError
+from bids_stroke.preprocess.boldready import is_ready, process_ready
 from bids_stroke.preprocess.boldrun import Carried, Run, Series, carry, process
 from bids_stroke.preprocess.boldseeds import SEEDS
-from bids_stroke.preprocess.images import like, reorient, stored_orientation
-from bids_stroke.preprocess.registration import standard_grid
+from bids_stroke.preprocess.images import array, like, reorient, stored_orientation
+from bids_stroke.preprocess.registration import standard_grid, template
 from bids_stroke.preprocess.step import StepContext
-from bids_stroke.preprocess.transforms import save_rigid
+from bids_stroke.preprocess.transforms import resample, save_rigid
 from bids_stroke.records import SPACE, BidsFile, StepReport
 
 MAPS: Mapping[str, tuple[str, str]] = {
@@ -70,12 +71,14 @@ def run(context: StepContext) -> StepReport:
     refusals: list[MissingModalityError] = []
     for source in sources:
         try:
-            done = process(source, context)
+            done = process_ready(source, context) if is_ready(source) else process(source, context)
         except MissingModalityError as refusal:
             refusals.append(refusal)
             continue
         on_grid, series = carry(done, grid)
-        files |= writer.run(done, series)
+        more = writer.run(done, series)
+        # of several runs, the roles of the second and later ones are numbered
+        files |= more if not used else {f"{role}_{len(used) + 1}": path for role, path in more.items()}
         carried.append(on_grid)
         used.append(source)
         quality.append(done.qc)
@@ -83,8 +86,24 @@ def run(context: StepContext) -> StepReport:
     if not used:
         raise refusals[0]
     warnings += [f"Not used: {refusal.message}" for refusal in refusals]
-    outputs = {"bold": writer.maps(used, average(carried))}
-    return StepReport(outputs=outputs, files=files, qc=summary(quality), warnings=tuple(warnings))
+    maps = average(carried)
+    qc = summary(quality) | {"standard_brain_covered_fraction": covered(maps["mean"], grid)}
+    warnings += not_rest(used)
+    return StepReport(outputs={"bold": writer.maps(used, maps)}, files=files, qc=qc, warnings=tuple(warnings))
+
+
+def covered(mean: npt.NDArray[np.float32], grid: nib.Nifti1Image) -> float:
+    """Share of the standard brain's voxels with signal in a mean image on a grid of standard space."""
+    brain = array(resample(template("mask"), grid)) > 0.5
+    return float((mean[brain] > 0).mean())
+
+
+def not_rest(used: Sequence[BidsFile]) -> list[str]:
+    """A warning where the runs are of a task."""
+    task = used[0].entities.get("task", "")
+    if "rest" in task.lower():
+        return []
+    return [f"The runs are of task {task}, not of rest: what the maps show is the task's activity too."]
 
 
 def choose_runs(files: Sequence[BidsFile]) -> tuple[list[BidsFile], list[str]]:
@@ -156,41 +175,61 @@ class _Writer:
 
         outputs = self.context.outputs
         anat = self.context.earlier["anat"].files if "anat" in self.context.earlier else {}
-        transforms = [anat["to_standard"]] if anat else []
-        sources = {"Sources": outputs.sources([done.source])}
-        carried_from = {"Sources": outputs.sources([done.source, *transforms])}
+        transforms = [anat["to_standard"]] if done.place.target == "T1w" else []
+        beside = [f"{done.source.uri.rsplit('/', 1)[0]}/{path.name}" for path in done.source.beside.values()]
+        sources = {"Sources": [*outputs.sources([done.source]), *beside]}
+        carried_from = {"Sources": [*sources["Sources"], *outputs.sources(transforms)]}
         facts = {
             "TaskName": done.source.metadata.get("TaskName", done.source.entities.get("task", "")),
             "RepetitionTime": done.repetition_time,
             "NumberOfVolumesDiscardedByUser": done.dropped,
             "SliceTimingCorrected": done.slice_moment is not None,
             **({} if done.slice_moment is None else {"StartTime": done.slice_moment}),
+            **({} if is_ready(done.source) else {"SusceptibilityDistortionCorrected": False}),
         }
         label, resolution = self.resolution
         standard = name("bold.nii.gz", desc="preproc", space=SPACE, res=label)
         image = like(self.grid, series)
         image.header.set_zooms((*image.header.get_zooms()[:3], done.repetition_time))
-        as_stored = partial(reorient, orientation=stored_orientation(done.source.path))
-        mask = as_stored(like(done.raw, done.place.brain.astype(np.uint8)))
-        outputs.save_image(standard, image, {**carried_from, **facts, "SkullStripped": True, **resolution})
         files = {
-            "bold": outputs.save_image(
-                name("bold.nii.gz", desc="preproc"),
-                as_stored(done.corrected),
-                {**sources, **facts, "SkullStripped": False},
+            "bold_standard": outputs.save_image(
+                standard, image, {**carried_from, **facts, "SkullStripped": True, **resolution}
             ),
-            "bold_standard": standard,
-            "bold_mask": outputs.save_image(name("mask.nii.gz", desc="brain"), mask, {**sources, "Type": "Brain"}),
             "confounds": outputs.save_table(
                 name("timeseries.tsv", desc="confounds"), done.confounds, {**sources, **describe(done.confounds)}
             ),
         }
-        target = done.place.target
-        path = name("xfm.txt", from_="bold", to=target, mode="image")
-        files["bold_to_t1w" if target == "T1w" else "bold_to_standard"] = outputs.save(
-            path, partial(save_rigid, matrix=done.place.matrix), {**sources, "Units": "mm", "Type": "ITK affine (LPS)"}
+        return (
+            files
+            | self._transform(done, sources)
+            | ({} if is_ready(done.source) else self._native(done, sources, facts))
         )
-        return files
+
+    def _native(self, done: Run, sources: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Path]:
+        """Series and mask on the run's own grid, by role."""
+        outputs, entities = self.context.outputs, _entities(done.source)
+        as_stored = partial(reorient, orientation=stored_orientation(done.source.path))
+        mask = as_stored(like(done.raw, done.place.brain.astype(np.uint8)))
+        return {
+            "bold": outputs.save_image(
+                outputs.path("func", "bold.nii.gz", desc="preproc", **entities),
+                as_stored(done.corrected),
+                {**sources, **facts, "SkullStripped": False},
+            ),
+            "bold_mask": outputs.save_image(
+                outputs.path("func", "mask.nii.gz", desc="brain", **entities), mask, {**sources, "Type": "Brain"}
+            ),
+        }
+
+    def _transform(self, done: Run, sources: Mapping[str, Any]) -> dict[str, Path]:
+        """From the run to T1w or standard space; none where it lay there already."""
+        outputs, target = self.context.outputs, done.place.target
+        if done.source.entities.get("space", "").startswith("MNI152"):
+            return {}
+        path = outputs.path("func", "xfm.txt", from_="bold", to=target, mode="image", **_entities(done.source))
+        sidecar = {**sources, "Units": "mm", "Type": "ITK affine (LPS)"}
+        role = "bold_to_t1w" if target == "T1w" else "bold_to_standard"
+        return {role: outputs.save(path, partial(save_rigid, matrix=done.place.matrix), sidecar)}
 
     def maps(self, used: Sequence[BidsFile], maps: Mapping[str, npt.NDArray[np.float32]]) -> tuple[Path, ...]:
         """The maps in standard space: those of MAPS, then the connectivity of each seed."""

@@ -130,9 +130,8 @@ def process(source: BidsFile, context: StepContext) -> Run:
     dropped = count_unsteady(array(image).mean(axis=(0, 1, 2), dtype=np.float64))
     raw = _after(image, dropped, tr)
     n_volumes = raw.shape[3]
-    if n_volumes < FEWEST_VOLUMES:
-        message = f"{source.path} has {n_volumes} volumes in steady state (of {image.shape[3]}); {FEWEST_VOLUMES} "
-        raise MissingModalityError(message + "are needed.", "Leave this run out.", "too-few-volumes")
+    require_volumes(n_volumes, image.shape[3], source)
+    del image  # these series are large
     name = source.path.name
     first = rough_brain(like(raw, array(raw).mean(axis=3)), name)
     motions = estimate_motion(array(raw), raw.affine, first)
@@ -147,14 +146,39 @@ def process(source: BidsFile, context: StepContext) -> Run:
     table = confound_table(
         array(corrected), motion_parameters(motions, centre), {"brain": placed.brain, **placed.tissues}, tr
     )
-    maps, qc, more = feature_maps(corrected, placed, table, context.settings.bold)
-    qc |= {"n_volumes": float(n_volumes), "n_volumes_dropped": float(dropped), **_motion_quality(table), **placed.qc}
-    warnings += [*placed.warnings, *more]
-    if qc["mean_framewise_displacement_mm"] > context.settings.bold.max_displacement:
-        warnings.append(
-            f"{name}: much head motion, {qc['mean_framewise_displacement_mm']:.2f} mm from volume to volume on average."
-        )
+    maps, qc, more = summarise(corrected, placed, table, context.settings.bold)
+    qc |= {"n_volumes": float(n_volumes), "n_volumes_dropped": float(dropped)}
+    warnings += [*placed.warnings, *more, *flag_motion(qc, source, context.settings.bold)]
     return Run(source, tr, dropped, raw, moment, motions, corrected, placed, table, maps, qc, tuple(warnings))
+
+
+def require_volumes(steady: int, measured: int, source: BidsFile) -> None:
+    """Refuse a run of too few volumes.
+
+    Raises
+    ------
+    MissingModalityError
+        Fewer than 20 in steady state (``too-few-volumes``).
+    """
+    if steady < FEWEST_VOLUMES:
+        message = f"{source.path} has {steady} volumes in steady state (of {measured}); {FEWEST_VOLUMES} are needed."
+        raise MissingModalityError(message, "Leave this run out.", "too-few-volumes")
+
+
+def summarise(
+    series: nib.Nifti1Image, placed: Place, table: pd.DataFrame, settings: BoldSettings
+) -> tuple[dict[str, Volume], dict[str, float], tuple[str, ...]]:
+    """As `feature_maps`, with the quality numbers of motion and place."""
+    maps, qc, warnings = feature_maps(series, placed, table, settings)
+    return maps, {**qc, **_motion_quality(table), **placed.qc}, warnings
+
+
+def flag_motion(qc: Mapping[str, float], source: BidsFile, settings: BoldSettings) -> list[str]:
+    """A warning where the mean framewise displacement is above the limit."""
+    moved = qc["mean_framewise_displacement_mm"]
+    if moved <= settings.max_displacement:
+        return []
+    return [f"{source.path.name}: much head motion, {moved:.2f} mm from volume to volume on average."]
 
 
 def _timed(

@@ -16,6 +16,7 @@ from nilearn.datasets import load_mni152_brain_mask, load_mni152_template, load_
 from bids_stroke.derivatives import Outputs
 from bids_stroke.records import StepReport
 from bids_stroke.report.brain import Outline, Panel, draw_slices, slice_heights
+from bids_stroke.report.carpet import draw_carpet, template_tissues
 from bids_stroke.report.signals import draw_recording, find_recordings
 
 CAPTIONS: Mapping[str, tuple[str, str]] = {
@@ -51,14 +52,22 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
         "directions are wrong. The scan's own space.",
     ),
     "bold": (
-        "Resting-state BOLD maps in standard space",
-        "Mean signal (dark where the scanner loses signal), amplitude of slow fluctuations (ALFF, fALFF) and regional "
-        "homogeneity (ReHo). The yellow outline is the standard brain.",
+        "BOLD maps in standard space",
+        "Mean signal, amplitude of slow fluctuations (ALFF, fALFF) and regional homogeneity (ReHo). They should fill "
+        "the outline of the standard brain (yellow). Black inside it: outside the images, or the scanner has lost the "
+        "signal (above the sinuses and the ears). Unless they came corrected, the images are distorted there too.",
+    ),
+    "carpet": (
+        "BOLD signal over time (carpet plot)",
+        "One line for each voxel, by tissue, after motion correction and before confounds are regressed out. Above: "
+        "framewise displacement (FD), how far the head moved since the volume before, and standardised DVARS, how much "
+        "the images changed; dashed: limits above which a volume counts as disturbed (red). Stripes from top to bottom "
+        "come from motion, breathing or the scanner, not from the brain; with many of them do not trust the maps.",
     ),
     "signals": (
         "EEG and EMG after cleaning",
-        "Power spectrum over the kept windows and the first of them. A peak at the mains frequency (50 or 60 Hz) or a "
-        "flat line would mean that cleaning has failed.",
+        "Power spectrum before and after cleaning, and the first window kept with the phases of the trial. A peak at "
+        "the mains frequency after cleaning, or a flat line, would mean that cleaning has failed.",
     ),
 }
 """Heading and text by the ``desc`` of a figure's name; the text also serves those who cannot see the picture."""
@@ -90,7 +99,7 @@ def draw_unit_figures(outputs: Outputs, reports: Mapping[str, StepReport]) -> tu
     prefix = f"sub-{outputs.subject}" + (f"_ses-{outputs.session}" if outputs.session else "")
     drawn = []
     painters: tuple[Callable[[Outputs, Mapping[str, StepReport]], Iterator[tuple[str, Figure]]], ...]
-    painters = (_tissues, _standard, _probabilities, _lesion, _diffusion, _colour, _bold, _signals)
+    painters = (_tissues, _standard, _probabilities, _lesion, _diffusion, _colour, _bold, _carpet, _signals)
     for painter in painters:
         for name, figure in painter(outputs, reports):
             path = outputs.folder / "figures" / f"{prefix}_{name}_figure.png"
@@ -102,8 +111,8 @@ def draw_unit_figures(outputs: Outputs, reports: Mapping[str, StepReport]) -> tu
 def caption(path: Path) -> tuple[str, str]:
     """Heading and text of a figure, by its name."""
     heading, text = CAPTIONS.get(_key(path), (path.stem, ""))
-    task = re.search(r"_task-([A-Za-z0-9]+)", path.name)
-    return (f"{heading}: task {task[1]}" if task else heading), text
+    parts = re.findall(r"_(task|acq|dir|run)-([A-Za-z0-9]+)", path.name)
+    return (f"{heading}: {', '.join(f'{key} {value}' for key, value in parts)}" if parts else heading), text
 
 
 def rank(path: Path) -> tuple[int, str]:
@@ -199,7 +208,7 @@ def _colour(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tup
 
 
 def _bold(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
-    panels = []
+    title, panels = "BOLD maps in standard space", []
     for path in _outputs(reports, "bold"):
         stat = re.search(r"_stat-([a-z]+)_", path.name, re.IGNORECASE)
         if stat and stat[1].lower() in _BOLD:
@@ -207,7 +216,29 @@ def _bold(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple
             outline = (_template_outline(),)
             panels.append(Panel(_as_the_person_lies(path), label, _units(path), colours=colours, outlines=outline))
     if panels:
-        yield "desc-bold", draw_slices("BOLD maps in standard space", panels, _heights(6), _brain())
+        task = re.search(r"_(task-[A-Za-z0-9]+)_", _outputs(reports, "bold")[0].name)
+        yield f"{task[1]}_desc-bold" if task else "desc-bold", draw_slices(title, panels, _heights(6), _brain())
+
+
+def _carpet(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
+    """One for each run: the files of the second and later ones have numbered roles."""
+    files = reports["bold"].files if "bold" in reports else {}
+    for role in (role for role in files if role.startswith("bold_standard")):
+        confounds = role.replace("bold_standard", "confounds")
+        if _all_there(files, role, confounds):
+            entities = re.findall(r"_((?:task|acq|dir|run)-[A-Za-z0-9]+)", files[role].name)
+            title = " ".join(entities).replace("-", " ")
+            tissues = _standard_tissues(outputs, reports)
+            yield "_".join([*entities, "desc-carpet"]), draw_carpet(title, files[role], files[confounds], tissues)
+
+
+def _standard_tissues(outputs: Outputs, reports: Mapping[str, StepReport]) -> dict[str, nib.Nifti1Image]:
+    """Probabilities of the person's tissues in standard space; of the standard brain's without a T1w."""
+    names = {"GM": "grey matter", "WM": "white matter", "CSF": "CSF"}
+    paths = {name: outputs.standard("anat", "probseg.nii.gz", label=label) for label, name in names.items()}
+    if "anat" in reports and _all_there(paths, *paths):
+        return {name: nib.load(path) for name, path in paths.items()}
+    return template_tissues()
 
 
 def _signals(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tuple[str, Figure]]:
