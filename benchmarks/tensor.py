@@ -1,10 +1,11 @@
 """Tensor maps from a preprocessed volume, file to files: ours, MRtrix and DIPY in one run.
 
-    python benchmarks/tensor.py [--threads 1 2] [--repeats 3]
+    python benchmarks/tensor.py [--threads 1 2] [--repeats 5]
 
 The volume is 96x96x60x65 (2.5 mm), as our own step writes it (``.nii.gz``, float32), with a brain mask. MRtrix
-(``dwi2tensor`` and ``tensor2metric``) must be installed. Ours and DIPY are timed warm, in a process that has run once;
-the time of DIPY is that of the fit and of reading and writing as we do it.
+(``dwi2tensor`` and ``tensor2metric``) must be installed. Ours and DIPY are timed warm, in a process that has run once,
+and DIPY's time is that of its fit with reading and writing as we do it. The programs run in turns, so that other load
+on the machine meets all of them. MRtrix reweights twice by default and fits what we fit with ``-iter 1``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from statistics import median
 
 import nibabel as nib
 import numpy as np
@@ -24,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from bids_stroke.derivatives import Outputs
 from bids_stroke.preprocess.gradients import Gradients, bval_text, bvec_text, read_gradients
-from bids_stroke.preprocess.images import array, like, load_image
+from bids_stroke.preprocess.images import array, like, load_image, voxel_signals
 from bids_stroke.preprocess.tensor import fit_tensor, scalar_maps
 from bids_stroke.simulate.diffusion import Degeneration, simulate_dwi
 from bids_stroke.simulate.head import draw_head
@@ -69,7 +71,7 @@ def write(folder: Path, name: str, grid: nib.Nifti1Image, maps: dict[str, np.nda
 def ours(folder: Path) -> None:
     """Our kernel."""
     series, mask, gradients = read(folder)
-    found = scalar_maps(fit_tensor(array(series)[mask], gradients, MIN_SIGNAL))
+    found = scalar_maps(fit_tensor(voxel_signals(series, mask), gradients, MIN_SIGNAL))
     maps = {kind: np.zeros(mask.shape) for kind in MAPS}
     for kind in MAPS:
         maps[kind][mask] = getattr(found, kind)
@@ -97,37 +99,52 @@ def mrtrix(folder: Path, threads: int, iterations: int) -> None:
     subprocess.run([str(part) for part in ("tensor2metric", tensor, *wanted, *common)], check=True)
 
 
-def best_of(repeats: int, action: Callable[[], None]) -> float:
-    """Shortest of several runs, s; one more before does not count."""
-    action()
-    seconds = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        action()
-        seconds.append(time.perf_counter() - begin)
-    return min(seconds)
+def side_by_side(repeats: int, actions: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
+    """Seconds of each run, one program after the other in turns; a first round does not count."""
+    seconds: dict[str, list[float]] = {name: [] for name in actions}
+    for turn in range(repeats + 1):
+        for name, action in actions.items():
+            begin = time.perf_counter()
+            action()
+            if turn:
+                seconds[name].append(time.perf_counter() - begin)
+    return seconds
+
+
+def table(folder: Path, threads: int, repeats: int) -> str:
+    """Rows of the Markdown table for a number of threads."""
+    rows = []
+    with threadpool_limits(threads):
+        actions: dict[str, Callable[[], None]] = {
+            "ours": lambda: ours(folder),
+            "MRtrix": lambda: mrtrix(folder, threads, 2),
+            "MRtrix, -iter 1": lambda: mrtrix(folder, threads, 1),
+        }
+        seconds = side_by_side(repeats, actions)
+        if threads == 1:
+            seconds |= side_by_side(1, {"DIPY, WLS": lambda: dipy(folder)})
+    own = min(seconds["ours"]), median(seconds["ours"])
+    for name, measured in seconds.items():
+        least, middle = min(measured), median(measured)
+        rows.append(
+            f"| {name} | {threads} | {least:.2f} | {middle:.2f} | {least / own[0]:.1f} | {middle / own[1]:.1f} |"
+        )
+    return "\n".join(rows)
 
 
 def main() -> None:
     """Print a Markdown table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=5)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         simulate(folder)
-        print("| tensor maps of 96x96x60x65, file to files | threads | seconds | times ours |\n|---|---|---|---|")
+        print("| tensor maps | threads | s, least | s, median | times ours, least | times ours, median |")
+        print("|---|---|---|---|---|---|", flush=True)
         for threads in arguments.threads:
-            with threadpool_limits(threads):
-                own = best_of(arguments.repeats, lambda: ours(folder))
-            rows = {"ours": own}
-            for name, iterations in (("MRtrix, default", 2), ("MRtrix, -iter 1", 1)):
-                rows[name] = best_of(arguments.repeats, lambda n=threads, i=iterations: mrtrix(folder, n, i))
-            if threads == 1:
-                rows["DIPY WLS"] = best_of(1, lambda: dipy(folder))
-            for name, seconds in rows.items():
-                print(f"| {name} | {threads} | {seconds:.2f} | {seconds / own:.1f} |", flush=True)
+            print(table(folder, threads, arguments.repeats), flush=True)
         mask = nib.load(folder / "mask.nii.gz").get_fdata() > 0
         fa = {name: nib.load(folder / f"{name}_fa.nii.gz").get_fdata()[mask] for name in ("ours", "dipy", "mrtrix")}
     worst = float(np.abs(fa["ours"] - fa["dipy"]).max())

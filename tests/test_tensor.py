@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from bids_stroke.preprocess.gradients import Gradients
-from bids_stroke.preprocess.tensor import ScalarMaps, TensorFit, fit_tensor, scalar_maps
+from bids_stroke.preprocess.tensor import ScalarMaps, TensorFit, _solve, eigenvalues, fit_tensor, scalar_maps
 
 Array = NDArray[np.float64]
 S0 = 500.0
@@ -44,16 +44,17 @@ def fa_of(values: Array) -> Array:
     return np.asarray(np.sqrt(1.5 * (centred**2).sum(axis=1) / (values**2).sum(axis=1)))
 
 
-def test_equals_dipy() -> None:
+@pytest.mark.parametrize("sd", [20.0, 400.0])
+def test_equals_dipy(sd: float) -> None:
     rng = np.random.default_rng(1)
     gradients = scheme()
-    noisy = rician(signals(known(3000, rng)[1], gradients), 20.0, rng)
+    noisy = rician(signals(known(3000, rng)[1], gradients), sd, rng)
     ours = scalar_maps(fit_tensor(noisy, gradients))
     theirs = TensorModel(gradient_table(gradients.bvals, bvecs=gradients.bvecs), fit_method="WLS").fit(noisy)
-    same = ~ours.not_positive
-    assert same.mean() > 0.95
-    for name in ("fa", "md", "rd", "ad"):
-        np.testing.assert_allclose(getattr(ours, name)[same], getattr(theirs, name)[same], rtol=1e-8, atol=1e-12)
+    assert (ours.not_positive.mean() > 0.2) == (sd > 100)
+    np.testing.assert_allclose(ours.fa, theirs.fa, atol=1e-8)
+    for name in ("md", "rd", "ad"):
+        np.testing.assert_allclose(getattr(ours, name), getattr(theirs, name), rtol=1e-7, atol=1e-13)
 
 
 def test_recovers_known_tensors_exactly_without_noise() -> None:
@@ -90,7 +91,7 @@ def test_chunks_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_voxels_without_contrast_give_numbers(fill: float) -> None:
     maps = scalar_maps(fit_tensor(np.full((5, 33), fill), scheme()))
     for name in ("fa", "md", "rd", "ad"):
-        np.testing.assert_allclose(getattr(maps, name), 0.0, atol=1e-5 if name == "fa" else 1e-9)
+        np.testing.assert_allclose(getattr(maps, name), 0.0, atol=1e-5 if name == "fa" else 2e-9)
 
 
 def test_lost_volumes_stay_finite() -> None:
@@ -102,6 +103,30 @@ def test_lost_volumes_stay_finite() -> None:
     assert ((maps.fa >= 0) & (maps.fa <= 1)).all()
 
 
+def test_eigenvalues_equal_lapack_s() -> None:
+    rng = np.random.default_rng(6)
+    alike = [[2.0, 2.0, 2.0], [2.0, 2.0, 1.0], [2.0, 1.0, 1.0], [2.0, 1.0 + 1e-9, 1.0], [1.0, 0.0, 0.0], [0.0] * 3]
+    axes = Rotation.random(60, random_state=1).as_matrix()
+    matrices = np.einsum("nij,nj,nkj->nik", axes, np.array(alike * 10), axes)
+    matrices = np.concatenate([matrices, rng.normal(size=(200, 3, 3)) + 0.0])
+    matrices = (matrices + matrices.transpose(0, 2, 1)) / 2
+    found = eigenvalues(matrices[:, [0, 1, 2, 0, 0, 1], [0, 1, 2, 1, 2, 2]])
+    np.testing.assert_allclose(found.T, np.linalg.eigvalsh(matrices)[:, ::-1], atol=3e-8)
+
+
+def test_systems_are_solved_as_by_numpy_and_singular_ones_by_pseudo_inverse() -> None:
+    rng = np.random.default_rng(8)
+    rows = rng.normal(size=(40, 12, 7))
+    rows[3, :, 2], rows[5] = rows[3, :, 1], 0.0
+    normal, right = rows.transpose(0, 2, 1) @ rows, rng.normal(size=(40, 7))
+    right[3, 2] = right[3, 1]
+    triangles = normal[:, *np.triu_indices(7)].T
+    found = _solve(triangles.copy(), right.T).T
+    wanted = np.stack([np.linalg.pinv(a, hermitian=True) @ b for a, b in zip(normal, right, strict=True)])
+    np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-9)
+    assert (found[5] == 0).all()
+
+
 def maps_of(eigenvalues: list[float]) -> ScalarMaps:
     elements = np.array([[*eigenvalues, 0.0, 0.0, 0.0]])
     return scalar_maps(TensorFit(elements, np.ones(1), np.zeros(1)))
@@ -109,7 +134,7 @@ def maps_of(eigenvalues: list[float]) -> ScalarMaps:
 
 def test_shapes_of_tensors() -> None:
     assert maps_of([1e-3, 1e-3, 1e-3]).fa[0] == pytest.approx(0.0, abs=1e-12)
-    assert maps_of([1e-3, 0.0, 0.0]).fa[0] == pytest.approx(1.0)
+    assert maps_of([1e-3, 0.0, 0.0]).fa[0] == pytest.approx(1.0, abs=2e-6)
     assert maps_of([0.0, 0.0, 0.0]).fa[0] == 0.0
 
 
@@ -117,6 +142,6 @@ def test_negative_eigenvalues_are_counted_and_cut() -> None:
     maps = maps_of([1e-3, 0.5e-3, -0.4e-3])
     assert maps.not_positive.tolist() == [True]
     assert maps.md[0] == pytest.approx(0.5e-3)
-    assert maps.rd[0] == pytest.approx(0.25e-3)
+    assert maps.rd[0] == pytest.approx(0.25e-3, abs=1e-9)
     assert maps.fa[0] <= 1.0
     assert not maps_of([1e-3, 0.5e-3, 0.1e-3]).not_positive.any()

@@ -15,7 +15,7 @@ from bids_stroke.errors import DataError
 from bids_stroke.preprocess.dwi_coherence import Coherence, fibre_coherence
 from bids_stroke.preprocess.dwi_runs import Series
 from bids_stroke.preprocess.gradients import Gradients, fsl_axes, shells, tensor_volumes
-from bids_stroke.preprocess.images import FloatArray, array
+from bids_stroke.preprocess.images import FloatArray, array, voxel_signals
 from bids_stroke.preprocess.tensor import TensorFit, fit_tensor, scalar_maps
 from bids_stroke.settings import DwiSettings
 
@@ -72,7 +72,7 @@ def tensors(series: Series, mask: Mask, settings: DwiSettings) -> Tensors:
         raise DataError("The brain mask holds no diffusion signal.", "Look at the image.", reason="empty-image")
     used = tensor_volumes(gradients, settings.b0_threshold, settings.max_b)
     chosen = gradients.select(used)
-    fit = _fit(array(series.image)[inside][:, used], chosen, _SIGNAL_FLOOR * level, settings.fit)
+    fit = _fit(voxel_signals(series.image, inside)[:, used], chosen, _SIGNAL_FLOOR * level, settings.fit)
     found = scalar_maps(fit)
     maps = {name: np.zeros(mask.shape, dtype=np.float32) for name in UNITS}
     for name, data in maps.items():

@@ -14,6 +14,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from bids_stroke.errors import DataError
+from bids_stroke.preprocess.nifti_read import DamagedError, read_voxels
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -50,8 +51,8 @@ def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
         kind = source.header.get_data_dtype().kind
         if kind not in "biuf":
             raise DataError(f"{path}: datatype {source.header.get_data_dtype()} is not a number.", _READ_AGAIN)
-        data = np.asarray(source.dataobj, dtype=np.float32)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, ValueError) as error:
+        data = read_voxels(path, source)
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, DamagedError, ValueError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} cannot be read: {text}.", _READ_AGAIN, reason="unreadable-image") from error
     data = _with_dimensions(path, data, ndim)
@@ -149,6 +150,19 @@ def orientation_known(image: nib.Nifti1Image) -> bool:
 def array(image: nib.Nifti1Image) -> FloatArray:
     """Voxels as float32, without a copy where they already are."""
     return np.asarray(image.dataobj, dtype=np.float32)
+
+
+def voxel_signals(image: nib.Nifti1Image, mask: npt.NDArray[np.bool_]) -> FloatArray:
+    """Series of the voxels of a mask: ``array(image)[mask]``, (n, volumes), quicker.
+
+    Volume after volume is read as it lies in memory, and the result lies so too.
+    """
+    data = array(image)
+    where = np.ravel_multi_index(np.nonzero(mask), mask.shape, order="F")
+    result = np.empty((data.shape[3], len(where)), dtype=np.float32)
+    for volume, row in enumerate(result):
+        np.take(data[..., volume].ravel(order="F"), where, out=row, mode="clip")
+    return result.T
 
 
 def same_grid(first: nib.Nifti1Image, second: nib.Nifti1Image, tolerance_mm: float = 1e-2) -> bool:
