@@ -163,6 +163,11 @@ def canonical_name(name: str) -> str:
     return found or name
 
 
+def is_site(name: str) -> bool:
+    """Whether a name, as from `canonical_name`, is a site of the 10-10 system."""
+    return name in _montage_sites()
+
+
 @cache
 def _canonical_names() -> Mapping[str, str]:
     sites = {_plain(site): site for site in _montage_sites()}

@@ -119,6 +119,36 @@ def import_keras(folder: Path, out: Path, covariates: str, **chosen: Any) -> Non
     )
 
 
+@command.command("convert-txt")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("bids_dir", type=click.Path(path_type=Path))
+@click.option("--subject", required=True, metavar="LABEL")
+@click.option("--task", required=True, metavar="LABEL")
+@click.option("--session", metavar="LABEL")
+@click.option("--run", metavar="NUMBER")
+@click.option("--rate", type=float, required=True, help="Sampling rate, Hz.")
+@click.option("--unit", default="uV", show_default=True, help="Of all columns: V, mV, uV or nV.")
+@click.option(
+    "--channels",
+    default="",
+    metavar="NAME[:TYPE],...",
+    help="One for each column, - to leave one out; 'published': the study's 22.  [default: the first row]",
+)
+@click.option("--mains", type=float, default=50.0, show_default=True, help="Mains frequency, Hz.")
+@click.option("--reference", default="n/a", help="Site of the EEG's reference.")
+def convert_txt(file: Path, bids_dir: Path, channels: str, **chosen: Any) -> None:
+    """Write FILE, a table of EEG and EMG samples (a row a sample), as a recording into BIDS_DIR."""
+    from bids_stroke.txt_recordings import convert_txt as convert
+    from bids_stroke.txt_table import TxtOptions
+
+    names = tuple(item.strip() for item in channels.split(",")) if channels else ()
+    subject = chosen.pop("subject").removeprefix("sub-")
+    path, notes = convert(file, bids_dir, TxtOptions(subject=subject, channels=names, **chosen))
+    click.echo(str(path))
+    for note in notes:
+        click.echo(f"Look at this: {note}")
+
+
 @command.group()
 def model() -> None:
     """Look at a model bundle."""

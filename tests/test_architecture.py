@@ -35,6 +35,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "manifest": {"derivatives", "records"},
     "preprocess": GROUND,
     "recordings": GROUND,
+    "txt_table": GROUND | {"recordings"},
+    "txt_recordings": GROUND | {"txt_table"},
     "features": GROUND | {"recordings"},
     "networks": GROUND,
     "covariates": GROUND,

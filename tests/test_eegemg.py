@@ -176,7 +176,7 @@ def test_cut_bands_are_said(done: tuple[StepReport, Path]) -> None:
 def test_a_second_run_gives_the_same_bytes(done: tuple[StepReport, Path], tmp_path: Path) -> None:
     process(together(tmp_path / "raw", planted(), bad=("P3",)), tmp_path / "out")
     names = sorted(path.relative_to(done[1]) for path in done[1].rglob("*") if path.is_file())
-    assert len(names) == 12
+    assert len(names) == 14
     for name in names:
         assert (tmp_path / "out" / name).read_bytes() == (done[1] / name).read_bytes(), name
 
@@ -219,7 +219,7 @@ def test_emg_of_another_rate_and_start_is_put_on_the_clock_of_the_eeg(tmp_path: 
     assert clean.shape[1] == eeg.shape[1] == 45 * RATE
     centre = np.average(np.arange(clean.shape[1]), weights=clean[0] ** 2 * (np.abs(clean[0]) > 2e-5)) / RATE
     assert centre == pytest.approx(20, abs=0.01)
-    assert any("starts 3.5 s after" in note for note in report.warnings)
+    assert any("the EMG starts 3.5 s after the EEG (acq_time)" in note for note in report.warnings)
     assert any("EMG resampled from 1000 to 200 Hz" in note for note in report.warnings)
     # the EEG is cut to the same span: its rhythm is that of 3.5 s later
     truth = planted(50).eeg[:, round(3.5 * RATE) :][:, : eeg.shape[1]]

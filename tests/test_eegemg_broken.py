@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pybv
 import pytest
 
@@ -108,13 +110,64 @@ def test_a_file_that_is_cut_short_fails(tmp_path: Path, keep: float, reason: str
     assert str(path) in caught.value.message
 
 
-def test_channels_at_odds_with_the_file_fail(tmp_path: Path) -> None:
+def change_channels(session: Session, change: Callable[[list[str]], list[str]]) -> None:
+    """Change the rows of channels.tsv, the first of which holds the names of the columns."""
+    path = session.eeg[0].path.with_name("sub-01_task-leg_channels.tsv")
+    path.write_text("".join(f"{row}\n" for row in change(path.read_text().splitlines())))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason", "words"),
+    [
+        (
+            lambda rows: [row.replace("C3", "X9") for row in rows],
+            "channels-mismatch",
+            r"channels\.tsv is at odds with .*: only in the table: X9; only in the file: C3\.",
+        ),
+        (
+            lambda rows: [rows[0], rows[2], rows[1], *rows[3:]],
+            "channels-mismatch",
+            r"the order differs, first in row 1 \(Fp2 instead of Fp1\)",
+        ),
+        (lambda rows: [row.split("\t")[0] for row in rows], "bad-channels-table", "has no column type"),
+        (lambda rows: [], "bad-channels-table", r"channels\.tsv is no table"),
+    ],
+)
+def test_channels_at_odds_with_the_file_fail(
+    tmp_path: Path, change: Callable[[list[str]], list[str]], reason: str, words: str
+) -> None:
     session = together(tmp_path / "raw", planted(12))
-    channels = session.eeg[0].path.with_name("sub-01_task-leg_channels.tsv")
-    channels.write_text(channels.read_text().replace("C3", "X9"))
-    with pytest.raises(DataError, match=r"channels\.tsv") as caught:
+    change_channels(session, change)
+    with pytest.raises(DataError, match=words) as caught:
         process(session, tmp_path / "out")
-    assert caught.value.reason == "unreadable-recording"
+    assert caught.value.reason == reason
+
+
+def test_rows_too_few_or_too_many_and_unknown_types_are_named(tmp_path: Path) -> None:
+    session = together(tmp_path / "raw", planted(12))
+    change_channels(session, lambda rows: [row.replace("O2\tEEG", "O2\tSPLEEN") for row in rows[:-1]])
+    report = process(session, tmp_path / "a")
+    assert any("without a row in channels.tsv and left out: vastus medialis" in note for note in report.warnings)
+    assert any("a type that is not of BIDS are left out (SPLEEN)" in note for note in report.warnings)
+    assert (report.qc["n_eeg_channels"], report.qc["n_emg_channels"]) == (9, 2)
+    change_channels(session, lambda rows: [*rows, "vastus medialis\tEMG\tuV\tgood", "soleus\tEMG\tuV\tgood"])
+    report = process(session, tmp_path / "b")
+    assert any("names channels that are not in sub-01_task-leg_eeg.edf: soleus" in note for note in report.warnings)
+    assert report.qc["n_emg_channels"] == 3
+
+
+def test_channels_that_are_always_negative_are_as_good_as_any(tmp_path: Path) -> None:
+    signals, shifted = planted(), planted()
+    shifted.eeg[3] -= 3e-4
+    shifted.emg[1] -= 2e-3
+    assert shifted.eeg[3].max() < 0
+    assert shifted.emg[1].max() < 0
+    reports = [process(together(tmp_path / name, item), tmp_path / f"out_{name}")
+               for name, item in (("a", signals), ("b", shifted))]  # fmt: skip
+    assert reports[1].qc["n_bad_channels"] == 0
+    for first, second in zip(reports[0].outputs["eegemg"][1:], reports[1].outputs["eegemg"][1:], strict=True):
+        one, two = read(first)[0], read(second)[0]
+        np.testing.assert_allclose(one, two, atol=0.02 * one.std())  # 16 bits of a file with an offset
 
 
 def test_acq_time_that_is_no_time_fails(tmp_path: Path) -> None:

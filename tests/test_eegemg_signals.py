@@ -10,7 +10,8 @@ import pytest
 from scipy.signal import welch
 
 from bids_stroke.preprocess.eegemg_edf import EdfHeader, edf_labels, write_edf
-from bids_stroke.preprocess.eegemg_eeg import average_reference, has_site, interpolate, remove_ocular, standard_names
+from bids_stroke.preprocess.eegemg_eeg import average_reference, has_site, interpolate, standard_names
+from bids_stroke.preprocess.eegemg_ica import remove_artefacts
 from bids_stroke.preprocess.eegemg_signals import (
     Band,
     clean_band,
@@ -157,39 +158,40 @@ def with_blinks(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_blinks_are_removed_and_the_rest_stays() -> None:
     brain, artefact, blinks = with_blinks()
-    cleaned, n_removed, skipped = remove_ocular(brain + artefact, SITES, RATE, np.zeros((0, brain.shape[1])), 0)
-    assert (n_removed, skipped) == (1, "")
+    removal = remove_artefacts(brain + artefact, SITES, RATE, np.zeros((0, brain.shape[1])), 0)
+    cleaned = removal.eeg
+    assert ([item.kind for item in removal.dropped], removal.skipped) == (["ocular"], "")
     front = SITES.index("F3")
     during = blinks > 5e-5
     assert np.abs(cleaned[front] - brain[front])[during].mean() < 0.15 * artefact[front][during].mean()
     back = SITES.index("P3")
     assert np.corrcoef(cleaned[back], brain[back])[0, 1] > 0.98
-    again, _, _ = remove_ocular(brain + artefact, SITES, RATE, np.zeros((0, brain.shape[1])), 0)
-    np.testing.assert_array_equal(again, cleaned)
+    again = remove_artefacts(brain + artefact, SITES, RATE, np.zeros((0, brain.shape[1])), 0)
+    np.testing.assert_array_equal(again.eeg, cleaned)
 
 
 def test_an_eog_channel_shows_blinks_where_no_frontal_site_was_recorded() -> None:
     brain, artefact, blinks = with_blinks()
     names = [f"X{i}" for i in range(16)]
-    assert remove_ocular(brain + artefact, names, RATE, blinks[None], 0)[1] == 1
-    assert "neither an EOG nor a frontal" in remove_ocular(brain, names, RATE, blinks[None][:0], 0)[2]
+    assert remove_artefacts(brain + artefact, names, RATE, blinks[None], 0).count("ocular") == 1
+    assert "neither an EOG nor a frontal" in remove_artefacts(brain, names, RATE, blinks[None][:0], 0).skipped
 
 
 def test_eeg_without_blinks_keeps_every_component() -> None:
     brain, _, _ = with_blinks()
-    cleaned, n_removed, skipped = remove_ocular(brain, SITES, RATE, np.zeros((0, brain.shape[1])), 0)
-    assert (n_removed, skipped) == (0, "")
-    np.testing.assert_allclose(cleaned, brain, atol=1e-10)
+    removal = remove_artefacts(brain, SITES, RATE, np.zeros((0, brain.shape[1])), 0)
+    assert (removal.dropped, removal.skipped) == ((), "")
+    np.testing.assert_allclose(removal.eeg, brain, atol=1e-10)
 
 
 @pytest.mark.parametrize(("n_channels", "seconds", "words"), [(5, 60, "too few"), (16, 10, "needs 41 s")])
 def test_ica_is_left_out_where_it_cannot_work(n_channels: int, seconds: int, words: str) -> None:
     brain, artefact, _ = with_blinks()
     data = (brain + artefact)[:n_channels, : round(seconds * RATE)]
-    cleaned, n_removed, skipped = remove_ocular(data, SITES[:n_channels], RATE, data[:0], 0)
-    assert n_removed == 0
-    assert words in skipped
-    np.testing.assert_array_equal(cleaned, data)
+    removal = remove_artefacts(data, SITES[:n_channels], RATE, data[:0], 0)
+    assert removal.dropped == ()
+    assert words in removal.skipped
+    np.testing.assert_array_equal(removal.eeg, data)
 
 
 def test_a_bad_site_is_restored_from_its_neighbours() -> None:

@@ -22,9 +22,10 @@ from bids_stroke.preprocess.eegemg_clean import Cleaned, Signals, clean
 from bids_stroke.preprocess.eegemg_clock import Recording, read_pair
 from bids_stroke.preprocess.eegemg_edf import EdfHeader, write_edf
 from bids_stroke.preprocess.eegemg_features import COLUMNS, feature_table, summary
-from bids_stroke.preprocess.eegemg_read import Pair, events_of, pair_recordings
+from bids_stroke.preprocess.eegemg_read import Pair, events_of, inside, pair_recordings
 from bids_stroke.preprocess.eegemg_side import with_sides_swapped
 from bids_stroke.preprocess.eegemg_signals import flat_windows, large_windows, marked_windows
+from bids_stroke.preprocess.eegemg_spectra import SPECTRUM_COLUMNS, spectrum_table
 from bids_stroke.preprocess.side import side_of
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.records import StepReport
@@ -43,6 +44,10 @@ _COLUMNS = {
         },
     },
 }
+
+
+Events = tuple[pd.DataFrame, dict[str, Any]]
+"""Table and sidecar."""
 
 
 @dataclass(frozen=True)
@@ -97,18 +102,24 @@ def _process(context: StepContext, pair: Pair) -> _Done:
             "eegemg.emg_max_uv.",
             "no-good-window",
         )
-    files = _save(context, pair, cleaned, windows, recording.begin)
-    features = _save_features(context, pair, recording, cleaned, windows)
+    seconds = recording.eeg.shape[1] / recording.rate
+    events, outside = _events(pair, recording.begin, seconds)
+    files = _save(context, pair, cleaned, windows, events)
+    phases = None if events is None else events[0]
+    features = feature_table(recording, cleaned, windows, phases)
+    _save_features(context, pair, cleaned, features)
+    _save_spectra(context, pair, cleaned, spectrum_table(recording, cleaned))
     qc = {
         "n_recordings": 1.0,
         "n_windows": float(len(windows)),
         "n_windows_kept": float(kept),
-        "duration_s": recording.eeg.shape[1] / recording.rate,
+        "duration_s": seconds,
         "sampling_rate_hz": recording.rate,
+        **recording.qc,
         **cleaned.qc,
         **summary(features),
     }
-    notes = [note if note.startswith(pair.label) else f"{pair.label}: {note}" for note in cleaned.warnings]
+    notes = [note if note.startswith(pair.label) else f"{pair.label}: {note}" for note in (*cleaned.warnings, *outside)]
     return _Done(files, qc, (*recording.warnings, *notes))
 
 
@@ -157,14 +168,24 @@ def window_table(recording: Recording, cleaned: Cleaned, settings: EegEmgSetting
     )
 
 
-def _save(context: StepContext, pair: Pair, cleaned: Cleaned, windows: pd.DataFrame, begin: float) -> tuple[Path, ...]:
+def _events(pair: Pair, begin: float, seconds: float) -> tuple[Events | None, list[str]]:
+    """Events within the recording with their sidecar, and what to say about the others."""
+    found = events_of(pair.files[0], begin)
+    if found is None:
+        return None, []
+    table, note = inside(found[0], seconds)
+    return (table, found[1]), [note] if note else []
+
+
+def _save(
+    context: StepContext, pair: Pair, cleaned: Cleaned, windows: pd.DataFrame, events: Events | None
+) -> tuple[Path, ...]:
     outputs = context.outputs
     sources = outputs.sources(pair.files)
     signals = [item for item in (cleaned.eeg, cleaned.emg) if len(item.data)]
     folder = signals[0].kind
     table = outputs.path(folder, "events.tsv", desc="windows", **pair.entities)
     outputs.save_table(table, windows, {**_COLUMNS, "Sources": sources})
-    events = events_of(pair.files[0], begin)
     if events is not None:
         path = outputs.path(folder, "events.tsv", desc="preproc", **pair.entities)
         outputs.save_table(path, events[0], {**events[1], "Sources": sources})
@@ -181,16 +202,18 @@ def _save(context: StepContext, pair: Pair, cleaned: Cleaned, windows: pd.DataFr
     return tuple(files)
 
 
-def _save_features(
-    context: StepContext, pair: Pair, recording: Recording, cleaned: Cleaned, windows: pd.DataFrame
-) -> pd.DataFrame:
-    """Write ``_features.tsv`` beside the log of the windows, and give it."""
-    events = events_of(pair.files[0], recording.begin)
-    table = feature_table(recording, cleaned, windows, None if events is None else events[0])
+def _save_features(context: StepContext, pair: Pair, cleaned: Cleaned, table: pd.DataFrame) -> None:
+    """Write ``_features.tsv`` beside the log of the windows."""
     folder = "eeg" if len(cleaned.eeg.data) else "emg"
     path = context.outputs.path(folder, "features.tsv", **pair.entities)
     context.outputs.save_table(path, table, {**COLUMNS, "Sources": context.outputs.sources(pair.files)})
-    return table
+
+
+def _save_spectra(context: StepContext, pair: Pair, cleaned: Cleaned, table: pd.DataFrame) -> None:
+    """Write the spectra before and after cleaning, for the report."""
+    folder = "eeg" if len(cleaned.eeg.data) else "emg"
+    path = context.outputs.path(folder, "features.tsv", desc="spectrum", **pair.entities)
+    context.outputs.save_table(path, table, {**SPECTRUM_COLUMNS, "Sources": context.outputs.sources(pair.files)})
 
 
 def _sidecar(item: Signals, pair: Pair, cleaned: Cleaned) -> dict[str, Any]:
@@ -211,7 +234,7 @@ def _sidecar(item: Signals, pair: Pair, cleaned: Cleaned) -> dict[str, Any]:
         "RecordingType": "continuous",
         "RecordingDuration": item.data.shape[1] / cleaned.rate,
         f"{kind}ChannelCount": len(item.names),
-        "OcularComponentsRemoved": item.n_ocular,
+        "ComponentsRemoved": [component.reason for component in item.dropped],
         "InterpolatedChannels": list(item.interpolated),
         "Units": "uV",
     } | placement

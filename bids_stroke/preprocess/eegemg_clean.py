@@ -1,4 +1,4 @@
-"""From a recording to clean signals: filters, broken channels, eyes, interpolation, reference."""
+"""From a recording to clean signals: filters, broken channels, eyes and muscles, interpolation, reference."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from bids_stroke.preprocess import eegemg_eeg as spatial
 from bids_stroke.preprocess import eegemg_signals as signals
 from bids_stroke.preprocess.eegemg_clock import Recording
 from bids_stroke.preprocess.eegemg_edf import edf_labels
+from bids_stroke.preprocess.eegemg_ica import Dropped, remove_artefacts
 from bids_stroke.preprocess.eegemg_signals import Array, Band
 from bids_stroke.settings import EegEmgSettings
 
@@ -47,7 +48,8 @@ class Signals:
     notches: tuple[float, ...] = ()
     interpolated: tuple[str, ...] = ()
     average_reference: bool = False
-    n_ocular: int = 0
+    dropped: tuple[Dropped, ...] = ()
+    """Independent components that were taken out."""
     average: Array | None = None
     """(n_samples,) mean over channels that was subtracted."""
 
@@ -122,7 +124,8 @@ def clean(recording: Recording, settings: EegEmgSettings, seed: int) -> Cleaned:
         "n_emg_channels": len(emg.data),
         "n_bad_channels": eeg_bad.sum() + emg_bad.sum(),
         "n_interpolated_channels": len(eeg.interpolated),
-        "n_ocular_components": eeg.n_ocular,
+        "n_ocular_components": sum(item.kind == "ocular" for item in eeg.dropped),
+        "n_muscle_components": sum(item.kind == "muscle" for item in eeg.dropped),
     }
     return Cleaned(
         rate=recording.rate,
@@ -164,7 +167,7 @@ def _filter(
 def _restore(
     eeg: Signals, recording: Recording, bad: NDArray[np.bool_], sound: NDArray[np.bool_], seed: int
 ) -> tuple[Signals, list[str]]:
-    """Take out the eyes, fill bad sites in, refer to the average.
+    """Take out eyes and muscles, fill bad sites in, refer to the average.
 
     Parameters
     ----------
@@ -179,12 +182,12 @@ def _restore(
     """
     names = np.array(recording.eeg_names)
     site = spatial.has_site(recording.eeg_names)
-    data, n_ocular, skipped = spatial.remove_ocular(
-        eeg.data[sound], list(names[~bad]), recording.rate, _usable_eog(recording), seed
-    )
-    notes = [skipped] if skipped else []
+    removal = remove_artefacts(eeg.data[sound], list(names[~bad]), recording.rate, _usable_eog(recording), seed)
+    notes = [removal.skipped] if removal.skipped else []
+    if removal.dropped:
+        notes.append(f"taken out of the EEG by ICA: {', '.join(item.reason for item in removal.dropped)}")
     whole = np.zeros_like(recording.eeg)
-    whole[~bad] = data
+    whole[~bad] = removal.eeg
     fill = bad & site
     if fill.sum() > _MOST_INTERPOLATED * len(bad) or (site & ~bad).sum() < _FEWEST_FOR_SPLINES:
         fill[:] = False
@@ -205,7 +208,7 @@ def _restore(
         interpolated=tuple(names[fill].tolist()),
         average_reference=refer,
         average=kept.mean(axis=0) if refer else None,
-        n_ocular=n_ocular,
+        dropped=removal.dropped,
     )
     return restored, notes
 

@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import mne
 import numpy as np
 
 from bids_stroke.errors import DataError
+from bids_stroke.preprocess.eegemg_drift import Clock, match_clocks
 from bids_stroke.preprocess.eegemg_eeg import standard_names
-from bids_stroke.preprocess.eegemg_read import Pair, Source, read_source
-from bids_stroke.preprocess.eegemg_signals import Array
+from bids_stroke.preprocess.eegemg_read import Pair, Source, events_file, events_of, read_source
+from bids_stroke.preprocess.eegemg_signals import Array, resampled
 from bids_stroke.records import BidsFile
 
-_SAME_RATE = 1e-6
+_SAME_RATE = 1e-7
+"""Relative: 0.1 ms in a quarter of an hour."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,10 +45,12 @@ class Recording:
     marked: tuple[tuple[float, float], ...] = ()
     """Onset and duration (s, from ``begin``) of annotations that start with BAD."""
     warnings: tuple[str, ...] = ()
+    qc: Mapping[str, float] = field(default_factory=dict)
+    """Start and drift of a separate EMG against the EEG, as quality numbers."""
 
 
 def read_pair(pair: Pair) -> Recording:
-    """Read a pair of files, the EMG put on the EEG's clock by acq_time in scans.tsv.
+    """Read a pair of files, the EMG put on the EEG's clock by acq_time in scans.tsv and common events.
 
     Raises
     ------
@@ -54,16 +59,18 @@ def read_pair(pair: Pair) -> Recording:
     """
     sources = [read_source(item) for item in pair.files]
     notes = [note for source in sources for note in source.warnings]
-    offset = 0.0
+    clock = Clock(0.0)
     if len(sources) == 2 and _names(sources[0].raw, "emg"):
         notes.append(f"{pair.label}: the EMG inside the EEG file is used, {pair.files[1].path.name} is left out")
         sources = sources[:1]
     if len(sources) == 2:
-        offset, note = _offset(*pair.files)
-        notes += [note] if note else []
+        clock = _clock(*pair.files)
+        notes += [f"{pair.label}: {clock.note}"] if clock.note else []
     rate = float(round(sources[0].raw.info["sfreq"]))
-    notes += [note for source in sources if (note := _resample(source.raw, rate, pair.label))]
-    shifts = [0.0, offset]
+    for index, ratio in enumerate((1.0, clock.ratio)[: len(sources)]):
+        sources[index], note = _at_rate(sources[index], rate, ratio, pair.label)
+        notes += [note] if note else []
+    shifts = [0.0, clock.offset]
     begin, n_samples = _common_span(sources, shifts, rate)
     if n_samples <= 0 and len(sources) == 2:
         notes.append(f"{pair.label}: EEG and EMG do not overlap in time (acq_time); the EEG alone is used")
@@ -85,25 +92,33 @@ def read_pair(pair: Pair) -> Recording:
         begin=begin,
         marked=_marked(sources[0].raw, begin),
         warnings=tuple(notes),
+        qc={"emg_offset_s": clock.offset, "emg_drift_ppm": clock.ppm} if len(sources) == 2 else {},
     )
 
 
-def _resample(raw: Any, rate: float, label: str) -> str:
-    """Resample in place where needed; returns what to say about it."""
-    found = float(raw.info["sfreq"])
-    if abs(found - rate) < _SAME_RATE:
-        return ""
-    raw.resample(rate, verbose="error")
-    return f"{label}: {'EMG' if _names(raw, 'emg') else 'EEG'} resampled from {found:g} to {rate:g} Hz"
+def _at_rate(source: Source, rate: float, ratio: float, label: str) -> tuple[Source, str]:
+    """A source at another sampling rate (Hz) and on another clock, and what to say about it."""
+    found = float(source.raw.info["sfreq"])
+    if abs(found / ratio / rate - 1) < _SAME_RATE:
+        return source, ""
+    info = source.raw.info.copy()
+    with info._unlock():
+        info["sfreq"], info["lowpass"] = rate, min(info["lowpass"], rate / 2)
+    raw = mne.io.RawArray(resampled(source.raw.get_data(), rate * ratio / found), info, verbose="error")
+    raw.set_annotations(source.raw.annotations, verbose="error")
+    kind = "EMG" if _names(raw, "emg") else "EEG"
+    return replace(source, raw=raw), f"{label}: {kind} resampled from {found:g} to {rate:g} Hz"
 
 
-def _offset(eeg: BidsFile, emg: BidsFile) -> tuple[float, str]:
-    """Start of the EMG on the EEG's clock in seconds, from acq_time in scans.tsv, and what to say about it."""
+def _clock(eeg: BidsFile, emg: BidsFile) -> Clock:
+    """The EMG's clock on the EEG's, by acq_time in scans.tsv and by events that both files have."""
     times = [_acquired(item.path) for item in (eeg, emg)]
-    if times[0] is None or times[1] is None:
-        return 0.0, f"{eeg.path.name} and {emg.path.name}: no acq_time in scans.tsv; a common start is assumed"
-    offset = (times[1] - times[0]).total_seconds()
-    return offset, f"{emg.path.name} starts {offset:g} s after {eeg.path.name} (acq_time)" if offset else ""
+    start = (times[1] - times[0]).total_seconds() if times[0] is not None and times[1] is not None else None
+    files = [events_file(item) for item in (eeg, emg)]
+    if None in files or files[0] == files[1]:  # one table for both, by inheritance, tells nothing of two clocks
+        return match_clocks(None, None, start)
+    first, second = (events_of(item, 0.0) for item in (eeg, emg))
+    return match_clocks(first and first[0], second and second[0], start)
 
 
 def _acquired(path: Path) -> datetime | None:

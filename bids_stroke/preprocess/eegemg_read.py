@@ -15,6 +15,7 @@ import pandas as pd
 from mne_bids import get_bids_path_from_fname, get_entities_from_fname, read_raw_bids
 
 from bids_stroke.errors import DataError
+from bids_stroke.preprocess.eegemg_channels import compare, names_in_file, without_row
 from bids_stroke.records import BidsFile
 
 _EDF_SUFFIXES = (".edf", ".bdf")
@@ -77,6 +78,7 @@ def read_source(item: BidsFile) -> Source:
     """
     _check_length(item.path)
     try:
+        notes = compare(item.path, names_in_file(item.path))
         raw = _read(item.path)
     except FileNotFoundError as error:
         missing = Path(error.filename).name if error.filename else str(error)
@@ -91,7 +93,7 @@ def read_source(item: BidsFile) -> Source:
             "Compare the file with its channels.tsv (names in the same order), or copy it again from its source.",
             "unreadable-recording",
         ) from error
-    notes = []
+    raw.set_channel_types(dict.fromkeys(without_row(item.path, raw.ch_names), "misc"), verbose="error")
     types = set(raw.get_channel_types())
     if item.path.name.rsplit("_", 1)[-1].startswith("emg.") and "emg" not in types:
         notes.append(f"{item.path.name}: no channel has type EMG in channels.tsv; all are taken as EMG")
@@ -152,18 +154,35 @@ def _check_length(path: Path) -> None:
         )
 
 
+def events_file(item: BidsFile, extension: str = ".tsv") -> Path | None:
+    """The table of a recording's events, or its sidecar, by the inheritance of BIDS."""
+    path = get_bids_path_from_fname(item.path, check=False, verbose="error")
+    found = path.find_matching_sidecar(suffix="events", extension=extension, on_error="ignore")
+    return None if found is None else Path(found)
+
+
 def events_of(item: BidsFile, begin: float) -> tuple[pd.DataFrame, dict[str, Any]] | None:
     """Events of a recording as text with onsets counted from ``begin``, and their sidecar; None if it has none."""
-    path = get_bids_path_from_fname(item.path, check=False, verbose="error")
-    found = [
-        path.find_matching_sidecar(suffix="events", extension=extension, on_error="ignore")
-        for extension in (".tsv", ".json")
-    ]
-    if found[0] is None:
+    path, described = events_file(item), events_file(item, ".json")
+    if path is None:
         return None
-    table = pd.read_csv(found[0], sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
     if begin and "onset" in table:
         onset = pd.to_numeric(table["onset"], errors="coerce")
         table["onset"] = [f"{value - begin:.6g}" if np.isfinite(value) else "n/a" for value in onset]
-    sidecar = json.loads(Path(found[1]).read_text(encoding="utf-8-sig")) if found[1] is not None else {}
+    sidecar = json.loads(described.read_text(encoding="utf-8-sig")) if described is not None else {}
     return table, sidecar
+
+
+def inside(events: pd.DataFrame, seconds: float) -> tuple[pd.DataFrame, str]:
+    """Events that begin within a recording of that length, and what to say about the others."""
+    if "onset" not in events:
+        return events, ""
+    onset = pd.to_numeric(events["onset"], errors="coerce")
+    outside = (onset < 0) | (onset >= seconds)
+    if not outside.any():
+        return events, ""
+    note = (
+        f"{int(outside.sum())} of {len(events)} events begin outside the signal (0 to {seconds:g} s) and are left out"
+    )
+    return events[~outside], note

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import mne
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import welch
+from scipy.signal import resample, welch
 
 Array = NDArray[np.float64]
 
@@ -17,6 +18,7 @@ FLAT_VOLTS = 1e-8
 _OUTLYING_HIGH, _OUTLYING_LOW = 5.0, 0.1
 _LARGE_SHARE = 0.2
 _NYQUIST_SHARE = 0.9
+_PADDED_SAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,34 @@ def clean_band(data: Array, rate: float, band: Band, notches: Sequence[float] = 
     if notches:
         filtered = mne.filter.notch_filter(filtered, rate, np.asarray(notches), notch_widths=1.0, verbose="error")
     return filtered
+
+
+def resampled(data: Array, ratio: float) -> Array:
+    """Signals at ``ratio`` times as many samples a second; sample k lies at the time of sample ``k / ratio``.
+
+    By Fourier transform. Padded so that start and length are whole numbers at both rates: where they are not (as in
+    ``mne.filter.resample``), signals are shifted and stretched by up to half a sample.
+
+    Parameters
+    ----------
+    data : (n_channels, n_samples) float64
+    ratio : float
+        Met within 1e-8.
+
+    Examples
+    --------
+    >>> resampled(np.ones((1, 10)), 0.4).shape
+    (1, 4)
+    """
+    exact = Fraction(ratio).limit_denominator(10000)
+    step, n_samples = exact.denominator, data.shape[1]
+    before = step * -(-_PADDED_SAMPLES // step)
+    after = step * -(-(n_samples + _PADDED_SAMPLES) // step) - n_samples
+    padded = np.pad(data, ((0, 0), (before, after)), mode="reflect", reflect_type="odd")
+    whole = resample(padded, int(padded.shape[1] * exact), axis=1)
+    start = int(before * exact)
+    kept: Array = whole[:, start : start + int(np.ceil(n_samples * exact))]
+    return np.ascontiguousarray(kept)
 
 
 def mains_ratio_db(data: Array, rate: float, mains: float) -> float:

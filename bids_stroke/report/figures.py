@@ -67,7 +67,8 @@ CAPTIONS: Mapping[str, tuple[str, str]] = {
     "signals": (
         "EEG and EMG after cleaning",
         "Power spectrum before and after cleaning, and the first window kept with the phases of the trial. A peak at "
-        "the mains frequency after cleaning, or a flat line, would mean that cleaning has failed.",
+        "the mains frequency after cleaning, or a flat line, would mean that cleaning has failed. Before: with the "
+        "reference of the recording.",
     ),
 }
 """Heading and text by the ``desc`` of a figure's name; the text also serves those who cannot see the picture."""

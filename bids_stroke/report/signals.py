@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from edfio import read_edf
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from numpy.typing import NDArray
 from scipy.signal import welch
 
 CHANNELS_SHOWN = 8
+_BELOW: Mapping[str, Any] = MappingProxyType(
+    {"fontsize": 6.5, "frameon": False, "loc": "upper left", "bbox_to_anchor": (0.0, -0.2), "borderaxespad": 0.0}
+)
+_PHASE_COLOURS = ("#f9d9a8", "#b9d8f0", "#c5e3bb", "#e0c3e8", "#d9d9d9")
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,6 +36,10 @@ class Recording:
     """onset, duration (s), status (``good`` or ``bad``)."""
     signals: Mapping[str, Path]
     """EDF files by ``EEG``, ``EMG``."""
+    before: pd.DataFrame | None = None
+    """Spectra as recorded: kind, frequency (Hz), before (dB re 1 µV²/Hz)."""
+    events: pd.DataFrame | None = None
+    """onset, duration (s), trial_type."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,10 +64,18 @@ def find_recordings(paths: Iterable[Path]) -> list[Recording]:
             name,
             pd.read_csv(files["events"], sep="\t", na_values="n/a"),
             {kind.upper(): files[kind] for kind in ("eeg", "emg") if kind in files},
+            _beside(files["events"], "_desc-spectrum_features.tsv"),
+            _beside(files["events"], "_desc-preproc_events.tsv"),
         )
         for name, files in sorted(groups.items())
         if "events" in files and len(files) > 1
     ]
+
+
+def _beside(windows: Path, ending: str) -> pd.DataFrame | None:
+    """Another table of the same recording, if it was written."""
+    path = windows.with_name(windows.name.replace("_desc-windows_events.tsv", ending))
+    return pd.read_csv(path, sep="\t", na_values="n/a") if path != windows and path.is_file() else None
 
 
 def read_signal(path: Path) -> Signal:
@@ -75,7 +95,7 @@ def draw_recording(recording: Recording) -> Figure:
     table = recording.windows
     good = table[table["status"] == "good"] if "status" in table else table
     shown = good if len(good) else table
-    figure = Figure(figsize=(9, 2.9 * len(recording.signals) + 0.5), facecolor="white", layout="constrained")
+    figure = Figure(figsize=(9, 3.2 * len(recording.signals) + 0.5), facecolor="white", layout="constrained")
     says = f"{len(good)} of {len(table)} windows kept" + ("" if len(good) else "; rejected ones are shown")
     entities = [part for part in recording.name.split("_") if not part.startswith(("sub-", "ses-"))]
     figure.suptitle(f"{' '.join(entities).replace('-', ' ')}: {says}", x=0.02, ha="left", fontsize=11)
@@ -83,7 +103,11 @@ def draw_recording(recording: Recording) -> Figure:
     for (spectrum, trace), (kind, path) in zip(axes, recording.signals.items(), strict=True):
         signal = read_signal(path)
         _draw_spectrum(spectrum, kind, signal, shown)
+        _draw_before(spectrum, kind, recording.before)
+        _mark_mains(spectrum, path)
+        spectrum.legend(**_BELOW, ncols=2)
         _draw_trace(trace, kind, signal, shown)
+        _shade_phases(trace, recording.events)
     return figure
 
 
@@ -101,8 +125,8 @@ def _draw_spectrum(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -
     decibel = 10 * np.log10(np.maximum(power, 1e-12))
     low, middle, high = np.percentile(decibel, (0, 50, 100), axis=0)
     use = frequencies > 0
-    ax.fill_between(frequencies[use], low[use], high[use], color="0.85", label="all channels")
-    ax.plot(frequencies[use], middle[use], color="black", lw=1, label="median channel")
+    ax.fill_between(frequencies[use], low[use], high[use], color="0.85", label="after, all channels")
+    ax.plot(frequencies[use], middle[use], color="black", lw=1, label="after, median")
     # stop at the top of the pass band: beyond it only the filter's skirt is seen, and it stretches the scale
     visible = middle[use] > middle[use].max() - 70
     ax.set_ylim(middle[use][visible].min() - 5, high[use].max() + 5)
@@ -111,7 +135,52 @@ def _draw_spectrum(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -
     ax.set_xlabel("frequency (Hz)", fontsize=8)
     ax.set_ylabel(f"power (dB re 1 {signal.unit}²/Hz)", fontsize=8)
     ax.tick_params(labelsize=7)
-    ax.legend(fontsize=7, frameon=False, loc="upper right")
+
+
+def _draw_before(ax: Axes, kind: str, table: pd.DataFrame | None) -> None:
+    """The spectrum as recorded, within what is shown of the clean one upwards."""
+    if table is None:
+        return
+    rows = table[(table["kind"] == kind) & (table["frequency"] > 0) & (table["frequency"] <= ax.get_xlim()[1])]
+    if len(rows):
+        ax.plot(
+            rows["frequency"],
+            rows["before"],
+            color="tab:orange",
+            lw=0.9,
+            label="before, median",
+            zorder=1.5,
+        )
+        ax.set_ylim(top=max(ax.get_ylim()[1], float(rows["before"].max()) + 5))
+
+
+def _mark_mains(ax: Axes, path: Path) -> None:
+    """Ticks at the mains frequency of the sidecar and its harmonics."""
+    sidecar = path.with_suffix(".json")
+    mains = json.loads(sidecar.read_text()).get("PowerLineFrequency") if sidecar.is_file() else None
+    if isinstance(mains, int | float) and mains > 0:
+        places = np.arange(mains, ax.get_xlim()[1], mains)
+        top = np.full(len(places), ax.get_ylim()[0])
+        ax.plot(places, top, "^", color="tab:blue", ms=5, clip_on=False, label=f"mains, {mains:g} Hz")
+
+
+def _shade_phases(ax: Axes, events: pd.DataFrame | None) -> None:
+    """Phases of the trial behind the traces, each kind in its colour."""
+    if events is None or not {"onset", "duration", "trial_type"} <= set(events):
+        return
+    first, last = ax.get_xlim()
+    times = events[["onset", "duration"]].apply(pd.to_numeric, errors="coerce").fillna(0.0).to_numpy(dtype=float)
+    spans = zip(times[:, 0], times.sum(axis=1), events["trial_type"].astype(str), strict=True)
+    seen = [span for span in spans if span[0] < last and span[1] >= first]
+    kinds = list(dict.fromkeys(kind for _, _, kind in seen))[: len(_PHASE_COLOURS)]
+    for start, end, kind in seen:
+        if kind in kinds:
+            # an event without duration is a line
+            width = 1.2 if end - start < (last - first) / 500 else 0
+            ax.axvspan(max(start, first), min(end, last), color=_PHASE_COLOURS[kinds.index(kind)], lw=width, zorder=0)
+    if kinds:
+        patches = [Patch(color=colour, label=kind) for colour, kind in zip(_PHASE_COLOURS, kinds, strict=False)]
+        ax.legend(handles=patches, **_BELOW, ncols=len(kinds))
 
 
 def _draw_trace(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -> None:
