@@ -5,9 +5,9 @@
 A simulated head: T1w 180x220x210 (1 mm), DWI 96x96x60x65 (2.5 mm) that moves. Ours is the command line, from the BIDS
 folder to maps in standard space and the report. DIPY's side denoises (MP-PCA), corrects motion, finds the brain, fits
 the tensor, registers T1w to the template (affine and SyN) and DWI to T1w, and carries the maps over. It does less
-(neither tissues, bias field, eddy currents nor distortion) and is given a brain mask of the T1w, which dipy
-does not find without a download: the app's own, so that both registrations start from the same, or with ``--brain true``
-the simulated one. Its motion correction takes very long: it is run on ``--volumes`` volumes and its time scaled to all.
+(neither tissues, bias field, eddy currents nor distortion) and is given a brain mask of the T1w, which dipy does not
+find without a download: the app's own, so that both registrations start from the same, or with ``--brain true`` the
+simulated one. Its motion correction takes very long: it is run on ``--volumes`` volumes and its time scaled to all.
 
 Dice: the head's true brain, grey and white matter, carried to standard space by each side's transform, against the
 template they were made from. Memory: of the largest process. CPU minutes are shown because they depend less on what

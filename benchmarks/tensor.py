@@ -11,6 +11,7 @@ on the machine meets all of them. MRtrix reweights twice by default and fits wha
 from __future__ import annotations
 
 import argparse
+import resource
 import subprocess
 import tempfile
 import time
@@ -99,21 +100,26 @@ def mrtrix(folder: Path, threads: int, iterations: int) -> None:
     subprocess.run([str(part) for part in ("tensor2metric", tensor, *wanted, *common)], check=True)
 
 
-def side_by_side(repeats: int, actions: dict[str, Callable[[], None]]) -> dict[str, list[float]]:
-    """Seconds of each run, one program after the other in turns; a first round does not count."""
-    seconds: dict[str, list[float]] = {name: [] for name in actions}
+def cpu_seconds() -> float:
+    """CPU time of this process and of those that it started and that have ended."""
+    usage = [resource.getrusage(kind) for kind in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in usage)
+
+
+def side_by_side(repeats: int, actions: dict[str, Callable[[], None]]) -> dict[str, list[tuple[float, float]]]:
+    """Seconds and CPU seconds of each run, one program after the other in turns; a first round does not count."""
+    seconds: dict[str, list[tuple[float, float]]] = {name: [] for name in actions}
     for turn in range(repeats + 1):
         for name, action in actions.items():
-            begin = time.perf_counter()
+            begin, cpu = time.perf_counter(), cpu_seconds()
             action()
             if turn:
-                seconds[name].append(time.perf_counter() - begin)
+                seconds[name].append((time.perf_counter() - begin, cpu_seconds() - cpu))
     return seconds
 
 
 def table(folder: Path, threads: int, repeats: int) -> str:
     """Rows of the Markdown table for a number of threads."""
-    rows = []
     with threadpool_limits(threads):
         actions: dict[str, Callable[[], None]] = {
             "ours": lambda: ours(folder),
@@ -123,12 +129,14 @@ def table(folder: Path, threads: int, repeats: int) -> str:
         seconds = side_by_side(repeats, actions)
         if threads == 1:
             seconds |= side_by_side(1, {"DIPY, WLS": lambda: dipy(folder)})
-    own = min(seconds["ours"]), median(seconds["ours"])
-    for name, measured in seconds.items():
-        least, middle = min(measured), median(measured)
-        rows.append(
-            f"| {name} | {threads} | {least:.2f} | {middle:.2f} | {least / own[0]:.1f} | {middle / own[1]:.1f} |"
-        )
+    rows = []
+    for name, runs in seconds.items():
+        wall, cpu = zip(*runs, strict=True)
+        own_wall, own_cpu = zip(*seconds["ours"], strict=True)
+        figures = [f"{value:.2f}" for value in (min(wall), median(wall), median(cpu))]
+        pairs = ((min(wall), min(own_wall)), (median(wall), median(own_wall)), (median(cpu), median(own_cpu)))
+        figures += [f"{one / two:.1f}" for one, two in pairs]
+        rows.append(f"| {name} | {threads} | {' | '.join(figures)} |")
     return "\n".join(rows)
 
 
@@ -141,8 +149,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         simulate(folder)
-        print("| tensor maps | threads | s, least | s, median | times ours, least | times ours, median |")
-        print("|---|---|---|---|---|---|", flush=True)
+        print("| tensor maps | threads | s, least | s, median | CPU s, median | times ours: least | median | CPU |")
+        print("|---" * 8 + "|", flush=True)
         for threads in arguments.threads:
             print(table(folder, threads, arguments.repeats), flush=True)
         mask = nib.load(folder / "mask.nii.gz").get_fdata() > 0

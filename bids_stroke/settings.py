@@ -136,8 +136,8 @@ class TrainingSettings(_Frozen):
     """Of the conformal sets behind poor, good and abstain."""
     members: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Member name -> {modality, network, inputs (options of the reader), training (epochs, patience, batch_size,
-    learning_rate, schedule, weight_decay, samples_per_epoch of this member), and the network's own arguments}; empty: one
-    member per modality."""
+    learning_rate, schedule, weight_decay, samples_per_epoch of this member), and the network's own arguments}; empty:
+    one member per modality."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     permutations: Annotated[int, Field(ge=100)] = 1000
     demonstration: bool = False

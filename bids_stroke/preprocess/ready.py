@@ -18,8 +18,8 @@ from bids_stroke.preprocess.images import array, load_image, same_grid
 from bids_stroke.preprocess.transforms import resample
 from bids_stroke.records import BidsFile, Session
 
-_CORRECTIONS = ("Denoised", "MotionCorrected", "EddyCorrected", "SusceptibilityCorrection", "BiasCorrected",
-                "OutlierSlicesReplaced")  # fmt: skip
+_CORRECTIONS = ("Denoised", "GibbsCorrected", "MotionCorrected", "EddyCorrected", "SusceptibilityCorrection",
+                "BiasCorrected", "OutlierSlicesReplaced")  # fmt: skip
 
 
 def ready_dwi(session: Session, b0_threshold: float) -> Corrected | None:
