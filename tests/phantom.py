@@ -137,7 +137,7 @@ class Phantom:
         towards = {1: "RAS", -1: "LPI"}[said.sign][said.axis]
         codes = nib.aff2axcodes(image.affine)
         axis = next(i for i, code in enumerate(codes) if code in ("RAS"[said.axis], "LPI"[said.axis]))
-        sidecar: dict[str, object] = {"PartialFourier": 1}
+        sidecar: dict[str, object] = {}  # silent on partial Fourier: these voxels do not ring
         if encoding:
             sidecar["PhaseEncodingDirection"] = "ijk"[axis] + ("" if codes[axis] == towards else "-")
             sidecar["TotalReadoutTime"] = said.readout_s
