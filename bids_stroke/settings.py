@@ -50,8 +50,8 @@ class DwiSettings(_Frozen):
     denoise: bool = True
     """MP-PCA denoising, where there are enough volumes for it."""
     gibbs: Literal["auto", "on", "off"] = "auto"
-    """Ringing removed by subvoxel shifts; ``auto``: where the sidecar excludes partial Fourier. Choose ``off`` where the
-    scanner filtered the raw data: removal then only blurs."""
+    """Ringing removed by subvoxel shifts; ``auto``: where the sidecar excludes partial Fourier. Choose ``off`` where
+    the scanner filtered the raw data: removal then only blurs."""
     motion: bool = True
     eddy: bool = True
     """Eddy currents, where the sidecar tells the phase encoding."""

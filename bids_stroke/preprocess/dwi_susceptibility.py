@@ -142,13 +142,14 @@ def field_from_pair(first: Seen, second: Seen, mask: Mask) -> Susceptibility:
     near = binary_dilation(mask, iterations=max(1, round(_NEAR_MM / float(sizes.mean()))))
     images = [array(part.mean) for part in (first, second)]
     images = [np.asarray(image / np.median(image[mask]), dtype=np.float32) for image in images]
-    unit = abs(first.encoding.hz_to_voxels)
+    # in units of the larger displacement, so that smoothness weighs the same whichever comes first
+    unit = max(abs(first.encoding.hz_to_voxels), abs(second.encoding.hz_to_voxels))
     factors = (first.encoding.hz_to_voxels / unit, second.encoding.hz_to_voxels / unit)
     affine = np.asarray(grid.affine, dtype=np.float64)
     pair = Pair(images[0], images[1], near.astype(np.float32), affine, axis, factors)
     fit = fit_pair(pair, Smoothness())
     alike = _agreement(pair, fit, mask)
-    moved = np.abs(fit.shift[mask]) * sizes[axis]
+    moved = np.abs(fit.shift[mask] * factors[0]) * sizes[axis]
     qc = {
         "susceptibility_median_mm": float(np.median(moved)),
         "susceptibility_p95_mm": float(np.percentile(moved, 95)),
