@@ -171,7 +171,9 @@ def _bold_preference(file: BidsFile, *, has_t1w: bool) -> tuple[bool, int, str]:
 
 def _run_of(file: BidsFile) -> tuple[str, ...]:
     """Entities that tell runs of a unit apart; numbers without leading zeros."""
-    values = (file.entities.get(name, "") for name in ("task", "acquisition", "direction", "run"))
+    values = (
+        file.entities.get(name, "") for name in ("task", "acquisition", "reconstruction", "direction", "run", "part")
+    )
     return tuple(str(int(value)) if value.isdigit() else value for value in values)
 
 

@@ -23,7 +23,7 @@ from bids_stroke.preprocess import dwi
 from bids_stroke.preprocess.dwi_alike import average_alike, noise_level
 from bids_stroke.preprocess.dwi_bias import bias_field
 from bids_stroke.preprocess.dwi_coherence import Coherence, fibre_coherence
-from bids_stroke.preprocess.dwi_correct import correct
+from bids_stroke.preprocess.dwi_correct import align, correct, distorted_alike, without_losses
 from bids_stroke.preprocess.dwi_fit import above_one, colours, principal_directions, restore, tensors
 from bids_stroke.preprocess.dwi_quality import check_overflow, temporal_snr
 from bids_stroke.preprocess.dwi_runs import Series, read_series
@@ -193,6 +193,47 @@ def test_restore_equals_dipy(small: Phantom) -> None:
     peer = TensorModel(table, fit_method="RESTORE", sigma=31.0, min_signal=1e-4).fit(signal)
     found = scalar_maps(restore(signal.astype(np.float32), Gradients(small.bvals, small.bvecs), 1e-4, 31.0))
     np.testing.assert_allclose(found.fa, peer.fa, atol=1e-5)
+
+
+def test_restore_says_where_it_could_not_be_had(small: Phantom) -> None:
+    """Seven volumes leave no residuals to judge outliers by; two b=0 of unequal b are one to dipy."""
+    gradients = Gradients(small.bvals.copy(), small.bvecs)
+    first, second = np.flatnonzero(small.bvals == 0)[:2]
+    gradients.bvals[second] = 5.0
+    series = Series(small.image, gradients, small.bvals == 0, (), ())
+    mask = small.mask & (np.arange(small.mask.shape[2]) == small.mask.shape[2] // 2)
+    settings = DwiSettings(fit="restore")
+    assert tensors(series, mask, settings).facts["FitMethod"] == "RESTORE"
+    few = np.r_[first, np.flatnonzero(small.bvals > 0)[:6]]
+    least = Series(
+        like(small.image, array(small.image)[..., few]), gradients.select(few), small.bvals[few] == 0, (), ()
+    )
+    assert tensors(least, mask, settings).facts["FitMethod"] == "WLS"
+
+
+def test_lost_slices_are_predicted_within_their_own_encoding(tmp_path: Path) -> None:
+    phantom = make_phantom(
+        shape=(45, 54, 42), voxel_mm=4.0, n_directions=10, n_b0=2, snr=40.0, field_hz=60.0, pairs="full", outliers=3
+    )
+    phantom.write(tmp_path / "raw", "01", t1w=False)
+    series = read_series(bids_files(tmp_path / "raw" / "sub-01" / "dwi"), 50.0)
+    parts = [align(series, which, phantom.mask, (1, tmp_path, 0)) for which in distorted_alike(series)]
+    found = np.zeros_like(phantom.outliers)
+    for part in parts:
+        found[part.which] = part.correction.outliers
+    assert (found & phantom.outliers).sum() >= 2
+    repaired = without_losses(series, parts, phantom.mask)
+    measured = array(series.image)
+    whole = make_phantom(
+        shape=(45, 54, 42), voxel_mm=4.0, n_directions=10, n_b0=2, snr=1000.0, field_hz=60.0, pairs="full"
+    )
+    expected = array(whole.image)
+    for index, height in np.argwhere(found & phantom.outliers):
+        inside = phantom.mask[:, :, height]
+        wrong = np.abs(repaired - expected)[:, :, height, index][inside]
+        assert np.median(wrong) < 0.15 * np.median(expected[:, :, height, index][inside])
+    kept = ~found.any(axis=1)
+    np.testing.assert_array_equal(repaired[..., kept], measured[..., kept])
 
 
 def test_the_bias_field_is_taken_out_and_leaves_fa_alone() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -72,6 +73,26 @@ def test_an_axis_without_sign_counts_as_positive(tmp_path: Path) -> None:
     found = read_encoding(stored(tmp_path, "RAS", {"PhaseEncodingAxis": "j"}))
     assert found is not None
     assert found[:2] == (1, 1)
+
+
+def test_an_axis_without_sign_tells_nothing_where_there_may_be_an_opposite(tmp_path: Path) -> None:
+    file = stored(tmp_path, "RAS", {"PhaseEncodingAxis": "j"})
+    assert read_encoding(replace(file, entities={"direction": "AP"})) is None
+    told = replace(file, metadata={"PhaseEncodingDirection": "j-"}, entities={"direction": "AP"})
+    assert read_encoding(told) is not None
+
+
+def test_a_readout_that_only_the_field_images_tell_holds_for_the_series(tmp_path: Path) -> None:
+    phantom = make_phantom(shape=GRID, voxel_mm=4.0, n_directions=6, n_b0=2, field_hz=40.0, pairs="b0")
+    phantom.write(tmp_path, "01", t1w=False)
+    raw = tmp_path / "sub-01"
+    told = {key: value for key, value in files_of(raw / "dwi")[0].metadata.items() if key != "TotalReadoutTime"}
+    dwi = tuple(replace(file, metadata=told) for file in files_of(raw / "dwi"))
+    epi = tuple(replace(file, metadata={**file.metadata, "TotalReadoutTime": 0.03}) for file in files_of(raw / "fmap"))
+    series = read_series(dwi, 50.0, epi)
+    assert {said.readout_s for said in series.encodings if said} == {0.03}
+    assert series.opposite[0].encoding.readout_s == 0.03
+    assert any("0.03" in text for text in series.warnings)
 
 
 def test_a_readout_is_taken_from_the_other_run_and_said() -> None:

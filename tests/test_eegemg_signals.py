@@ -22,6 +22,7 @@ from bids_stroke.preprocess.eegemg_signals import (
     mains_ratio_db,
     marked_windows,
     outlying_channels,
+    resampled,
     split_windows,
     usable_band,
 )
@@ -229,3 +230,17 @@ def test_edf_holds_the_signals_and_no_date(tmp_path: Path) -> None:
     assert raw.info["sfreq"] == RATE
     np.testing.assert_allclose(raw.get_data(), data, atol=2e-9)
     assert (tmp_path / "a.edf").read_bytes() == (tmp_path / "b.edf").read_bytes()
+
+
+@pytest.mark.parametrize("drift", [2e-5, -3e-5, 7e-5, 5e-4])
+@pytest.mark.parametrize("nominal", [1.0, 0.5, 0.4])
+def test_a_clocks_drift_is_followed_however_small(drift: float, nominal: float) -> None:
+    """Rhythms far below both Nyquist frequencies, five minutes long: samples lie where the ratio says."""
+    rate, ratio = 250.0, nominal * (1 + drift)
+    time = np.arange(round(300 * rate)) / rate
+    rhythms = np.array([3.0, 11.0, 27.0])[:, None]
+    found = resampled(np.sin(2 * np.pi * rhythms * time), ratio)
+    assert found.shape[1] == int(np.ceil(len(time) * ratio))
+    wanted = np.sin(2 * np.pi * rhythms * np.arange(found.shape[1]) / (rate * ratio))
+    middle = slice(200, -200)
+    assert np.abs(found - wanted)[:, middle].max() < 2e-3

@@ -94,6 +94,23 @@ def test_a_right_lesion_is_mirrored_exactly_and_a_left_one_left_alone(tmp_path: 
     assert sidecars[1] == {**sidecars[0], "Mirrored": True}
 
 
+@pytest.mark.parametrize("settings", [AS_IS, NORMALISE], ids=["as-is", "normalise"])
+def test_what_an_earlier_run_mirrored_is_not_mirrored_twice(tmp_path: Path, settings: Settings) -> None:
+    """Its lesion and map, given as derivatives, give what the raw ones give."""
+    raw = Session("1", None, lesion=(mask_file(tmp_path, 9, 2),), maps={"fa": fa_file(tmp_path)})
+    given = {}
+    for step, modality in (("lesion", "lesion"), ("maps", "fa")):
+        path = run(step, raw, tmp_path / "earlier", NORMALISE)[0].outputs[modality][0]
+        sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+        assert sidecar["Mirrored"] is True
+        given[modality] = BidsFile(path, {"space": SPACE, "modality": "fa"}, sidecar, f"bids:earlier:{path.name}")
+    again = Session("1", None, lesion=(given["lesion"],), maps={"fa": given["fa"]})
+    for step, modality in (("lesion", "lesion"), ("maps", "fa")):
+        first, second = (run(step, session, tmp_path / name, settings)[0].outputs[modality][0]
+                         for session, name in ((raw, "from_raw"), (again, "from_earlier")))  # fmt: skip
+        np.testing.assert_allclose(nib.load(second).get_fdata(), nib.load(first).get_fdata(), atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("lesion", "column", "affected", "words"),
     [

@@ -70,9 +70,11 @@ def test_the_bundle_is_whole_and_names_nobody(trained: tuple[Path, Path, Path]) 
 def test_training_is_evaluated_out_of_fold_beside_baselines(trained: tuple[Path, Path, Path]) -> None:
     _, out, _ = trained
     metrics = pd.read_csv(out / "models" / "small_metrics.tsv", sep="\t")
-    assert set(metrics["kind"]) == {"fusion", "member", "baseline"}
+    assert set(metrics["kind"]) == {"fusion", "member", "other fusion", "baseline"}
     assert set(metrics.loc[metrics["metric"] == "auc", "n"]) == {N_SUBJECTS}
-    assert (out / "models" / "small_comparisons.tsv").is_file()
+    for name in ("comparisons.tsv", "subsets.tsv", "curves.tsv", "curves.svg"):
+        assert (out / "models" / f"small_{name}").is_file()
+    assert not (out / "models" / "small.unfinished").exists()
 
 
 def test_people_of_the_training_set_are_recognised(trained: tuple[Path, Path, Path]) -> None:

@@ -15,7 +15,7 @@ from bids_stroke.errors import DataError
 from bids_stroke.preprocess.boldrun import Run, flag_motion, load_series, repetition_time, require_volumes, summarise
 from bids_stroke.preprocess.boldspace import Place, place, points_of, rough_brain, sample
 from bids_stroke.preprocess.confounds import PARAMETERS
-from bids_stroke.preprocess.images import FloatArray, array, like, load_image, same_grid
+from bids_stroke.preprocess.images import FloatArray, array, as_the_person_lies, like, load_image, same_grid
 from bids_stroke.preprocess.registration import standard_grid
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import resample
@@ -78,7 +78,7 @@ class _Steady:
 
 def _read(source: BidsFile, context: StepContext) -> tuple[Place, _Steady, list[str]]:
     """A run on the grid on which it is worked, where that lies, and warnings; the images as read are let go."""
-    whole = load_series(source)
+    whole = as_the_person_lies(load_series(source), source.metadata)
     tr, warnings = repetition_time(source, whole)
     table, steady = read_confounds(source, whole.shape[3])
     require_volumes(int(steady.sum()), whole.shape[3], source)
@@ -151,7 +151,7 @@ def _mask_of(source: BidsFile, series: nib.Nifti1Image) -> Mask:
     if "mask" not in source.beside:
         return rough_brain(like(series, mean), source.path.name)
     path = source.beside["mask"]
-    image = load_image(path, 3)
+    image = as_the_person_lies(load_image(path, 3), source.metadata)  # written with its series
     mask = array(image if same_grid(image, series) else resample(image, series)) > 0.5
     inside = np.asarray(mask & (mean > 0))
     if not inside.any():

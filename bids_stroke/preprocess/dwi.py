@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from bids_stroke.preprocess.dwi_correct import Corrected, correct, without_bias
+from bids_stroke.preprocess.dwi_correct import Corrected, correct, distorted_alike, without_bias
 from bids_stroke.preprocess.dwi_fit import tensors, unweighted
 from bids_stroke.preprocess.dwi_place import Place, place_alone, place_by_t1w, t1w_like, white_matter
 from bids_stroke.preprocess.dwi_quality import map_quality, quality_warnings
@@ -70,7 +70,7 @@ def measured(context: StepContext, anat: Mapping[str, Path]) -> Corrected:
     """The session's raw runs, corrected; with the files of the step ``anat`` by role."""
     session, settings = context.session, context.settings
     series = read_series(session.dwi, settings.dwi.b0_threshold, session.epi)
-    wanted, paired = settings.dwi.susceptibility, bool(series.opposite) or len(series.groups()) > 1
+    wanted, paired = settings.dwi.susceptibility, bool(series.opposite) or len(distorted_alike(series)) > 1
     by_t1w = wanted == "t1w" or (wanted == "auto" and not paired)
     anatomy = Anatomy.read(anat, context.work, settings.seed) if by_t1w else None
     return correct(series, anatomy, settings, context.work)

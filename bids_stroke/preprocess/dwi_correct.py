@@ -23,7 +23,7 @@ from bids_stroke.preprocess.dwi_runs import Series, like_series
 from bids_stroke.preprocess.dwi_susceptibility import Seen, Susceptibility, find_field
 from bids_stroke.preprocess.dwi_t1w_field import Anatomy
 from bids_stroke.preprocess.gradients import rotate
-from bids_stroke.preprocess.images import array, like
+from bids_stroke.preprocess.images import FloatArray, array, like
 from bids_stroke.preprocess.motion import framewise_displacement, motion_parameters
 from bids_stroke.preprocess.registration import register_rigid
 from bids_stroke.settings import DwiSettings, Settings
@@ -108,7 +108,7 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
     correction = joined(parts, poses_of(parts, field, work, settings.seed))
     qc = motion_quality(correction, series, mask)
     if settings.dwi.replace_outliers:
-        series = replace(series, image=like_series(series.image, replace_outliers(_scan(series, mask), correction)))
+        series = replace(series, image=like_series(series.image, without_losses(series, parts, mask)))
     affine = series.image.affine
     volumes = resample_series(array(series.image), affine, correction, field.distortion(series.encodings))
     gradients = rotate(series.gradients, correction.motions, affine)
@@ -117,6 +117,15 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
     done |= moved(correction, series, settings.dwi) | said("SusceptibilityCorrection", field.kind, field.why)
     qc |= {**field.qc, **temporal_snr(volumes[..., series.b0], mask)}
     return Corrected(series, mask, done, qc, field.warnings)
+
+
+def without_losses(series: Series, parts: Sequence[Alike], mask: Mask) -> FloatArray:
+    """The volumes with lost slices as the volumes of the same phase encoding predict them: others lie elsewhere."""
+    volumes = array(series.image).copy(order="K")
+    for part in parts:
+        if part.correction.outliers.any():
+            volumes[..., part.which] = replace_outliers(_scan(series, mask, part.which), part.correction)
+    return volumes
 
 
 def poses_of(parts: Sequence[Alike], field: Susceptibility, work: Path, seed: int) -> Sequence[Array]:

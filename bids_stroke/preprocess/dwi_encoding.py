@@ -60,8 +60,11 @@ def read_encoding(file: BidsFile) -> Encoding | None:
     """Phase encoding of a run from its sidecar; None where the direction is not told.
 
     ``PhaseEncodingAxis``, which some converters write where they do not know the sign, counts as positive: without
-    an opposite run the sign of a field says nothing.
+    an opposite run the sign of a field says nothing. A run whose name has a direction may have an opposite: there the
+    axis alone tells nothing.
     """
+    if "PhaseEncodingDirection" not in file.metadata and {"direction", "dir"} & set(file.entities):
+        return None
     said = file.metadata.get("PhaseEncodingDirection", file.metadata.get("PhaseEncodingAxis"))
     if said not in _DIRECTIONS:
         return None

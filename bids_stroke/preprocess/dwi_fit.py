@@ -72,7 +72,7 @@ def tensors(series: Series, mask: Mask, settings: DwiSettings) -> Tensors:
         raise DataError("The brain mask holds no diffusion signal.", "Look at the image.", reason="empty-image")
     used = tensor_volumes(gradients, settings.b0_threshold, settings.max_b)
     chosen = gradients.select(used)
-    fit = _fit(voxel_signals(series.image, inside)[:, used], chosen, _SIGNAL_FLOOR * level, settings.fit)
+    fit, method = _fit(voxel_signals(series.image, inside)[:, used], chosen, _SIGNAL_FLOOR * level, settings.fit)
     found = scalar_maps(fit)
     maps = {name: np.zeros(mask.shape, dtype=np.float32) for name in UNITS}
     for name, data in maps.items():
@@ -94,7 +94,7 @@ def tensors(series: Series, mask: Mask, settings: DwiSettings) -> Tensors:
     noise = fit.residual_sd[np.isfinite(fit.residual_sd) & (fit.residual_sd > 0)]
     if len(noise):
         qc["snr_b0"] = level / float(np.median(noise))
-    facts: dict[str, str | list[int]] = {"BValuesFitted": [0, *fitted], "FitMethod": settings.fit.upper()}
+    facts: dict[str, str | list[int]] = {"BValuesFitted": [0, *fitted], "FitMethod": method}
     warnings = (*_warnings(gradients, chosen, fitted, settings), *filter(None, [coherence.warning]))
     return Tensors(maps, colour, facts, qc, warnings)
 
@@ -115,13 +115,15 @@ def _warnings(gradients: Gradients, chosen: Gradients, fitted: list[int], settin
     return (f"The tensor is fitted to b={max(fitted)} s/mm^2 and lower; b={names} is left out (dwi.max_b).",)
 
 
-def _fit(signal: FloatArray, gradients: Gradients, floor: float, method: Literal["wls", "restore"]) -> TensorFit:
-    """The tensor of each voxel by the estimator of the settings."""
+def _fit(
+    signal: FloatArray, gradients: Gradients, floor: float, method: Literal["wls", "restore"]
+) -> tuple[TensorFit, str]:
+    """The tensor of each voxel by the estimator of the settings, and which it was: without residuals only WLS."""
     first = fit_tensor(signal, gradients, floor)
     noise = first.residual_sd[np.isfinite(first.residual_sd) & (first.residual_sd > 0)]
     if method == "wls" or not len(noise):
-        return first
-    return restore(signal, gradients, floor, float(np.median(noise)))
+        return first, "WLS"
+    return restore(signal, gradients, floor, float(np.median(noise))), "RESTORE"
 
 
 def restore(signal: FloatArray, gradients: Gradients, floor: float, sigma: float) -> TensorFit:
@@ -142,7 +144,7 @@ def restore(signal: FloatArray, gradients: Gradients, floor: float, sigma: float
     -----
     Chang, Jones and Pierpaoli 2005, "RESTORE: robust estimation of tensors by outlier rejection".
     """
-    table = gradient_table(gradients.bvals, bvecs=gradients.bvecs, b0_threshold=float(gradients.bvals.min()))
+    table = gradient_table(gradients.bvals, bvecs=gradients.bvecs, b0_threshold=_unweighted_up_to(gradients))
     model = TensorModel(table, fit_method="RESTORE", sigma=sigma, min_signal=floor, return_S0_hat=True)
     measured = np.asarray(signal, dtype=np.float64)
     fitted = model.fit(measured)
@@ -152,6 +154,12 @@ def restore(signal: FloatArray, gradients: Gradients, floor: float, sigma: float
     difference = measured - fitted.predict(table, S0=s0)
     freedom = max(len(gradients) - 7, 1)
     return TensorFit(elements, s0, np.sqrt((difference**2).sum(axis=1) / freedom))
+
+
+def _unweighted_up_to(gradients: Gradients) -> float:
+    """Highest b-value without a direction, which dipy must take as b=0; the lowest of all where each has one."""
+    plain = gradients.bvals[(gradients.bvecs == 0).all(axis=1)]
+    return float(max(plain.max(initial=0.0), gradients.bvals.min()))
 
 
 def above_one(elements: Array) -> float:

@@ -103,8 +103,11 @@ def read_series(files: Sequence[BidsFile], b0_threshold: float, epi: Sequence[Bi
     runs = [_read(file, alone=len(files) == 1) for file in files]
     kept, spare, warnings = _choose(runs, b0_threshold)
     image, gradients = _join(kept, b0_threshold)
-    found, notes = fill_readouts([run.encoding for run in kept])
-    encodings = tuple(said for said, run in zip(found, kept, strict=True) for _ in run.gradients.bvals)
+    only_b0 = [(run.file, run.image, run.encoding) for run in spare]
+    only_b0 += [(file, load_image(file.path, 4), read_encoding(file)) for file in epi]
+    found, notes = fill_readouts([*(run.encoding for run in kept), *(said for _, _, said in only_b0)])
+    only_b0 = [(file, more, said) for (file, more, _), said in zip(only_b0, found[len(kept) :], strict=True)]
+    encodings = tuple(said for said, run in zip(found, kept, strict=False) for _ in run.gradients.bvals)
     traces = gradients.trace
     if traces.any():
         warnings.append(f"{int(traces.sum())} weighted volumes without a direction (trace images) are left out.")
@@ -116,8 +119,6 @@ def read_series(files: Sequence[BidsFile], b0_threshold: float, epi: Sequence[Bi
         message = f"{kept[0].name}: {n_directions(weighted)} distinct directions do not determine a tensor."
         remedy = "At least 6 directions, not in one plane, are needed."
         raise MissingModalityError(message, remedy, "too-few-directions")
-    only_b0 = [(run.file, run.image, run.encoding) for run in spare]
-    only_b0 += [(file, load_image(file.path, 4), read_encoding(file)) for file in epi]
     opposite, unused = opposite_of(encodings, like(image, array(image)[..., 0]), only_b0)
     told = (*warnings, *notes, *more, *unused)
     return Series(image, gradients, b0, tuple(run.file for run in kept), told, encodings, opposite)

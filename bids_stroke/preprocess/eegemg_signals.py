@@ -9,6 +9,7 @@ from fractions import Fraction
 import mne
 import numpy as np
 from numpy.typing import NDArray
+from scipy.interpolate import make_interp_spline
 from scipy.signal import resample, welch
 
 Array = NDArray[np.float64]
@@ -18,6 +19,8 @@ FLAT_VOLTS = 1e-8
 _OUTLYING_HIGH, _OUTLYING_LOW = 5.0, 0.1
 _LARGE_SHARE = 0.2
 _NYQUIST_SHARE = 0.9
+_EQUAL_RATES = 1e-8
+_DENSER = 4
 _PADDED_SAMPLES = 1000
 
 
@@ -77,14 +80,25 @@ def resampled(data: Array, ratio: float) -> Array:
     ----------
     data : (n_channels, n_samples) float64
     ratio : float
-        Met within 1e-8.
+        One that is no fraction of small numbers (a clock that drifts) is met by a spline through samples four times as
+        dense.
 
     Examples
     --------
     >>> resampled(np.ones((1, 10)), 0.4).shape
     (1, 4)
     """
-    exact = Fraction(ratio).limit_denominator(10000)
+    near = Fraction(ratio).limit_denominator(10000)
+    found = _by_fourier(data, near)
+    if abs(near / Fraction(ratio) - 1) < _EQUAL_RATES:
+        return found
+    dense = _by_fourier(found, Fraction(_DENSER))
+    where = np.arange(int(np.ceil(data.shape[1] * ratio))) * (_DENSER * float(near) / ratio)
+    spline = make_interp_spline(np.arange(dense.shape[1]), dense, k=5, axis=1)
+    return np.ascontiguousarray(spline(np.minimum(where, dense.shape[1] - 1)))
+
+
+def _by_fourier(data: Array, exact: Fraction) -> Array:
     step, n_samples = exact.denominator, data.shape[1]
     before = step * -(-_PADDED_SAMPLES // step)
     after = step * -(-(n_samples + _PADDED_SAMPLES) // step) - n_samples

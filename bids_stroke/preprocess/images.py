@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -150,6 +151,13 @@ def orientation_known(image: nib.Nifti1Image) -> bool:
 def array(image: nib.Nifti1Image) -> FloatArray:
     """Voxels as float32, without a copy where they already are."""
     return np.asarray(image.dataobj, dtype=np.float32)
+
+
+def as_the_person_lies(image: nib.Nifti1Image, metadata: Mapping[str, object]) -> nib.Nifti1Image:
+    """An image in standard space; one that an earlier run mirrored (sidecar: ``Mirrored``) is mirrored back."""
+    if metadata.get("Mirrored") is not True:
+        return image
+    return nib.Nifti1Image(np.asfortranarray(array(image)[::-1]), image.affine, image.header)
 
 
 def voxel_signals(image: nib.Nifti1Image, mask: npt.NDArray[np.bool_]) -> FloatArray:

@@ -14,6 +14,7 @@ from bids_stroke.errors import DataError, MissingModalityError
 from bids_stroke.preprocess.images import (
     FloatArray,
     array,
+    as_the_person_lies,
     like,
     load_image,
     reorient,
@@ -108,7 +109,7 @@ def union_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], transforms: Seque
     """
     united = np.zeros(grid.shape[:3], bool)
     for file in files:
-        image = load_image(file.path, 3)
+        image = as_the_person_lies(load_image(file.path, 3), file.metadata)
         mask = binarize(array(image), file.path.name)
         if transforms or not same_grid(image, grid):
             whole, mask = mask, carry(like(image, mask.astype(np.float32)), grid, transforms)

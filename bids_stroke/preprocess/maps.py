@@ -10,7 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from bids_stroke.errors import DataError, MissingModalityError
-from bids_stroke.preprocess.images import FloatArray, array, like, load_image, reorient, same_grid
+from bids_stroke.preprocess.images import FloatArray, array, as_the_person_lies, like, load_image, reorient, same_grid
 from bids_stroke.preprocess.registration import standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import resample
@@ -166,7 +166,7 @@ def run(context: StepContext) -> StepReport:
     warnings: list[str] = []
     qc: dict[str, float] = {}
     for modality, file in context.session.maps.items():
-        image = on_standard_grid(load_image(file.path, 3))
+        image = on_standard_grid(as_the_person_lies(load_image(file.path, 3), file.metadata))
         warnings += map_warnings(array(image), file, modality)
         try:
             data, notes = in_contract_units(array(image), file, modality)
