@@ -314,3 +314,12 @@ def test_words() -> None:
     assert words.quantity_in_words("mean_framewise_displacement_mm") == "mean framewise displacement (mm)"
     assert words.p_value(0.0004) == "< 0.001" and words.p_value(0.041) == "0.041" and words.p_value(None) == "–"
     assert words.number(-0.5) == "−0.50"
+
+
+@pytest.mark.parametrize(
+    ("value", "digits", "text"),
+    [(20000.0, 3, "20000"), (1234.56, 4, "1235"), (0.00071234, 3, "0.000712"), (-13.33, 3, "−13.3"),
+     (float("nan"), 3, "–"), (None, 3, "–")],
+)  # fmt: skip
+def test_numbers_are_written_without_powers_where_they_are_large(value: float, digits: int, text: str) -> None:
+    assert words.significant(value, digits) == text

@@ -32,7 +32,7 @@ STEP = {
     "anat": "T1-weighted image",
     "lesion": "Lesion mask",
     "dwi": "Diffusion (DWI)",
-    "bold": "Resting-state BOLD",
+    "bold": "BOLD (functional MRI)",
     "eegemg": "EEG and EMG",
     "maps": "Ready maps from other derivatives",
 }
@@ -110,7 +110,10 @@ def number(value: Any, digits: int = 2) -> str:
 
 def significant(value: float, digits: int = 4) -> str:
     """About so many digits, however large the number."""
-    return "–" if missing(value) else f"{value:.{digits}g}".replace("-", "−")
+    if missing(value):
+        return "–"
+    whole = math.isfinite(value) and abs(value) >= 10**digits
+    return (f"{value:.0f}" if whole else f"{value:.{digits}g}").replace("-", "−")
 
 
 def percent(value: Any) -> str:
