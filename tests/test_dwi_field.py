@@ -61,8 +61,8 @@ def test_a_pair_tells_the_field(distorted: Phantom) -> None:
     before = left_mm(replace(found, hz=None), distorted)
     after = left_mm(found, distorted)
     assert np.percentile(before, 95) > 2.0
-    assert np.median(after) < 0.3
-    assert np.percentile(after, 95) < 1.0
+    assert np.median(after) < 0.15  # measured: 0.07 and 0.22
+    assert np.percentile(after, 95) < 0.5
     assert found.kind == "pair"
     assert found.warnings == ()
     assert found.qc["pair_correlation_after"] > found.qc["pair_correlation_before"]
@@ -74,7 +74,8 @@ def test_a_pair_tells_the_field(distorted: Phantom) -> None:
 def test_motion_between_the_pair_is_found_too() -> None:
     moved = make_phantom(**GRID | {"seed": 5}, field_hz=PEAK_HZ, pairs="b0", motion=1.0)
     found = find(moved, "pair")
-    assert np.median(left_mm(found, moved)) < 0.5
+    assert np.median(left_mm(found, moved)) < 0.2  # measured: 0.09 and 0.27
+    assert np.percentile(left_mm(found, moved), 95) < 0.6
     assert found.kind == "pair"
 
 
@@ -86,8 +87,8 @@ def test_unequal_readouts_are_allowed_for(distorted: Phantom, order: tuple[int, 
     first, second = (parts[i] for i in order)
     opposite = (Opposite(like(second.mean, array(second.mean)[..., None]), second.encoding, FILE),)
     found = find_field([first], opposite, distorted.mask, None, "pair")
-    assert np.median(left_mm(found, distorted)) < 0.4
-    assert np.percentile(left_mm(found, distorted), 95) < 1.0
+    assert np.median(left_mm(found, distorted)) < 0.2  # measured: 0.09 and 0.26
+    assert np.percentile(left_mm(found, distorted), 95) < 0.6
     true = np.abs(distorted.field[distorted.mask]) * first.encoding.readout_s * GRID["voxel_mm"]
     assert found.qc["susceptibility_p95_mm"] == pytest.approx(np.percentile(true, 95), rel=0.25)
 
@@ -149,16 +150,22 @@ def anatomy_of(phantom: Phantom, work: Path) -> Anatomy:
     return Anatomy(like(phantom.image, t1w.astype(np.float32)), like(phantom.image, shares), work, 0)
 
 
-def test_the_t1w_corrects_a_part(tmp_path: Path) -> None:
-    """Measured at 12 mm: 95th percentile 3.4 to 2.4 mm; at 8 mm the gain is so small that nothing may be done."""
-    phantom = make_phantom(n_directions=6, n_b0=2, seed=0, field_hz=80.0)
-    first = seen(phantom, 0)
-    assert first.encoding is not None
-    hz, note, qc = field_from_t1w(first.mean, first.encoding, phantom.mask, anatomy_of(phantom, tmp_path))
-    assert hz is not None
-    assert "in part" in note
-    assert qc["t1w_field_gain"] > 0.05
-    before, after = (left_mm(Susceptibility("t1w", note, (), field), phantom) for field in (None, hz))
+@pytest.fixture(scope="module")
+def strong() -> Phantom:
+    """Displaced by up to 12 mm."""
+    return make_phantom(n_directions=6, n_b0=2, seed=0, field_hz=80.0, pairs="b0")
+
+
+@pytest.mark.parametrize(("wanted", "paired"), [("auto", False), ("t1w", True)], ids=["auto", "t1w beside a pair"])
+def test_the_t1w_corrects_a_part(tmp_path: Path, strong: Phantom, wanted: str, paired: bool) -> None:
+    """Measured: 95th percentile 3.4 to 2.4 mm; where 8 mm are the most, the gain may be too small for a correction."""
+    second = seen(strong, 1)
+    pair = (Opposite(like(second.mean, array(second.mean)[..., None]), second.encoding, FILE),)
+    found = find_field([seen(strong, 0)], pair if paired else (), strong.mask, anatomy_of(strong, tmp_path), wanted)
+    assert found.kind == "t1w"
+    assert "in part" in found.warnings[0]
+    assert found.qc["t1w_field_gain"] > 0.05
+    before, after = (left_mm(field, strong) for field in (replace(found, hz=None), found))
     assert np.percentile(after, 95) < 0.8 * np.percentile(before, 95)
     assert np.median(after) < np.median(before) + 0.2
 
