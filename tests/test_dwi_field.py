@@ -46,7 +46,7 @@ def seen(phantom: Phantom, run: int) -> Seen:
 def left_mm(found: Susceptibility, phantom: Phantom) -> Array:
     """Displacement in the brain that stays after correction; what all of the head shares is motion as well."""
     hz = np.zeros_like(phantom.field) if found.hz is None else found.hz
-    wrong = (hz - phantom.field)[phantom.mask] * 0.05 * GRID["voxel_mm"]
+    wrong = (hz - phantom.field)[phantom.mask] * 0.05 * float(np.linalg.norm(phantom.image.affine[:3, 1]))
     return np.abs(wrong - np.median(wrong))
 
 

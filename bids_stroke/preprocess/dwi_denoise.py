@@ -90,7 +90,7 @@ def remove_ringing(volumes: FloatArray, slice_axis: int = 2) -> FloatArray:
     Notes
     -----
     Kellner et al. 2016, "Gibbs-ringing artifact removal based on local subvoxel-shifts". Equal to dipy's
-    ``gibbs_removal`` up to rounding, which decides where two shifts ring alike: 6 voxels in 100,000 then differ visibly.
+    ``gibbs_removal`` up to rounding, which decides where two shifts ring alike (6 voxels in 100,000).
     """
     slices = np.moveaxis(volumes, (slice_axis, 3), (0, 1))
     result = np.empty(volumes.shape, dtype=np.float32)
