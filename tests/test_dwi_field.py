@@ -137,7 +137,17 @@ def test_images_that_are_no_pair_are_not_called_one(distorted: Phantom) -> None:
     noise = like(distorted.image, rng.uniform(100, 2000, GRID["shape"]).astype(np.float32))
     opposite = (Opposite(like(noise, array(noise)[..., None]), seen(distorted, 1).encoding, FILE),)
     found = find_field([seen(distorted, 0)], opposite, distorted.mask, None, "auto")
+    assert found.kind == "none"
+    assert found.hz is None
+    assert "not of one head" in found.warnings[0]
+
+
+def test_a_very_noisy_pair_is_used_with_a_warning() -> None:
+    noisy = make_phantom(**GRID | {"snr": 6.0}, field_hz=PEAK_HZ, pairs="b0")
+    found = find(noisy, "auto")
+    assert found.kind == "pair"
     assert any("still differ after correction" in text for text in found.warnings)
+    assert np.median(left_mm(found, noisy)) < 0.6
 
 
 # By the T1w

@@ -25,6 +25,9 @@ Kind = Literal["pair", "t1w", "none"]
 
 _NEAR_MM = 6.0
 """Around the brain as it looks, distorted: it may be wider in the other image."""
+_STRANGE = 0.2
+"""Correlation of a pair as measured below which it is none: simulated pairs had 0.35 at SNR 6 and more, images of two
+heads .02."""
 _ALIKE = 0.9
 """Correlation of a pair after correction below which something is wrong."""
 
@@ -149,14 +152,16 @@ def field_from_pair(first: Seen, second: Seen, mask: Mask) -> Susceptibility:
     pair = Pair(images[0], images[1], near.astype(np.float32), affine, axis, factors)
     fit = fit_pair(pair, Smoothness())
     alike = _agreement(pair, fit, mask)
+    qc = {"pair_correlation_before": alike[0], "pair_correlation_after": alike[1]}
+    why = ""
+    if alike[0] < _STRANGE and alike[1] < _ALIKE:
+        lack = f"the images of opposite phase encoding are not of one head (correlation {alike[0]:.2f})"
+        return Susceptibility("none", lack, (np.eye(4), np.eye(4)), qc=qc)
     moved = np.abs(fit.shift[mask] * factors[0]) * sizes[axis]
-    qc = {
+    qc |= {
         "susceptibility_median_mm": float(np.median(moved)),
         "susceptibility_p95_mm": float(np.percentile(moved, 95)),
-        "pair_correlation_before": alike[0],
-        "pair_correlation_after": alike[1],
     }
-    why = ""
     if alike[1] < _ALIKE:
         why = f"The images of opposite phase encoding still differ after correction (correlation {alike[1]:.2f})"
     hz = np.asarray(fit.shift / unit, dtype=np.float32)
