@@ -56,7 +56,7 @@ def test_ringing_removal_equals_dipy(head: Phantom, axis: int, size: tuple[int, 
     found = remove_ringing(turned, axis)
     assert found.dtype == np.float32
     difference = np.abs(found - peer) / np.median(peer[peer > 100])
-    assert np.quantile(difference, 0.999) < 1e-4  # ours is in single precision
+    assert np.quantile(difference, 0.999) < 3e-5  # single precision; measured: 1.8e-5
     assert difference.max() < 1e-3
     assert np.abs(turned - peer).max() > 0.1 * peer.max()
 
@@ -66,7 +66,7 @@ def test_ringing_goes(head: Phantom) -> None:
     mask = zoom(head.mask.astype(np.float32), (2 / 3, 2 / 3, 1), order=1) > 0.5
     found = remove_ringing(ringed)
     before, after = (np.std((volumes - smooth)[mask]) for volumes in (ringed, found))
-    assert after < 0.8 * before
+    assert after < 0.75 * before
 
 
 def test_what_does_not_vary_stays() -> None:
