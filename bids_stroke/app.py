@@ -185,6 +185,7 @@ def _conclude(run: Run, statuses: Sequence[UnitStatus], reports: Sequence[Path],
 
 def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
+    from bids_stroke.covariates import cohort_notes, covariate_names
     from bids_stroke.evaluate import evaluate
     from bids_stroke.report.plots import curves_plot
     from bids_stroke.training import Store, train_ensemble, write_trained
@@ -192,6 +193,9 @@ def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console:
     cohort = gather.labelled_cohort(run, sessions, dataset_name)
     poor = sum(item.poor for item in cohort)
     console.print(f"{len(cohort)} units with features and an outcome ({run.settings.outcome}): {poor} poor.")
+    names = covariate_names(run.settings.outcome.column)
+    for text in cohort_notes([item.unit.covariates for item in cohort], names):
+        console.print(f"Covariates: {text}", highlight=False, markup=False, soft_wrap=True)
     models = run.output_dir / "models"
     store = Store(models / f"{run.settings.training.name}.unfinished")
     if run.execution.force:
@@ -201,7 +205,9 @@ def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console:
     ensemble = train_ensemble(cohort, run.settings, run.execution.device, console.print, store)
     bundle = write_trained(models, ensemble, run.settings)
     shutil.rmtree(store.folder, ignore_errors=True)
-    group.write_evaluation(bundle.path.parent, bundle.path.name, evaluate(ensemble.out_of_fold, run.settings))
+    modality_of = {entry.member.name: entry.member.modality for entry in ensemble.contents.members}
+    evaluation = evaluate(ensemble.out_of_fold, run.settings, modality_of)
+    group.write_evaluation(bundle.path.parent, bundle.path.name, evaluation)
     for name, table in (("subsets", ensemble.subsets), ("curves", ensemble.curves)):
         write_table(models / f"{run.settings.training.name}_{name}.tsv", table)
     (models / f"{run.settings.training.name}_curves.svg").write_text(curves_plot(ensemble.curves))
@@ -216,9 +222,11 @@ def run_group(run: Run, sessions: Sequence[Session], dataset_name: str, console:
 
     quality = gather.write_group_quality(run.output_dir, sessions)  # also where there are features only
     console.print(f"Quality of all units: {quality}", soft_wrap=True)
-    outcome = group.the_outcome(run, gather.read_predictions(run.output_dir, sessions))
+    predictions = gather.read_predictions(run.output_dir, sessions)
+    outcome = group.the_outcome(run, predictions)
     table = group.prediction_table(run, sessions, outcome)
-    evaluation = evaluate(table, run.settings.model_copy(update={"outcome": outcome}))
+    modality_of = {name: member.modality for item in predictions.values() for name, member in item.members.items()}
+    evaluation = evaluate(table, run.settings.model_copy(update={"outcome": outcome}), modality_of)
     group.write_group_tables(run.output_dir, table, evaluation)
     steps = {session.prefix: gather.step_reports(run.output_dir, session.prefix) for session in sessions}
     details = GroupDetails(statuses=gather.read_statuses(run.output_dir), steps=steps)

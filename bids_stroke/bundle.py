@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save
 
 import bids_stroke
 from bids_stroke.covariates import CovariateScaler
-from bids_stroke.decision import Calibration
+from bids_stroke.decision import Calibration, ScoreFusion
 from bids_stroke.derivatives import write_json, write_table, write_text
 from bids_stroke.errors import ModelError
 from bids_stroke.model_card import model_card
@@ -80,6 +80,8 @@ class BundleContents:
     out_of_fold: pd.DataFrame
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the model card tells: cohort, settings, procedure, results."""
+    score_fusion: ScoreFusion | None = None
+    """None: the scores are fused with the weights of the probabilities."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """``description``, ``authors``, ``copyright`` and ``made`` (a sentence) of a model that was not trained here."""
 
@@ -100,6 +102,7 @@ class Bundle:
     salt: str
     participants: Mapping[str, frozenset[str]]
     facts: Mapping[str, Any]
+    score_fusion: ScoreFusion | None = None
 
     def saw(self, dataset: str, participant_id: str) -> bool | None:
         """Whether the participant took part in training, in any role; None where nobody knows who did."""
@@ -201,6 +204,7 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "members": [asdict(entry) for entry in contents.members],
         "fusion_weights": dict(contents.weights),
         "calibration": asdict(contents.calibration) if contents.calibration else None,
+        "score_fusion": asdict(contents.score_fusion) if contents.score_fusion else None,
         "salt": contents.salt,
         "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
         "facts": dict(contents.facts),
@@ -233,6 +237,7 @@ def load_bundle(path: Path) -> Bundle:
             salt=metadata["salt"],
             participants={role: frozenset(hashes) for role, hashes in metadata["participants"].items()},
             facts=metadata["facts"],
+            score_fusion=_score_fusion(metadata.get("score_fusion")),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
@@ -247,6 +252,10 @@ def _member(entry: Mapping[str, Any]) -> BundleMember:
 
 def _calibration(content: Mapping[str, Any] | None) -> Calibration | None:
     return None if content is None else Calibration(**{key: _tuples(value) for key, value in content.items()})
+
+
+def _score_fusion(content: Mapping[str, Any] | None) -> ScoreFusion | None:
+    return None if content is None else ScoreFusion(**{key: _tuples(value) for key, value in content.items()})
 
 
 def _tuples(value: Any) -> Any:

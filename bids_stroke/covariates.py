@@ -4,29 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_stroke.columns import SYNONYMS, UNITS, Value, number_of, sex_of
+
 Values = NDArray[np.float64]
 
-SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
-    {
-        "age": ("age", "age_years", "age_at_scan", "age_at_stroke"),
-        "sex": ("sex", "gender"),
-        "days_since_stroke": (
-            "days_since_stroke",
-            "days_stroke_to_baseline",
-            "days_post_stroke",
-            "time_since_stroke_days",
-            "days_since_onset",
-        ),
-    }
-)
-"""Covariate -> columns of participants.tsv or sessions.tsv that hold it, first found first taken."""
+LIMITS: Mapping[str, float] = {"age": 120.0, "days_since_stroke": 36525.0}
+"""What is above, or below 0, is a code, an error, or in other units."""
+_MISSING = ("n/a", "na", "nan", "none", "null", "unknown", "missing", "-", "?", "")
+_IN_JSON = "in participants.json (or the JSON file of sessions.tsv)"
 
-_SEXES: Mapping[str, float] = MappingProxyType({"m": 1.0, "male": 1.0, "f": 0.0, "female": 0.0})
+
+@dataclass(frozen=True)
+class Note:
+    """What a person should know of how a covariate was read.
+
+    Attributes
+    ----------
+    name : str
+        The covariate.
+    value : str
+        As in the table.
+    meaning : str
+        What was made of it, and what to do about it.
+    """
+
+    name: str
+    value: str
+    meaning: str
+
+    def __str__(self) -> str:
+        return f"{self.name} is {self.value}: {self.meaning}"
 
 
 def covariate_names(outcome_column: str) -> tuple[str, ...]:
@@ -34,22 +45,71 @@ def covariate_names(outcome_column: str) -> tuple[str, ...]:
     return tuple(name for name, columns in SYNONYMS.items() if outcome_column not in columns)
 
 
-def covariate_values(known: Mapping[str, float | str], names: Sequence[str]) -> Values:
+def first_score_name(outcome_column: str) -> str:
+    """Column of the outcome's first value, before or at the start of treatment."""
+    return f"{outcome_column}_baseline"
+
+
+def covariate_values(known: Mapping[str, Value], names: Sequence[str]) -> Values:
     """Covariates as numbers, NaN where missing or not understood: age in years, sex 1 for male and 0 for female."""
     columns = {column.lower(): value for column, value in known.items()}
     return np.array([_value(name, columns) for name in names], dtype=np.float64)
 
 
-def _value(name: str, columns: Mapping[str, float | str]) -> float:
-    for column in SYNONYMS[name]:
-        if column in columns:
-            value = columns[column]
-            if name == "sex" and isinstance(value, str):
-                return _SEXES.get(value.strip().lower(), np.nan)
-            if name == "sex" and value not in (0, 1):  # 1 and 2 mean different sexes in different places
-                return np.nan
-            return float(value) if isinstance(value, (int, float)) else np.nan
-    return np.nan
+def covariate_notes(known: Mapping[str, Value], names: Sequence[str]) -> list[Note]:
+    """What is not understood, or only by a convention, of a person's covariates; nothing of what is missing."""
+    columns = {column.lower(): value for column, value in known.items()}
+    return [note for name in names if (note := _read(name, columns)[1]) is not None]
+
+
+def cohort_notes(people: Sequence[Mapping[str, Value]], names: Sequence[str]) -> list[str]:
+    """The same of a cohort: one sentence for each kind of note, with examples and how often."""
+    kinds: dict[tuple[str, str], list[str]] = {}
+    for note in (note for known in people for note in covariate_notes(known, names)):
+        kinds.setdefault((note.name, note.meaning), []).append(note.value)
+    return [
+        f"{name} is {' or '.join(sorted(set(values))[:3])} ({len(values)} of {len(people)} units): {meaning}"
+        for (name, meaning), values in kinds.items()
+    ]
+
+
+def _value(name: str, columns: Mapping[str, Value]) -> float:
+    return _read(name, columns)[0]
+
+
+def _read(name: str, columns: Mapping[str, Value]) -> tuple[float, Note | None]:
+    """A covariate as a number, NaN where it is missing or not understood, and what should be known of it."""
+    value = next((columns[column] for column in SYNONYMS.get(name, (name.lower(),)) if column in columns), "")
+    if isinstance(value, str) and value.strip().lower() in _MISSING:
+        return np.nan, None
+    number, meaning = _sex(value) if name == "sex" else _quantity(name, value)
+    shown = value if isinstance(value, str) else f"{value:g}"
+    return number, Note(name, shown, meaning) if meaning else None
+
+
+def _sex(value: Value) -> tuple[float, str]:
+    if isinstance(value, str) and (word := sex_of(value)):
+        return float(word == "male"), ""
+    remedy = f'Write M and F, or name the Levels of the column {_IN_JSON}, as {{"1": "male", "2": "female"}}.'
+    if isinstance(value, str) and not value.startswith("code "):
+        return np.nan, "neither male nor female, which is treated as missing."
+    if value in (0, 1):
+        return float(value), f"taken as 1 for male and 0 for female. {remedy}"
+    return np.nan, f"nothing tells which sex that is, and it is treated as missing. {remedy}"
+
+
+def _quantity(name: str, value: Value) -> tuple[float, str]:
+    number = number_of(value) if isinstance(value, str) else float(value)
+    units = f"{UNITS[name]}s" if name in UNITS else ""
+    remedy = f"Correct it, or give the Units of the column {_IN_JSON}: hour, day, week, month or year."
+    if number is None:
+        wanted = f"no number of {units}" if units else "no number"
+        return np.nan, f"{wanted}, and treated as missing." + (f" {remedy}" if units else "")
+    if not 0 <= number <= LIMITS.get(name, np.inf) and name in LIMITS:
+        return np.nan, f"cannot be a number of {units}, and is treated as missing. {remedy}"
+    if isinstance(value, str) and value.strip().endswith("+"):
+        return number, "read as the number without the plus."
+    return number, ""
 
 
 @dataclass(frozen=True)

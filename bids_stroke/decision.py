@@ -125,3 +125,33 @@ class Calibration:
         if good and not poor and probability < 0.5:
             return "good"
         return "abstain"
+
+
+@dataclass(frozen=True)
+class ScoreFusion:
+    """How the members' scores become one, with an interval. Fitted on out-of-fold predictions only.
+
+    Attributes
+    ----------
+    weights : tuple of float
+        On the simplex, in the order of the members.
+    low, high : float
+        Range of the training scores (outcome's units): a prediction beyond is moved to its end.
+    half_width : float or None
+        Of the interval, which covers the true score of the wanted share of people; None where it is not known.
+    """
+
+    weights: tuple[float, ...]
+    low: float
+    high: float
+    half_width: float | None
+
+    def apply(self, scores: Array) -> Array:
+        """Fused score (n,) of the members' scores (n, members), NaN where no member has one."""
+        return np.asarray(np.clip(fuse(scores, np.array(self.weights)), self.low, self.high))
+
+    def interval(self, score: float) -> tuple[float, float] | None:
+        """Interval of a fused score, within the range of the training scores; None without a half-width."""
+        if self.half_width is None or not np.isfinite(score):
+            return None
+        return max(self.low, score - self.half_width), min(self.high, score + self.half_width)

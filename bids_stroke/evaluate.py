@@ -6,13 +6,14 @@ outcomes that were predicted, and precision the share of predictions "poor" that
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from bids_stroke.bootstrap import MINIMUM_PARTICIPANTS, MINIMUM_PER_CLASS, Draws, null, too_few, with_intervals
 from bids_stroke.errors import InputError
 from bids_stroke.metrics import (
     CLASSIFICATION,
@@ -24,12 +25,8 @@ from bids_stroke.metrics import (
     ranking_metrics,
     regression_metrics,
 )
+from bids_stroke.patterns import pattern_table
 from bids_stroke.settings import Settings
-
-MINIMUM_PARTICIPANTS = 10
-MINIMUM_PER_CLASS = 5
-DEFINED_DRAWS = 0.9
-"""Share of bootstrap draws that must give a value before an interval is reported."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,23 +49,13 @@ class Evaluation:
     notes: tuple[str, ...] = ()
     n: int = 0
     n_poor: int = 0
+    patterns: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Fusion by pattern of missing modalities, from `pattern_table`."""
     procedure: Mapping[str, Any] = field(default_factory=dict)
     """Numbers of draws and permutations, seed, minimum counts."""
 
 
-@dataclass(frozen=True)
-class _Draws:
-    """Bootstrap draws: the same for every set of n participants, so one model does not move another's interval."""
-
-    number: int
-    seed: int
-
-    def weights(self, n: int) -> Array:
-        rng = np.random.default_rng([self.seed, n])
-        return rng.multinomial(n, np.full(n, 1 / n), size=self.number).astype(float)
-
-
-def evaluate(table: pd.DataFrame, settings: Settings) -> Evaluation:
+def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, str] | None = None) -> Evaluation:
     """Metrics of the fusion, its members and the clinical baselines, each with a 95 % interval by participant.
 
     Parameters
@@ -76,9 +63,11 @@ def evaluate(table: pd.DataFrame, settings: Settings) -> Evaluation:
     table : DataFrame
         One row per unit: ``participant_id``, ``poor`` (0/1), ``probability_poor``, and where there are any
         ``session_id``, ``score``, ``predicted_score``, ``p_<member>``, ``fusion_<name>`` (other ways to fuse),
-        ``baseline_<name>``, ``excluded`` (a reason).
+        ``baseline_<name>``, ``s_<member>`` and ``s_baseline_<name>`` (scores), ``excluded`` (a reason).
     settings : Settings
         Outcome rule, seed, number of bootstrap draws and of permutations.
+    modality_of : mapping, optional
+        Member -> modality, for the patterns of missing ones; a member that is not named stands for itself.
 
     Raises
     ------
@@ -92,7 +81,7 @@ def evaluate(table: pd.DataFrame, settings: Settings) -> Evaluation:
     with the reason. The permutation test shuffles outcomes against the given predictions; it does not train again.
     """
     participants, left_out, notes = reduce_to_participants(table, settings)
-    draws = _Draws(settings.training.bootstrap, settings.seed)
+    draws = Draws(settings.training.bootstrap, settings.seed)
     models = _models(participants)
     rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
     rows += _score_rows(participants, draws)
@@ -111,6 +100,7 @@ def evaluate(table: pd.DataFrame, settings: Settings) -> Evaluation:
         notes=notes,
         n=len(poor),
         n_poor=int(poor.sum()),
+        patterns=pattern_table(participants, modality_of or {}, draws),
         procedure={
             "bootstrap": settings.training.bootstrap,
             "permutations": settings.training.permutations,
@@ -137,6 +127,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "notes": list(evaluation.notes),
         "metrics": _records(evaluation.metrics),
         "comparisons": _records(evaluation.comparisons),
+        "patterns": _records(evaluation.patterns),
         "left_out": _records(evaluation.left_out),
     }
 
@@ -155,7 +146,8 @@ def reduce_to_participants(
         remedy = f"It needs {', '.join(sorted(needed))}."
         raise InputError(f"The predictions lack the columns {sorted(needed - set(table.columns))}.", remedy)
     values = [name for name in table.columns if name.startswith(("p_", "fusion_", "baseline_"))]
-    numbers = ["poor", "probability_poor", *(n for n in ("score", "predicted_score") if n in table), *values]
+    scores = [name for name in table.columns if name in ("score", "predicted_score") or name.startswith("s_")]
+    numbers = ["poor", "probability_poor", *scores, *values]
     table = table.assign(**{name: pd.to_numeric(table[name]).astype(float) for name in numbers})
     for name in ("probability_poor", *values):
         if not table[name].dropna().between(0, 1).all():
@@ -200,18 +192,6 @@ def _exclusion(value: object) -> str:
     return "excluded" if value is True else ""
 
 
-def too_few(poor: Array) -> str:
-    """Why these outcomes do not suffice for metrics; empty where they do."""
-    n, n_poor = len(poor), int(poor.sum())
-    if n_poor in (0, n):
-        return f"only one kind of outcome ({n_poor} poor, {n - n_poor} good)"
-    if n < MINIMUM_PARTICIPANTS:
-        return f"too few participants ({n} of at least {MINIMUM_PARTICIPANTS})"
-    if min(n_poor, n - n_poor) < MINIMUM_PER_CLASS:
-        return f"too few of one outcome ({n_poor} poor, {n - n_poor} good; at least {MINIMUM_PER_CLASS} each)"
-    return ""
-
-
 def _models(participants: pd.DataFrame) -> list[tuple[str, str, str]]:
     """(name, kind, column) of everything that predicts."""
     found = [("fusion", "fusion", "probability_poor")]
@@ -221,65 +201,42 @@ def _models(participants: pd.DataFrame) -> list[tuple[str, str, str]]:
     return found
 
 
-def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: _Draws) -> list[dict[str, Any]]:
+def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: Draws) -> list[dict[str, Any]]:
     given = people.dropna(subset=[column])
     poor, probability = given["poor"].to_numpy(float), given[column].to_numpy(float)
     reason = too_few(poor)
     head = {"model": name, "kind": kind, "n": len(poor), "n_poor": int(poor.sum())}
     if reason:
-        return [{**head, **_null(reason), "metric": metric} for metric in CLASSIFICATION]
-    values = _with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
+        return [{**head, **null(reason), "metric": metric} for metric in CLASSIFICATION]
+    values = with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
     return [{**head, "metric": metric, **values[metric]} for metric in CLASSIFICATION]
 
 
-def _score_rows(people: pd.DataFrame, draws: _Draws) -> list[dict[str, Any]]:
-    """R2 and mean absolute error of the fused score, where a score is predicted at all."""
-    if not {"score", "predicted_score"} <= set(people.columns):
+def _score_rows(people: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
+    """R2 and mean absolute error of each predicted score: of the fusion, its members and the baselines."""
+    if "score" not in people.columns:
         return []
-    given = people.dropna(subset=["score", "predicted_score"])
+    prefixes = {"member": "s_", "baseline": "s_baseline_"}
+    found = [("fusion", "fusion", "predicted_score")]
+    found += [(name, kind, prefixes[kind] + name) for name, kind, _ in _models(people) if kind in prefixes]
+    there = [model for model in found if model[2] in people.columns]
+    return [row for model in there for row in _score_rows_of(people.dropna(subset=["score", model[2]]), model, draws)]
+
+
+def _score_rows_of(given: pd.DataFrame, model: tuple[str, str, str], draws: Draws) -> list[dict[str, Any]]:
+    name, kind, column = model
     if given.empty:
         return []
-    score, predicted = given["score"].to_numpy(float), given["predicted_score"].to_numpy(float)
-    head = {"model": "fusion", "kind": "fusion", "n": len(given), "n_poor": int(given["poor"].sum())}
+    score, predicted = given["score"].to_numpy(float), given[column].to_numpy(float)
+    head = {"model": name, "kind": kind, "n": len(given), "n_poor": int(given["poor"].sum())}
     if len(given) < MINIMUM_PARTICIPANTS:
         reason = f"too few participants ({len(given)} of at least {MINIMUM_PARTICIPANTS})"
-        return [{**head, **_null(reason), "metric": metric} for metric in REGRESSION]
-    values = _with_intervals(lambda weights: regression_metrics(score, predicted, weights), len(given), draws)
+        return [{**head, **null(reason), "metric": metric} for metric in REGRESSION]
+    values = with_intervals(lambda weights: regression_metrics(score, predicted, weights), len(given), draws)
     return [{**head, "metric": metric, **values[metric]} for metric in REGRESSION]
 
 
-def _null(reason: str) -> dict[str, Any]:
-    return {"value": np.nan, "low": np.nan, "high": np.nan, "reason": reason}
-
-
-def _with_intervals(compute: Callable[[Array], dict[str, Array]], n: int, draws: _Draws) -> dict[str, dict[str, Any]]:
-    """Value and percentile interval of each metric; draws in blocks, so that memory stays small."""
-    points = compute(np.ones((1, n)))
-    weights = draws.weights(n)
-    blocks = [compute(block) for block in np.array_split(weights, max(1, weights.size // 1_000_000))]
-    return {
-        metric: _interval(float(point[0]), np.concatenate([block[metric] for block in blocks]))
-        for metric, point in points.items()
-    }
-
-
-def _interval(value: float, drawn: Array) -> dict[str, Any]:
-    if not np.isfinite(value):
-        return _null("predictions separate the outcomes completely" if np.isinf(value) else "not defined on these data")
-    defined = drawn[~np.isnan(drawn)]
-    if len(defined) < DEFINED_DRAWS * len(drawn):
-        return {**_null("no interval: not defined in too many bootstrap draws"), "value": value}
-    low, high = (float(x) for x in np.quantile(defined, (0.025, 0.975), method="inverted_cdf"))
-    bounded = np.isfinite(low) and np.isfinite(high)
-    return {
-        "value": value,
-        "low": low if np.isfinite(low) else np.nan,
-        "high": high if np.isfinite(high) else np.nan,
-        "reason": "" if bounded else "the interval is not bounded on one side",
-    }
-
-
-def _comparison(people: pd.DataFrame, name: str, kind: str, column: str, draws: _Draws) -> dict[str, Any]:
+def _comparison(people: pd.DataFrame, name: str, kind: str, column: str, draws: Draws) -> dict[str, Any]:
     """Difference of AUC, fusion minus the other model, on the participants that have both."""
     given = people.dropna(subset=[column])
     poor, fusion, other = (given[key].to_numpy(float) for key in ("poor", "probability_poor", column))
@@ -292,7 +249,7 @@ def _comparison(people: pd.DataFrame, name: str, kind: str, column: str, draws: 
         pair = [ranking_metrics(poor, values, weights)["auc"] for values in (fusion, other)]
         return {"auc_fusion": pair[0], "auc": pair[1], "difference": pair[0] - pair[1]}
 
-    values = _with_intervals(areas, len(poor), draws)
+    values = with_intervals(areas, len(poor), draws)
     head |= {key: values[key]["value"] for key in ("auc_fusion", "auc")}
     return {**head, "difference": values["difference"].pop("value"), **values["difference"],
             "p_delong": delong_test(poor, fusion, other)}  # fmt: skip

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bids_stroke.errors import DataError, ModelError
 from bids_stroke.recordings import CHANNELS, read_windows
+from bids_stroke.records import CLINICAL
 
 GRID_SHAPE = (91, 109, 91)
 GRID_AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
@@ -60,7 +61,7 @@ def read_samples(modality: str, paths: Sequence[Path], inputs: Inputs) -> Sample
     Parameters
     ----------
     modality : str
-        Key of READERS.
+        Key of READERS, or CLINICAL, whose one sample is empty.
     paths : sequence of Path
         The unit's files of this modality (StepReport.outputs).
     inputs : mapping
@@ -75,11 +76,15 @@ def read_samples(modality: str, paths: Sequence[Path], inputs: Inputs) -> Sample
     MissingModalityError
         The files hold no sample that can be used.
     """
+    if modality == CLINICAL:
+        return Samples(np.zeros((1, 0), np.float32), (0.0,))
     return READERS[modality].read(paths, complete_inputs(modality, inputs))
 
 
 def complete_inputs(modality: str, inputs: Inputs) -> dict[str, Any]:
     """Options of a reader with the defaults for those left out; ModelError for one that is not known."""
+    if modality == CLINICAL and not inputs:
+        return {}
     if modality not in READERS:
         raise ModelError(f"There is no modality {modality!r}.", f"Choose one of {', '.join(READERS)}.")
     defaults = READERS[modality].defaults

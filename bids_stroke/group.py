@@ -105,7 +105,8 @@ def _out_of_fold(run: Run, row: dict[str, Any], prediction: Prediction, dataset:
         return _left_out(row)
     values = own[[column for column in own if column in row and column not in ("session_id", "poor", "score")]]
     means: dict[str, Any] = values.select_dtypes("number").mean().to_dict()
-    return row | means | {"probability_poor_low": None, "probability_poor_high": None, "prediction": "out-of-fold"}
+    intervals = (f"{name}_{end}" for name in ("probability_poor", "predicted_score") for end in ("low", "high"))
+    return row | means | dict.fromkeys(intervals) | {"prediction": "out-of-fold"}
 
 
 def _left_out(row: dict[str, Any]) -> dict[str, Any]:
@@ -153,11 +154,12 @@ def _ever(seen: pd.Series[Any]) -> bool | None:
 
 
 def write_evaluation(folder: Path, name: str, evaluation: Evaluation) -> None:
-    """``<name>_metrics.tsv``, ``<name>_comparisons.tsv`` and ``<name>_evaluation.json``, which has all of it."""
+    """``<name>_metrics.tsv``, ``_comparisons.tsv``, ``_patterns.tsv`` and ``_evaluation.json``, which has all of it."""
     from bids_stroke.evaluate import evaluation_json
 
     write_table(folder / f"{name}_metrics.tsv", evaluation.metrics)
     write_table(folder / f"{name}_comparisons.tsv", evaluation.comparisons)
+    write_table(folder / f"{name}_patterns.tsv", evaluation.patterns)
     write_json(folder / f"{name}_evaluation.json", evaluation_json(evaluation))
 
 

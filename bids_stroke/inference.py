@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ from torch import nn
 from bids_stroke import networks
 from bids_stroke.bundle import Bundle, BundleMember, load_bundle
 from bids_stroke.compute import precision_of, reproducible, resolve_device
-from bids_stroke.covariates import covariate_values
-from bids_stroke.decision import fuse, more_likely, renormalise
+from bids_stroke.covariates import covariate_notes, covariate_values
+from bids_stroke.decision import ScoreFusion, fuse, more_likely, renormalise
 from bids_stroke.errors import DataError, MissingModalityError, ModelError
 from bids_stroke.features import read_samples
-from bids_stroke.records import MemberPrediction, Prediction, UnitFeatures
+from bids_stroke.records import CLINICAL, MemberPrediction, Prediction, UnitFeatures
 
 CHUNK = 16
 """Samples that go through a network at once."""
@@ -77,7 +77,8 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     means = np.array([samples[name].probabilities.mean() for name in names])
     scores = np.array([samples[name].scores.mean() for name in names])
     fused = float(fuse(means[None], weights)[0])
-    calibration = bundle.calibration
+    calibration, score_fusion = bundle.calibration, _score_fusion(bundle, names)
+    score = _known(score_fusion.apply(scores[None])[0])
     probability = float(calibration.apply(np.array(fused))) if calibration else fused
     modalities = {entry.member.name: entry.member.modality for entry in bundle.members}
     members = {
@@ -90,7 +91,8 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
         probability_poor=probability,
         probability_poor_interval=calibration.interval(fused, used) if calibration else None,
         prediction=calibration.decide(probability) if calibration else more_likely(probability),
-        predicted_score=_known(fuse(scores[None], weights)[0]),
+        predicted_score=score,
+        predicted_score_interval=None if score is None else score_fusion.interval(score),
         members=members,
         missing=missing,
         model={
@@ -105,6 +107,15 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     )
 
 
+def _score_fusion(bundle: Bundle, names: list[str]) -> ScoreFusion:
+    """How the scores of the named members are fused: a bundle that does not say so, uses its other weights."""
+    found = bundle.score_fusion
+    if found is None:
+        return ScoreFusion(tuple(bundle.weights[name] for name in names), -np.inf, np.inf, None)
+    weights = dict(zip((entry.member.name for entry in bundle.members), found.weights, strict=True))
+    return replace(found, weights=tuple(weights[name] for name in names))
+
+
 def predict_members(
     bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision: str = "fp32"
 ) -> tuple[dict[str, MemberSamples], dict[str, str]]:
@@ -115,11 +126,11 @@ def predict_members(
     for entry in bundle.members:
         member = entry.member
         paths = unit.features.get(member.modality, ())
-        if not paths:
+        if not paths and member.modality != CLINICAL:
             missing[member.name] = unit.missing.get(member.modality, "not-computed")
             continue
         known = covariate_values(unit.covariates, entry.scaler.names)
-        if entry.scaler.lacking(known):
+        if entry.scaler.lacking(known) or (member.modality == CLINICAL and not np.isfinite(known).any()):
             missing[member.name] = COVARIATES_MISSING
             continue
         key = f"{member.modality} {sorted(member.inputs.items())}"
@@ -214,15 +225,21 @@ def _warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]
         found.append(f"{len(names)} of {len(bundle.members)} members applied; the weights were renormalised.")
     with_covariates = [entry for entry in bundle.members if _takes_covariates(entry) and entry.member.name in names]
     if with_covariates:
-        scaler = with_covariates[0].scaler
+        scaler = max((entry.scaler for entry in with_covariates), key=lambda item: len(item.names))
         found += scaler.complaints(covariate_values(unit.covariates, scaler.names))
-    return found
+    return [*found, *_notes(bundle, unit)]
+
+
+def _notes(bundle: Bundle, unit: UnitFeatures) -> list[str]:
+    """What should be known of how the covariates were read that some member takes."""
+    taken = [name for entry in bundle.members if _takes_covariates(entry) for name in entry.scaler.names]
+    return [str(note) for note in covariate_notes(unit.covariates, tuple(dict.fromkeys(taken)))]
 
 
 def _nobody_applies(bundle: Bundle, unit: UnitFeatures, missing: Mapping[str, str]) -> DataError:
     why = "; ".join(f"{name}: {reason.replace('-', ' ')}" for name, reason in missing.items())
     lacking = ", ".join(_lacking(bundle, unit)) if COVARIATES_MISSING in missing.values() else ""
-    unknown = f"; {lacking} unknown" if lacking else ""
+    unknown = "; ".join([f"; {lacking} unknown", *_notes(bundle, unit)]) if lacking else ""
     wanted = f"{lacking} to participants.tsv or sessions.tsv" if lacking else "a modality that the model uses"
     return DataError(
         f"{_unit_name(unit)}: no member of the model {bundle.name} applies ({why}{unknown}).",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bids_stroke import manifest
+from bids_stroke.columns import SYNONYMS
 from bids_stroke.derivatives import Outputs
 from bids_stroke.preprocess import STEPS
 from bids_stroke.preprocess.step import Step
@@ -96,12 +97,15 @@ def _side(task: UnitTask) -> str:
 
 
 def _prediction_key(task: UnitTask, model: Model, keys: Sequence[str]) -> str:
-    code = manifest.code_digest("features.py", "recordings.py", "covariates.py", "decision.py", "compute.py",
-                                "inference.py", "predictions.py", "bundle.py", "networks")  # fmt: skip
-    from bids_stroke.covariates import SYNONYMS  # here, because it needs numpy
+    code = manifest.code_digest("features.py", "recordings.py", "covariates.py", "columns.py", "decision.py",
+                                "compute.py", "inference.py", "predictions.py", "bundle.py", "networks",
+                                "tract.py")  # fmt: skip
+    from bids_stroke.covariates import first_score_name  # here, because it needs numpy
 
     read = {column for columns in SYNONYMS.values() for column in columns}
-    known = json.dumps({key: value for key, value in task.session.covariates.items() if key in read}, sort_keys=True)
+    read.add(first_score_name(task.settings.outcome.column).lower())
+    own = {key: value for key, value in task.session.covariates.items() if key.lower() in read}
+    known = json.dumps(own, sort_keys=True)
     choices = [str(task.settings.outcome), task.settings.precision, ",".join(sorted(task.settings.modalities))]
     return manifest.digest("prediction", code, model.sha256, task.dataset, known, *choices, *keys)
 

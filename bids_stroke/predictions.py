@@ -21,7 +21,7 @@ INTERVAL_METHOD = (
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
     """The content of ``_prediction.json`` (DESIGN section 3)."""
     members: dict[str, Any] = {}
-    interval = prediction.probability_poor_interval
+    interval, scores = prediction.probability_poor_interval, prediction.predicted_score_interval
     for name, member in prediction.members.items():
         members[name] = asdict(member)
         if member.modality in COUNTED:
@@ -33,6 +33,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         "probability_poor_interval_method": INTERVAL_METHOD if interval else "none: the model is not calibrated",
         "prediction": prediction.prediction,
         "predicted_score": prediction.predicted_score,
+        "predicted_score_interval": list(scores) if scores else None,
         "members": members,
         "missing": dict(prediction.missing),
         "model": dict(prediction.model),
@@ -44,12 +45,15 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
 def prediction_row(prediction: Prediction) -> dict[str, Any]:
     """The prediction as a row of a table: the numbers, and each member's probability as ``p_<member>``."""
     low, high = prediction.probability_poor_interval or (None, None)
+    lowest, highest = prediction.predicted_score_interval or (None, None)
     row: dict[str, Any] = {
         "probability_poor": prediction.probability_poor,
         "probability_poor_low": low,
         "probability_poor_high": high,
         "prediction": prediction.prediction,
         "predicted_score": prediction.predicted_score,
+        "predicted_score_low": lowest,
+        "predicted_score_high": highest,
         "in_training_set": prediction.in_training_set,
         "model": prediction.model["name"],
         "demonstration": prediction.model["demonstration"],
@@ -68,7 +72,7 @@ def read_prediction(path: Path) -> Prediction:
     """
     try:
         content = json.loads(path.read_text())
-        interval = content["probability_poor_interval"]
+        interval, scores = content["probability_poor_interval"], content.get("predicted_score_interval")
         return Prediction(
             probability_poor=content["probability_poor"],
             probability_poor_interval=None if interval is None else _pair(interval),
@@ -79,6 +83,7 @@ def read_prediction(path: Path) -> Prediction:
             model=content["model"],
             in_training_set=content["in_training_set"],
             warnings=tuple(content["warnings"]),
+            predicted_score_interval=None if scores is None else _pair(scores),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

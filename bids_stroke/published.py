@@ -18,7 +18,8 @@ import pandas as pd
 
 from bids_stroke import networks
 from bids_stroke.bundle import Bundle, BundleContents, BundleMember, write_bundle
-from bids_stroke.covariates import SYNONYMS, CovariateScaler
+from bids_stroke.columns import SYNONYMS
+from bids_stroke.covariates import CovariateScaler
 from bids_stroke.errors import ModelError, OutputError, UsageError
 from bids_stroke.features import complete_inputs
 from bids_stroke.keras_weights import NETWORK, read_state

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 MODALITIES: tuple[str, ...] = ("fa", "md", "rd", "ad", "gm", "wm", "lesion", "bold", "eegemg")
+CLINICAL = "clinical"
+"""What a member reads that has no image: covariates only. Every unit with any covariate has it."""
 SPACE = "MNI152NLin2009aSym"
 """Standard space: the exactly left-right symmetric ICBM 2009a template that nilearn carries."""
 
@@ -187,3 +189,5 @@ class Prediction:
     in_training_set: bool | None
     """None where nobody knows who the model was trained on."""
     warnings: tuple[str, ...] = ()
+    predicted_score_interval: tuple[float, float] | None = None
+    """Of the model's coverage (90 %); None where it is not known."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from bids_stroke.errors import InputError, UsageError
 from bids_stroke.records import MODALITIES
@@ -109,9 +109,28 @@ class EegEmgSettings(_Frozen):
         return self
 
 
+class AugmentSettings(_Frozen):
+    """Small random changes of the training samples, others in each epoch; ``augment: false`` for none."""
+
+    rotation: Annotated[float, Field(ge=0, le=180)] = 15.0
+    """Degrees at most: about each axis of a map, in the plane of a slice."""
+    shift: Annotated[float, Field(ge=0, le=0.5)] = 0.03
+    """Share of a side at most, along each axis of a map or slice."""
+    flip: bool = False
+    """Left and right of maps and slices exchanged at random: for outcomes that mean the same on either side, and not
+    with ``lesion_side: normalise``."""
+    intensity: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Maps are scaled by so much at most, and slices brightened by so many standard deviations; lesion masks never."""
+    noise: Annotated[float, Field(ge=0)] = 0.05
+    """Standard deviation of white noise in windows of EEG and EMG, which have one of 1."""
+
+
 class TrainingSettings(_Frozen):
     """How ``train`` fits and evaluates the ensemble."""
 
+    split: Literal["nested", "fixed"] = "nested"
+    """``fixed``: 70 % of the participants to train on, 15 % to stop, fuse and calibrate on, 15 % to test on, once, and
+    the ensemble that was tested is the one that is kept; folds and repeats then do not count."""
     outer_folds: Annotated[int, Field(ge=2)] = 5
     inner_folds: Annotated[int, Field(ge=2)] = 3
     repeats: Annotated[int, Field(ge=1)] = 1
@@ -131,8 +150,6 @@ class TrainingSettings(_Frozen):
     """Share of the loss of the continuous score beside that of good and poor."""
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest norm of the gradient."""
-    augment: bool = True
-    """Small random changes of the training samples."""
     coverage: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
     """Of the conformal sets behind poor, good and abstain."""
     members: dict[str, dict[str, Any]] = Field(default_factory=dict)
@@ -143,6 +160,14 @@ class TrainingSettings(_Frozen):
     permutations: Annotated[int, Field(ge=100)] = 1000
     demonstration: bool = False
     """Marks the bundle: every output made with it says that it is only a demonstration."""
+    augment: AugmentSettings = AugmentSettings()
+
+    @field_validator("augment", mode="before")
+    @classmethod
+    def _augment_or_not(cls, value: object) -> object:
+        if value is False:
+            return AugmentSettings(rotation=0, shift=0, intensity=0, noise=0)
+        return AugmentSettings() if value is True else value
 
 
 class Outcome(_Frozen):
@@ -184,6 +209,12 @@ class Settings(_Frozen):
     bold: BoldSettings = BoldSettings()
     eegemg: EegEmgSettings = EegEmgSettings()
     training: TrainingSettings = TrainingSettings()
+
+    @model_validator(mode="after")
+    def _one_side_or_both(self) -> Self:
+        if self.training.augment.flip and self.lesion_side == "normalise":
+            raise ValueError("training.augment.flip exchanges the sides that lesion_side: normalise puts in order")
+        return self
 
 
 class Execution(_Frozen):

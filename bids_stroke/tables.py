@@ -3,18 +3,32 @@
 from __future__ import annotations
 
 import csv
+import json
 import math
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from bids_stroke.columns import covariate_of, in_our_terms
 from bids_stroke.errors import InputError, UsageError
 
 
 def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[str, float | str]:
-    """Columns of participants.tsv for a subject, with those of sessions.tsv of the session on top; no ``n/a``."""
-    values = _row(bids_dir / "participants.tsv", "participant_id", f"sub-{subject}")
+    """Columns of participants.tsv for a subject, with those of sessions.tsv of the session on top; no ``n/a``.
+
+    Age, sex and time since stroke are in years, words and days, as the tables' JSON files tell.
+
+    Raises
+    ------
+    InputError
+        A table or its JSON file cannot be read.
+    """
+    path = bids_dir / "participants.tsv"
+    values = _covariates(path, "participant_id", f"sub-{subject}", (path.with_suffix(".json"),))
     if session:
-        values |= _row(bids_dir / f"sub-{subject}" / f"sub-{subject}_sessions.tsv", "session_id", f"ses-{session}")
+        path = bids_dir / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
+        described = (bids_dir / "sessions.json", path.with_suffix(".json"))
+        values |= _covariates(path, "session_id", f"ses-{session}", described)
     for key in ("participant_id", "session_id"):
         values.pop(key, None)
     return values
@@ -51,6 +65,31 @@ def check_outcome_column(bids_dir: Path, column: str) -> None:
             f"--outcome: no table of {bids_dir} has a column '{column}'.",
             "It may be in participants.tsv, phenotype/*.tsv or sub-*_sessions.tsv.",
         )
+
+
+def _covariates(path: Path, key: str, label: str, described: tuple[Path, ...]) -> dict[str, float | str]:
+    """A row, read as the JSON files of its table say, the later ones on top."""
+    about = {column: text for file in described for column, text in _description(file).items()}
+    return in_our_terms(_row(path, key, label), about, _sex_codes(path))
+
+
+@lru_cache(maxsize=64)
+def _sex_codes(path: Path) -> frozenset[float | str]:
+    """Everything that a table has in its column of the sex."""
+    cells = (item for row in _rows(path) for item in row.items())
+    return frozenset(_value(text) for column, text in cells if column and text and covariate_of(column) == "sex")
+
+
+@lru_cache(maxsize=64)
+def _description(path: Path) -> dict[str, Any]:
+    """What a JSON file says of each column; empty where there is none."""
+    if not path.is_file():
+        return {}
+    try:
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
+    except ValueError as error:
+        raise InputError(f"{path} is not JSON: {error}.", "Correct the file.") from None
+    return content if isinstance(content, dict) else {}
 
 
 def _row(path: Path, key: str, label: str, session: str | None = None) -> dict[str, float | str]:

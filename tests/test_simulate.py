@@ -10,7 +10,7 @@ from bids_stroke.simulate import MODALITIES, CohortOptions, Weights
 from bids_stroke.simulate.cohort import EXAMPLE, plan_visits
 from bids_stroke.simulate.lesion import Lesion, draw_lesion, tract_load
 from bids_stroke.simulate.table import draw_people, outcome
-from bids_stroke.simulate.tract import N_POINTS, centre_line, cross_sections, radius
+from bids_stroke.tract import N_POINTS, centre_line, cross_sections, radius
 
 NULL = Weights(0, 0, 0)
 

@@ -13,7 +13,7 @@ from bids_stroke.simulate.head import Pose, add_rician_noise, draw_head, draw_po
 from bids_stroke.simulate.lesion import Lesion
 from bids_stroke.simulate.options import RESOLUTIONS
 from bids_stroke.simulate.template import grid_points, sample
-from bids_stroke.simulate.tract import N_POINTS, centre_line
+from bids_stroke.tract import N_POINTS, centre_line
 
 SIZES = RESOLUTIONS["coarse"]
 

@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import r2_score, roc_auc_score
 
 from bids_stroke.bundle import load_bundle
 from bids_stroke.errors import DataError, ModelError, UsageError
+from bids_stroke.features import GRID_SHAPE, complete_inputs
 from bids_stroke.inference import predict
 from bids_stroke.records import Labelled, UnitFeatures
 from bids_stroke.report.plots import curves_plot
 from bids_stroke.settings import load_settings
 from bids_stroke.training import train_ensemble, write_trained
-from bids_stroke.training.augment import augment
-from bids_stroke.training.baselines import baseline_values, predict_baselines
+from bids_stroke.training.baselines import baselines, predict_baselines
 from bids_stroke.training.cases import make_cohort, planned_members, read_cases
 from bids_stroke.training.crossval import best_epoch, cross_validate
 from bids_stroke.training.curve import Curve
@@ -24,7 +24,17 @@ from bids_stroke.training.ensemble import TrainedEnsemble, fit_head
 from bids_stroke.training.fit import Place, _Trainer, fit, predict_rows
 from bids_stroke.training.folds import nested_folds
 from tests.conftest import ROOT
-from tests.units import LSTM, VOLUME, blob, labelled, rhythm_cohort, tiny_settings, write_volume
+from tests.units import (
+    LSTM,
+    VOLUME,
+    blob,
+    labelled,
+    rhythm,
+    rhythm_cohort,
+    tiny_settings,
+    write_recording,
+    write_volume,
+)  # fmt: skip
 
 
 def silent(_: str) -> None:
@@ -63,7 +73,7 @@ def test_out_of_fold_table_has_the_columns_of_the_evaluation(ensemble: TrainedEn
     table = ensemble.out_of_fold
     wanted = {
         "participant_id", "session_id", "fold", "repeat", "score", "poor", "probability_poor", "predicted_score",
-        "p_lstm", "baseline_clinical", "baseline_initial_score",
+        "p_lstm", "s_lstm", "baseline_clinical", "baseline_initial_score", "s_baseline_initial_score",
     }  # fmt: skip
     assert wanted <= set(table.columns)
     assert len(table) == 24 and table["participant_id"].is_unique
@@ -217,12 +227,17 @@ def test_wrong_member_is_refused(
         planned_members(tiny_settings(members={"x": member}), make_cohort(cohort, "fma_le"))
 
 
-def test_default_members_are_one_for_each_modality_that_is_there(cohort: list[Labelled]) -> None:
+def test_default_members_are_those_of_each_modality_that_is_there(cohort: list[Labelled]) -> None:
     unit = replace(cohort[0].unit, features={**cohort[0].unit.features, "fa": (Path("fa.nii"),)})
     members = planned_members(tiny_settings(members={}), make_cohort([replace(cohort[0], unit=unit)], "fma_le"))
-    assert [(member.name, member.network) for member, _ in members] == [("fa", "cbam_resnet3d"), ("eegemg", "lstm")]
-    assert members[0][0].arguments["n_covariates"] == 6
-    assert members[1][0].arguments["n_channels"] == 22
+    assert [(member.name, member.network) for member, _ in members] == [
+        ("fa", "cbam_resnet3d"), ("eegemg", "lstm"), ("clinical", "covariates"), ("fa_regions", "regions"),
+        ("eegemg_power", "band_power"),
+    ]  # fmt: skip
+    arguments = {member.name: member.arguments for member, _ in members}
+    assert arguments["fa"]["n_covariates"] == arguments["fa_regions"]["n_covariates"] == 6
+    assert arguments["eegemg"]["n_channels"] == arguments["eegemg_power"]["n_channels"] == 22
+    assert arguments["clinical"]["n_covariates"] == 8  # the first score too
 
 
 def test_member_may_train_in_its_own_way(cohort: list[Labelled]) -> None:
@@ -249,22 +264,56 @@ def test_baselines_use_only_what_they_are_named_for() -> None:
         known = {"age": rng.normal(60, 10), "sex": "F", "fma_le_baseline": score + rng.normal(), "fma_le": score}
         units.append(Labelled(UnitFeatures(f"{i}", None, {}, {}, known, "d"), score, score <= 17))
     cohort = make_cohort(units, "fma_le")
-    values = baseline_values(cohort, "fma_le")
+    values = baselines(cohort, {})
     assert set(values) == {"clinical", "initial_score"}
     split = nested_folds(cohort.participants, cohort.poor, tiny_settings().training, 0)[0].split
-    predicted = predict_baselines(values, cohort.poor, split)
-    assert roc_auc_score(cohort.poor[split.test], predicted["initial_score"]) > 0.95
-    assert roc_auc_score(cohort.poor[split.test], predicted["clinical"]) < 0.85
+    predicted = predict_baselines(values, cohort, split)
+    poor, score = cohort.poor[split.test], cohort.score[split.test]
+    assert roc_auc_score(poor, predicted["initial_score"][0]) > 0.95
+    assert roc_auc_score(poor, predicted["clinical"][0]) < 0.85
+    assert r2_score(score, predicted["initial_score"][1]) > 0.9 > r2_score(score, predicted["clinical"][1])
 
 
 def test_baseline_is_missing_where_its_predictor_is() -> None:
-    values = np.concatenate([np.linspace(0, 1, 19), [np.nan]])[:, None]
-    poor = np.arange(20) % 2 == 0
-    split = nested_folds([str(i) for i in range(20)], poor, tiny_settings(outer_folds=2).training, 0)[0].split
+    score = np.where(np.arange(20) % 2, 10.0, 30.0)
+    known = [{"age": 50.0 + i} | ({"fma_le_baseline": i} if i < 19 else {}) for i in range(20)]
+    units = [Labelled(UnitFeatures(f"{i}", None, {}, {}, known[i], "d"), score[i], score[i] <= 17) for i in range(20)]
+    cohort = make_cohort(units, "fma_le")
+    split = nested_folds(cohort.participants, cohort.poor, tiny_settings(outer_folds=2).training, 0)[0].split
     if 19 not in split.test:
         split = replace(split, train=split.test, test=split.train)
-    predicted = predict_baselines({"x": values}, poor, split)["x"]
-    assert np.isnan(predicted).tolist() == [row == 19 for row in split.test]
+    predicted = predict_baselines(baselines(cohort, {}), cohort, split)
+    for values in predicted["initial_score"]:
+        assert np.isnan(values).tolist() == [row == 19 for row in split.test]
+    assert np.isfinite(predicted["clinical"][0]).all()
+
+
+def test_baselines_of_images_measure_what_they_are_named_for(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    units = []
+    for i in range(6):
+        fa, lesion = np.full(GRID_SHAPE, 0.4), np.zeros(GRID_SHAPE)
+        fa[46:] -= 0.05 * i  # the left
+        lesion[30:36, 50:60, 40:50] = i / 5
+        files = {"fa": [write_volume(tmp_path / f"{i}_fa.nii", fa)],
+                 "lesion": [write_volume(tmp_path / f"{i}_lesion.nii", lesion)]}  # fmt: skip
+        files |= {"eegemg": write_recording(tmp_path, f"sub-{i}_task-leg", rhythm(2.0 if i < 3 else 6.0, 3, rng))}
+        units.append(labelled(tmp_path, f"{i}", 10.0 + i, files))
+    inputs = {"eegemg": complete_inputs("eegemg", LSTM["inputs"])}
+    found = baselines(make_cohort(units, "fma_le"), inputs)
+    assert set(found) == {
+        "clinical", "initial_score", "lesion_volume", "tract_load", "tract_asymmetry", "band_power"
+    }  # fmt: skip
+    np.testing.assert_allclose(
+        found["lesion_volume"].columns[:, 0], np.log1p(np.arange(6) / 5 * 600 * 0.008), rtol=1e-5
+    )
+    left = 0.4 - 0.05 * np.arange(6)
+    np.testing.assert_allclose(found["tract_asymmetry"].columns[:, 0], (0.4 - left) / (0.4 + left), atol=0.01)
+    delta, theta = found["band_power"].columns[:, 0], found["band_power"].columns[:, 1]
+    assert ((delta > theta) == (np.arange(6) < 3)).all()
+    assert found["tract_load"].columns.shape[1] == found["lesion_volume"].columns.shape[1] + 1
+    without = baselines(make_cohort(units, "fma_le"), {})
+    assert "band_power" not in without
 
 
 def test_best_epoch_is_that_of_the_mean_and_a_stopped_curve_keeps_its_last_loss() -> None:
@@ -275,32 +324,6 @@ def test_best_epoch_is_that_of_the_mean_and_a_stopped_curve_keeps_its_last_loss(
     assert best_epoch([curve(3, 1, 2, 4), curve(3, 2, 1, 1)]) in (2, 3)
     assert best_epoch([curve(3, 2, 1.5, 1), curve(3, 1)]) == 4
     assert best_epoch([curve(1, 2, 3)]) == 1
-
-
-@pytest.mark.parametrize(
-    ("kind", "shape"), [("volume", (4, 1, 30, 36, 30)), ("slice", (4, 3, 32, 32)), ("window", (4, 50, 3))]
-)
-def test_augmentation_changes_little_and_repeats_by_seed(kind: str, shape: tuple[int, ...]) -> None:
-    batch = torch.rand(shape)
-    before = batch.clone()
-    results = []
-    for _ in range(2):
-        torch.manual_seed(3)
-        results.append(augment(kind, batch))
-    assert torch.equal(results[0], results[1])
-    assert torch.equal(batch, before)
-    assert results[0].shape == batch.shape and not torch.equal(results[0], batch)
-    assert float((results[0].mean() - batch.mean()).abs()) < 0.3
-
-
-def test_slices_are_flipped_left_right_only() -> None:
-    batch = torch.zeros(64, 1, 33, 33)
-    batch[:, :, 4:8, 15:18] = 1  # on one side of the first axis, in the middle of the second
-    torch.manual_seed(0)
-    turned = augment("slice", batch)
-    near, far = turned[:, 0, :12].sum(dim=(1, 2)), turned[:, 0, -12:].sum(dim=(1, 2))
-    assert 20 < int((far > near).sum()) < 44
-    assert float((near + far).min()) > 5
 
 
 def test_restored_weights_predict_what_the_trained_network_did(cohort: list[Labelled]) -> None:

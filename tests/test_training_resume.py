@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from bids_stroke.compute import reproducible
+import bids_stroke
+from bids_stroke import networks
+from bids_stroke.compute import reproducible, resolve_device
+from bids_stroke.covariates import CovariateScaler
+from bids_stroke.inference import run_network
 from bids_stroke.settings import Settings
-from bids_stroke.training import Store, train_ensemble
+from bids_stroke.training import Store, checkpoint, train_ensemble
 from bids_stroke.training.cases import Cases, make_cohort, planned_members, read_cases
 from bids_stroke.training.fit import Place, _Trainer, fit, fit_watching
 from tests.conftest import ROOT
@@ -137,6 +143,45 @@ def test_other_rows_seeds_or_data_find_nothing(cases: Cases, tmp_path: Path) -> 
         path.write_bytes(name.read_bytes()[:100])  # damaged: as if there were none
     again = fit(cases, np.arange(8), 1, place(store))
     assert all(torch.equal(value, again.state[key]) for key, value in first.state.items())
+
+
+@pytest.mark.parametrize("changed", ["sources", "torch", "package"])
+def test_an_unfinished_fit_of_another_version_is_not_continued(
+    cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    store, epoch, ran = Store(tmp_path, 0.0), _Trainer.epoch, []
+
+    def dying(trainer: _Trainer) -> None:
+        if trainer.done == 2:
+            raise Killed
+        epoch(trainer)
+
+    def counted(trainer: _Trainer) -> None:
+        ran.append(trainer.done)
+        epoch(trainer)
+
+    monkeypatch.setattr(_Trainer, "epoch", dying)
+    with pytest.raises(Killed):
+        fit(cases, np.arange(8), 3, place(store))
+    monkeypatch.setattr(_Trainer, "epoch", counted)
+    checkpoint.program_versions.cache_clear()
+    if changed == "sources":
+        monkeypatch.setattr(checkpoint, "code_digest", lambda *_: "other")
+    elif changed == "torch":
+        monkeypatch.setattr(checkpoint, "version", lambda name: "0.0" if name == "torch" else version(name))
+    else:
+        monkeypatch.setattr(bids_stroke, "__version__", "0.0")
+    fit(cases, np.arange(8), 3, place(store))
+    checkpoint.program_versions.cache_clear()
+    assert ran == [0, 1, 2]
+
+
+def test_the_sources_that_fit_are_part_of_the_name() -> None:
+    package = ROOT / "bids_stroke"
+    assert all((package / name).exists() for name in checkpoint.CODE)
+    for module in (fit, Cases, networks.build, CovariateScaler, run_network, resolve_device):
+        path = Path(inspect.getfile(module)).relative_to(package)
+        assert path.parts[0] in checkpoint.CODE, path
 
 
 def test_the_random_state_outside_is_left_alone(cases: Cases, tmp_path: Path) -> None:

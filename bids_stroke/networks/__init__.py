@@ -30,18 +30,21 @@ class NetworkSpec:
     load : callable
         Imports the network and gives its class and that of its arguments: only what is used is imported, because
         the libraries behind some networks take seconds.
-    kind : {"volume", "slice", "window"}
-        What one input is: a 3D map, an axial slice, or a window of a time series.
+    kind : {"volume", "slice", "window", "none"}
+        What one input is: a 3D map, an axial slice, a window of a time series, or no image at all.
     takes_covariates : bool
         Whether ``n_covariates`` may be above 0.
     has_score : bool
         Whether column 1 of the output is a score; else it is NaN.
+    direct : bool
+        Whether it is fitted in one go (a `direct.DirectNetwork`), not by epochs.
     """
 
     load: Callable[[], tuple[Callable[[Any], nn.Module], type[Any]]]
-    kind: Literal["volume", "slice", "window"]
+    kind: Literal["volume", "slice", "window", "none"]
     takes_covariates: bool = False
     has_score: bool = True
+    direct: bool = False
 
     @property
     def build(self) -> Callable[[Any], nn.Module]:
@@ -83,12 +86,33 @@ def _lstm() -> tuple[Callable[[Any], nn.Module], type[Any]]:
     return StackedLstm, LstmArguments
 
 
+def _regions() -> tuple[Callable[[Any], nn.Module], type[Any]]:
+    from bids_stroke.networks.regions import Regions, RegionsArguments
+
+    return Regions, RegionsArguments
+
+
+def _band_power() -> tuple[Callable[[Any], nn.Module], type[Any]]:
+    from bids_stroke.networks.band_power import BandPower, BandPowerArguments
+
+    return BandPower, BandPowerArguments
+
+
+def _covariates() -> tuple[Callable[[Any], nn.Module], type[Any]]:
+    from bids_stroke.networks.covariates_only import CovariatesArguments, CovariatesOnly
+
+    return CovariatesOnly, CovariatesArguments
+
+
 NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
     {
         "cbam_resnet3d": NetworkSpec(_cbam_resnet3d, "volume", takes_covariates=True),
         "miccai2025": NetworkSpec(_miccai2025, "volume", takes_covariates=True, has_score=False),
         "slice_cnn": NetworkSpec(_slice_cnn, "slice"),
         "lstm": NetworkSpec(_lstm, "window"),
+        "regions": NetworkSpec(_regions, "volume", takes_covariates=True, direct=True),
+        "band_power": NetworkSpec(_band_power, "window", takes_covariates=True, direct=True),
+        "covariates": NetworkSpec(_covariates, "none", takes_covariates=True, direct=True),
     }
 )
 

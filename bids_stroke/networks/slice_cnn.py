@@ -13,12 +13,10 @@ from typing import Any, Literal
 
 import timm
 import torchvision
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from bids_stroke.errors import ModelError
 from bids_stroke.networks.contract import check_inputs, dense_head, require
+from bids_stroke.networks.pretrained import find_weights, load_weights
 
 PRETRAINED_CHANNELS = 3
 
@@ -35,21 +33,27 @@ class Backbone:
         Submodule whose output is the last feature map.
     classifier : str
         Submodule with the ImageNet classes, left out here.
+    first_layer : str
+        Convolution that reads the image.
+    files : tuple of str
+        Beginnings of the names of files with its ImageNet weights, besides the registry's name.
     """
 
     library: Literal["timm", "torchvision"]
     feature_layer: str
     classifier: str
+    first_layer: str
+    files: tuple[str, ...] = ()
 
 
 BACKBONES: Mapping[str, Backbone] = MappingProxyType(
     {
-        "shufflenet_v2_x1_0": Backbone("torchvision", "conv5", "fc"),
-        "shufflenet_v2_x0_5": Backbone("torchvision", "conv5", "fc"),
-        "resnet50": Backbone("timm", "layer4", "fc"),
-        "fbnetc_100": Backbone("timm", "bn2", "classifier"),
-        "ghostnet_100": Backbone("timm", "blocks", "classifier"),
-        "regnety_008": Backbone("timm", "s4", "head.fc"),
+        "shufflenet_v2_x1_0": Backbone("torchvision", "conv5", "fc", "conv1.0", ("shufflenetv2_x1-",)),
+        "shufflenet_v2_x0_5": Backbone("torchvision", "conv5", "fc", "conv1.0", ("shufflenetv2_x0.5-",)),
+        "resnet50": Backbone("timm", "layer4", "fc", "conv1"),
+        "fbnetc_100": Backbone("timm", "bn2", "classifier", "conv_stem"),
+        "ghostnet_100": Backbone("timm", "blocks", "classifier", "conv_stem", ("ghostnet_1x-",)),
+        "regnety_008": Backbone("timm", "s4", "head.fc", "stem.conv"),
     }
 )
 
@@ -67,8 +71,8 @@ class SliceCnnArguments:
     dropout : float
         Dropout before the dense layer, 0 to 1.
     pretrained_dir : str, Path or None
-        Folder with ``<backbone>.safetensors`` (the library's own parameter names) to start from; None starts
-        from random weights. Nothing is ever downloaded.
+        Folder with the backbone's ImageNet weights to start from (`pretrained.find_weights` knows the names and
+        formats); None starts from random weights. Nothing is ever downloaded.
     n_covariates : int
         Always 0: this network reads no covariates.
 
@@ -97,11 +101,6 @@ class SliceCnnArguments:
             "Correct the member's arguments.",
         )
         require(
-            self.pretrained_dir is None or self.in_channels == PRETRAINED_CHANNELS,
-            f"slice_cnn: ImageNet weights have 3 input channels, not in_channels={self.in_channels}.",
-            "Give in_channels=3 or leave pretrained_dir out.",
-        )
-        require(
             self.n_covariates == 0,
             f"slice_cnn: n_covariates={self.n_covariates}, but this network reads no covariates.",
             "Give n_covariates=0.",
@@ -110,6 +109,9 @@ class SliceCnnArguments:
 
 class SliceCnn(nn.Module):
     """Slice -> logit of a poor outcome and standardised score.
+
+    Every parameter is trained, and batch normalisation too: maps of BOLD are so unlike photographs that the statistics
+    of ImageNet would not fit them, and the trainer settles them on the training samples at the end.
 
     Parameters
     ----------
@@ -127,8 +129,9 @@ class SliceCnn(nn.Module):
         self.arguments = arguments
         self.backbone, n_features = _build_backbone(arguments.backbone, arguments.in_channels)
         if arguments.pretrained_dir is not None:
-            file = Path(arguments.pretrained_dir) / f"{arguments.backbone}.safetensors"
-            _load_pretrained(self.backbone, file, BACKBONES[arguments.backbone].classifier)
+            known = BACKBONES[arguments.backbone]
+            file = find_weights(Path(arguments.pretrained_dir), arguments.backbone, known.files)
+            load_weights(self.backbone, file, known.first_layer, known.classifier)
         self.head = dense_head(n_features, (), arguments.dropout)
 
     @property
@@ -174,15 +177,3 @@ def _build_backbone(name: str, in_channels: int) -> tuple[nn.Module, int]:
     n_features = int(backbone.fc.in_features)
     backbone.fc = nn.Identity()
     return backbone, n_features
-
-
-def _load_pretrained(backbone: nn.Module, file: Path, classifier: str) -> None:
-    """Fill the backbone with the weights in a file, its classifier left out."""
-    remedy = f"Put the ImageNet weights there as {file.name}, or leave pretrained_dir out."
-    if not file.is_file():
-        raise ModelError(f"Starting weights not found: {file}", remedy=remedy)
-    try:
-        state = load_file(file)
-        backbone.load_state_dict({k: v for k, v in state.items() if not k.startswith(f"{classifier}.")})
-    except (SafetensorError, RuntimeError) as error:
-        raise ModelError(f"Starting weights do not fit: {file}: {error}", remedy=remedy) from error

@@ -21,6 +21,7 @@ TABLES = (
     ("average_precision", "brier", "calibration_slope"),
 )
 """Metrics of the two wide tables, after accuracy with AUC, and balanced accuracy: a line must fit on paper."""
+PATTERN_METRICS = ("auc", "balanced_accuracy", "brier")
 OUT_OF_FOLD = "out-of-fold"
 """In the column ``prediction``: what models that had not seen the person said during training."""
 _TRUE = (True, 1, "1", "True", "true")
@@ -151,6 +152,7 @@ def _evaluated(evaluation: Evaluation | None) -> dict[str, Any]:
             "evaluation": None,
             "tables": [],
             "comparisons": [],
+            "patterns": [],
             "plots": [],
             "scores": [],
             "reasons": [],
@@ -172,13 +174,32 @@ def _evaluated(evaluation: Evaluation | None) -> dict[str, Any]:
         "evaluation": evaluation,
         "tables": [_wide(metrics, columns) for columns in wide if given.any()],
         "comparisons": evaluation.comparisons.to_dict("records"),
+        "patterns": [_pattern(row) for row in evaluation.patterns.to_dict("records")] if given.any() else [],
         "plots": drawn,
         "scores": [
-            (words.METRIC[str(row["metric"])], row)
+            (f"{words.METRIC[str(row['metric'])]}, {row['model']}" + _of_baseline(row), row)
             for row in metrics[metrics["metric"].isin(("r2", "mae"))].to_dict("records")
         ],
         "reasons": _reasons(metrics),
         "why": metrics[metrics["model"] == "fusion"]["reason"].iloc[0],
+    }
+
+
+def _of_baseline(row: Mapping[Any, Any]) -> str:
+    return " (baseline)" if row["kind"] == "baseline" else ""
+
+
+def _pattern(row: Mapping[Any, Any]) -> dict[str, Any]:
+    """A line of the table of missing modalities."""
+    who = {"pattern": "exactly {}", "with": "all with {}", "without": "all without {}"}[str(row["kind"])]
+    ends = [{"low": row[f"{name}_low"], "high": row[f"{name}_high"]} for name in PATTERN_METRICS]
+    cells = [(words.number(row[name]), words.interval(end)) for name, end in zip(PATTERN_METRICS, ends, strict=True)]
+    return {
+        "who": who.format(str(row["modalities"])),
+        "kind": row["kind"],
+        "n": row["n"],
+        "n_poor": row["n_poor"],
+        "cells": cells,
     }
 
 

@@ -1,56 +1,76 @@
-"""Small random changes of training samples, one function for each kind of network input."""
+"""Small random changes of training samples, by MONAI's transforms, for each kind of network input."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
-MAX_ROTATION = math.radians(15)
-MAX_BRIGHTNESS = 0.2
-MAX_SHIFT = 0.035
-"""Share of a side: 3 voxels of 2 mm."""
-MAX_SCALE = 0.05
-NOISE = 0.05
+from bids_stroke.settings import AugmentSettings
+
+if TYPE_CHECKING:
+    from monai.transforms import Compose
+
+MASKS = ("lesion",)
+"""Modalities whose values are shares of a voxel: another scale would be another meaning."""
+LEFT_RIGHT = 0
+"""First axis of a map and of a slice."""
 
 
-def augment(kind: str, batch: Tensor) -> Tensor:
-    """A changed copy of a batch; the random numbers are torch's.
+def augment(batch: Tensor, kind: str, modality: str, options: AugmentSettings) -> Tensor:
+    """A changed copy of a batch; every sample is changed in its own way.
+
+    All random numbers follow from torch's generator on the CPU, so that a training whose state is restored makes the
+    same changes again.
 
     Parameters
     ----------
+    batch : Tensor, shape (n, ...), float32
+        Volumes (n, 1, x, y, z), slices (n, channels, x, y) or windows (n, time, channels).
     kind : {"volume", "slice", "window"}
         Kind of the network (NetworkSpec.kind).
-    batch : Tensor, shape (n, ...)
-        Samples.
+    modality : str
+        What the samples show: masks keep their values.
+    options : AugmentSettings
+        How much is changed.
+
+    Returns
+    -------
+    Tensor, shape of ``batch``, float32, on its device
     """
-    return {"volume": _volumes, "slice": _slices, "window": _windows}[kind](batch)
+    if kind == "window":
+        return batch + options.noise * torch.randn(batch.shape).to(batch.device) if options.noise else batch.clone()
+    change = _image_change(batch, kind, modality, options)
+    change.set_random_state(int(torch.randint(2**31 - 1, (1,))))
+    return torch.stack([change(sample.clone()) for sample in batch])
 
 
-def _volumes(batch: Tensor) -> Tensor:
-    """Shift by a few voxels (the same for the batch) and scale of intensity by up to 5 % (own for each)."""
-    most = round(MAX_SHIFT * batch.shape[2])
-    shift = torch.randint(-most, most + 1, (3,)).tolist()
-    scale = 1 + MAX_SCALE * (2 * torch.rand(len(batch), 1, 1, 1, 1) - 1)
-    return torch.roll(batch, shift, dims=(2, 3, 4)) * scale.to(batch.device)
+def _image_change(batch: Tensor, kind: str, modality: str, options: AugmentSettings) -> Compose:
+    """Intensity first, while the zeros around the brain are exact; then the flip; then one interpolation."""
+    # Here, because its import takes seconds, which a network on windows need not pay.
+    from monai.transforms import Compose, EnsureType, RandAffine, RandFlip, RandScaleIntensity, RandStdShiftIntensity
 
-
-def _slices(batch: Tensor) -> Tensor:
-    """Rotation by up to 15 degrees, flip of the first axis, brightness: as in the ShuffleNet-LSTM study."""
-    n = len(batch)
-    angle = MAX_ROTATION * (2 * torch.rand(n) - 1)
-    flip = torch.where(torch.rand(n) < 0.5, -1.0, 1.0)
-    cos, sin, zero = angle.cos(), angle.sin(), torch.zeros(n)
-    # affine_grid takes (x, y), where y is the first image axis: that one is left-right here.
-    matrix = torch.stack([torch.stack([cos, -sin, zero], 1), torch.stack([sin * flip, cos * flip, zero], 1)], 1)
-    grid = functional.affine_grid(matrix.to(batch), list(batch.shape), align_corners=False)
-    turned = functional.grid_sample(batch, grid, align_corners=False)
-    brightness = MAX_BRIGHTNESS * (2 * torch.rand(n, 1, 1, 1) - 1)
-    return turned + brightness.to(batch.device) * (turned != 0)
-
-
-def _windows(batch: Tensor) -> Tensor:
-    """White noise of a twentieth of the signal's standard deviation."""
-    return batch + NOISE * torch.randn(batch.shape).to(batch.device)
+    size = batch.shape[2:]
+    steps: list[Callable[[Tensor], Tensor]] = []
+    if options.intensity and modality not in MASKS:
+        brighter = RandStdShiftIntensity(options.intensity, prob=1.0, nonzero=True)  # slices have a mean of 0
+        steps.append(brighter if kind == "slice" else RandScaleIntensity(options.intensity, prob=1.0))
+    if options.flip:
+        steps.append(RandFlip(prob=0.5, spatial_axis=LEFT_RIGHT))
+    if options.rotation or options.shift:
+        angle = math.radians(options.rotation)
+        steps.append(
+            RandAffine(
+                prob=1.0,
+                rotate_range=(angle,) * (3 if kind == "volume" else 1),
+                translate_range=[options.shift * side for side in size],
+                padding_mode="zeros",
+                spatial_size=size,
+                cache_grid=True,
+                device=batch.device,
+            )
+        )
+    return Compose([*steps, EnsureType(track_meta=False)])

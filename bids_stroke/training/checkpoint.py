@@ -9,6 +9,8 @@ import pickle
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +19,15 @@ import torch
 from numpy.typing import NDArray
 
 import bids_stroke
+from bids_stroke.manifest import code_digest
 from bids_stroke.training.cases import Cases
 
 Rows = NDArray[np.int64]
+
+CODE = ("training", "networks", "compute.py", "covariates.py", "columns.py", "inference.py", "tract.py")
+"""Sources that decide the result of a fit, beside its data."""
+LIBRARIES = ("torch", "torchvision", "timm", "monai", "numpy", "scipy", "scikit-learn")
+"""Whose other version may give other numbers."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +91,8 @@ class Keeper:
 def fit_name(cases: Cases, seed: int, how: Mapping[str, Any], rows: Mapping[str, Rows]) -> str:
     """Name of a fit: the member, and a digest of everything that decides its result.
 
+    The sources and the libraries are part of it: an unfinished fit of another version is never continued.
+
     Parameters
     ----------
     cases : Cases
@@ -101,7 +111,24 @@ def fit_name(cases: Cases, seed: int, how: Mapping[str, Any], rows: Mapping[str,
         "how": dict(how),
         "rows": {role: part.tolist() for role, part in rows.items()},
         "data": cases.digest,
-        "versions": [bids_stroke.__version__, torch.__version__],
+        "start": _starting_weights(cases.member.arguments.get("pretrained_dir")),
+        "versions": program_versions(),
     }
     digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
     return f"{cases.member.name}-{digest[:24]}"
+
+
+@cache
+def program_versions() -> tuple[str, ...]:
+    """Version and sources of this program, and versions of the libraries that compute."""
+    return (
+        bids_stroke.__version__,
+        code_digest(*CODE),
+        *(f"{name} {version(name)}" for name in LIBRARIES),
+    )
+
+
+def _starting_weights(folder: str | Path | None) -> list[tuple[str, int, int]]:
+    """Name, size and time of the files in a folder of weights; reading them all would take longer than a small fit."""
+    paths = sorted(path for path in Path(folder).rglob("*") if path.is_file()) if folder else []
+    return [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in paths]

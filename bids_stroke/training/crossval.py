@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from bids_stroke.training.cases import Cases
 from bids_stroke.training.curve import Curve
+from bids_stroke.training.direct import PENALTIES, direct_curve, direct_fit, direct_predict
 from bids_stroke.training.fit import Fitted, Place, fit, fit_watching, predict_rows
 from bids_stroke.training.folds import OuterFold, Split
 
@@ -40,7 +41,7 @@ class MemberFolds:
     test_probability, test_score : (folds, units) float64
         Of the outer test rows, by a network fitted on the outer training rows.
     epochs : (folds,) float64
-        Chosen in the inner folds; NaN where there were too few units.
+        Chosen in the inner folds (for a direct network: step of its path); NaN where there were too few units.
     curves : list of LossCurve
         Of all inner folds.
     """
@@ -59,7 +60,8 @@ def cross_validate(
     """Run a member through all outer folds.
 
     The number of epochs, the only thing that is chosen, comes from the inner folds: the epoch at which the mean of
-    their validation losses is least. The network of the outer fold is then fitted anew for so many epochs.
+    their validation losses is least. The network of the outer fold is then fitted anew for so many epochs. A network
+    that is fitted directly has steps of a path from strong to weak penalties instead.
     """
     result = _nothing_yet(len(folds), len(cases.cohort.units))
     for i, outer in enumerate(folds):
@@ -72,11 +74,11 @@ def cross_validate(
         epochs = best_epoch([curve for _, curve in curves])
         for valid, curve in curves:
             result.inner_probability[i, valid], result.inner_score[i, valid] = curve.at(epochs)
-        fitted = fit(cases, outer.split.train, epochs, here)
+        fitted = _fit(cases, outer.split.train, epochs, here)
         test = outer.split.test
-        result.test_probability[i, test], result.test_score[i, test] = predict_rows(fitted, cases, test, here)
+        result.test_probability[i, test], result.test_score[i, test] = _predict(fitted, cases, test, here)
         result.epochs[i] = epochs
-        progress(f"{cases.member.name}: fold {i + 1}/{len(folds)}: {epochs} epochs")
+        progress(f"{cases.member.name}: fold {i + 1}/{len(folds)}: " + _chosen_in_words(cases, epochs))
     return result
 
 
@@ -86,12 +88,12 @@ def _nothing_yet(n_folds: int, n_units: int) -> MemberFolds:
 
 
 def fit_final(cases: Cases, folds: MemberFolds, place: Place) -> Fitted | None:
-    """Fit on everybody for the median of the folds' epochs; None where no fold could be fitted."""
+    """Fit on everybody for the median of the folds' epochs or steps; None where no fold could be fitted."""
     chosen = folds.epochs[np.isfinite(folds.epochs)]
     everybody = np.arange(len(cases.cohort.units))
     if not len(chosen) or not _can_fit(cases, everybody):
         return None
-    return fit(cases, everybody, round(float(np.median(chosen))), place)
+    return _fit(cases, everybody, round(float(np.median(chosen))), place)
 
 
 def best_epoch(curves: Sequence[Curve]) -> int:
@@ -108,8 +110,24 @@ def _inner_curves(cases: Cases, inner: Sequence[Split], place: Place) -> list[tu
     for i, split in enumerate(inner):
         valid = cases.having(split.test)
         if len(valid) and _can_fit(cases, split.train):
-            found.append((valid, fit_watching(cases, split.train, valid, replace(place, seed=place.seed + i + 1))))
+            found.append((valid, _watch(cases, split.train, valid, replace(place, seed=place.seed + i + 1))))
     return found
+
+
+def _watch(cases: Cases, train: Rows, valid: Rows, place: Place) -> Curve:
+    return direct_curve(cases, train, valid) if cases.direct else fit_watching(cases, train, valid, place)
+
+
+def _fit(cases: Cases, rows: Rows, chosen: int, place: Place) -> Fitted:
+    return direct_fit(cases, rows, chosen) if cases.direct else fit(cases, rows, chosen, place)
+
+
+def _predict(fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tuple[Array, Array]:
+    return direct_predict(fitted, cases, rows) if cases.direct else predict_rows(fitted, cases, rows, place)
+
+
+def _chosen_in_words(cases: Cases, chosen: int) -> str:
+    return f"penalty {PENALTIES[chosen - 1]:.3g}" if cases.direct else f"{chosen} epochs"
 
 
 def _can_fit(cases: Cases, rows: Rows) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from bids_stroke.bundle import Bundle, BundleContents, BundleMember, participant_hash, write_bundle
 from bids_stroke.compute import resolve_device
-from bids_stroke.decision import Calibration, fuse
+from bids_stroke.decision import Calibration, ScoreFusion, fuse
 from bids_stroke.derivatives import tsv_text
 from bids_stroke.errors import DataError
 from bids_stroke.records import Labelled, Member
 from bids_stroke.settings import Settings
 from bids_stroke.training.alternatives import FoldOutputs, alternatives, subset_table
-from bids_stroke.training.baselines import baseline_values, predict_baselines
+from bids_stroke.training.baselines import baselines, predict_baselines
 from bids_stroke.training.calibration import disagreement, fit_calibration
 from bids_stroke.training.cases import Cohort, make_cohort, planned_members, read_cases
 from bids_stroke.training.checkpoint import Store
@@ -27,6 +27,7 @@ from bids_stroke.training.crossval import MemberFolds, cross_validate, fit_final
 from bids_stroke.training.fit import Fitted, Place
 from bids_stroke.training.folds import OuterFold, nested_folds
 from bids_stroke.training.fusion import fit_weights
+from bids_stroke.training.score import fit_score_fusion, half_width
 
 Array = NDArray[np.float64]
 
@@ -40,7 +41,8 @@ class TrainedEnsemble:
     contents: BundleContents
     out_of_fold: pd.DataFrame
     """One row per unit and repeat: dataset, participant_id, session_id, fold, repeat, score, poor, probability_poor,
-    prediction, predicted_score, ``p_<member>``, ``fusion_<name>`` (other ways to fuse), ``baseline_<name>``."""
+    prediction, predicted_score, ``p_<member>``, ``fusion_<name>`` (other ways to fuse), ``baseline_<name>``; scores
+    as ``s_<member>`` and ``s_baseline_<name>``."""
     subsets: pd.DataFrame
     """Every subset of members, from `subset_table`."""
     curves: pd.DataFrame
@@ -120,7 +122,8 @@ def train_ensemble(
         raise DataError("No member could be trained: too few units.", "Add participants.", "too-few-participants")
     table, fused = _out_of_fold(cohort, folds, members, settings)
     head = _final_head(cohort, members, fused, settings.training.coverage)
-    contents = _contents(cohort, members, head, table, settings)
+    score_fusion = _final_score_fusion(cohort, members, table, settings.training.coverage)
+    contents = replace(_contents(cohort, members, head, table, settings), score_fusion=score_fusion)
     outputs = [_outputs(cohort, members, i, outer) for i, outer in enumerate(folds)]
     outcomes = [cohort.poor[outer.split.test] for outer in folds]
     subsets = subset_table([entry.member.name for entry in members], outputs, outcomes)
@@ -145,7 +148,7 @@ def _out_of_fold(
     cohort: Cohort, folds: Sequence[OuterFold], members: Sequence[TrainedMember], settings: Settings
 ) -> tuple[pd.DataFrame, Array]:
     """The out-of-fold table, and the fused probabilities before calibration (mean over repeats)."""
-    baselines = baseline_values(cohort, settings.outcome.column)
+    measured = baselines(cohort, {entry.member.modality: entry.member.inputs for entry in members})
     tables = []
     raw = np.full((len(folds), len(cohort.units)), np.nan)
     for i, outer in enumerate(folds):
@@ -157,11 +160,14 @@ def _out_of_fold(
         columns |= {"score": cohort.score[test], "poor": cohort.poor[test].astype(int)}
         columns["probability_poor"] = calibrated[test]
         columns["prediction"] = [head.calibration.decide(p) if np.isfinite(p) else None for p in calibrated[test]]
-        columns["predicted_score"] = fuse(scores, head.weights)[test]
+        columns["predicted_score"] = fit_score_fusion(
+            _stack(members, "inner_score", i)[outer.split.train], cohort.score[outer.split.train]
+        ).apply(scores)[test]
         columns |= {f"p_{entry.member.name}": probabilities[test, m] for m, entry in enumerate(members)}
+        columns |= {f"s_{entry.member.name}": scores[test, m] for m, entry in enumerate(members)}
         columns |= {f"fusion_{name}": p for name, p in alternatives(_outputs(cohort, members, i, outer)).items()}
-        predicted = predict_baselines(baselines, cohort.poor, outer.split)
-        columns |= {f"baseline_{name}": values for name, values in predicted.items()}
+        for name, (chances, expected) in predict_baselines(measured, cohort, outer.split).items():
+            columns |= {f"baseline_{name}": chances, f"s_baseline_{name}": expected}
         tables.append(pd.DataFrame(columns).sort_values(["participant_id", "session_id"]))
     table = pd.concat(tables, ignore_index=True)
     return table[np.isfinite(table["probability_poor"])].reset_index(drop=True), _mean(raw)
@@ -191,6 +197,15 @@ def _final_head(cohort: Cohort, members: Sequence[TrainedMember], fused: Array, 
     rows = np.isfinite(fused)
     spread = disagreement(probabilities[rows], weights)
     return Head(weights, fit_calibration(fused[rows], cohort.poor[rows], spread, coverage))
+
+
+def _final_score_fusion(
+    cohort: Cohort, members: Sequence[TrainedMember], table: pd.DataFrame, coverage: float
+) -> ScoreFusion:
+    """Weights from the members' out-of-fold scores; the interval from the cross-fitted fused ones."""
+    fusion = fit_score_fusion(np.stack([_mean(e.folds.test_score) for e in members], axis=1), cohort.score)
+    predicted, truth = table["predicted_score"].to_numpy(float), table["score"].to_numpy(float)
+    return replace(fusion, half_width=half_width(predicted, truth, coverage))
 
 
 def _contents(

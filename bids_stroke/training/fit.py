@@ -121,7 +121,7 @@ class _Trainer:
         self.cases, self.place = cases, place
         self.train = cases.having(train)
         cohort = cases.cohort
-        self.scaler = CovariateScaler.fit(cohort.names, cohort.covariates[self.train])
+        self.scaler = CovariateScaler.fit(cases.names, cases.covariates[self.train])
         scores = cohort.score[self.train]
         self.score_mean, self.score_sd = float(scores.mean()), float(scores.std()) or 1.0
         share = float(cohort.poor[self.train].mean())
@@ -167,8 +167,7 @@ class _Trainer:
         losses = []
         for rows, samples in self._batches(self.rng):
             batch = self._batch(rows, samples)
-            if self.cases.options.augment:
-                batch = augment(self.spec.kind, batch)
+            batch = augment(batch, self.spec.kind, self.cases.member.modality, self.cases.options.augment)
             with precision_of(self.place.device, self.place.precision):
                 output = self.model(batch, self._covariates(rows))
             loss = self._loss(output.float(), rows)
@@ -205,14 +204,14 @@ class _Trainer:
         self.average.eval()
 
     def _batch(self, rows: Rows, samples: Rows) -> Tensor:
-        batch = torch.stack([self._samples(row)[i] for row, i in zip(rows, samples, strict=True)])
+        batch = torch.stack([self.cases.of(row)[i] for row, i in zip(rows, samples, strict=True)])
         return batch.to(self.place.device)
 
     def _batches(self, rng: np.random.Generator) -> Iterator[tuple[Rows, Rows]]:
         """Rows and their samples in random order; no batch of a single case (batch normalisation needs two)."""
         rows, samples = [], []
         for row in self.train:
-            n = len(self._samples(row))
+            n = len(self.cases.of(row))
             drawn = rng.permutation(n)[: self.cases.options.samples_per_epoch]
             rows.append(np.full(len(drawn), row))
             samples.append(drawn)
@@ -222,15 +221,9 @@ class _Trainer:
         for part in np.array_split(order, n_batches):
             yield all_rows[part], all_samples[part]
 
-    def _samples(self, row: int) -> Tensor:
-        samples = self.cases.samples[row]
-        assert samples is not None  # rows come from Cases.having
-        return samples
-
     def _covariates(self, rows: Rows) -> Tensor:
-        values = self.scaler.transform(self.cases.cohort.covariates[rows])
-        columns = self.cases.member.arguments.get("n_covariates", 0)
-        return torch.from_numpy(values[:, :columns]).to(self.place.device)
+        values = self.scaler.transform(self.cases.covariates[rows])
+        return torch.from_numpy(values[:, : self.cases.n_covariates]).to(self.place.device)
 
     def _loss(self, output: Tensor, rows: Rows) -> Tensor:
         cohort = self.cases.cohort
@@ -277,7 +270,7 @@ def _schedule(optimiser: torch.optim.Optimizer, options: TrainingSettings) -> LR
 
 
 def _predict(model: nn.Module, fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tuple[Array, Array]:
-    covariates = fitted.scaler.transform(cases.cohort.covariates)
+    covariates = fitted.scaler.transform(cases.covariates)
     there = [(row, samples) for row in rows if (samples := cases.samples[row]) is not None]
     probabilities, scores = np.full(len(cases.samples), np.nan), np.full(len(cases.samples), np.nan)
     if there:

@@ -14,6 +14,11 @@ from bids_stroke.settings import TrainingSettings
 
 Rows = NDArray[np.int64]
 
+FIXED_SHARE = 0.15
+"""Of the participants of each class in the validation part, and again in the test part, of a fixed split."""
+FIXED_PER_CLASS = 10
+"""Participants of each class that a fixed split needs: two or more of each in validation and test."""
+
 
 @dataclass(frozen=True, eq=False)
 class Split:
@@ -47,6 +52,61 @@ class OuterFold:
     fold: int
     split: Split
     inner: tuple[Split, ...]
+
+    @property
+    def validated(self) -> Rows:
+        """Rows that an inner fold predicts: what fusion weights and calibration are fitted on."""
+        return np.sort(np.concatenate([split.test for split in self.inner]))
+
+
+def make_folds(
+    participants: Sequence[str], poor: NDArray[np.bool_], settings: TrainingSettings, seed: int
+) -> tuple[OuterFold, ...]:
+    """The folds that ``training.split`` asks for: `nested_folds`, or `fixed_fold` alone."""
+    if settings.split == "fixed":
+        return (fixed_fold(participants, poor, seed),)
+    return nested_folds(participants, poor, settings, seed)
+
+
+def fixed_fold(participants: Sequence[str], poor: NDArray[np.bool_], seed: int) -> OuterFold:
+    """One division into train, validation and test (70, 15, 15 %), stratified, by participant.
+
+    Parameters
+    ----------
+    participants : sequence of str
+        Participant of each row.
+    poor : (n,) bool
+        Outcome of each row; a participant with several rows counts as poor from half of them on.
+    seed : int
+        Of the shuffle.
+
+    Returns
+    -------
+    OuterFold
+        ``split``: train and test; its only inner fold: train and validation. The test rows are in neither part of
+        the inner fold, so that nothing is chosen or fitted on them.
+
+    Raises
+    ------
+    UsageError
+        A class has too few participants.
+    """
+    rows_of: dict[str, list[int]] = {}
+    for row, name in enumerate(participants):
+        rows_of.setdefault(name, []).append(row)
+    parts: dict[str, list[int]] = {"train": [], "validation": [], "test": []}
+    rng = np.random.default_rng([seed, len(rows_of)])
+    for kind in (True, False):
+        names = [name for name in sorted(rows_of) if (poor[rows_of[name]].mean() >= 0.5) == kind]
+        if len(names) < FIXED_PER_CLASS:
+            raise _too_few("poor" if kind else "good", len(names), "a fixed split needs", FIXED_PER_CLASS)
+        order = [names[i] for i in rng.permutation(len(names))]
+        n = round(FIXED_SHARE * len(order))
+        for part, own in (("test", order[:n]), ("validation", order[n : 2 * n]), ("train", order[2 * n :])):
+            parts[part] += [row for name in own for row in rows_of[name]]
+    train, validation, test = (np.array(sorted(rows), dtype=np.int64) for rows in parts.values())
+    inner = Split(train, validation, participants)
+    return OuterFold(0, 0, Split(train, test, participants), (inner,))
 
 
 def nested_folds(
@@ -100,12 +160,17 @@ def check_classes(participants: Sequence[str], poor: NDArray[np.bool_], settings
     needed = max(settings.outer_folds, settings.inner_folds) + settings.inner_folds
     for name, count in counts.items():
         if count < needed:
-            raise UsageError(
-                f"Training: {count} participants have a {name} outcome; {settings.outer_folds} outer and "
-                f"{settings.inner_folds} inner folds need {needed} of each class.",
-                "Add participants, set training.outer_folds and training.inner_folds lower, or another --outcome.",
-                "too-few-participants",
+            raise _too_few(
+                name, count, f"{settings.outer_folds} outer and {settings.inner_folds} inner folds need", needed
             )
+
+
+def _too_few(kind: str, count: int, who: str, needed: int) -> UsageError:
+    return UsageError(
+        f"Training: {count} participants have a {kind} outcome; {who} {needed} of each class.",
+        "Add participants, set training.outer_folds and training.inner_folds lower, or another --outcome.",
+        "too-few-participants",
+    )
 
 
 def _seed(*parts: int) -> int:

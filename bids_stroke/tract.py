@@ -1,4 +1,8 @@
-"""The corticospinal tract in MNI space: a centre line on each side, exact mirror images of each other."""
+"""The corticospinal tract in MNI space: a centre line on each side, exact mirror images of each other.
+
+The line was drawn by hand through the places that anatomy books give for the tract (see ``_WAYPOINTS``), in
+coordinates of the MNI template; it comes from no atlas file. The simulated cohort and the networks on regions share it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
+from scipy.spatial import KDTree
 
 Array = NDArray[np.float64]
 
@@ -53,6 +58,24 @@ def centre_line() -> tuple[Array, Array]:
 def radius(arc: Array) -> Array:
     """Radius of the tract in mm at arc position 0-1."""
     return _RADIUS_MM[0] + (_RADIUS_MM[1] - _RADIUS_MM[0]) * arc
+
+
+def membership(points: Array) -> Array:
+    """How far points belong to the tract of either side.
+
+    Parameters
+    ----------
+    points : (n, 3) float64
+        mm in MNI space.
+
+    Returns
+    -------
+    (n,) float64
+        1 on the centre line, 0.5 at the tract's radius, 0 beyond; equal for mirror images.
+    """
+    line, _ = centre_line()
+    distance, nearest = KDTree(line).query(points * np.where(points[:, :1] < 0, [-1.0, 1.0, 1.0], 1.0))
+    return np.asarray(np.exp(-np.log(2) * (distance / radius(nearest / (N_POINTS - 1))) ** 6))
 
 
 @lru_cache(maxsize=1)

@@ -1,0 +1,59 @@
+"""No image at all: what age, sex, time since stroke and the first score tell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from bids_stroke.networks.contract import require
+from bids_stroke.networks.direct import DirectNetwork
+
+
+@dataclass(frozen=True)
+class CovariatesArguments:
+    """Size of a `CovariatesOnly`.
+
+    Attributes
+    ----------
+    n_covariates : int
+        Columns of the covariates.
+
+    Raises
+    ------
+    ModelError
+        If it is negative.
+    """
+
+    n_covariates: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the range."""
+        require(
+            self.n_covariates >= 0,
+            f"covariates: n_covariates={self.n_covariates} is negative.",
+            "Correct the member's arguments.",
+        )
+
+
+class CovariatesOnly(DirectNetwork):
+    """Covariates -> logit of a poor outcome and standardised score.
+
+    Parameters
+    ----------
+    arguments : CovariatesArguments
+        How many covariates.
+    """
+
+    def __init__(self, arguments: CovariatesArguments) -> None:
+        super().__init__(0, arguments.n_covariates)
+        self.arguments = arguments
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Sizes of an image after the first axis."""
+        return (0,)
+
+    def features(self, image: Tensor) -> Tensor:
+        """None: (n, 0)."""
+        return image.double()

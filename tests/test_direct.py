@@ -1,0 +1,322 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.metrics import r2_score
+
+from bids_stroke import networks
+from bids_stroke.errors import ModelError, UsageError
+from bids_stroke.evaluate import evaluate
+from bids_stroke.inference import predict
+from bids_stroke.networks.direct import DirectNetwork
+from bids_stroke.networks.regions import GRID_SHAPE, atlas
+from bids_stroke.predictions import prediction_json, prediction_row, read_prediction
+from bids_stroke.records import Labelled
+from bids_stroke.settings import Settings
+from bids_stroke.training import train_ensemble, write_trained
+from bids_stroke.training.cases import Cases, make_cohort, planned_members, read_cases
+from bids_stroke.training.crossval import cross_validate, fit_final
+from bids_stroke.training.direct import PENALTIES, direct_curve, direct_fit, direct_predict, fit_path
+from bids_stroke.training.fit import Place
+from bids_stroke.training.folds import nested_folds
+from bids_stroke.training.score import fit_score_fusion, fit_score_weights, half_width
+from tests.units import CHANNELS, RATE, SECONDS, labelled, rhythm_cohort, tiny_settings, write_volume
+
+INPUTS = {"channels": list(CHANNELS), "rate": float(RATE), "seconds": SECONDS}
+POWER = {"modality": "eegemg", "network": "band_power", "inputs": INPUTS}
+REGIONS = {"modality": "lesion", "network": "regions", "n_parcels": 4}
+CLINICAL = {"modality": "clinical"}
+PLACE = Place(torch.device("cpu"), "fp32", 0)
+
+
+def silent(_: str) -> None:
+    """Progress that nobody reads."""
+
+
+def lesion(rng: np.random.Generator, size: int, left: bool) -> np.ndarray:
+    """A cube in one hemisphere (array index above 45 is left: the grid's first axis runs from right to left)."""
+    data = np.zeros(GRID_SHAPE, np.float32)
+    x, y, z = (55 if left else 25) + rng.integers(-3, 3), 50 + rng.integers(-10, 10), 45 + rng.integers(-5, 5)
+    data[x : x + size, y : y + size, z : z + size] = 1
+    return data
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
+    """Large lesions go with poor outcomes; every eighth unit lacks the map, every eighth all covariates."""
+    folder, rng = tmp_path_factory.mktemp("direct"), np.random.default_rng(0)
+    units = []
+    for i in range(32):
+        score = float(rng.integers(2, 16) if i % 2 else rng.integers(20, 34))
+        size = int(np.clip(22 - score / 2 + rng.normal(0, 2), 2, 25))
+        path = write_volume(folder / f"sub-{i:02d}_lesion.nii", lesion(rng, size, bool(i % 3)))
+        item = labelled(folder, f"{i:02d}", score, {} if i % 8 == 7 else {"lesion": [path]})
+        units.append(replace(item, unit=replace(item.unit, covariates={})) if i % 8 == 3 else item)
+    return units
+
+
+def settings_of(**members: dict[str, object]) -> Settings:
+    return tiny_settings(members=members)
+
+
+def cases_of(cohort: list[Labelled], member: dict[str, object]) -> Cases:
+    whole = make_cohort(cohort, "fma_le")
+    return read_cases(*planned_members(settings_of(x=member), whole)[0], whole)
+
+
+def regions(**arguments: object) -> DirectNetwork:
+    network = networks.build("regions", **arguments)
+    assert isinstance(network, DirectNetwork)
+    network.prepare()
+    return network
+
+
+@pytest.mark.parametrize("member", [REGIONS, CLINICAL], ids=["regions", "covariates"])
+def test_a_step_of_the_path_is_what_scikit_learn_fits(cohort: list[Labelled], member: dict[str, object]) -> None:
+    cases = cases_of(cohort, member)
+    rows = cases.having(np.arange(32))
+    step, path = 9, fit_path(cases, rows)
+    covariates = path.scaler.transform(cases.covariates[rows])
+    columns = np.concatenate([[cases.of(row)[0].numpy() for row in rows], covariates], axis=1)
+    standard = (columns - path.centre) / path.spread
+    logistic = LogisticRegression(C=4 / PENALTIES[step - 1], class_weight="balanced", tol=1e-8, max_iter=10_000)
+    wanted = logistic.fit(standard, cases.cohort.poor[rows]).predict_proba(standard)[:, 1]
+    score = cases.cohort.score[rows]
+    z = (score - score.mean()) / score.std()
+    scores = Ridge(alpha=PENALTIES[step - 1]).fit(standard, z).predict(standard) * score.std() + score.mean()
+    found = direct_predict(direct_fit(cases, rows, step), cases, rows)
+    np.testing.assert_allclose(found[0], wanted, atol=1e-4)
+    np.testing.assert_allclose(found[1], scores, atol=1e-6)
+    np.testing.assert_array_equal(direct_curve(cases, rows, rows).at(step)[0], found[0])
+
+
+def test_the_path_leads_from_the_mean_to_the_data(cohort: list[Labelled]) -> None:
+    cases = cases_of(cohort, REGIONS)
+    curve = direct_curve(cases, np.arange(16), cases.having(np.arange(16, 32)))
+    assert curve.losses.shape == (len(PENALTIES),)
+    spreads = curve.scores.std(axis=1)
+    assert spreads[0] < 0.1 * spreads[-1]
+    assert 0 < np.argmin(curve.losses) < len(PENALTIES) - 1
+    assert curve.losses[0] - curve.losses.min() > 0.05
+
+
+def test_columns_of_a_block_keep_their_proportions(cohort: list[Labelled]) -> None:
+    spread = fit_path(cases_of(cohort, REGIONS), np.arange(32)).spread
+    assert len(set(spread[:4])) >= 3 and len(set(spread[4:8])) == len(set(spread[8:12])) == 1
+
+
+def test_parcels_and_tract_are_mirror_images_of_about_one_size() -> None:
+    labels, tract = atlas(12, 1)
+    np.testing.assert_array_equal(labels, labels[::-1])
+    np.testing.assert_allclose(tract, tract[::-1], atol=1e-6)
+    sizes = np.bincount(labels.ravel())
+    assert len(sizes) == 13 and sizes[:12].max() < 3 * sizes[:12].min()
+    assert 1_600_000 < sizes[:12].sum() * 8 < 2_200_000  # mm3 of the template's brain
+    assert 20_000 < tract.sum() * 8 < 40_000
+
+
+def test_flipping_a_lesion_swaps_the_sides() -> None:
+    network = regions(quantity="volume", n_parcels=6)
+    image = torch.from_numpy(lesion(np.random.default_rng(1), 12, left=True))[None, None]
+    one, other = network.features(image)[0], network.features(image.flip(2))[0]
+    differences = [2, *range(10, 16)]
+    same = [i for i in range(16) if i not in differences]
+    torch.testing.assert_close(one[same], other[same])
+    torch.testing.assert_close(one[differences], -other[differences])
+    assert (one[10:] >= 0).all() and one[10:].max() > 1  # the left is positive
+    assert one[0] == pytest.approx(np.log1p(12**3 * 0.008))
+
+
+def test_a_map_is_averaged_in_its_regions() -> None:
+    network = regions(quantity="mean", n_parcels=6)
+    image = torch.full((1, 1, *GRID_SHAPE), 0.3)
+    image[:, :, 46:] = 0.5  # the left
+    features = network.features(image)[0]
+    torch.testing.assert_close(features[4:10], torch.full((6,), 0.8, dtype=torch.float64), atol=0.02, rtol=0)
+    torch.testing.assert_close(
+        features[[2, 3, *range(10, 16)]], torch.full((8,), 0.2, dtype=torch.float64), atol=0.02, rtol=0
+    )
+    assert features[0] == pytest.approx(0.4, abs=0.002)
+    other = network.features(image.flip(2))[0]  # either side may be affected
+    torch.testing.assert_close(other[3:], features[3:])
+    torch.testing.assert_close(other[2], -features[2])
+
+
+def test_shrunk_maps_give_nearly_the_same_numbers() -> None:
+    image = torch.from_numpy(lesion(np.random.default_rng(2), 14, left=False))[None, None]
+    fine = regions(quantity="volume", n_parcels=4).features(image)[0]
+    coarse = regions(quantity="volume", n_parcels=4, shrink=3)
+    small = coarse.features(torch.nn.functional.avg_pool3d(image, 3))[0]
+    torch.testing.assert_close(small, fine, atol=0.4, rtol=0)
+    assert small[0] == pytest.approx(float(fine[0]), abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["regions", "band_power", "covariates"])
+def test_other_inputs_than_those_it_was_built_for_are_refused(name: str) -> None:
+    network = networks.build(name, n_covariates=2)
+    with pytest.raises(ModelError, match="expects input of shape"):
+        network(torch.zeros(1, 5, 5), torch.zeros(1, 2))
+    right = {"regions": (1, 1, *GRID_SHAPE), "band_power": (1, 500, 22), "covariates": (1, 0)}[name]
+    with pytest.raises(ModelError, match="expects covariates"):
+        network(torch.zeros(right), torch.zeros(1, 3))
+    assert network(torch.zeros(right), torch.zeros(1, 2)).shape == (1, 2)
+
+
+@pytest.mark.parametrize(
+    ("network", "arguments"),
+    [
+        ("regions", {"n_parcels": 0}),
+        ("regions", {"quantity": "colour"}),
+        ("regions", {"shrink": 9}),
+        ("band_power", {"rate": 6.0}),
+        ("band_power", {"n_channels": 0}),
+        ("covariates", {"n_covariates": -1}),
+    ],
+)
+def test_arguments_out_of_range_are_refused(network: str, arguments: dict[str, object]) -> None:
+    with pytest.raises(ModelError):
+        networks.build(network, **arguments)
+
+
+def test_band_powers_are_shares_of_the_rhythms_that_are_there() -> None:
+    network = networks.build("band_power", n_channels=2, rate=100.0)
+    assert isinstance(network, DirectNetwork)
+    time = torch.arange(1000) / 100
+    window = torch.stack([torch.sin(2 * torch.pi * 10 * time), torch.zeros(1000)], dim=1)[None]
+    shares = network.features(window)[0].exp().reshape(-1, 2)
+    assert len(shares) == 5
+    assert shares[2, 0] > 0.99 and shares[0, 0] < 0.01  # alpha
+    torch.testing.assert_close(shares[:, 1], torch.full((5,), 0.2, dtype=torch.float64))
+
+
+def test_a_network_that_does_not_read_the_modality_is_refused(cohort: list[Labelled]) -> None:
+    with pytest.raises(UsageError, match=r"x\.network is 'band_power', which does not read lesion"):
+        cases_of(cohort, REGIONS | {"network": "band_power", "n_parcels": 4})
+
+
+def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(cohort: list[Labelled]) -> None:
+    cases = cases_of(cohort, REGIONS)
+    clean = cases.cohort
+    folds = nested_folds(clean.participants, clean.poor, cases.options, 0)[:1]
+    train, test = folds[0].split.train, folds[0].split.test
+    poor, score, covariates = clean.poor.copy(), clean.score.copy(), clean.covariates.copy()
+    poor[test], score[test], covariates[test] = ~poor[test], 1e6, -1e6
+    samples = [None if s is None else torch.full_like(s, 1e3) if i in test else s for i, s in enumerate(cases.samples)]
+    spoilt = replace(
+        cases, samples=tuple(samples), cohort=replace(clean, poor=poor, score=score, covariates=covariates)
+    )
+    one, two = (cross_validate(item, folds, PLACE, silent) for item in (cases, spoilt))
+    assert one.epochs[0] == two.epochs[0]
+    np.testing.assert_array_equal(one.inner_probability, two.inner_probability)
+    np.testing.assert_array_equal(one.inner_score, two.inner_score)
+    fits = [direct_fit(item, train, int(one.epochs[0])) for item in (cases, spoilt)]
+    assert all(torch.equal(value, fits[1].state[name]) for name, value in fits[0].state.items())
+    assert not np.array_equal(one.test_score[0, test], two.test_score[0, test], equal_nan=True)
+
+
+def test_clinical_member_reads_the_first_score_and_speaks_for_whoever_has_covariates(cohort: list[Labelled]) -> None:
+    cases = cases_of(cohort, CLINICAL)
+    assert cases.names[-1] == "fma_le_baseline"
+    assert [sample is None for sample in cases.samples] == [i % 8 == 3 for i in range(32)]
+    others = cases_of(cohort, REGIONS)
+    assert others.names == ("age", "sex", "days_since_stroke")
+    run = cross_validate(
+        cases, nested_folds(cases.cohort.participants, cases.cohort.poor, cases.options, 0), PLACE, silent
+    )
+    said = np.nanmax(run.test_score, axis=0, where=np.isfinite(run.test_score), initial=-np.inf)
+    there = np.isfinite(said)
+    assert np.corrcoef(said[there], cases.cohort.score[there])[0, 1] > 0.9
+    assert fit_final(cases, run, PLACE) is not None
+
+
+def test_bundle_predicts_as_the_fit_did_and_its_bytes_repeat(cohort: list[Labelled], tmp_path: Path) -> None:
+    settings = settings_of(clinical=CLINICAL, lesion_regions=REGIONS)
+    ensembles = [train_ensemble(cohort, settings, "cpu", silent) for _ in range(2)]
+    bundles = [write_trained(tmp_path / name, item, settings) for name, item in zip("ab", ensembles, strict=True)]
+    assert bundles[0].sha256 == bundles[1].sha256
+    cases = cases_of(cohort, REGIONS)
+    entry = next(entry for entry in bundles[0].members if entry.member.name == "lesion_regions")
+    state = bundles[0].state("lesion_regions")
+    step = round(float(ensembles[0].contents.facts["epochs_per_member"]["lesion_regions"]))
+    fitted = direct_fit(cases, np.arange(32), step)
+    assert all(torch.equal(value, fitted.state[name]) for name, value in state.items())
+    wanted = direct_predict(fitted, cases, np.arange(32))
+    for row in (0, 1, 2):
+        found = predict(bundles[0], cohort[row].unit, "cpu")
+        assert found.members["lesion_regions"].probability == pytest.approx(wanted[0][row], abs=1e-6)
+        assert found.members["lesion_regions"].score == pytest.approx(wanted[1][row], abs=1e-5)
+    assert entry.score_mean == fitted.score_mean
+    assert set(predict(bundles[0], cohort[7].unit, "cpu").members) == {"clinical"}
+    alone = predict(bundles[0], cohort[3].unit, "cpu")
+    assert set(alone.members) == {"lesion_regions"} and alone.missing == {"clinical": "covariates-missing"}
+    assert alone.members["lesion_regions"].modality == "lesion"
+
+
+def test_windows_are_predicted_in_training_as_in_the_bundle(tmp_path: Path) -> None:
+    units = rhythm_cohort(tmp_path, 24)
+    settings = settings_of(power=POWER)
+    ensemble = train_ensemble(units, settings, "cpu", silent)
+    table = ensemble.out_of_fold
+    assert table.groupby("poor")["p_power"].mean().diff().iloc[-1] > 0.5
+    bundle = write_trained(tmp_path / "models", ensemble, settings)
+    whole = make_cohort(units, "fma_le")
+    cases = read_cases(*planned_members(settings, whole)[0], whole)
+    step = round(float(ensemble.contents.facts["epochs_per_member"]["power"]))
+    probabilities, _ = direct_predict(direct_fit(cases, np.arange(24), step), cases, np.arange(24))
+    found = predict(bundle, units[5].unit, "cpu").members["power"]
+    assert found.n_samples == 6
+    assert found.probability == pytest.approx(probabilities[5], abs=1e-6)
+
+
+def test_scores_of_members_and_baselines_are_evaluated(cohort: list[Labelled]) -> None:
+    settings = settings_of(clinical=CLINICAL)
+    table = train_ensemble(cohort, settings, "cpu", silent).out_of_fold
+    metrics = evaluate(table, settings).metrics
+    r2 = metrics[metrics["metric"] == "r2"].set_index("model")["value"]
+    assert {"fusion", "clinical", "initial_score", "lesion_volume", "tract_load"} <= set(r2.index)
+    known = table.dropna(subset=["s_baseline_initial_score"])
+    assert r2["initial_score"] == pytest.approx(r2_score(known["score"], known["s_baseline_initial_score"]))
+
+
+def test_weights_of_the_scores_follow_the_errors_and_the_interval_covers() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(17, 8, 400)
+    scores = np.stack([truth + rng.normal(0, 3, 400), truth + rng.normal(0, 12, 400), np.full(400, np.nan)], axis=1)
+    scores[:40, 0] = np.nan
+    weights = fit_score_weights(scores, truth)
+    assert weights.sum() == pytest.approx(1) and weights[0] > 5 * weights[1]
+    fusion = fit_score_fusion(scores, truth)
+    fused = fusion.apply(scores)
+    np.testing.assert_allclose(fused[:40], np.clip(scores[:40, 1], truth.min(), truth.max()))
+    half = half_width(fused[:200], truth[:200], 0.9)
+    assert half is not None
+    assert 0.84 < (np.abs(fused[200:] - truth[200:]) <= half).mean() < 0.96
+    low, high = replace(fusion, half_width=half).interval(truth.max()) or (0.0, 0.0)
+    assert (low, high) == (pytest.approx(truth.max() - half), truth.max())
+    assert half_width(fused[:5], truth[:5], 0.9) is None and fusion.interval(1.0) is None
+    np.testing.assert_array_equal(fit_score_weights(np.full((5, 2), np.nan), truth[:5]), [0.5, 0.5])
+
+
+def test_the_interval_of_the_score_goes_from_training_to_the_prediction(cohort: list[Labelled], tmp_path: Path) -> None:
+    settings = settings_of(clinical=CLINICAL, lesion_regions=REGIONS)
+    ensemble = train_ensemble(cohort, settings, "cpu", silent)
+    bundle = write_trained(tmp_path, ensemble, settings)
+    prediction = predict(bundle, cohort[0].unit, "cpu")
+    assert bundle.score_fusion == ensemble.contents.score_fusion
+    assert bundle.score_fusion is not None and bundle.score_fusion.half_width is not None
+    low, high = prediction.predicted_score_interval or (0.0, 0.0)
+    assert prediction.predicted_score is not None and low < prediction.predicted_score < high
+    scores = np.array([[prediction.members[name].score for name in ("clinical", "lesion_regions")]])
+    assert prediction.predicted_score == pytest.approx(float(bundle.score_fusion.apply(scores)[0]))
+    content = prediction_json(prediction)
+    assert content["predicted_score_interval"] == [low, high]
+    (tmp_path / "p.json").write_text(json.dumps(content))
+    assert read_prediction(tmp_path / "p.json") == prediction
+    row = prediction_row(prediction)
+    assert (row["predicted_score_low"], row["predicted_score_high"]) == (low, high)
