@@ -29,10 +29,13 @@ from bids_stroke.errors import ModelError
 from bids_stroke.model_card import model_card
 from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest
 from bids_stroke.records import SPACE, Member
+from bids_stroke.spelling import same_dataset, same_person
 
 FORMAT_VERSION = 1
 PREPROCESSING_VERSION = 1
 """Raised when feature maps change so that a network trained before must not read them."""
+TEST = "test"
+"""Role of people on whom the finished model was tested: it has learned nothing from them."""
 MONAI_SCHEMA = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 )
@@ -75,7 +78,7 @@ class BundleContents:
     """None where there are no out-of-fold predictions to fit it on."""
     salt: str
     participants: Mapping[str, tuple[str, ...]]
-    """Role (``train``) -> hashes; empty where nobody knows who they were."""
+    """Role (``train``; in a fixed split also ``validation`` and ``test``) -> hashes; empty where nobody knows them."""
     splits: pd.DataFrame
     out_of_fold: pd.DataFrame
     facts: Mapping[str, Any] = field(default_factory=dict)
@@ -105,11 +108,11 @@ class Bundle:
     score_fusion: ScoreFusion | None = None
 
     def saw(self, dataset: str, participant_id: str) -> bool | None:
-        """Whether the participant took part in training, in any role; None where nobody knows who did."""
+        """Whether anything was learned from the participant (any role but ``test``); None where nobody knows."""
         if not self.participants:
             return None
-        mark = participant_hash(self.salt, dataset, participant_id)
-        return any(mark in hashes for hashes in self.participants.values())
+        marks = {ledger_hash(self.salt, dataset, participant_id), participant_hash(self.salt, dataset, participant_id)}
+        return any(marks & hashes for role, hashes in self.participants.items() if role != TEST)
 
     def out_of_fold(self) -> pd.DataFrame:
         """Out-of-fold predictions of the training participants, by ``participant_hash``."""
@@ -123,6 +126,11 @@ class Bundle:
 def participant_hash(salt: str, dataset: str, participant_id: str) -> str:
     """How a bundle knows a person again without naming them."""
     return hashlib.sha256("\0".join((salt, dataset, participant_id)).encode()).hexdigest()[:32]
+
+
+def ledger_hash(salt: str, dataset: str, participant_id: str) -> str:
+    """The hash by which a participant is known to have been trained on, however the labels are spelled."""
+    return participant_hash(salt, same_dataset(dataset), same_person(participant_id))
 
 
 def write_bundle(folder: Path, contents: BundleContents) -> Bundle:

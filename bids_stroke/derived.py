@@ -15,6 +15,8 @@ LESION_NAME = re.compile(
     r"_(label-L\d*_(?:.*_)?mask|label-[Ll]esion\w*?_(?:.*_)?(?:mask|roi)|desc-[^_]*[Ll]esion[^_]*_mask)\.nii(\.gz)?$"
 )
 """Lesion masks under all names in use: BIDS label L, fMRIPrep's label-lesion_roi, desc-*lesion*."""
+LESION_SHARE_NAME = re.compile(r"_label-(L\d*|[Ll]esion\w*?)_(?:.*_)?probseg\.nii(\.gz)?$")
+"""Share of each voxel that is lesion."""
 
 _TENSOR = r"(?!.*_model-(?!tensor|dti))(?!.*_desc-color)"
 """No map of another model (kurtosis has an MD too), no picture in colour."""
@@ -52,17 +54,28 @@ _CONFOUNDS = ("desc-confounds_timeseries.tsv", "desc-confounds_regressors.tsv")
 
 
 def find_lesions(bids_dir: Path, subject: str, derivatives: Mapping[str, Path]) -> tuple[BidsFile, ...]:
-    """Lesion masks of a subject beside the raw data, in ``derivatives/*`` and in ``--derivatives``."""
+    """Lesion masks of a subject beside the raw data, in ``derivatives/*`` and in ``--derivatives``.
+
+    A mask with a map of shares in its folder, of the same space and grid, has it ``beside`` it as ``share``.
+    """
     roots = {"raw": bids_dir}
     roots |= {path.name: path for path in sorted(bids_dir.glob("derivatives/*")) if not _is_ours(path)}
     roots |= dict(derivatives)
-    found = {
-        file.path.resolve(): file
-        for name, root in roots.items()
-        for file in files_of(root, subject, name)
-        if LESION_NAME.search(file.path.name)
-    }
+    found = {}
+    for name, root in roots.items():
+        files = files_of(root, subject, name)
+        shares = [file for file in files if LESION_SHARE_NAME.search(file.path.name)]
+        for mask in files:
+            if LESION_NAME.search(mask.path.name):
+                fitting = [share.path for share in shares if _of_one_lesion(mask, share)]
+                found[mask.path.resolve()] = replace(mask, beside={"share": fitting[0]} if len(fitting) == 1 else {})
     return tuple(found.values())
+
+
+def _of_one_lesion(mask: BidsFile, share: BidsFile) -> bool:
+    """Whether a mask and a map of shares differ in suffix and description only."""
+    own, other = ({**file.entities, "desc": "", "suffix": ""} for file in (mask, share))
+    return mask.path.parent == share.path.parent and own == other
 
 
 def _is_ours(folder: Path) -> bool:

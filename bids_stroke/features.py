@@ -25,7 +25,10 @@ from bids_stroke.records import CLINICAL
 GRID_SHAPE = (91, 109, 91)
 GRID_AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 SLICE_MAPS = ("mean", "alff", "reho")
-"""BOLD maps that become the channels of a slice."""
+"""BOLD maps that become the channels of a slice, unless ``inputs["maps"]`` names others."""
+
+BOLD_MAPS = ("mean", "alff", "falff", "reho")
+"""BOLD maps in standard space of which there is one for each run."""
 
 Array = NDArray[np.float32]
 Inputs = Mapping[str, Any]
@@ -38,7 +41,7 @@ class Samples:
     Attributes
     ----------
     data : (n, ...) float32
-        Volumes (1, 1, 91, 109, 91) or shrunk, slices (n, 3, size, size) or windows (n, time, channels).
+        Volumes (1, 1, 91, 109, 91) or shrunk, slices (n, maps, size, size) or windows (n, time, channels).
     positions : tuple of float
         Which ones: 0 for a volume, indices of axial slices, onsets of windows in seconds.
     """
@@ -114,20 +117,20 @@ def read_volume(paths: Sequence[Path], inputs: Inputs) -> Samples:
 
 
 def read_slices(paths: Sequence[Path], inputs: Inputs) -> Samples:
-    """Axial slices of the BOLD maps: channels z-scored within the brain, (n, 3, size, size).
+    """Axial slices of the BOLD maps: channels z-scored within the brain, (n, maps, size, size).
 
     A slice with less brain than ``inputs["min_area"]`` of the largest slice's is dropped. Slices are padded to
     squares, then resized, so that proportions stay.
     """
-    maps = [_load(_with_entity(paths, f"stat-{name}"))[0] for name in SLICE_MAPS]
-    if any(data.shape != maps[0].shape for data in maps):
+    maps = {name: _load(_with_entity(paths, f"stat-{name}"))[0] for name in _wanted_maps(inputs["maps"])}
+    if any(data.shape != maps["mean"].shape for data in maps.values()):
         raise DataError(f"{paths[0]} and the maps beside it differ in shape.", "Run the BOLD step again.")
-    brain = (maps[0] > 0) & (maps[1] > 0)  # the mean need not be masked, ALFF is
+    brain = (maps["mean"] > 0) & (maps["alff"] > 0)  # the mean need not be masked, ALFF is
     area = brain.sum(axis=(0, 1))
     if area.max() < 100:
         raise DataError(f"{paths[0]} holds no brain.", "Look at the BOLD maps of this unit.", "no-brain")
     kept = np.flatnonzero(area >= inputs["min_area"] * area.max())
-    channels = [_standardise(data, brain)[:, :, kept] for data in maps]
+    channels = [_standardise(maps[name], brain)[:, :, kept] for name in inputs["maps"]]
     stack = torch.from_numpy(np.stack(channels).transpose(3, 0, 1, 2))
     side, size = max(stack.shape[2:]), int(inputs["size"])
     before = [(side - n) // 2 for n in stack.shape[2:]]
@@ -136,6 +139,16 @@ def read_slices(paths: Sequence[Path], inputs: Inputs) -> Samples:
     shrink = size < side
     resized = torch.nn.functional.interpolate(square, (size, size), mode="bilinear", antialias=shrink)
     return Samples(resized.numpy(), tuple(float(i) for i in kept))
+
+
+def _wanted_maps(names: Sequence[str]) -> tuple[str, ...]:
+    """Maps to read: those that become channels, and the two that tell where the brain is."""
+    unknown = [name for name in names if name not in BOLD_MAPS]
+    if isinstance(names, str) or not names or unknown:
+        raise ModelError(
+            f"Modality bold: inputs.maps is {names!r}.", f"Give a list with some of {', '.join(BOLD_MAPS)}."
+        )
+    return tuple(dict.fromkeys(("mean", "alff", *names)))
 
 
 def read_eegemg(paths: Sequence[Path], inputs: Inputs) -> Samples:
@@ -183,7 +196,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         "gm": _volume(1.0),
         "wm": _volume(1.0),
         "lesion": _volume(1.0),
-        "bold": Reader(read_slices, MappingProxyType({"size": 224, "min_area": 0.2})),
+        "bold": Reader(read_slices, MappingProxyType({"maps": SLICE_MAPS, "size": 224, "min_area": 0.2})),
         "eegemg": Reader(
             read_eegemg,
             MappingProxyType({"channels": CHANNELS, "rate": 250.0, "seconds": 10.0, "max_interpolated": 3}),

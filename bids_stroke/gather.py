@@ -17,7 +17,7 @@ from bids_stroke.preprocess import STEPS
 from bids_stroke.quality import cohort_table, write_cohort_table, write_unit_table
 from bids_stroke.records import Labelled, Prediction, Session, StepReport, UnitFeatures, UnitStatus
 from bids_stroke.settings import Settings
-from bids_stroke.tables import check_outcome_column, unit_outcome
+from bids_stroke.tables import check_labels, check_outcome_column, unit_outcome
 
 if TYPE_CHECKING:
     from bids_stroke.run import Run
@@ -71,12 +71,14 @@ def labelled_cohort(run: Run, sessions: Sequence[Session], dataset_name: str) ->
     Raises
     ------
     UsageError
-        No table has the outcome's column, or features were made with other settings or another version.
+        No table has the outcome's column, a person has two labels, or features were made with other settings or
+        another version.
     InputError
         No unit has features and an outcome.
     """
     outcome = run.settings.outcome
     check_outcome_column(run.selection.bids_dir, outcome.column)
+    check_labels(run.selection.bids_dir, sorted({f"sub-{session.subject}" for session in sessions}))
     cohort = []
     for session in sessions:
         score = unit_outcome(run.selection.bids_dir, outcome.column, session.subject, session.session)

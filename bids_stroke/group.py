@@ -14,7 +14,7 @@ from bids_stroke.model_files import CHECKSUMS, bundle_digest
 from bids_stroke.predictions import prediction_row
 from bids_stroke.records import Prediction, Session
 from bids_stroke.settings import Outcome
-from bids_stroke.tables import unit_outcome
+from bids_stroke.tables import check_labels, unit_outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,10 +29,20 @@ def prediction_table(run: Run, sessions: Sequence[Session], outcome: Outcome) ->
 
     A person of the training set counts with the out-of-fold prediction that the bundle holds, or is left out
     (column ``excluded``), never with the in-sample one.
+
+    Raises
+    ------
+    InputError
+        No unit has a prediction.
+    UsageError
+        A person has two labels that are spelled differently.
     """
     import pandas as pd
 
     predictions = read_predictions(run.output_dir, sessions)
+    check_labels(
+        run.selection.bids_dir, sorted({f"sub-{item.subject}" for item in sessions if item.prefix in predictions})
+    )
     name = str(read_description(run.selection.bids_dir)["Name"])
     rows: list[dict[str, Any]] = []
     for session in sessions:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import math
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from bids_stroke.columns import covariate_of, in_our_terms
 from bids_stroke.errors import InputError, UsageError
+from bids_stroke.spelling import strangers, twins
 
 
 def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[str, float | str]:
@@ -65,6 +67,38 @@ def check_outcome_column(bids_dir: Path, column: str) -> None:
             f"--outcome: no table of {bids_dir} has a column '{column}'.",
             "It may be in participants.tsv, phenotype/*.tsv or sub-*_sessions.tsv.",
         )
+
+
+def check_labels(bids_dir: Path, subjects: Sequence[str]) -> None:
+    """Refuse labels of people that may mean the same person, or that no folder is called.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        Root of the dataset.
+    subjects : sequence of str
+        ``sub-<label>`` of everybody who takes part.
+
+    Raises
+    ------
+    UsageError
+        Two folders differ only in case, zeros or ``sub-``; a row is spelled otherwise than the folder, so that its
+        values would not be found, or a person would be two; or participants.tsv has a person twice.
+    """
+    for group in twins(subjects):
+        raise UsageError(
+            f"{' and '.join(group)} in {bids_dir} differ only in spelling: they would count as different people.",
+            "Give one person one label (sessions are for several visits), or leave one out by --participant-label.",
+            "label-spelled-twice",
+        )
+    for path in (bids_dir / "participants.tsv", *sorted((bids_dir / "phenotype").glob("*.tsv"))):
+        rows = [row["participant_id"] for row in _rows(path) if row.get("participant_id")]
+        if path.name == "participants.tsv" and (twice := sorted({row for row in rows if rows.count(row) > 1})):
+            raise UsageError(f"{path} has {', '.join(twice)} twice.", "Keep one row.", "label-spelled-twice")
+        for label, subject in strangers([row for row in rows if not (bids_dir / row).is_dir()], subjects):
+            raise UsageError(
+                f"{path} has {label!r} where the folder is {subject}.", f"Write {subject}.", "label-spelled-twice"
+            )
 
 
 def _covariates(path: Path, key: str, label: str, described: tuple[Path, ...]) -> dict[str, float | str]:

@@ -97,7 +97,7 @@ def test_flips_are_left_right_only_and_only_when_asked_for(kind: str, n_axes: in
 
 
 def test_maps_are_scaled_slices_brightened_and_masks_left() -> None:
-    volume, image = torch.rand(SHAPES["volume"]), torch.randn(SHAPES["slice"])
+    volume, image = torch.rand(40, 1, 9, 9, 9) + 0.1, torch.randn(40, 3, 32, 32)
     image[:, :, :8] = 0.0  # outside the brain
     scaled = changed(volume, "volume", only(intensity=0.1)) / volume
     factors = scaled.flatten(1).mean(1)
@@ -107,7 +107,7 @@ def test_maps_are_scaled_slices_brightened_and_masks_left() -> None:
     assert torch.count_nonzero(brighter[:, :, :8]) == 0
     offsets = brighter[:, :, 8:].flatten(1)
     assert float((offsets - offsets.mean(1, keepdim=True)).abs().max()) < 1e-5
-    assert 0.02 < float(offsets.abs().max()) <= 0.1 * float(image[image != 0].std()) * 1.05
+    assert 0.05 < float(offsets.abs().max()) <= 0.1001
     assert torch.equal(changed(volume, "volume", only(intensity=0.1), modality="lesion"), volume)
 
 

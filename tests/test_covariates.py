@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from rich.console import Console
 
+from bids_stroke import gather, training
+from bids_stroke.app import run_train
 from bids_stroke.columns import number_of, sex_of, unit_of
 from bids_stroke.covariates import cohort_notes, covariate_notes, covariate_values
+from bids_stroke.dataset import Selection
 from bids_stroke.errors import InputError
+from bids_stroke.inference import predict
+from bids_stroke.records import UnitFeatures
+from bids_stroke.run import Run
+from bids_stroke.settings import Execution, Settings
 from bids_stroke.tables import unit_covariates
 from tests.bids import make_dataset
+from tests.test_inference import volume_bundle
+from tests.units import blob, labelled, write_volume
 
 NAMES = ("age", "sex", "days_since_stroke")
 
@@ -189,3 +202,33 @@ def test_words_that_contain_others_are_told_apart() -> None:
     assert [number_of(text) for text in ("5", "5,25", "5.5", "5,250", "5+", "+5", "")] == [
         5.0, 5.25, 5.5, None, 5.0, None, None,
     ]  # fmt: skip
+
+
+def test_a_prediction_says_how_the_covariates_were_read(tmp_path: Path) -> None:
+    fa = write_volume(tmp_path / "fa.nii", blob(0.2, np.random.default_rng(0)))
+    known: dict[str, float | str] = {"age": 70.0, "sex": "code 2", "days_since_stroke": -2.0}
+    unit = UnitFeatures("07", None, {"fa": (fa,)}, {}, known, "tiny")
+    told = [text for text in predict(volume_bundle(tmp_path / "model"), unit, "cpu").warnings if " is " in text]
+    assert any(text.startswith("sex is code 2: nothing tells") and "Levels" in text for text in told)
+    assert any(text.startswith("days_since_stroke is -2: cannot be a number of days") for text in told)
+    assert any(text.startswith("sex is missing: the training mean") for text in told)
+    assert not any(text.startswith("age is") for text in told)
+
+
+def test_training_says_how_the_covariates_were_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cohort = [labelled(tmp_path, f"{i:02d}", 5.0 + i, {}) for i in range(4)]
+    cohort = [replace(item, unit=replace(item.unit, covariates={"age": "89+", "sex": "F"})) for item in cohort]
+    monkeypatch.setattr(gather, "labelled_cohort", lambda *_: cohort)
+
+    class Reached(Exception):
+        """Stands for the training."""
+
+    def train(*_: object) -> None:
+        raise Reached
+
+    monkeypatch.setattr(training, "train_ensemble", train)
+    run = Run("train", tmp_path / "out", Selection(tmp_path), Settings(), Execution())
+    console = Console(file=io.StringIO(), width=60)
+    with pytest.raises(Reached):
+        run_train(run, [], "tiny", console)
+    assert "Covariates: age is 89+ (4 of 4 units): read as the number without the plus.\n" in console.file.getvalue()

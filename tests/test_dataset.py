@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bids_stroke.dataset import Selection, find_sessions, read_description, read_filter_file, unused_derivatives
-from bids_stroke.derived import LESION_NAME, MAP_NAMES
+from bids_stroke.derived import LESION_NAME, MAP_NAMES, find_lesions
 from bids_stroke.errors import InputError, NotBidsError, NothingSelectedError, UsageError
 from tests.bids import make_dataset
 
@@ -326,3 +326,12 @@ def test_the_real_dataset_is_understood(real_data: Path) -> None:
     assert names(units["07"].eeg) == ["sub-07_task-square_eeg.set"]
     assert len(units["08"].emg) == 3
     assert "--task-label" in units["02"].left_out["sub-02_task-oneback_run-1_bold.nii.gz"]
+
+
+def test_a_map_of_shares_stands_beside_the_mask_of_its_space(raw: Path) -> None:
+    folder = "derivatives/lesions/sub-02/anat"
+    mask, share = "space-MNI152NLin6Asym_label-L_desc-lesion_mask", "space-MNI152NLin6Asym_label-L_probseg"
+    names_ = [f"{folder}/sub-02_{name}.nii.gz" for name in (mask, share, "label-L_mask")]
+    make_dataset(raw, dict.fromkeys(names_))
+    found = {file.path.name: dict(file.beside) for file in find_lesions(raw, "02", {})}
+    assert found == {Path(names_[0]).name: {"share": raw / names_[1]}, Path(names_[2]).name: {}}

@@ -5,14 +5,18 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
 
+from bids_stroke import networks
 from bids_stroke.covariates import CovariateScaler, covariate_names, covariate_values
 from bids_stroke.errors import DataError, MissingModalityError, ModelError
 from bids_stroke.features import GRID_AFFINE, GRID_SHAPE, READERS, read_samples
 from bids_stroke.recordings import CHANNELS as PUBLISHED
 from bids_stroke.recordings import canonical_name, standardise_windows
 from bids_stroke.records import MODALITIES
-from tests.units import CHANNELS, LSTM, RATE, SECONDS, rhythm, write_recording, write_volume
+from bids_stroke.settings import Settings
+from bids_stroke.training.cases import make_cohort, planned_members, read_cases
+from tests.units import CHANNELS, LSTM, RATE, SECONDS, labelled, rhythm, write_recording, write_volume
 
 INPUTS = LSTM["inputs"]
 
@@ -79,6 +83,32 @@ def test_slices_with_little_brain_are_dropped(tmp_path: Path) -> None:
     samples = read_samples("bold", bold_maps(tmp_path), {})
     assert samples.data.shape == (10, 3, 224, 224)
     assert samples.positions == tuple(range(10, 20))
+
+
+def test_maps_of_slices_can_be_chosen_in_order(tmp_path: Path) -> None:
+    paths = bold_maps(tmp_path)
+    three = read_samples("bold", paths, {"size": 50}).data
+    one = read_samples("bold", paths, {"size": 50, "maps": ["reho"]}).data
+    other = read_samples("bold", paths, {"size": 50, "maps": ["reho", "falff", "mean", "alff"]}).data
+    assert one.shape[1] == 1 and other.shape[1] == 4
+    np.testing.assert_array_equal(one[:, 0], three[:, 2])
+    np.testing.assert_array_equal(other[:, [2, 3, 0]], three)
+    for wrong in (["t1w"], [], "mean"):
+        with pytest.raises(ModelError, match=r"inputs\.maps is .*mean, alff, falff, reho"):
+            read_samples("bold", paths, {"maps": wrong})
+
+
+def test_the_slice_network_has_a_channel_for_each_map(tmp_path: Path) -> None:
+    unit = labelled(tmp_path, "01", 5.0, {"bold": bold_maps(tmp_path)})
+    members = {"grey": {"modality": "bold", "inputs": {"maps": ["alff"], "size": 64}}, "colour": {"modality": "bold"}}
+    settings = Settings.model_validate({"training": {"members": members}})
+    cohort = make_cohort([unit], "fma_le")
+    grey, colour = planned_members(settings, cohort)
+    assert colour[0].arguments["in_channels"] == 3
+    samples = read_cases(*grey, cohort).samples[0]
+    assert samples is not None
+    output = networks.build("slice_cnn", **grey[0].arguments).eval()(samples, torch.zeros(len(samples), 0))
+    assert output.shape == (10, networks.N_OUTPUTS)
 
 
 def test_slices_are_standardised_within_the_brain_and_keep_proportions(tmp_path: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +14,7 @@ from bids_stroke.derivatives import Outputs
 from bids_stroke.errors import DataError, MissingModalityError
 from bids_stroke.preprocess import lesion as lesions
 from bids_stroke.preprocess.images import array, like
+from bids_stroke.preprocess.lesion_values import above_half, as_share
 from bids_stroke.preprocess.registration import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import resample, save_warp
@@ -211,3 +214,44 @@ def test_real_masks(real_data: Path, tmp_path: Path) -> None:
         stored = nib.load(path)
         volume = float((stored.get_fdata() > 0.5).sum() * abs(np.linalg.det(stored.affine[:3, :3]))) / 1000
         assert report.qc["lesion_volume_ml"] == pytest.approx(volume, rel=0.02)
+
+
+def share_beside(folder: Path, mask: np.ndarray, shares: np.ndarray) -> BidsFile:
+    """A mask with a map of shares beside it, in percent."""
+    file = mask_file(folder, like(standard_grid(), mask.astype(np.uint8)))
+    path = folder / "sub-01_probseg.nii.gz"
+    like(standard_grid(), (100 * shares).astype(np.float32)).to_filename(path)
+    return replace(file, beside={"share": path})
+
+
+def test_shares_beside_a_mask_are_the_modality(tmp_path: Path) -> None:
+    mask = ball(STANDARD_AFFINE, STANDARD_SHAPE)
+    shares = np.where(mask, 0.75, 0.0) + np.where(ball(STANDARD_AFFINE, STANDARD_SHAPE, LEFT, 16.0) & ~mask, 0.25, 0.0)
+    report = lesions.run(context(tmp_path, (share_beside(tmp_path, mask, shares),)))
+    (path,) = report.outputs["lesion"]
+    assert path.name == f"sub-01_space-{SPACE}_res-2_label-L_probseg.nii.gz"
+    np.testing.assert_allclose(nib.load(path).get_fdata(), shares, atol=1e-6)
+    np.testing.assert_array_equal(nib.load(report.files["lesion_standard"]).get_fdata() > 0, mask)
+    assert report.qc["lesion_volume_ml"] == pytest.approx(0.008 * shares.sum(), rel=1e-5)
+    sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+    assert sidecar["Sources"] == ["bids:lesions:sub-01_probseg.nii.gz"]
+
+
+def test_a_lesion_below_half_a_voxel_is_not_empty(tmp_path: Path) -> None:
+    shares = np.zeros(STANDARD_SHAPE)
+    shares[57, 60, 47] = 0.3
+    report = lesions.run(context(tmp_path, (share_beside(tmp_path, np.zeros(STANDARD_SHAPE), shares),)))
+    assert report.qc["lesion_volume_ml"] == pytest.approx(0.0024, rel=1e-5)
+    assert nib.load(report.files["lesion_standard"]).get_fdata().sum() == 1
+
+
+@pytest.mark.parametrize("values", [[-0.2, 0.5], [0.0, 255.0]])
+def test_what_is_no_share(values: list[float]) -> None:
+    with pytest.raises(DataError, match="not the share"):
+        as_share(np.array(values, np.float32), "sub-01_probseg.nii.gz")
+
+
+def test_half_is_lowered_only_where_nothing_is_left() -> None:
+    assert above_half(np.array([0.0, 0.45, 0.8], np.float32)).tolist() == [False, False, True]
+    assert above_half(np.array([0.0, 0.1, 0.4], np.float32)).tolist() == [False, False, True]
+    assert not above_half(np.zeros(3, np.float32)).any()

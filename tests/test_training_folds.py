@@ -5,7 +5,7 @@ import pytest
 
 from bids_stroke.errors import UsageError
 from bids_stroke.settings import TrainingSettings
-from bids_stroke.training.folds import Split, nested_folds
+from bids_stroke.training.folds import Split, fixed_fold, make_folds, nested_folds, roles
 
 
 def cohort(n: int = 40, sessions: int = 2) -> tuple[list[str], np.ndarray]:
@@ -80,3 +80,42 @@ def test_sessions_do_not_count_as_participants() -> None:
     poor = np.array([i == 0 for i in range(30)] + [True] * 10)
     with pytest.raises(UsageError, match="1 participants have a poor outcome"):
         nested_folds(names, poor, SETTINGS, seed=0)
+
+
+def test_fixed_split_is_seventy_fifteen_fifteen_by_participant_and_class() -> None:
+    names, poor = cohort(100)
+    fold = fixed_fold(names, poor, seed=0)
+    parts = roles((fold,), len(names))
+    assert list(parts) == ["train", "validation", "test"]
+    people = {role: {names[row] for row in rows} for role, rows in parts.items()}
+    assert [len(own) for own in people.values()] == [70, 15, 15]
+    assert sorted(np.concatenate(list(parts.values()))) == list(range(len(names)))
+    assert not people["train"] & people["validation"] and not people["validation"] & people["test"]
+    for rows in parts.values():
+        first_rows = {names[row]: poor[row] for row in rows}
+        assert np.mean(list(first_rows.values())) == pytest.approx(0.34, abs=0.02)
+    assert sorted(fold.learned) == sorted([*parts["train"], *parts["validation"]])
+    assert list(fold.validated) == list(parts["validation"])
+
+
+def test_fixed_split_follows_the_seed_and_the_setting() -> None:
+    names, poor = cohort(60)
+    one, same, other = (fixed_fold(names, poor, seed).split.test for seed in (0, 0, 1))
+    assert np.array_equal(one, same) and not np.array_equal(one, other)
+    asked = make_folds(names, poor, TrainingSettings(split="fixed", repeats=3), 0)
+    assert len(asked) == 1 and np.array_equal(asked[0].split.test, one)
+    assert len(make_folds(names, poor, SETTINGS, 0)) == 8
+
+
+def test_nested_folds_learn_from_their_training_rows_and_keep_everybody() -> None:
+    names, poor = cohort()
+    folds = nested_folds(names, poor, SETTINGS, seed=0)
+    assert not folds[0].fixed
+    assert np.array_equal(folds[0].learned, folds[0].split.train)
+    assert list(roles(folds, len(names))) == ["train"]
+
+
+def test_fixed_split_of_too_few_is_refused() -> None:
+    names = [f"sub-{i}" for i in range(40)]
+    with pytest.raises(UsageError, match="9 participants have a poor outcome; a fixed split needs 10"):
+        fixed_fold(names, np.arange(40) < 9, 0)

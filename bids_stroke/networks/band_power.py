@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bids_stroke.networks.contract import require
-from bids_stroke.networks.direct import DirectNetwork
+from bids_stroke.networks.direct import DirectNetwork, require_trees
 
 BANDS = ((1.0, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0), (30.0, 100.0))
 """Delta, theta, alpha, beta, gamma (Hz); those of EMG are not named."""
@@ -33,6 +33,8 @@ class BandPowerArguments:
         Hz.
     n_covariates : int
         Columns of the covariates.
+    n_trees : int
+        Trees of each output (in training: the most); 0 for linear functions.
 
     Raises
     ------
@@ -43,9 +45,11 @@ class BandPowerArguments:
     n_channels: int = 22
     rate: float = 250.0
     n_covariates: int = 0
+    n_trees: int = 0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        require_trees("band_power", self.n_trees)
         require(
             self.n_channels >= 1 and self.n_covariates >= 0,
             f"band_power: n_channels={self.n_channels} must be positive, n_covariates={self.n_covariates} not "
@@ -75,7 +79,7 @@ class BandPower(DirectNetwork):
     """
 
     def __init__(self, arguments: BandPowerArguments) -> None:
-        super().__init__(arguments.n_channels * len(arguments.bands), arguments.n_covariates)
+        super().__init__(arguments.n_channels * len(arguments.bands), arguments.n_covariates, arguments.n_trees)
         self.arguments = arguments
 
     @property

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from bids_stroke.networks.contract import require
-from bids_stroke.networks.direct import DirectNetwork
+from bids_stroke.networks.direct import DirectNetwork, require_trees
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,8 @@ class CovariatesArguments:
     ----------
     n_covariates : int
         Columns of the covariates.
+    n_trees : int
+        Trees of each output (in training: the most); 0 for linear functions.
 
     Raises
     ------
@@ -26,9 +28,11 @@ class CovariatesArguments:
     """
 
     n_covariates: int = 0
+    n_trees: int = 0
 
     def __post_init__(self) -> None:
         """Check the range."""
+        require_trees("covariates", self.n_trees)
         require(
             self.n_covariates >= 0,
             f"covariates: n_covariates={self.n_covariates} is negative.",
@@ -46,7 +50,7 @@ class CovariatesOnly(DirectNetwork):
     """
 
     def __init__(self, arguments: CovariatesArguments) -> None:
-        super().__init__(0, arguments.n_covariates)
+        super().__init__(0, arguments.n_covariates, arguments.n_trees)
         self.arguments = arguments
 
     @property

@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bids_stroke.networks import depth_norm
+from bids_stroke.networks.depth_norm import After, NormFunction
+
 EPS, MOMENTUM = 1e-3, 0.01
 """Of every batch normalisation: Keras' defaults (its momentum of 0.99 is torch's 0.01)."""
 
@@ -36,12 +39,25 @@ class DepthNorm(nn.BatchNorm1d):
         In evaluation mode without gradients ``x`` is overwritten: it is the output of a convolution that nobody
         else reads, and at 91 x 109 x 91 voxels the memory's speed decides.
         """
+        if self.training and computes_on_cpu(x):
+            return self.train_step(x, After(relu=self.activate))
         if self.training or torch.is_grad_enabled():
             y = super().forward(x.movedim(4, 1).flatten(2)).reshape(x.movedim(4, 1).shape).movedim(1, 4)
             return functional.relu(y) if self.activate else y
         scale, shift = self.scale_and_shift()
         torch.addcmul(shift, x, scale, out=x)
         return x.relu_() if self.activate else x
+
+    def train_step(self, x: Tensor, after: After) -> Tensor:
+        """Normalise by the batch and move the statistics; what is ``after`` comes in the same pass."""
+        assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
+        y, mean, variance = NormFunction.apply(x, self.weight, self.bias, self.eps, after)  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            self.num_batches_tracked += 1
+            share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
+            self.running_mean.lerp_(mean, share)
+            self.running_var.lerp_(variance, share)
+        return y
 
     def scale_and_shift(self) -> tuple[Tensor, Tensor]:
         """What evaluation mode multiplies with and adds, (depth,) each."""
@@ -58,8 +74,9 @@ class SamePool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the pooled features."""
-        way = pool_by_axis if infers_on_cpu(x) else pool
-        return way(x, [side % 2 for side in x.shape[2:]])
+        if infers_on_cpu(x):
+            return depth_norm.pool(x)
+        return pool(x, [side % 2 for side in x.shape[2:]])
 
 
 def pool(x: Tensor, padding: list[int]) -> Tensor:
@@ -88,29 +105,10 @@ class Conv3d(nn.Conv3d):
 
 def infers_on_cpu(x: Tensor) -> bool:
     """Whether the ways that only inference on the CPU in single precision may take are open."""
-    plain = x.device.type == "cpu" and x.dtype == torch.float32 and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
-    return plain and not torch.is_grad_enabled() and not torch.is_autocast_enabled("cpu")
+    there = torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
+    return there and computes_on_cpu(x) and not torch.is_grad_enabled()
 
 
-def pool_by_axis(x: Tensor, padding: list[int]) -> Tensor:
-    """The same as `pool`, one axis after the other: half the time of torch's kernel, last digits differ."""
-    divisor = torch.ones(())
-    for axis, before in zip((2, 3, 4), padding, strict=True):
-        shape = [-1 if i == axis else 1 for i in range(5)]
-        divisor = divisor * _sum_of_three(torch.ones(x.shape[axis]).reshape(shape), axis, before)
-        x = _sum_of_three(x, axis, before)
-    return x / divisor
-
-
-def _sum_of_three(x: Tensor, axis: int, before: int) -> Tensor:
-    """Sums of three neighbours from every second one on; with ``before`` 1, every second one is in the middle."""
-    x = x.movedim(axis, 0)
-    even, odd = x[0::2], x[1::2]
-    if before:
-        sums = even.clone()
-        sums[: len(odd)] += odd
-        sums[1:] += odd[: len(even) - 1]
-    else:
-        sums = even + odd if len(even) == len(odd) else torch.cat([even[:-1] + odd, even[-1:]])
-        sums[: len(even) - 1] += even[1:]
-    return sums.movedim(0, axis)
+def computes_on_cpu(x: Tensor) -> bool:
+    """Whether this is the CPU, in single precision."""
+    return x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_autocast_enabled("cpu")

@@ -14,16 +14,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from bids_stroke.networks import depth_norm
 from bids_stroke.networks.contract import check_inputs, require
+from bids_stroke.networks.depth_norm import After
 from bids_stroke.networks.keras_layers import (
     EPS,
     MOMENTUM,
     Conv3d,
     DepthNorm,
     SamePool,
+    computes_on_cpu,
     infers_on_cpu,
     pool,
-    pool_by_axis,
 )  # fmt: skip
 
 STEM = 32
@@ -92,6 +94,8 @@ class Stem(nn.Module):
         slab stays in the processor's cache. The numbers are those of the whole at once.
         """
         sides = x.shape[2:]
+        if self.training and computes_on_cpu(x):
+            return self.norm.train_step(self.conv(x), After(relu=True, pool=True))
         n_slabs = max(1, -(-sides[0] // 2) // SLAB)
         if not infers_on_cpu(x) or self.training or n_slabs == 1:
             return pool(self.norm(self.conv(x)), [side % 2 for side in sides])
@@ -102,7 +106,7 @@ class Stem(nn.Module):
             low = 2 * int(rows[0]) - before[0]
             first, last = max(low, 0), min(low + 2 * len(rows) + 1, sides[0])
             part = self.norm(self.conv.convolve(padded[:, :, first : last + 2], (0, 1, 1)))
-            slabs.append(pool_by_axis(part, [first - low, *before[1:]])[:, :, : len(rows)])
+            slabs.append(depth_norm.pool(part, [first - low, *before[1:]])[:, :, : len(rows)])
         return torch.cat(slabs, dim=2)
 
 

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from bids_stroke.networks.contract import require
-from bids_stroke.networks.direct import DirectNetwork
+from bids_stroke.networks.direct import DirectNetwork, require_trees
 from bids_stroke.tract import membership
 
 Array = NDArray[np.float64]
@@ -30,6 +30,8 @@ GRID_SHAPE = (91, 109, 91)
 GRID_AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
 VOXEL_ML = 0.008
 MOST_PARCELS = 200
+SMALL_ML = 0.1
+"""Volume from which on the logarithm of a region's lesion tells sizes apart."""
 COARSE = 2
 """Points that are divided into parcels are so many voxels apart."""
 LEAST_MEMBERSHIP = 1e-3
@@ -43,13 +45,15 @@ class RegionsArguments:
     Attributes
     ----------
     quantity : {"volume", "mean"}
-        Of each region: the logarithm of 1 + millilitres (a lesion), or the mean (a map of values).
+        Of each region: the logarithm of its millilitres (a lesion), or the mean (a map of values).
     n_parcels : int
         Parcels of one side.
     shrink : int
         That of the reader: voxels of 2 mm averaged per side.
     n_covariates : int
         Columns of the covariates.
+    n_trees : int
+        Trees of each output (in training: the most); 0 for linear functions.
 
     Raises
     ------
@@ -61,9 +65,11 @@ class RegionsArguments:
     n_parcels: int = 16
     shrink: int = 1
     n_covariates: int = 0
+    n_trees: int = 0
 
     def __post_init__(self) -> None:
         """Check the ranges."""
+        require_trees("regions", self.n_trees)
         require(
             self.quantity in ("volume", "mean"),
             f"regions: quantity={self.quantity!r} is not known.",
@@ -80,8 +86,9 @@ class RegionsArguments:
 class Regions(DirectNetwork):
     """Map -> logit of a poor outcome and standardised score, from the whole, the tract and the parcels.
 
-    Features, in order: the whole; the tract: sum of its sides, difference (left minus right), its absolute value; the
-    parcels' sums of sides, their differences: of a mean the absolute ones, because either side may be affected.
+    Features, in order: the whole, of a lesion log(1 + ml); then, of a lesion as log(1 + ml / 0.1) of each side, the
+    tract: sum of its sides, difference (left minus right), its absolute value; the parcels' sums of sides, their
+    differences: of a mean the absolute ones, because either side may be affected.
 
     Parameters
     ----------
@@ -93,7 +100,7 @@ class Regions(DirectNetwork):
     tract: Tensor
 
     def __init__(self, arguments: RegionsArguments) -> None:
-        super().__init__(4 + 2 * arguments.n_parcels, arguments.n_covariates)
+        super().__init__(4 + 2 * arguments.n_parcels, arguments.n_covariates, arguments.n_trees)
         self.arguments = arguments
         self.shape = tuple(size // arguments.shrink for size in GRID_SHAPE)
         self.register_buffer("labels", torch.zeros(self.shape, dtype=torch.int16))
@@ -146,7 +153,7 @@ class Regions(DirectNetwork):
             sides.append(torch.cat([whole, tracts, sums], dim=1))
         if self.arguments.quantity == "volume":
             total = torch.log1p(everything.sum(1, keepdim=True, dtype=torch.float64) * self._voxel_ml)
-            sides = [torch.log1p(side * self._voxel_ml) for side in sides]
+            sides = [torch.log1p(side * self._voxel_ml / SMALL_ML) for side in sides]
         else:
             total = (sides[0] + sides[1])[:, :1] / 2
         added, apart = sides[0] + sides[1], sides[0] - sides[1]

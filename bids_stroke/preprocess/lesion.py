@@ -7,7 +7,6 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
 from bids_stroke.errors import DataError, MissingModalityError
@@ -21,19 +20,17 @@ from bids_stroke.preprocess.images import (
     same_grid,
     stored_orientation,
 )
+from bids_stroke.preprocess.lesion_values import Mask, above_half, binarize, save_shares, shares_on
 from bids_stroke.preprocess.registration import STANDARD_AFFINE, Warp, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import Matrix, Transform, resample
 from bids_stroke.records import SPACE, BidsFile, StepReport
-
-Mask = npt.NDArray[np.bool_]
 
 LARGEST_SHARE = 0.6
 """A lesion that covers more of the brain than this is an inverted mask or a brain mask."""
 _SMALLEST_INSIDE = 0.5
 _NEAR_MM = 10.0
 _FEATHER_MM = 2.0
-_MAX_LABELS = 20
 
 
 def in_standard_space(mask: BidsFile) -> bool:
@@ -53,41 +50,6 @@ def source_warnings(files: Sequence[BidsFile]) -> list[str]:
     if len(datasets) < 2:
         return []
     return [f"Lesion masks of several datasets are united: {', '.join(file.uri for file in files)}."]
-
-
-def binarize(data: FloatArray, name: str) -> Mask:
-    """Binary mask from what people store as one.
-
-    Parameters
-    ----------
-    data : ndarray
-        0/1, probability (above 0.5 is lesion), percent (above 50), one other value (255), or labels 1 to 20 (any).
-    name : str
-        File name, for the message.
-
-    Raises
-    ------
-    DataError
-        Negative values, or values that none of these explain.
-    """
-    values = np.unique(data[data != 0])
-    if values.size == 0:
-        return np.zeros(data.shape, bool)
-    if values[0] < 0:
-        message = f"{name} has negative values ({values[0]:g}): not a mask."
-        raise DataError(message, "Give a mask with 0 outside and 1 inside the lesion.", "not-a-mask")
-    whole = bool(np.all(values == np.round(values)))
-    top = float(values[-1])
-    if top <= 1.0 or (whole and values.size <= _MAX_LABELS and top <= _MAX_LABELS):
-        threshold = 0.5
-    elif values.size == 1:
-        threshold = 0.5 * top
-    elif top <= 100.0:
-        threshold = 50.0
-    else:
-        message = f"{name} has {values.size} values up to {top:g}: not a mask, a probability or percent."
-        raise DataError(message, "Give a mask with 0 outside and 1 inside the lesion.", "not-a-mask")
-    return np.asarray(data > threshold)
 
 
 def union_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], transforms: Sequence[Transform] = ()) -> Mask:
@@ -122,8 +84,7 @@ def union_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], transforms: Seque
 
 def carry(mask: nib.Nifti1Image, grid: nib.Nifti1Image, transforms: Sequence[Transform]) -> Mask:
     """Resample a binary mask (linear, above 0.5; above half of the largest value where nothing else would be left)."""
-    shares = array(resample(mask, grid, transforms))
-    return np.asarray(shares > 0.5 * min(1.0, float(shares.max())))
+    return above_half(array(resample(mask, grid, transforms)))
 
 
 def check_plausible(lesion: Mask, brain: Mask, spacing_mm: Sequence[float], files: Sequence[BidsFile]) -> None:
@@ -185,10 +146,14 @@ def mirror_fill(brain: nib.Nifti1Image, lesion: Mask, registration: Matrix | War
     return like(brain, filled.astype(np.float32))
 
 
-def describe(lesion: Mask) -> dict[str, float]:
-    """Volume (ml) and share on the left (0-1) of a lesion on the 2 mm standard grid; x = 0 counts half to each."""
+def describe(lesion: Mask, shares: FloatArray | None = None) -> dict[str, float]:
+    """Volume (ml) and share on the left (0-1) of a lesion on the 2 mm standard grid; x = 0 counts half to each.
+
+    The volume is the sum of ``shares`` where they are known.
+    """
     where = np.argwhere(lesion)
-    volume = float(len(where)) * abs(float(np.linalg.det(STANDARD_AFFINE[:3, :3]))) / 1000.0
+    voxels = float(len(where)) if shares is None else float(shares.sum(dtype=np.float64))
+    volume = voxels * abs(float(np.linalg.det(STANDARD_AFFINE[:3, :3]))) / 1000.0
     x = STANDARD_AFFINE[0, 0] * where[:, 0] + STANDARD_AFFINE[0, 3]
     left = float(np.mean((1.0 - np.sign(x)) / 2.0))
     return {"lesion_volume_ml": volume, "lesion_side_left_fraction": left}
@@ -196,6 +161,9 @@ def describe(lesion: Mask) -> dict[str, float]:
 
 def run(context: StepContext) -> StepReport:
     """Write the lesion mask in standard space, and in native space where there is a T1w.
+
+    Where a mask in standard space has a map of shares (``probseg``), that is written too and is the modality: small
+    lesions keep their volume.
 
     Raises
     ------
@@ -212,8 +180,10 @@ def run(context: StepContext) -> StepReport:
     grid = standard_grid()
     brain = array(template("mask")) > 0.5
     warnings = space_warnings(standard) + source_warnings(files)
-    lesion = union_on(grid, standard)
+    lesion, shares = union_on(grid, standard), shares_on(grid, standard)
     written = {}
+    if shares is not None and not lesion.any():
+        lesion = above_half(shares)
     if native and "to_standard" in anat:
         t1w = load_image(anat["t1w"], 3)
         own = union_on(t1w, native)
@@ -233,7 +203,10 @@ def run(context: StepContext) -> StepReport:
     check_plausible(lesion, brain, (2.0, 2.0, 2.0), files)
     path = _save(context, like(grid, lesion.astype(np.uint8)), files, standard=True)
     written["lesion_standard"] = path
-    qc = describe(lesion) | {"lesion_in_brain_fraction": float(brain[lesion].mean())}
+    if shares is not None:
+        path = save_shares(context, like(grid, shares), standard)
+        written["lesion_shares"] = path
+    qc = describe(lesion, shares) | {"lesion_in_brain_fraction": float(brain[lesion].mean())}
     return StepReport(outputs={"lesion": (path,)}, files=written, qc=qc, warnings=tuple(warnings))
 
 

@@ -45,8 +45,9 @@ def baselines(cohort: Cohort, inputs: Mapping[str, Mapping[str, Any]]) -> dict[s
 
     ``clinical`` is age, sex and days since stroke. The others have these too, where they are known:
     ``initial_score`` the first score; ``lesion_volume`` log(1 + ml) of the lesion in standard space; ``tract_load``
-    beside it the same of the lesion's part in the corticospinal tract; ``tract_asymmetry`` the difference of mean FA
-    between the tract's sides over their sum; ``band_power`` the logarithmic share of each band, mean over channels.
+    beside it log(1 + ml / 0.1) of its parts in the corticospinal tracts, added; ``tract_asymmetry`` the difference of
+    mean FA between the tract's sides over their sum; ``band_power`` the logarithmic share of each band, mean over
+    channels.
 
     Parameters
     ----------
@@ -71,7 +72,7 @@ def _baseline(own: Array, clinical: Array) -> Baseline:
 
 
 def _lesion(cohort: Cohort) -> Array:
-    """log(1 + ml) of the lesion and of its part in the tract, (n, 2)."""
+    """log(1 + ml) of the lesion, and log(1 + ml / 0.1) of its parts in the tracts, (n, 2)."""
     return _measured(cohort, "lesion", {}, _network("regions", quantity="volume", n_parcels=1))[:, :2]
 
 

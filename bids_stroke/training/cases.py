@@ -213,6 +213,8 @@ def _given_by_the_input(network: str, modality: str, inputs: Mapping[str, Any]) 
     """Arguments of a network that the modality and the options of its reader decide."""
     if network == "regions":
         return {"shrink": inputs["shrink"], "quantity": "volume" if modality == "lesion" else "mean"}
+    if network == "slice_cnn":
+        return {"in_channels": len(inputs["maps"])}
     found = {"n_channels": len(inputs["channels"])} if modality == "eegemg" else {}
     return found | ({"rate": inputs["rate"]} if network == "band_power" else {})
 

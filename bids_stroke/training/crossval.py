@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bids_stroke.training.cases import Cases
 from bids_stroke.training.curve import Curve
-from bids_stroke.training.direct import PENALTIES, direct_curve, direct_fit, direct_predict
+from bids_stroke.training.direct import direct_curve, direct_fit, direct_predict, step_in_words
 from bids_stroke.training.fit import Fitted, Place, fit, fit_watching, predict_rows
 from bids_stroke.training.folds import OuterFold, Split
 
@@ -61,7 +61,7 @@ def cross_validate(
 
     The number of epochs, the only thing that is chosen, comes from the inner folds: the epoch at which the mean of
     their validation losses is least. The network of the outer fold is then fitted anew for so many epochs. A network
-    that is fitted directly has steps of a path from strong to weak penalties instead.
+    that is fitted directly has the steps of its path instead (see paths.py).
     """
     result = _nothing_yet(len(folds), len(cases.cohort.units))
     for i, outer in enumerate(folds):
@@ -87,13 +87,15 @@ def _nothing_yet(n_folds: int, n_units: int) -> MemberFolds:
     return MemberFolds(empty, empty.copy(), empty.copy(), empty.copy(), np.full(n_folds, np.nan), [])
 
 
-def fit_final(cases: Cases, folds: MemberFolds, place: Place) -> Fitted | None:
-    """Fit on everybody for the median of the folds' epochs or steps; None where no fold could be fitted."""
+def fit_final(cases: Cases, folds: MemberFolds, place: Place, rows: Rows) -> Fitted | None:
+    """Fit on the rows for the median of the folds' epochs or steps; None where no fold could be fitted.
+
+    The rows are everybody, or the training part of a fixed split.
+    """
     chosen = folds.epochs[np.isfinite(folds.epochs)]
-    everybody = np.arange(len(cases.cohort.units))
-    if not len(chosen) or not _can_fit(cases, everybody):
+    if not len(chosen) or not _can_fit(cases, rows):
         return None
-    return _fit(cases, everybody, round(float(np.median(chosen))), place)
+    return _fit(cases, rows, round(float(np.median(chosen))), place)
 
 
 def best_epoch(curves: Sequence[Curve]) -> int:
@@ -115,11 +117,11 @@ def _inner_curves(cases: Cases, inner: Sequence[Split], place: Place) -> list[tu
 
 
 def _watch(cases: Cases, train: Rows, valid: Rows, place: Place) -> Curve:
-    return direct_curve(cases, train, valid) if cases.direct else fit_watching(cases, train, valid, place)
+    return direct_curve(cases, train, valid, place.seed) if cases.direct else fit_watching(cases, train, valid, place)
 
 
 def _fit(cases: Cases, rows: Rows, chosen: int, place: Place) -> Fitted:
-    return direct_fit(cases, rows, chosen) if cases.direct else fit(cases, rows, chosen, place)
+    return direct_fit(cases, rows, chosen, place.seed) if cases.direct else fit(cases, rows, chosen, place)
 
 
 def _predict(fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tuple[Array, Array]:
@@ -127,7 +129,7 @@ def _predict(fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tuple[Ar
 
 
 def _chosen_in_words(cases: Cases, chosen: int) -> str:
-    return f"penalty {PENALTIES[chosen - 1]:.3g}" if cases.direct else f"{chosen} epochs"
+    return step_in_words(cases, chosen) if cases.direct else f"{chosen} epochs"
 
 
 def _can_fit(cases: Cases, rows: Rows) -> bool:

@@ -11,22 +11,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bids_stroke.bundle import Bundle, BundleContents, BundleMember, participant_hash, write_bundle
+from bids_stroke.bundle import Bundle, BundleContents, BundleMember, ledger_hash, participant_hash, write_bundle
 from bids_stroke.compute import resolve_device
-from bids_stroke.decision import Calibration, ScoreFusion, fuse
+from bids_stroke.decision import ScoreFusion
 from bids_stroke.derivatives import tsv_text
 from bids_stroke.errors import DataError
 from bids_stroke.records import Labelled, Member
 from bids_stroke.settings import Settings
 from bids_stroke.training.alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.baselines import baselines, predict_baselines
-from bids_stroke.training.calibration import disagreement, fit_calibration
 from bids_stroke.training.cases import Cohort, make_cohort, planned_members, read_cases
 from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.crossval import MemberFolds, cross_validate, fit_final
 from bids_stroke.training.fit import Fitted, Place
-from bids_stroke.training.folds import OuterFold, nested_folds
-from bids_stroke.training.fusion import fit_weights
+from bids_stroke.training.folds import OuterFold, make_folds, roles
+from bids_stroke.training.heads import Head, crossfitted_head, fit_head, validated_score_fusion
+from bids_stroke.training.ledger import identity, with_roles
 from bids_stroke.training.score import fit_score_fusion, half_width
 
 Array = NDArray[np.float64]
@@ -56,19 +56,6 @@ class TrainedMember:
     member: Member
     folds: MemberFolds
     fitted: Fitted
-
-
-@dataclass(frozen=True, eq=False)
-class Head:
-    """Fusion and calibration fitted on out-of-fold probabilities."""
-
-    weights: Array
-    calibration: Calibration
-
-    def apply(self, probabilities: Array) -> tuple[Array, Array]:
-        """Fused probabilities before and after calibration, NaN where no member has one."""
-        fused = fuse(probabilities, self.weights)
-        return fused, np.where(np.isfinite(fused), self.calibration.apply(fused), np.nan)
 
 
 def train_ensemble(
@@ -104,26 +91,43 @@ def train_ensemble(
     -----
     The outer test rows are touched only to be predicted. The final fusion weights and calibration are fitted on the
     outer out-of-fold predictions of everybody, for which all of that cross-validation takes the place of inner folds.
+    In a fixed split they, and the final networks, are those that were tested: no test row is learned from.
     """
     cohort = make_cohort(units, settings.outcome.column)
-    folds = nested_folds(cohort.participants, cohort.poor, settings.training, settings.seed)
+    folds = make_folds(cohort.participants, cohort.poor, settings.training, settings.seed)
+    part_of = roles(folds, len(cohort.units))
     place = resolve_device(device)
     members = []
     for i, (member, options) in enumerate(planned_members(settings, cohort)):
         cases = read_cases(member, options, cohort)
         here = Place(place, settings.precision, 1_000_000 * (i + 1) + settings.seed, store)
         run = cross_validate(cases, folds, here, progress)
-        fitted = fit_final(cases, run, here)
+        fitted = fit_final(cases, run, here, part_of["train"])
         if fitted is None:
             progress(f"{member.name}: left out, too few units have {member.modality}")
         else:
             members.append(TrainedMember(member, run, fitted))
     if not members:
         raise DataError("No member could be trained: too few units.", "Add participants.", "too-few-participants")
+    return _ensemble(cohort, folds, members, settings)
+
+
+def _ensemble(
+    cohort: Cohort, folds: Sequence[OuterFold], members: Sequence[TrainedMember], settings: Settings
+) -> TrainedEnsemble:
+    """Fusion and calibration of the trained members, in each fold and of the ensemble that is kept."""
     table, fused = _out_of_fold(cohort, folds, members, settings)
-    head = _final_head(cohort, members, fused, settings.training.coverage)
-    score_fusion = _final_score_fusion(cohort, members, table, settings.training.coverage)
-    contents = replace(_contents(cohort, members, head, table, settings), score_fusion=score_fusion)
+    coverage = settings.training.coverage
+    if folds[0].fixed:
+        head = fit_head(_stack(members, "inner_probability", 0), cohort.poor, coverage)
+        rows = folds[0].learned
+        score_fusion = validated_score_fusion(_stack(members, "inner_score", 0)[rows], cohort.score[rows], coverage)
+    else:
+        probabilities = np.stack([_mean(entry.folds.test_probability) for entry in members], axis=1)
+        head = crossfitted_head(probabilities, fused, cohort.poor, coverage)
+        score_fusion = _final_score_fusion(cohort, members, table, coverage)
+    contents = with_roles(_contents(cohort, members, head, table, settings), cohort, roles(folds, len(cohort.units)))
+    contents = replace(contents, score_fusion=score_fusion)
     outputs = [_outputs(cohort, members, i, outer) for i, outer in enumerate(folds)]
     outcomes = [cohort.poor[outer.split.test] for outer in folds]
     subsets = subset_table([entry.member.name for entry in members], outputs, outcomes)
@@ -133,15 +137,6 @@ def train_ensemble(
 def write_trained(models: Path, ensemble: TrainedEnsemble, settings: Settings) -> Bundle:
     """Write the bundle ``models/<training.name>``."""
     return write_bundle(models / settings.training.name, ensemble.contents)
-
-
-def fit_head(probabilities: Array, poor: NDArray[np.bool_], coverage: float) -> Head:
-    """Fusion weights, then calibration of what they give, on rows where at least one member is present."""
-    rows = np.isfinite(probabilities).any(axis=1)
-    weights = fit_weights(probabilities, poor)
-    there = probabilities[rows]
-    spread = disagreement(there, weights)
-    return Head(weights, fit_calibration(fuse(there, weights), poor[rows], spread, coverage))
 
 
 def _out_of_fold(
@@ -156,12 +151,12 @@ def _out_of_fold(
         head = fit_head(_stack(members, "inner_probability", i), cohort.poor, settings.training.coverage)
         probabilities, scores = _stack(members, "test_probability", i), _stack(members, "test_score", i)
         raw[i], calibrated = head.apply(probabilities)
-        columns = _identity(cohort, test) | {"fold": outer.fold, "repeat": outer.repeat}
+        columns = identity(cohort, test) | {"fold": outer.fold, "repeat": outer.repeat}
         columns |= {"score": cohort.score[test], "poor": cohort.poor[test].astype(int)}
         columns["probability_poor"] = calibrated[test]
         columns["prediction"] = [head.calibration.decide(p) if np.isfinite(p) else None for p in calibrated[test]]
         columns["predicted_score"] = fit_score_fusion(
-            _stack(members, "inner_score", i)[outer.split.train], cohort.score[outer.split.train]
+            _stack(members, "inner_score", i)[outer.learned], cohort.score[outer.learned]
         ).apply(scores)[test]
         columns |= {f"p_{entry.member.name}": probabilities[test, m] for m, entry in enumerate(members)}
         columns |= {f"s_{entry.member.name}": scores[test, m] for m, entry in enumerate(members)}
@@ -175,7 +170,7 @@ def _out_of_fold(
 
 def _outputs(cohort: Cohort, members: Sequence[TrainedMember], fold: int, outer: OuterFold) -> FoldOutputs:
     """Members' probabilities of one outer fold: of its training rows from the inner folds, and of its test rows."""
-    train, test = outer.split.train, outer.split.test
+    train, test = outer.validated, outer.split.test
     inner = _stack(members, "inner_probability", fold)[train]
     return FoldOutputs(inner, cohort.poor[train], _stack(members, "test_probability", fold)[test])
 
@@ -190,15 +185,6 @@ def _curves(members: Sequence[TrainedMember]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["member", "outer_fold", "inner_fold", "epoch", "loss", "chosen"])
 
 
-def _final_head(cohort: Cohort, members: Sequence[TrainedMember], fused: Array, coverage: float) -> Head:
-    """Weights from the members' out-of-fold probabilities; calibration from the cross-fitted fused ones."""
-    probabilities = np.stack([_mean(entry.folds.test_probability) for entry in members], axis=1)
-    weights = fit_weights(probabilities, cohort.poor)
-    rows = np.isfinite(fused)
-    spread = disagreement(probabilities[rows], weights)
-    return Head(weights, fit_calibration(fused[rows], cohort.poor[rows], spread, coverage))
-
-
 def _final_score_fusion(
     cohort: Cohort, members: Sequence[TrainedMember], table: pd.DataFrame, coverage: float
 ) -> ScoreFusion:
@@ -211,7 +197,7 @@ def _final_score_fusion(
 def _contents(
     cohort: Cohort, members: Sequence[TrainedMember], head: Head, table: pd.DataFrame, settings: Settings
 ) -> BundleContents:
-    everybody = _identity(cohort, np.arange(len(cohort.units)))
+    everybody = identity(cohort, np.arange(len(cohort.units)))
     salt = participant_hash(tsv_text(pd.DataFrame(everybody)), settings.training.name, str(settings.seed))
     people = dict.fromkeys(zip(everybody["dataset"], everybody["participant_id"], strict=True))
     return BundleContents(
@@ -224,7 +210,7 @@ def _contents(
         weights={entry.member.name: float(weight) for entry, weight in zip(members, head.weights, strict=True)},
         calibration=head.calibration,
         salt=salt,
-        participants={"train": tuple(participant_hash(salt, *person) for person in people)},
+        participants={"train": tuple(ledger_hash(salt, *person) for person in people)},
         splits=table[["dataset", "participant_id", "session_id", "repeat", "fold"]],
         out_of_fold=table,
         facts=_facts(cohort, members, settings),
@@ -246,21 +232,13 @@ def _facts(cohort: Cohort, members: Sequence[TrainedMember], settings: Settings)
         "units_with_poor_outcome": int(cohort.poor.sum()),
         "units_per_member": {e.member.name: int(np.isfinite(_mean(e.folds.test_probability)).sum()) for e in members},
         "epochs_per_member": {e.member.name: round(float(np.nanmedian(e.folds.epochs))) for e in members},
+        "split": training.split,
         "outer_folds": training.outer_folds,
         "inner_folds": training.inner_folds,
         "repeats": training.repeats,
         "seed": settings.seed,
         "settings_sha256": settings.digest(),
         "settings": settings.model_dump(mode="json"),
-    }
-
-
-def _identity(cohort: Cohort, rows: NDArray[np.int64]) -> dict[str, Any]:
-    units = [cohort.units[row].unit for row in rows]
-    return {
-        "dataset": [unit.dataset for unit in units],
-        "participant_id": [unit.participant_id for unit in units],
-        "session_id": [f"ses-{unit.session}" if unit.session else None for unit in units],
     }
 
 

@@ -54,9 +54,26 @@ class OuterFold:
     inner: tuple[Split, ...]
 
     @property
+    def fixed(self) -> bool:
+        """Whether this is a fixed split: then the networks that are tested are those that are kept."""
+        return len(self.inner) == 1
+
+    @property
     def validated(self) -> Rows:
         """Rows that an inner fold predicts: what fusion weights and calibration are fitted on."""
         return np.sort(np.concatenate([split.test for split in self.inner]))
+
+    @property
+    def learned(self) -> Rows:
+        """All rows from which anything is learned: the outer training rows, and the validation part beside them."""
+        return np.union1d(self.split.train, self.validated)
+
+
+def roles(folds: Sequence[OuterFold], n_rows: int) -> dict[str, Rows]:
+    """What each row is to the ensemble that is kept: ``train``, and in a fixed split ``validation`` and ``test``."""
+    if not folds[0].fixed:
+        return {"train": np.arange(n_rows)}
+    return {"train": folds[0].split.train, "validation": folds[0].validated, "test": folds[0].split.test}
 
 
 def make_folds(

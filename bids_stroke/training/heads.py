@@ -1,0 +1,74 @@
+"""Fusion and calibration together, in a fold and for the ensemble that is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_stroke.decision import Calibration, ScoreFusion, fuse
+from bids_stroke.training.calibration import disagreement, fit_calibration
+from bids_stroke.training.fusion import fit_weights
+from bids_stroke.training.score import fit_score_fusion, half_width
+
+Array = NDArray[np.float64]
+Truth = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """Fusion and calibration fitted on out-of-fold probabilities."""
+
+    weights: Array
+    calibration: Calibration
+
+    def apply(self, probabilities: Array) -> tuple[Array, Array]:
+        """Fused probabilities before and after calibration, NaN where no member has one."""
+        fused = fuse(probabilities, self.weights)
+        return fused, np.where(np.isfinite(fused), self.calibration.apply(fused), np.nan)
+
+
+def fit_head(probabilities: Array, poor: Truth, coverage: float) -> Head:
+    """Fusion weights, then calibration of what they give, on rows where at least one member is present."""
+    rows = np.isfinite(probabilities).any(axis=1)
+    weights = fit_weights(probabilities, poor)
+    there = probabilities[rows]
+    spread = disagreement(there, weights)
+    return Head(weights, fit_calibration(fuse(there, weights), poor[rows], spread, coverage))
+
+
+def crossfitted_head(probabilities: Array, fused: Array, poor: Truth, coverage: float) -> Head:
+    """Weights from the members' out-of-fold probabilities; calibration from the cross-fitted fused ones.
+
+    Parameters
+    ----------
+    probabilities : (n, members) float64
+        Out of the outer folds.
+    fused : (n,) float64
+        Each row by the weights of its own outer fold, before calibration; NaN where no member is present.
+    poor : (n,) bool
+        Outcomes.
+    coverage : float
+        Of the conformal sets.
+    """
+    weights = fit_weights(probabilities, poor)
+    rows = np.isfinite(fused)
+    spread = disagreement(probabilities[rows], weights)
+    return Head(weights, fit_calibration(fused[rows], poor[rows], spread, coverage))
+
+
+def validated_score_fusion(scores: Array, truth: Array, coverage: float) -> ScoreFusion:
+    """Of a fixed split: weights and interval from the rows that have scores, the validation part; range from all.
+
+    Parameters
+    ----------
+    scores : (n, members) float64
+        Of the training and validation rows; NaN in the training rows.
+    truth : (n,) float64
+        Measured.
+    coverage : float
+        Of the interval, which is a little too narrow, as the weights come from the same rows.
+    """
+    fusion = fit_score_fusion(scores, truth)
+    return replace(fusion, half_width=half_width(fusion.apply(scores), truth, coverage))
