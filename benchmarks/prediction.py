@@ -1,13 +1,12 @@
 """Six published networks on one person's six maps: this app against Keras, in one run.
 
-    python benchmarks/prediction.py [--keras-python PATH] [--threads 1 2] [--train]
+    python benchmarks/prediction.py [--keras-python PATH] [--threads 2 1] [--rounds 3]
 
 PATH is the Python of an environment with tensorflow, h5py and nibabel; without it this app is timed alone.
-Both sides read the same maps and, as a check, must give the same probabilities (weights are random).
+Both sides read the same maps and, as a check, must give the same probabilities (weights are random); they take turns.
 
 cold   a fresh process: imports, six networks with their weights, six maps read, six predictions (all of it timed)
-warm   one prediction of one map, network and map in memory: median of 7
-train  a step of one network with 8 maps of 91 x 109 x 91 (takes 20 GB of memory and minutes)
+warm   one prediction of one map, network and map in memory
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -22,7 +22,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from prediction_keras import BATCH, COVARIATES, MAPS, SHAPE, median_seconds, peak_mb
+from prediction_keras import COVARIATES, MAPS, SHAPE, Way, peak_mb, serve
 
 KERAS = Path(__file__).with_name("prediction_keras.py")
 PERSON = {"age": 85 * COVARIATES[0][0], "sex": COVARIATES[0][1], "days_since_stroke": 6368 * COVARIATES[0][2]}
@@ -63,7 +63,7 @@ def cold(folder: Path) -> dict[str, Any]:
     return {"poor": [prediction.members[name.lower()].probability for name in MAPS]}
 
 
-def warm(folder: Path) -> dict[str, Any]:
+def warm(folder: Path) -> dict[str, Way]:
     import numpy as np
     import torch
 
@@ -75,98 +75,132 @@ def warm(folder: Path) -> dict[str, Any]:
     model = restore_network("miccai2025", {}, state, here)
     data = read_samples("fa", [folder / "fa.nii.gz"], {}).data
     known = np.array(COVARIATES, dtype=np.float32)
-    return {"seconds": median_seconds(lambda: run_network(model, data, known, here))}
+    return {"run_network": lambda: run_network(model, data, known, here)}
 
 
-def train(folder: Path) -> dict[str, Any]:
-    """Like ``train_on_batch``: loss, gradients, Adam."""
-    import torch
-
-    from bids_stroke import networks
-    from bids_stroke.features import read_samples
-
-    torch.manual_seed(0)
-    model = networks.build("miccai2025").train()
-    adam = torch.optim.Adam(model.parameters(), 1e-4)
-    data = torch.from_numpy(read_samples("fa", [folder / "fa.nii.gz"], {}).data).repeat(BATCH, 1, 1, 1, 1)
-    known, poor = torch.tensor(COVARIATES).repeat(BATCH, 1), (torch.arange(BATCH) % 2).float()
-
-    def step() -> None:
-        logit = model(data, known)[:, networks.POOR_LOGIT]
-        adam.zero_grad()
-        torch.nn.functional.binary_cross_entropy_with_logits(logit, poor).backward()
-        adam.step()
-
-    return {"seconds": median_seconds(step, 2)}
+def environment(threads: int) -> dict[str, str]:
+    return os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
 
 
 def measure(command: list[str], threads: int) -> dict[str, Any]:
-    """A part in a process of its own, with the seconds of the whole process."""
-    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
-    environment = {**os.environ, **dict.fromkeys(names, str(threads))}
-    began = time.perf_counter()
-    done = subprocess.run([*command, str(threads)], env=environment, capture_output=True, text=True)
-    seconds = time.perf_counter() - began
+    """A part in a process of its own, with the seconds of the whole process: wall, and CPU."""
+    before, began = os.times(), time.perf_counter()
+    done = subprocess.run([*command, str(threads)], env=environment(threads), capture_output=True, text=True)
+    took, after = time.perf_counter() - began, os.times()
     if done.returncode:
         sys.exit(f"{' '.join(command)} failed:\n{done.stderr}")
-    return {"process_seconds": seconds, **json.loads(done.stdout.splitlines()[-1])}
+    cpu = after.children_user + after.children_system - before.children_user - before.children_system
+    return {"took": {"process": [took, cpu]}, **json.loads(done.stdout.splitlines()[-1])}
 
 
-def compare(folder: Path, keras_python: str | None, threads: int, training: bool) -> None:
-    """Print a table for one number of threads; the sides take turns."""
-    ours = [sys.executable, __file__, "--part"]
-    sides = {"ours": lambda part: measure([*ours, part, "--folder", str(folder), "--one-thread-count"], threads)}
-    if keras_python:
-        sides["Keras"] = lambda part: measure([keras_python, str(KERAS), part, str(folder)], threads)
-    print(f"\n{threads} thread{'s' if threads > 1 else ''}")
-    found = {}
-    for part in ("cold", "warm", *(["train"] if training else [])):
-        for side, run in sides.items():
-            run(part) if part == "cold" else None  # files into the system's cache, compiled modules written
-            found[part, side] = result = run(part)
-            shown = {"process": result["process_seconds"]} if part == "cold" else result
-            seconds = ", ".join(
-                f"{name.removeprefix('seconds').strip('_')} {value:.3f} s".strip()
-                for name, value in shown.items() if name.startswith(("seconds", "process"))
-                and (part == "cold" or name != "process_seconds")
-            )  # fmt: skip
-            print(f"  {part:5} {side:5} {seconds}; peak {result['peak_mb']:.0f} MB")
-    if keras_python:
-        both = zip(found["cold", "ours"]["poor"], found["cold", "Keras"]["poor"], strict=True)
-        print(f"  largest difference of a probability: {max(abs(a - b) for a, b in both):.1e}")
+def take_turns(commands: dict[str, list[str]], threads: int, rounds: int) -> dict[str, list[dict[str, Any]]]:
+    """Rounds of programs that stay alive (`prediction_keras.serve`), one at a time; the first round is not told."""
+    running = {
+        side: subprocess.Popen(
+            [*command, str(threads)], env=environment(threads), text=True, stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        )
+        for side, command in commands.items()
+    }  # fmt: skip
+    found: dict[str, list[dict[str, Any]]] = {side: [] for side in running}
+    for _ in range(rounds + 1):
+        for side, program in running.items():
+            assert program.stdin and program.stdout
+            program.stdin.write("\n")
+            program.stdin.flush()
+            line = program.stdout.readline()
+            if not line:
+                sys.exit(f"{' '.join(commands[side])} failed; run it by hand to see why.")
+            found[side].append(json.loads(line))
+    for program in running.values():
+        program.communicate()
+    return {side: results[1:] for side, results in found.items()}
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def show(part: str, threads: int, found: dict[str, list[dict[str, Any]]]) -> None:
+    """Rows of the table: least and median of the rounds."""
+    for side, results in found.items():
+        for way in results[0]["took"]:
+            wall, cpu = zip(*(result["took"][way] for result in results), strict=True)
+            numbers = (min(wall), statistics.median(wall), min(cpu), statistics.median(cpu))
+            peak = max(result["peak_mb"] for result in results)
+            print(
+                f"| {part} | {threads} | {side}, {way} | {' | '.join(f'{n:.2f}' for n in numbers)} | {peak:.0f} |",
+                flush=True,
+            )
+
+
+def header() -> None:
+    print(f"load average {' '.join(f'{load:.1f}' for load in os.getloadavg())}\n")
+    print("| | threads | | s, least | median | CPU s, least | median | peak MB |\n|---|---|---|---|---|---|---|---|")
+
+
+def commands(script: str, part: str, folder: Path, keras_python: str | None) -> dict[str, list[str]]:
+    """How each side is started; the number of threads comes last."""
+    found = {"ours": [sys.executable, script, "--folder", str(folder), "--part", part, "--one-thread-count"]}
+    return found | ({"Keras": [keras_python, str(KERAS), part, str(folder)]} if keras_python else {})
+
+
+def compare(folder: Path, options: argparse.Namespace, threads: int) -> None:
+    """Rows for one number of threads; the sides take turns."""
+    cold_ones = commands(__file__, "cold", folder, options.keras_python)
+    for command in cold_ones.values():
+        measure(command, threads)  # files into the system's cache, compiled modules written
+    found: dict[str, list[dict[str, Any]]] = {side: [] for side in cold_ones}
+    for _ in range(options.rounds):
+        for side, command in cold_ones.items():
+            found[side].append(measure(command, threads))
+    show("cold", threads, found)
+    turns = take_turns(commands(__file__, "warm", folder, options.keras_python), threads, 2 * options.rounds)
+    show("warm", threads, turns)
+    if options.keras_python:
+        both = zip(found["ours"][0]["poor"], found["Keras"][0]["poor"], strict=True)
+        print(f"| largest difference of a probability | | | {max(abs(a - b) for a, b in both):.1e} | | | | |")
+
+
+def prepare(folder: Path, options: argparse.Namespace) -> None:
+    """Maps, weight files and bundle."""
+    from bids_stroke.published import FILE_NAME, import_keras
+
+    write_maps(folder)
+    if options.weights:
+        for name in MAPS:
+            (folder / FILE_NAME.format(name)).symlink_to((options.weights / FILE_NAME.format(name)).resolve())
+    else:
+        measure([options.keras_python, str(KERAS), "prepare", str(folder)], 2)
+    import_keras(folder, folder / "bundle")
+
+
+def parse(description: str | None, rounds: int) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--keras-python")
     parser.add_argument("--weights", type=Path, help="folder with the published weight files; else Keras makes some")
-    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    parser.add_argument("--train", action="store_true")
+    parser.add_argument("--threads", type=int, nargs="+", default=[2, 1])
+    parser.add_argument("--rounds", type=int, default=rounds)
     parser.add_argument("--part", choices=["cold", "warm", "train"], help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--one-thread-count", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if not (options.weights or options.keras_python or options.part):
+        parser.error("give --keras-python or --weights")
+    return options
+
+
+def main() -> None:
+    options = parse(__doc__, 3)
     if options.part:
         start(options.one_thread_count)
-        result = {"cold": cold, "warm": warm, "train": train}[options.part](options.folder)
-        result["peak_mb"] = peak_mb()
-        print(json.dumps(result))
+        if options.part == "warm":
+            serve(warm(options.folder))
+        else:
+            print(json.dumps({**cold(options.folder), "peak_mb": peak_mb()}))
         return
-    if not (options.weights or options.keras_python):
-        parser.error("give --keras-python or --weights")
-    from bids_stroke.published import FILE_NAME, import_keras
-
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        write_maps(folder)
-        if options.weights:
-            for name in MAPS:
-                (folder / FILE_NAME.format(name)).symlink_to((options.weights / FILE_NAME.format(name)).resolve())
-        else:
-            measure([options.keras_python, str(KERAS), "prepare", str(folder)], 2)
-        import_keras(folder, folder / "bundle")
+        prepare(folder, options)
+        header()
         for threads in options.threads:
-            compare(folder, options.keras_python, threads, options.train)
+            compare(folder, options, threads)
 
 
 if __name__ == "__main__":

@@ -1,26 +1,28 @@
-"""The other side of prediction.py: the published network in Keras. Runs in an environment of its own.
+"""The other side of prediction.py and training_step.py: the published network in Keras. Runs in an environment of its own.
 
     python prediction_keras.py {prepare|cold|warm|train} FOLDER THREADS
 
-Written after the description of the network; needs tensorflow, h5py and nibabel. Prints one line of JSON.
+Written after the description of the network; needs tensorflow, h5py and nibabel. Prints one line of JSON; as
+``warm`` and ``train``, one for each line that comes in.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import statistics
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+Way = Callable[[], Any]
 
 MAPS = ("FA", "MD", "RD", "AD", "GM", "WM")
 SCALES = {"MD": 100.0, "RD": 100.0, "AD": 100.0}
 """The study's maps from ours in mm^2/s."""
 SHAPE = (91, 109, 91)
 COVARIATES = ((0.6, 1.0, 0.2),)
-REPEATS = 7
 BATCH = 8
 
 
@@ -114,18 +116,17 @@ def cold(keras: Any, folder: Path) -> dict[str, Any]:
     return {"poor": [float(load(keras, folder, n).predict([read(folder, n), known], verbose=0)[0, 0]) for n in MAPS]}
 
 
-def warm(keras: Any, folder: Path) -> dict[str, Any]:
+def warm(keras: Any, folder: Path) -> dict[str, Way]:
     """Both usual ways: ``predict``, and the traced function called directly, which is faster for one sample."""
     import numpy as np
     import tensorflow as tf
 
     model, data, known = load(keras, folder, "FA"), read(folder, "FA"), np.array(COVARIATES, dtype=np.float32)
     direct = tf.function(lambda image, row: model([image, row], training=False))
-    ways = {"predict": lambda: model.predict([data, known], verbose=0), "direct": lambda: direct(data, known).numpy()}
-    return {f"seconds_{name}": median_seconds(way) for name, way in ways.items()}
+    return {"predict": lambda: model.predict([data, known], verbose=0), "direct": lambda: direct(data, known).numpy()}
 
 
-def train(keras: Any, folder: Path) -> dict[str, Any]:
+def train(keras: Any, folder: Path) -> dict[str, Way]:
     import numpy as np
 
     model = load(keras, folder, "FA")
@@ -133,17 +134,18 @@ def train(keras: Any, folder: Path) -> dict[str, Any]:
     data = np.repeat(read(folder, "FA"), BATCH, axis=0)
     known = np.repeat(np.array(COVARIATES, dtype=np.float32), BATCH, axis=0)
     labels = np.eye(2, dtype=np.float32)[np.arange(BATCH) % 2]
-    return {"seconds": median_seconds(lambda: model.train_on_batch([data, known], labels), 2)}
+    return {"step": lambda: model.train_on_batch([data, known], labels)}
 
 
-def median_seconds(way: Any, repeats: int = REPEATS) -> float:
-    way()
-    seconds = []
-    for _ in range(repeats):
-        began = time.perf_counter()
-        way()
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
+def serve(ways: dict[str, Way]) -> None:
+    """Do each way once for every line that comes in and tell what it took: so two programs can take turns."""
+    for _ in sys.stdin:
+        result = {}
+        for name, way in ways.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            way()
+            result[name] = [time.perf_counter() - wall, time.process_time() - cpu]
+        print(json.dumps({"took": result, "peak_mb": peak_mb()}), flush=True)
 
 
 def peak_mb() -> float:
@@ -154,9 +156,12 @@ def peak_mb() -> float:
 
 def main() -> None:
     what, folder, threads = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
-    result = {"prepare": prepare, "cold": cold, "warm": warm, "train": train}[what](start(threads), folder)
-    result["peak_mb"] = peak_mb()
-    print(json.dumps(result))
+    keras = start(threads)
+    if what in ("warm", "train"):
+        serve({"warm": warm, "train": train}[what](keras, folder))
+        return
+    result = {"prepare": prepare, "cold": cold}[what](keras, folder)
+    print(json.dumps({**result, "peak_mb": peak_mb()}))
 
 
 if __name__ == "__main__":

@@ -15,9 +15,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed_version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
 import torch
 from safetensors.torch import load_file, save
 
@@ -29,6 +28,9 @@ from bids_stroke.errors import ModelError
 from bids_stroke.model_card import model_card
 from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest
 from bids_stroke.records import SPACE, Member
+
+if TYPE_CHECKING:
+    import pandas as pd  # half a second that a prediction can do without
 from bids_stroke.spelling import same_dataset, same_person
 
 FORMAT_VERSION = 1
@@ -116,6 +118,8 @@ class Bundle:
 
     def out_of_fold(self) -> pd.DataFrame:
         """Out-of-fold predictions of the training participants, by ``participant_hash``."""
+        import pandas as pd
+
         return pd.read_csv(self.path / "out_of_fold.tsv", sep="\t", na_values="n/a", dtype={"session_id": str})
 
     def state(self, member: str) -> dict[str, torch.Tensor]:
@@ -241,11 +245,11 @@ def load_bundle(path: Path) -> Bundle:
             demonstration=metadata["demonstration"],
             members=tuple(_member(entry) for entry in metadata["members"]),
             weights=metadata["fusion_weights"],
-            calibration=_calibration(metadata["calibration"]),
+            calibration=Calibration(**_fields(found)) if (found := metadata["calibration"]) else None,
             salt=metadata["salt"],
             participants={role: frozenset(hashes) for role, hashes in metadata["participants"].items()},
             facts=metadata["facts"],
-            score_fusion=_score_fusion(metadata.get("score_fusion")),
+            score_fusion=ScoreFusion(**_fields(found)) if (found := metadata.get("score_fusion")) else None,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
@@ -254,16 +258,12 @@ def load_bundle(path: Path) -> Bundle:
 
 
 def _member(entry: Mapping[str, Any]) -> BundleMember:
-    scaler = CovariateScaler(**{key: _tuples(value) for key, value in entry["scaler"].items()})
+    scaler = CovariateScaler(**_fields(entry["scaler"]))
     return BundleMember(Member(**entry["member"]), scaler, entry["score_mean"], entry["score_sd"])
 
 
-def _calibration(content: Mapping[str, Any] | None) -> Calibration | None:
-    return None if content is None else Calibration(**{key: _tuples(value) for key, value in content.items()})
-
-
-def _score_fusion(content: Mapping[str, Any] | None) -> ScoreFusion | None:
-    return None if content is None else ScoreFusion(**{key: _tuples(value) for key, value in content.items()})
+def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _tuples(value) for key, value in content.items()}
 
 
 def _tuples(value: Any) -> Any:

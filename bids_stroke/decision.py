@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit, logit
 
 Array = NDArray[np.float64]
 
@@ -18,7 +17,13 @@ INTERVAL_Z = 1.6448536269514722
 
 def clipped_logit(probability: Array | float) -> Array:
     """Logit of a probability, finite also at 0 and 1."""
-    return np.asarray(logit(np.clip(probability, PROBABILITY_LIMIT, 1 - PROBABILITY_LIMIT)))
+    value = np.clip(np.asarray(probability, dtype=np.float64), PROBABILITY_LIMIT, 1 - PROBABILITY_LIMIT)
+    return np.asarray(np.log(value) - np.log1p(-value))
+
+
+def expit(value: Array | float) -> Array:
+    """Probability of a logit; numpy alone, because scipy.special takes as long to import as a prediction."""
+    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(value, dtype=np.float64))))
 
 
 def renormalise(weights: Array, present: NDArray[np.bool_]) -> Array:

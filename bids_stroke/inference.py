@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bids_stroke import networks
-from bids_stroke.bundle import Bundle, BundleMember, load_bundle
+from bids_stroke.bundle import Bundle, BundleMember
 from bids_stroke.compute import precision_of, reproducible, resolve_device
 from bids_stroke.covariates import covariate_notes, covariate_values
 from bids_stroke.decision import ScoreFusion, fuse, more_likely, renormalise
 from bids_stroke.errors import DataError, MissingModalityError, ModelError
 from bids_stroke.features import read_samples
+from bids_stroke.model_files import bundle_digest
 from bids_stroke.records import CLINICAL, MemberPrediction, Prediction, UnitFeatures
 
 CHUNK = 16
@@ -142,7 +143,7 @@ def predict_members(
             missing[member.name] = error.reason
             continue
         data, positions = cache[key]
-        model = _network(bundle.path, bundle.sha256, member.name, str(place))
+        model = _network(_Wanted(bundle.path, bundle.sha256, member.name, str(place), bundle))
         covariates = entry.scaler.transform(known)
         output = run_network(model, data, np.tile(covariates, (len(data), 1)), place, precision)
         poor, score = output[:, networks.POOR_LOGIT], output[:, networks.SCORE]
@@ -169,21 +170,25 @@ def run_network(
     return np.concatenate(outputs)
 
 
+@dataclass(frozen=True)
+class _Wanted:
+    """A member's network on a device: equal for any bundle that was read from the same folder and bytes."""
+
+    path: Path
+    sha256: str
+    name: str
+    device: str
+    bundle: Bundle = field(compare=False, repr=False)
+
+
 @lru_cache(maxsize=32)
-def _network(path: Path, sha256: str, name: str, device: str) -> nn.Module:
+def _network(wanted: _Wanted) -> nn.Module:
     """A member's network with its weights, once per process (``sha256`` tells a changed bundle)."""
-    bundle = _bundle(path, sha256)
-    member = next(entry.member for entry in bundle.members if entry.member.name == name)
-    return restore_network(member.network, member.arguments, bundle.state(name), torch.device(device))
-
-
-@lru_cache(maxsize=2)
-def _bundle(path: Path, sha256: str) -> Bundle:
-    """The bundle, checked once for all its members."""
-    bundle = load_bundle(path)
-    if bundle.sha256 != sha256:
-        raise ModelError(f"Model {path} was changed during the run.", "Run again.", "changed-model")
-    return bundle
+    if bundle_digest(wanted.path) != wanted.sha256:
+        raise ModelError(f"Model {wanted.path} was changed during the run.", "Run again.", "changed-model")
+    member = next(entry.member for entry in wanted.bundle.members if entry.member.name == wanted.name)
+    state = wanted.bundle.state(wanted.name)
+    return restore_network(member.network, member.arguments, state, torch.device(wanted.device))
 
 
 def restore_network(

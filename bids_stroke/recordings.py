@@ -10,7 +10,6 @@ from typing import Any
 
 import mne
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from bids_stroke.errors import DataError, MissingModalityError
@@ -97,6 +96,8 @@ def _recordings(paths: Sequence[Path]) -> list[tuple[Path, list[Path]]]:
 
 def _recording_windows(log: Path, signals: Sequence[Path], inputs: Mapping[str, Any]) -> tuple[Array, list[float]]:
     rate, seconds = float(inputs["rate"]), float(inputs["seconds"])
+    import pandas as pd  # here, because predictions from maps need not wait for it
+
     table = pd.read_csv(log, sep="\t", na_values="n/a")
     good = table[(table["status"] == "good") & (np.abs(table["duration"] - seconds) < 0.5 / rate)]
     if good.empty:

@@ -50,7 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "bundle": GROUND | {"covariates", "decision", "model_card", "model_files", "spelling"},
     "keras_weights": {"errors", "networks"},
     "published": GROUND | {"columns", "networks", "features", "bundle", "keras_weights"} | MODEL,
-    "inference": GROUND | {"networks", "features", "bundle"} | MODEL,
+    "inference": GROUND | {"networks", "features", "bundle", "model_files"} | MODEL,
     "explain": GROUND | {"networks", "compute"},
     "training": GROUND | {"manifest", "networks", "features", "bundle", "inference", "metrics"} | MODEL,
     "predictions": GROUND,

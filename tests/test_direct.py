@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import r2_score
 
@@ -25,13 +26,14 @@ from bids_stroke.training.crossval import cross_validate, fit_final
 from bids_stroke.training.direct import direct_curve, direct_fit, direct_predict, fit_path
 from bids_stroke.training.fit import Place
 from bids_stroke.training.folds import nested_folds
-from bids_stroke.training.paths import PENALTIES
+from bids_stroke.training.paths import LEARNING_RATE, PENALTIES
 from bids_stroke.training.score import fit_score_fusion, fit_score_weights, half_width
 from tests.units import CHANNELS, RATE, SECONDS, labelled, rhythm_cohort, tiny_settings, write_volume
 
 INPUTS = {"channels": list(CHANNELS), "rate": float(RATE), "seconds": SECONDS}
 POWER = {"modality": "eegemg", "network": "band_power", "inputs": INPUTS}
 REGIONS = {"modality": "lesion", "network": "regions", "n_parcels": 4}
+TREES = REGIONS | {"n_trees": 35}
 CLINICAL = {"modality": "clinical"}
 PLACE = Place(torch.device("cpu"), "fp32", 0)
 
@@ -95,7 +97,27 @@ def test_a_step_of_the_path_is_what_scikit_learn_fits(cohort: list[Labelled], me
     found = direct_predict(direct_fit(cases, rows, step, 0), cases, rows)
     np.testing.assert_allclose(found[0], wanted, atol=1e-4)
     np.testing.assert_allclose(found[1], scores, atol=1e-6)
-    np.testing.assert_array_equal(direct_curve(cases, rows, rows, 0).at(step)[0], found[0])
+    np.testing.assert_allclose(direct_curve(cases, rows, rows, 0).at(step)[0], found[0], rtol=1e-12)
+
+
+def test_a_step_of_the_trees_is_what_scikit_learn_fits(cohort: list[Labelled]) -> None:
+    cases = cases_of(cohort, TREES)
+    rows = cases.having(np.arange(32))
+    found = [direct_predict(direct_fit(cases, rows, step, 5), cases, rows) for step in (1, 2, 4)]
+    scaler = fit_path(cases, rows, 5).scaler
+    columns = np.concatenate(
+        [[cases.of(row)[0].numpy() for row in rows], scaler.transform(cases.covariates[rows])], axis=1
+    )
+    poor, score = cases.cohort.poor[rows], cases.cohort.score[rows]
+    how = {"learning_rate": LEARNING_RATE, "subsample": 0.5, "max_depth": 2, "max_features": "sqrt",
+           "min_samples_leaf": 2, "init": "zero", "random_state": 5, "n_estimators": 35}  # fmt: skip
+    weights = np.where(poor, 1 / poor.mean(), 1 / (1 - poor.mean())) / 2
+    chances = list(GradientBoostingClassifier(**how).fit(columns, poor, weights).staged_predict_proba(columns))
+    z = (score - score.mean()) / score.std()
+    scores = list(GradientBoostingRegressor(**how).fit(columns, z).staged_predict(columns))
+    for (probability, expected), count in zip(found, (10, 20, 35), strict=True):
+        np.testing.assert_allclose(probability, chances[count - 1][:, 1], atol=1e-9)
+        np.testing.assert_allclose(expected, scores[count - 1] * score.std() + score.mean(), atol=1e-9)
 
 
 def test_the_path_leads_from_the_mean_to_the_data(cohort: list[Labelled]) -> None:
@@ -179,6 +201,7 @@ def test_other_inputs_than_those_it_was_built_for_are_refused(name: str) -> None
         ("band_power", {"rate": 6.0}),
         ("band_power", {"n_channels": 0}),
         ("covariates", {"n_covariates": -1}),
+        ("regions", {"n_trees": -1}),
     ],
 )
 def test_arguments_out_of_range_are_refused(network: str, arguments: dict[str, object]) -> None:
@@ -202,8 +225,11 @@ def test_a_network_that_does_not_read_the_modality_is_refused(cohort: list[Label
         cases_of(cohort, REGIONS | {"network": "band_power", "n_parcels": 4})
 
 
-def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(cohort: list[Labelled]) -> None:
-    cases = cases_of(cohort, REGIONS)
+@pytest.mark.parametrize("member", [REGIONS, TREES], ids=["linear", "trees"])
+def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(
+    cohort: list[Labelled], member: dict[str, object]
+) -> None:
+    cases = cases_of(cohort, member)
     clean = cases.cohort
     folds = nested_folds(clean.participants, clean.poor, cases.options, 0)[:1]
     train, test = folds[0].split.train, folds[0].split.test
@@ -238,14 +264,14 @@ def test_clinical_member_reads_the_first_score_and_speaks_for_whoever_has_covari
 
 
 def test_bundle_predicts_as_the_fit_did_and_its_bytes_repeat(cohort: list[Labelled], tmp_path: Path) -> None:
-    settings = settings_of(clinical=CLINICAL, lesion_regions=REGIONS)
+    settings = settings_of(clinical=CLINICAL, lesion_regions=REGIONS, lesion_trees=TREES)
     ensembles = [train_ensemble(cohort, settings, "cpu", silent) for _ in range(2)]
     bundles = [write_trained(tmp_path / name, item, settings) for name, item in zip("ab", ensembles, strict=True)]
     assert bundles[0].sha256 == bundles[1].sha256
     cases = cases_of(cohort, REGIONS)
     entry = next(entry for entry in bundles[0].members if entry.member.name == "lesion_regions")
     state = bundles[0].state("lesion_regions")
-    step = round(float(ensembles[0].contents.facts["epochs_per_member"]["lesion_regions"]))
+    step = round(float(ensembles[0].contents.facts["epochs_or_steps_per_member"]["lesion_regions"]))
     fitted = direct_fit(cases, np.arange(32), step, 0)
     assert all(torch.equal(value, fitted.state[name]) for name, value in state.items())
     wanted = direct_predict(fitted, cases, np.arange(32))
@@ -254,9 +280,17 @@ def test_bundle_predicts_as_the_fit_did_and_its_bytes_repeat(cohort: list[Labell
         assert found.members["lesion_regions"].probability == pytest.approx(wanted[0][row], abs=1e-6)
         assert found.members["lesion_regions"].score == pytest.approx(wanted[1][row], abs=1e-5)
     assert entry.score_mean == fitted.score_mean
+    trees = next(entry.member for entry in bundles[0].members if entry.member.name == "lesion_trees")
+    assert trees.arguments["n_trees"] == bundles[0].state("lesion_trees")["value"].shape[1] <= 35
+    seed = 1_000_000 * 3
+    chosen = direct_fit(cases_of(cohort, TREES), np.arange(32), -(-trees.arguments["n_trees"] // 10), seed)
+    wanted = direct_predict(chosen, cases_of(cohort, TREES), np.arange(32))
+    found = predict(bundles[0], cohort[1].unit, "cpu").members["lesion_trees"]
+    assert (found.probability, found.score) == (pytest.approx(wanted[0][1]), pytest.approx(wanted[1][1]))
     assert set(predict(bundles[0], cohort[7].unit, "cpu").members) == {"clinical"}
     alone = predict(bundles[0], cohort[3].unit, "cpu")
-    assert set(alone.members) == {"lesion_regions"} and alone.missing == {"clinical": "covariates-missing"}
+    assert set(alone.members) == {"lesion_regions", "lesion_trees"}
+    assert alone.missing == {"clinical": "covariates-missing"}
     assert alone.members["lesion_regions"].modality == "lesion"
 
 
@@ -269,7 +303,7 @@ def test_windows_are_predicted_in_training_as_in_the_bundle(tmp_path: Path) -> N
     bundle = write_trained(tmp_path / "models", ensemble, settings)
     whole = make_cohort(units, "fma_le")
     cases = read_cases(*planned_members(settings, whole)[0], whole)
-    step = round(float(ensemble.contents.facts["epochs_per_member"]["power"]))
+    step = round(float(ensemble.contents.facts["epochs_or_steps_per_member"]["power"]))
     probabilities, _ = direct_predict(direct_fit(cases, np.arange(24), step, 0), cases, np.arange(24))
     found = predict(bundle, units[5].unit, "cpu").members["power"]
     assert found.n_samples == 6

@@ -13,7 +13,9 @@ from torch import nn
 
 from bids_stroke import networks
 from bids_stroke.errors import ModelError
-from bids_stroke.networks.keras_layers import DepthNorm, SamePool
+from bids_stroke.networks import depth_norm
+from bids_stroke.networks.depth_norm import After
+from bids_stroke.networks.keras_layers import DepthNorm, SamePool, pool
 from bids_stroke.networks.miccai2025 import Cbam, Miccai2025
 from tests.units import blob, labelled, tiny_settings, write_volume
 
@@ -192,3 +194,72 @@ def test_it_can_be_trained_and_has_no_score(tmp_path: Path) -> None:
     assert prediction.members["fa"].score is None
     assert 0 < prediction.probability_poor < 1
     assert isinstance(networks.build("miccai2025"), Miccai2025)
+
+
+@pytest.mark.parametrize("sides", [(9, 8, 7), (6, 5, 4), (1, 2, 3)])
+@pytest.mark.parametrize(("relu", "pooled"), [(False, False), (True, False), (True, True)])
+def test_training_on_the_cpu_has_the_gradients_of_torchs_own_layers(
+    sides: tuple[int, int, int], relu: bool, pooled: bool
+) -> None:
+    fast, plain = DepthNorm(sides[2]).train(), nn.BatchNorm1d(sides[2], eps=1e-3, momentum=0.01).train()
+    with torch.no_grad():
+        fast.weight.normal_()
+        fast.bias.normal_()
+    plain.load_state_dict(fast.state_dict())
+    x = (torch.randn(3, 4, *sides) * 2 + torch.arange(sides[2])).requires_grad_()
+    y = fast.train_step(x, After(relu, pooled))
+    moved = x.detach().clone().requires_grad_()
+    z = plain(moved.movedim(4, 1).flatten(2)).reshape(moved.movedim(4, 1).shape).movedim(1, 4)
+    z = torch.relu(z) if relu else z
+    z = pool(z, [side % 2 for side in sides]) if pooled else z
+    assert torch.allclose(y, z, atol=1e-5)
+    direction = torch.randn_like(y)
+    (y * direction).sum().backward()
+    (z * direction).sum().backward()
+    for found, wanted in ((x, moved), (fast.weight, plain.weight), (fast.bias, plain.bias)):
+        assert found.grad is not None and wanted.grad is not None
+        assert torch.allclose(found.grad, wanted.grad, rtol=1e-4, atol=1e-4)
+    assert fast.num_batches_tracked == plain.num_batches_tracked == 1
+    assert torch.allclose(fast.running_mean, plain.running_mean, atol=1e-5)  # type: ignore[arg-type]
+
+
+def test_gradients_are_right_across_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = []
+    for piece in (depth_norm.PIECE, 50):
+        monkeypatch.setattr(depth_norm, "PIECE", piece)
+        norm = DepthNorm(7, activate=True).train()
+        x = torch.randn(2, 3, 5, 6, 7, generator=torch.Generator().manual_seed(3)).requires_grad_()
+        norm(x).square().sum().backward()
+        assert x.grad is not None
+        found.append(x.grad)
+    assert torch.allclose(found[0], found[1], atol=1e-5)
+
+
+def test_variance_survives_a_mean_far_from_zero() -> None:
+    norm = DepthNorm(5).train()
+    x = torch.randn(2, 16, 9, 9, 5) + 1000
+    y = norm(x)
+    assert y.std().item() == pytest.approx(1, abs=0.01)
+    assert y.mean().item() == pytest.approx(0, abs=0.01)
+
+
+def test_statistics_can_be_the_mean_over_batches() -> None:
+    norm = DepthNorm(4).train()
+    norm.momentum = None
+    batches = [torch.randn(2, 3, 9, 9, 4) + i for i in range(3)]
+    with torch.no_grad():
+        for batch in batches:
+            norm(batch.clone())
+    assert norm.running_mean is not None
+    wanted = torch.stack([batch.mean((0, 1, 2, 3)) for batch in batches]).mean(0)
+    assert torch.allclose(norm.running_mean, wanted, atol=1e-5)
+
+
+def test_a_training_step_is_the_same_each_time() -> None:
+    found = []
+    for _ in range(2):
+        torch.manual_seed(1)
+        model = networks.build("miccai2025", depth=SIDES[2]).train()
+        model(torch.randn(3, 1, *SIDES), torch.rand(3, 3))[:, networks.POOR_LOGIT].sum().backward()
+        found.append(torch.cat([value.grad.flatten() for value in model.parameters() if value.grad is not None]))
+    assert torch.equal(found[0], found[1])

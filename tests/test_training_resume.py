@@ -13,17 +13,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 import bids_stroke
 from bids_stroke import networks
 from bids_stroke.compute import reproducible, resolve_device
 from bids_stroke.covariates import CovariateScaler
-from bids_stroke.inference import run_network
+from bids_stroke.inference import restore_network, run_network
+from bids_stroke.records import Member
 from bids_stroke.settings import Settings
 from bids_stroke.training import Store, checkpoint, train_ensemble
 from bids_stroke.training.cases import Cases, make_cohort, planned_members, read_cases
-from bids_stroke.training.fit import Place, _Trainer, fit, fit_watching
+from bids_stroke.training.fit import Fitted, Place, _Trainer, fit, fit_watching
 from tests.conftest import ROOT
+from tests.test_pretrained import published
 from tests.units import (
     LSTM,
     VOLUME,
@@ -182,6 +185,27 @@ def test_the_sources_that_fit_are_part_of_the_name() -> None:
     for module in (fit, Cases, networks.build, CovariateScaler, run_network, resolve_device):
         path = Path(inspect.getfile(module)).relative_to(package)
         assert path.parts[0] in checkpoint.CODE, path
+
+
+def test_a_fit_from_imagenet_weights_knows_them_and_needs_them_no_more(cases: Cases, tmp_path: Path) -> None:
+    folder, store = tmp_path / "weights", Store(tmp_path / "store", 0.0)
+    file = folder / "shufflenet_v2_x0_5.safetensors"
+    folder.mkdir()
+    arguments = {"backbone": "shufflenet_v2_x0_5", "in_channels": 1}
+
+    def started(seed: int, **more: object) -> Fitted:
+        save_file(published("shufflenet_v2_x0_5", seed), file)
+        member = Member("bold", "bold", "slice_cnn", arguments | more, {})
+        slices = torch.randn((12, 2, 1, 32, 32), generator=torch.Generator().manual_seed(0))
+        return fit(Cases(member, cases.options, tuple(slices), cases.cohort), np.arange(8), 1, place(store))
+
+    plain, first, second = started(3), started(3, pretrained_dir=folder), started(4, pretrained_dir=folder)
+    assert len(list(store.folder.iterdir())) == 3  # other weights in the same folder are another fit
+    assert not torch.equal(first.state["head.1.weight"], second.state["head.1.weight"])
+    assert not torch.equal(first.state["backbone.conv1.0.weight"], plain.state["backbone.conv1.0.weight"])
+    file.unlink()
+    model = restore_network(first.network, first.arguments, first.state, torch.device("cpu"))
+    assert torch.equal(model.state_dict()["head.1.weight"], first.state["head.1.weight"])
 
 
 def test_the_random_state_outside_is_left_alone(cases: Cases, tmp_path: Path) -> None:

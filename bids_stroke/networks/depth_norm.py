@@ -60,7 +60,7 @@ class NormFunction(torch.autograd.Function):
         ctx.save_for_backward(x, scale, shift, mean.float(), rate.float())
         ctx.after = after
         if after.pool:
-            y = torch.cat([pool(_normalised(case, scale, shift, after.relu)) for case in x.split(1)])
+            y = torch.cat([pool(_normalised(case, scale, shift, after.relu)) for case in _pieces(x, 1)])
         else:
             y = _normalised(x, scale, shift, after.relu)
         means, variances = mean.float(), variance.float()
@@ -68,24 +68,27 @@ class NormFunction(torch.autograd.Function):
         return y, means, variances
 
     @staticmethod
-    @once_differentiable  # type: ignore[untyped-decorator, no-untyped-call]
+    @once_differentiable
     def backward(ctx: Any, grad: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         """Return the gradients of x, gamma and beta."""
         x, scale, shift, mean, rate = ctx.saved_tensors
         felt = torch.empty_like(x)
-        for case, part in zip(felt.split(1), grad.split(1), strict=True):
-            case.copy_(spread(part, x.shape[2:]) if ctx.after.pool else part)
+        if ctx.after.pool:
+            for case, part in zip(_pieces(felt, 1), _pieces(grad, 1), strict=True):
+                spread(part, case)
+        else:
+            felt.copy_(grad)
         flat, features = felt.view(-1, x.shape[4]), x.view(-1, x.shape[4])
         total, along = torch.zeros(2, x.shape[4], dtype=torch.float64)
         rows = max(1, PIECE // x.shape[4])
-        for piece, values in zip(flat.split(rows), features.split(rows), strict=True):
+        for piece, values in zip(_pieces(flat, rows), _pieces(features, rows), strict=True):
             if ctx.after.relu:
                 piece.mul_(torch.addcmul(shift, values, scale) > 0)
             total += piece.sum(0)
             along += ((values - mean) * piece).sum(0)
         slope = -scale.double() * rate.double() ** 2 * along / len(flat)
         offset = (-scale.double() * total / len(flat) - slope * mean.double()).float()
-        for piece, values in zip(flat.split(rows), features.split(rows), strict=True):
+        for piece, values in zip(_pieces(flat, rows), _pieces(features, rows), strict=True):
             torch.addcmul(offset, piece, scale, out=piece).addcmul_(values, slope.float())
         return felt, (along * rate.double()).float(), total.float(), None, None
 
@@ -99,11 +102,15 @@ def _moments(values: Tensor) -> tuple[Tensor, Tensor]:
     n, columns = values.shape
     rough = values[:: max(1, n // 4096)].mean(0)
     first, second = torch.zeros(2, columns, dtype=torch.float64)
-    for piece in values.split(max(1, PIECE // columns)):
+    for piece in _pieces(values, max(1, PIECE // columns)):
         apart = piece - rough
         first += apart.sum(0)
         second += apart.square_().sum(0)
     return rough + first / n, (second / n - (first / n) ** 2).clamp_(min=0)
+
+
+def _pieces(x: Tensor, rows: int) -> tuple[Tensor, ...]:
+    return torch.split(x, rows)
 
 
 def _normalised(x: Tensor, scale: Tensor, shift: Tensor, relu: bool) -> Tensor:
@@ -130,12 +137,16 @@ def pool(x: Tensor, before: list[int] | None = None) -> Tensor:
     return x.div_(divisor)
 
 
-def spread(grad: Tensor, sides: torch.Size) -> Tensor:
-    """Gradient of `pool` with its default padding for features with these sides."""
+def spread(grad: Tensor, whole: Tensor) -> None:
+    """Write the gradient of `pool`, with its default padding, into ``whole``, shaped as the features."""
+    sides = whole.shape[2:]
     grad = grad / _divisor(sides, [side % 2 for side in sides])
-    for axis, side in zip((4, 3, 2), reversed(sides), strict=True):
-        grad = _to_three(grad, axis, side)
-    return grad
+    for axis in (4, 3):
+        shape = [*grad.shape[:axis], whole.shape[axis], *grad.shape[axis + 1 :]]
+        wider = grad.new_empty(shape)
+        _to_three(grad, axis, wider)
+        grad = wider
+    _to_three(grad, 2, whole)
 
 
 def _divisor(sides: torch.Size, padding: list[int]) -> Tensor:
@@ -153,25 +164,21 @@ def _sum_of_three(x: Tensor, axis: int, before: int) -> Tensor:
     even, odd = x[0::2], x[1::2]
     if before:
         sums = even.clone()
-        sums[: len(odd)] += odd
-        sums[1:] += odd[: len(even) - 1]
+        sums[: len(odd)].add_(odd)
+        sums[1:].add_(odd[: len(even) - 1])
     else:
         sums = even + odd if len(even) == len(odd) else torch.cat([even[:-1] + odd, even[-1:]])
-        sums[: len(even) - 1] += even[1:]
+        sums[: len(even) - 1].add_(even[1:])
     return sums.movedim(0, axis)
 
 
-def _to_three(grad: Tensor, axis: int, side: int) -> Tensor:
-    """The transpose of `_sum_of_three` for a side's 'same' padding: each number goes back to its three."""
-    shape = list(grad.shape)
-    shape[axis] = side
-    whole = grad.new_empty(shape)
+def _to_three(grad: Tensor, axis: int, whole: Tensor) -> None:
+    """The transpose of `_sum_of_three` for 'same' padding: each number goes back to its three, in ``whole``."""
     here, parts = grad.movedim(axis, 0), whole.movedim(axis, 0)
     even, odd = parts[0::2], parts[1::2]
     even.copy_(here)
-    odd.copy_(here[: len(odd)])
-    if side % 2:
-        odd += here[1:]
+    if whole.shape[axis] % 2:
+        torch.add(here[:-1], here[1:], out=odd)
     else:
-        even[1:] += here[:-1]
-    return whole
+        odd.copy_(here)
+        even[1:].add_(here[:-1])

@@ -51,7 +51,8 @@ class DepthNorm(nn.BatchNorm1d):
     def train_step(self, x: Tensor, after: After) -> Tensor:
         """Normalise by the batch and move the statistics; what is ``after`` comes in the same pass."""
         assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
-        y, mean, variance = NormFunction.apply(x, self.weight, self.bias, self.eps, after)  # type: ignore[no-untyped-call]
+        y: Tensor
+        y, mean, variance = NormFunction.apply(x, self.weight, self.bias, self.eps, after)
         with torch.no_grad():
             self.num_batches_tracked += 1
             share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum

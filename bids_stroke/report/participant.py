@@ -88,7 +88,9 @@ def _score(prediction: Prediction) -> str | None:
         return None
     name, highest = words.score_scale(str(prediction.model.get("outcome", "score")))
     scale = f" of {highest:g}" if highest is not None else ""
-    return f"{words.number(prediction.predicted_score, 1)}{scale}, {name}"
+    ends = [words.number(end, 1) for end in prediction.predicted_score_interval or ()]
+    interval = f" (90 % interval {' to '.join(ends)})" if ends else ""
+    return f"{words.number(prediction.predicted_score, 1)}{scale}{interval}, {name}"
 
 
 def _members(unit: UnitReport) -> list[dict[str, Any]]:

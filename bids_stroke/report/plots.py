@@ -111,7 +111,7 @@ def curves_plot(curves: pd.DataFrame) -> str:
         taken = own[own["chosen"]]
         ax.plot(taken["epoch"], taken["loss"], "o", color=POOR, ms=3.5)
         ax.set_title(str(member), fontsize=10)
-        ax.set_xlabel("epoch (dots: the epoch taken in each outer fold)", fontsize=8)
+        ax.set_xlabel("epoch, or step of the path of models (dots: taken in each outer fold)", fontsize=8)
         ax.set_ylabel("loss", fontsize=8)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _svg_text(figure, "curves")

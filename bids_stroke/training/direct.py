@@ -94,8 +94,8 @@ def direct_predict(fitted: Fitted, cases: Cases, rows: Rows) -> tuple[Array, Arr
         network.load_state_dict(dict(fitted.state))
 
         def outputs(columns: Array) -> Array:
-            both = torch.from_numpy(columns).split([network.n_features, network.n_covariates], dim=1)
-            return np.asarray(network.head(*both).numpy()[None])
+            features, covariates = np.split(columns, [network.n_features], axis=1)
+            return np.asarray(network.head(torch.from_numpy(features), torch.from_numpy(covariates)).numpy()[None])
 
         said = _predict(outputs, fitted, cases, rows[there])
         probability[there], score[there] = said[0][0], said[1][0]

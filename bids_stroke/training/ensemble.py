@@ -231,7 +231,7 @@ def _facts(cohort: Cohort, members: Sequence[TrainedMember], settings: Settings)
         "units": len(cohort.units),
         "units_with_poor_outcome": int(cohort.poor.sum()),
         "units_per_member": {e.member.name: int(np.isfinite(_mean(e.folds.test_probability)).sum()) for e in members},
-        "epochs_per_member": {e.member.name: round(float(np.nanmedian(e.folds.epochs))) for e in members},
+        "epochs_or_steps_per_member": {e.member.name: round(float(np.nanmedian(e.folds.epochs))) for e in members},
         "split": training.split,
         "outer_folds": training.outer_folds,
         "inner_folds": training.inner_folds,

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler,
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bids_stroke import networks
-from bids_stroke.compute import precision_of, reproducible
+from bids_stroke.compute import keep_memory, precision_of, reproducible
 from bids_stroke.covariates import CovariateScaler
 from bids_stroke.inference import CHUNK, restore_network, run_network
 from bids_stroke.networks import POOR_LOGIT, SCORE
@@ -130,6 +130,7 @@ class _Trainer:
 
     def start(self, found: Mapping[str, Any]) -> None:
         """Fresh weights, or those of a `state` that was found."""
+        keep_memory()
         options, member = self.cases.options, self.cases.member
         self.model = networks.build(member.network, **member.arguments).to(self.place.device)
         self.optimiser = torch.optim.AdamW(
