@@ -112,6 +112,7 @@ def take_turns(commands: dict[str, list[str]], threads: int, rounds: int) -> dic
             if not line:
                 sys.exit(f"{' '.join(commands[side])} failed; run it by hand to see why.")
             found[side].append(json.loads(line))
+            print(f"round {len(found[side]) - 1}, {side}: {line.strip()}", file=sys.stderr, flush=True)
     for program in running.values():
         program.communicate()
     return {side: results[1:] for side, results in found.items()}

@@ -1,4 +1,4 @@
-"""The other side of prediction.py and training_step.py: the published network in Keras. Runs in an environment of its own.
+"""The other side of prediction.py and training_step.py: the published network in Keras, in an environment of its own.
 
     python prediction_keras.py {prepare|cold|warm|train} FOLDER THREADS
 

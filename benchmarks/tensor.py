@@ -27,7 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from bids_stroke.derivatives import Outputs
 from bids_stroke.preprocess.gradients import Gradients, bval_text, bvec_text, read_gradients
-from bids_stroke.preprocess.images import array, like, load_image, voxel_signals
+from bids_stroke.preprocess.images import array, like, load_image, load_signals
 from bids_stroke.preprocess.tensor import fit_tensor, scalar_maps
 from bids_stroke.simulate.diffusion import Degeneration, simulate_dwi
 from bids_stroke.simulate.head import draw_head
@@ -71,12 +71,14 @@ def write(folder: Path, name: str, grid: nib.Nifti1Image, maps: dict[str, np.nda
 
 def ours(folder: Path) -> None:
     """Our kernel."""
-    series, mask, gradients = read(folder)
-    found = scalar_maps(fit_tensor(voxel_signals(series, mask), gradients, MIN_SIGNAL))
-    maps = {kind: np.zeros(mask.shape) for kind in MAPS}
+    grid = load_image(folder / "mask.nii.gz", 3)
+    mask, signals = array(grid) > 0.5, load_signals(folder / "dwi.nii.gz", grid)
+    gradients = read_gradients(folder / "dwi.bval", folder / "dwi.bvec", signals.shape[1])
+    found = scalar_maps(fit_tensor(signals, gradients, MIN_SIGNAL))
+    maps = {kind: np.zeros(mask.shape, dtype=np.float32) for kind in MAPS}
     for kind in MAPS:
         maps[kind][mask] = getattr(found, kind)
-    write(folder, "ours", like(series, mask.astype(np.uint8)), maps)
+    write(folder, "ours", grid, maps)
 
 
 def dipy(folder: Path) -> None:

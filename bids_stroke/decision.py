@@ -54,6 +54,14 @@ def fuse(values: Array, weights: Array) -> Array:
     return np.where(present.any(axis=-1), fused, np.nan)
 
 
+def pool(probabilities: Array, weights: Array) -> Array:
+    """Probability of the weighted mean of the logits over the members present; shapes as in `fuse`.
+
+    The logarithmic opinion pool (Genest and Zidek 1986, "Combining probability distributions").
+    """
+    return np.asarray(expit(fuse(clipped_logit(probabilities), weights)))
+
+
 def more_likely(probability: float) -> str:
     """``poor`` or ``good``, whichever is more likely: all that can be said without calibration."""
     return "poor" if probability >= 0.5 else "good"
@@ -79,6 +87,8 @@ class Calibration:
         Class-conditional split-conformal quantiles of 1 - probability of the true class: poor, good.
     coverage : float
         Wanted coverage of the conformal sets, 0.9.
+    pools : {"logits", "probabilities"}
+        Of what the fused probability is a weighted mean.
     """
 
     temperature: float = 1.0
@@ -87,6 +97,11 @@ class Calibration:
     disagreement: float = 0.0
     quantiles: tuple[float, float] = (1.0, 1.0)
     coverage: float = 0.9
+    pools: str = "probabilities"
+
+    def fuse(self, probabilities: Array, weights: Array) -> Array:
+        """Fused probabilities (n,) of the members' (n, members), as those that this was fitted on."""
+        return pool(probabilities, weights) if self.pools == "logits" else fuse(probabilities, weights)
 
     def apply(self, fused: Array) -> Array:
         """Calibrated probabilities of fused ones."""

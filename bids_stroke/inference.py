@@ -77,8 +77,8 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     used = renormalise(weights, np.ones(len(names), dtype=bool))
     means = np.array([samples[name].probabilities.mean() for name in names])
     scores = np.array([samples[name].scores.mean() for name in names])
-    fused = float(fuse(means[None], weights)[0])
     calibration, score_fusion = bundle.calibration, _score_fusion(bundle, names)
+    fused = float((calibration.fuse if calibration else fuse)(means[None], weights)[0])
     score = _known(score_fusion.apply(scores[None])[0])
     probability = float(calibration.apply(np.array(fused))) if calibration else fused
     modalities = {entry.member.name: entry.member.modality for entry in bundle.members}

@@ -89,10 +89,18 @@ def permuted(cohort: Sequence[Labelled], seed: int) -> list[Labelled]:
 
 
 def areas(table: pd.DataFrame) -> dict[str, float]:
-    """AUC of the fusion and of each member, out of fold."""
+    """AUC of the fusion and of each member, out of fold: the mean over folds of the area within the fold.
+
+    Pooled over folds, areas would be too low: fold by fold, the training rows have more of the one outcome where the
+    test rows have more of the other, and each fold has a calibration of its own.
+    """
     columns = {"fusion": "probability_poor"} | {str(c)[2:]: str(c) for c in table if str(c).startswith("p_")}
-    given = {name: table.dropna(subset=[column]) for name, column in columns.items()}
-    return {name: float(roc_auc_score(rows["poor"], rows[columns[name]])) for name, rows in given.items()}
+    return {name: _within_folds(table.dropna(subset=[column]), column) for name, column in columns.items()}
+
+
+def _within_folds(table: pd.DataFrame, column: str) -> float:
+    folds = [part for _, part in table.groupby(["repeat", "fold"])]
+    return float(np.mean([roc_auc_score(part["poor"], part[column]) for part in folds]))
 
 
 def show(title: str, found: Mapping[str, object]) -> None:
@@ -117,13 +125,13 @@ def test_fusing_members_that_know_different_things_pays(small: list[Labelled]) -
 
 def test_permuted_outcomes_are_not_predicted_by_anybody(small: list[Labelled]) -> None:
     runs = [
-        areas(train_ensemble(permuted(small, seed), small_settings(epochs=4), "cpu", silent).out_of_fold)
-        for seed in range(4)
+        areas(train_ensemble(permuted(small, seed), small_settings(epochs=2), "cpu", silent).out_of_fold)
+        for seed in range(3)
     ]
     found = pd.DataFrame(runs).to_dict("list")
     show("permuted, small:", found)
     for name, values in found.items():
-        assert abs(np.mean(values) - 0.5) < 0.16, name  # 3.7 standard errors
+        assert abs(np.mean(values) - 0.5) < 0.2, name  # four standard errors
 
 
 def bids_stroke(*arguments: object) -> None:

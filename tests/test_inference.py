@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import platform
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -181,6 +184,34 @@ def test_changed_bundle_is_not_served_from_memory(tmp_path: Path, unit: UnitFeat
     second = predict(write_bundle(tmp_path / "m", tiny_contents(states=states)), unit, "cpu")
     assert first.probability_poor != second.probability_poor
     assert load_bundle(tmp_path / "m").sha256 == second.model["sha256"]
+
+
+def test_bundle_that_changes_between_loading_and_use_is_refused(tmp_path: Path, unit: UnitFeatures) -> None:
+    before = write_bundle(tmp_path / "m", tiny_contents())
+    write_bundle(tmp_path / "m", tiny_contents(demonstration=True))
+    with pytest.raises(ModelError, match="changed during the run"):
+        predict(before, unit, "cpu")
+
+
+def test_a_prediction_from_maps_waits_for_no_library_that_it_does_not_need() -> None:
+    code = (
+        "import sys, bids_stroke.inference, bids_stroke.networks.miccai2025; "
+        "print(sorted({'pandas', 'scipy.special', 'sklearn', 'monai', 'timm', 'torchvision'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_memory_is_kept_where_the_c_library_can() -> None:
+    code = (
+        "import resource, numpy as np; from bids_stroke.compute import keep_memory; assert keep_memory();"
+        "faults = lambda: (np.ones(10_000_000), resource.getrusage(resource.RUSAGE_SELF).ru_minflt)[1];"
+        "faults(); before = faults(); print(faults() - before)"
+    )
+    if "glibc" not in platform.libc_ver():
+        pytest.skip("the C library is not glibc")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 1000  # 80 MB anew would be 20,000 pages
 
 
 def test_weights_of_another_network_are_refused() -> None:

@@ -14,7 +14,6 @@ from torch import nn
 from bids_stroke import networks
 from bids_stroke.errors import ModelError
 from bids_stroke.networks import depth_norm
-from bids_stroke.networks.depth_norm import After
 from bids_stroke.networks.keras_layers import DepthNorm, SamePool, pool
 from bids_stroke.networks.miccai2025 import Cbam, Miccai2025
 from tests.units import blob, labelled, tiny_settings, write_volume
@@ -201,13 +200,13 @@ def test_it_can_be_trained_and_has_no_score(tmp_path: Path) -> None:
 def test_training_on_the_cpu_has_the_gradients_of_torchs_own_layers(
     sides: tuple[int, int, int], relu: bool, pooled: bool
 ) -> None:
-    fast, plain = DepthNorm(sides[2]).train(), nn.BatchNorm1d(sides[2], eps=1e-3, momentum=0.01).train()
+    fast, plain = DepthNorm(sides[2], activate=relu).train(), nn.BatchNorm1d(sides[2], eps=1e-3, momentum=0.01).train()
     with torch.no_grad():
         fast.weight.normal_()
         fast.bias.normal_()
     plain.load_state_dict(fast.state_dict())
     x = (torch.randn(3, 4, *sides) * 2 + torch.arange(sides[2])).requires_grad_()
-    y = fast.train_step(x, After(relu, pooled))
+    y = fast.train_step(x, pooled=pooled)
     moved = x.detach().clone().requires_grad_()
     z = plain(moved.movedim(4, 1).flatten(2)).reshape(moved.movedim(4, 1).shape).movedim(1, 4)
     z = torch.relu(z) if relu else z

@@ -3,9 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy.special import expit, logit
+from sklearn.metrics import roc_auc_score
 
-from bids_stroke.decision import fuse
+from bids_stroke.decision import Calibration, fuse, pool
 from bids_stroke.errors import DataError
+from bids_stroke.metrics import calibration_slope
 from bids_stroke.training.calibration import conformal_quantile, disagreement, fit_calibration
 from bids_stroke.training.ensemble import fit_head
 from bids_stroke.training.fusion import fit_weights
@@ -118,4 +120,54 @@ def test_head_leaves_units_without_members_undecided() -> None:
     fused, calibrated = head.apply(probabilities)
     assert np.isnan(fused[5]) and np.isnan(calibrated[5])
     assert np.isfinite(np.delete(calibrated, 5)).all()
-    assert fused[0] == pytest.approx(fuse(probabilities, head.weights)[0])
+    assert fused[0] == pytest.approx(pool(probabilities, head.weights)[0])
+
+
+def test_pool_joins_evidence_and_leaves_missing_members_out() -> None:
+    values = np.array([[0.2, 0.8], [np.nan, 0.8], [np.nan, np.nan], [0.9, 0.9]])
+    pooled = pool(values, np.array([0.5, 0.5]))
+    assert pooled[[0, 1, 3]] == pytest.approx([0.5, 0.8, 0.9])
+    assert np.isnan(pooled[2])
+
+
+def test_members_that_know_nothing_get_next_to_nothing() -> None:
+    shares = [fit_weights(*simulated(45, (1.5,) + (0.0,) * 12, seed))[0] for seed in range(20)]
+    assert np.mean(shares) > 0.75
+    nobody = [fit_weights(*simulated(45, (0.0,) * 13, seed)).max() for seed in range(20)]
+    assert np.isfinite(nobody).all()
+    assert fit_weights(simulated(8, (1.0, 1.0))[0], np.ones(8, bool)) == pytest.approx([0.5, 0.5])
+
+
+def test_two_members_together_are_surer_than_the_better_one() -> None:
+    areas = []
+    for seed in range(20):
+        probabilities, poor = simulated(60, (1.0, 0.8), seed)
+        head = fit_head(probabilities, poor, 0.9)
+        fresh, outcomes = simulated(2000, (1.0, 0.8), 1000 + seed)
+        areas.append([roc_auc_score(outcomes, p) for p in (head.apply(fresh)[1], *fresh.T)])
+    fused, first, second = np.mean(areas, axis=0)
+    assert fused > max(first, second) + 0.04
+
+
+def test_calibration_does_not_take_the_luck_of_the_weights_for_knowledge() -> None:
+    """Brier score and slope on people who were not there; the base rate alone has a Brier score of 0.25."""
+    slopes, scores = {"crossed": [], "own rows": []}, []
+    for seed in range(30):
+        probabilities, poor = simulated(45, (0.8,) + (0.0,) * 8, seed)
+        head = fit_head(probabilities, poor, 0.9)
+        naive = fit_calibration(pool(probabilities, head.weights), poor, 0.0, 0.9)
+        fresh, outcomes = simulated(2000, (0.8,) + (0.0,) * 8, 1000 + seed)
+        fused, calibrated = head.apply(fresh)
+        truth, even = outcomes.astype(float), np.ones((1, len(fresh)))
+        scores.append(np.mean((calibrated - truth) ** 2))
+        for name, found in (("crossed", calibrated), ("own rows", naive.apply(fused))):
+            slopes[name].append(calibration_slope(truth, found, even)[0])
+    assert np.mean(scores) < 0.24
+    assert np.median(slopes["crossed"]) > np.median(slopes["own rows"])
+    assert 0.7 < np.median(slopes["crossed"]) < 1.5
+
+
+def test_a_calibration_from_before_logits_were_pooled_is_read_as_it_was_made() -> None:
+    values, weights = np.array([[0.2, 0.9]]), np.array([0.5, 0.5])
+    assert Calibration().fuse(values, weights) == pytest.approx(fuse(values, weights))
+    assert fit_head(*simulated(40, (1.0, 1.0)), 0.9).calibration.pools == "logits"

@@ -19,18 +19,19 @@ PIECE = 1 << 18
 
 
 @dataclass(frozen=True)
-class After:
-    """What follows the normalisation in the same pass: a ReLU, and then pooling (`keras_layers.SamePool`)."""
+class How:
+    """The normalisation's ``eps``, and what follows it in the same pass: a ReLU, then `pool`."""
 
+    eps: float
     relu: bool = False
     pool: bool = False
 
 
 class NormFunction(torch.autograd.Function):
-    """Normalise by the batch's own statistics: ``apply(x, gamma, beta, eps, after) -> y, mean, variance``."""
+    """Normalise by the batch's own statistics: ``apply(x, gamma, beta, how) -> y, mean, variance``."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor, eps: float, after: After) -> tuple[Tensor, ...]:
+    def forward(ctx: Any, x: Tensor, gamma: Tensor, beta: Tensor, how: How) -> tuple[Tensor, ...]:
         """Normalise.
 
         Parameters
@@ -41,10 +42,8 @@ class NormFunction(torch.autograd.Function):
             Output of a convolution, on the CPU.
         gamma, beta : Tensor, shape (z,)
             Scale and shift to learn.
-        eps : float
-            Added to the variance.
-        after : After
-            What follows.
+        how : How
+            Added to the variance, and what follows.
 
         Returns
         -------
@@ -54,15 +53,15 @@ class NormFunction(torch.autograd.Function):
         """
         x = x.contiguous()
         mean, variance = _moments(x.reshape(-1, x.shape[4]))
-        rate = torch.rsqrt(variance + eps)
+        rate = torch.rsqrt(variance + how.eps)
         scale = (gamma.double() * rate).float()
         shift = (beta.double() - mean * gamma.double() * rate).float()
         ctx.save_for_backward(x, scale, shift, mean.float(), rate.float())
-        ctx.after = after
-        if after.pool:
-            y = torch.cat([pool(_normalised(case, scale, shift, after.relu)) for case in _pieces(x, 1)])
+        ctx.how = how
+        if how.pool:
+            y = torch.cat([pool(_normalised(case, scale, shift, how.relu)) for case in _pieces(x, 1)])
         else:
-            y = _normalised(x, scale, shift, after.relu)
+            y = _normalised(x, scale, shift, how.relu)
         means, variances = mean.float(), variance.float()
         ctx.mark_non_differentiable(means, variances)
         return y, means, variances
@@ -73,7 +72,7 @@ class NormFunction(torch.autograd.Function):
         """Return the gradients of x, gamma and beta."""
         x, scale, shift, mean, rate = ctx.saved_tensors
         felt = torch.empty_like(x)
-        if ctx.after.pool:
+        if ctx.how.pool:
             for case, part in zip(_pieces(felt, 1), _pieces(grad, 1), strict=True):
                 spread(part, case)
         else:
@@ -82,7 +81,7 @@ class NormFunction(torch.autograd.Function):
         total, along = torch.zeros(2, x.shape[4], dtype=torch.float64)
         rows = max(1, PIECE // x.shape[4])
         for piece, values in zip(_pieces(flat, rows), _pieces(features, rows), strict=True):
-            if ctx.after.relu:
+            if ctx.how.relu:
                 piece.mul_(torch.addcmul(shift, values, scale) > 0)
             total += piece.sum(0)
             along += ((values - mean) * piece).sum(0)
@@ -90,7 +89,7 @@ class NormFunction(torch.autograd.Function):
         offset = (-scale.double() * total / len(flat) - slope * mean.double()).float()
         for piece, values in zip(_pieces(flat, rows), _pieces(features, rows), strict=True):
             torch.addcmul(offset, piece, scale, out=piece).addcmul_(values, slope.float())
-        return felt, (along * rate.double()).float(), total.float(), None, None
+        return felt, (along * rate.double()).float(), total.float(), None
 
 
 def _moments(values: Tensor) -> tuple[Tensor, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bids_stroke.networks import depth_norm
-from bids_stroke.networks.depth_norm import After, NormFunction
+from bids_stroke.networks.depth_norm import How, NormFunction
 
 EPS, MOMENTUM = 1e-3, 0.01
 """Of every batch normalisation: Keras' defaults (its momentum of 0.99 is torch's 0.01)."""
@@ -40,7 +40,7 @@ class DepthNorm(nn.BatchNorm1d):
         else reads, and at 91 x 109 x 91 voxels the memory's speed decides.
         """
         if self.training and computes_on_cpu(x):
-            return self.train_step(x, After(relu=self.activate))
+            return self.train_step(x)
         if self.training or torch.is_grad_enabled():
             y = super().forward(x.movedim(4, 1).flatten(2)).reshape(x.movedim(4, 1).shape).movedim(1, 4)
             return functional.relu(y) if self.activate else y
@@ -48,11 +48,11 @@ class DepthNorm(nn.BatchNorm1d):
         torch.addcmul(shift, x, scale, out=x)
         return x.relu_() if self.activate else x
 
-    def train_step(self, x: Tensor, after: After) -> Tensor:
-        """Normalise by the batch and move the statistics; what is ``after`` comes in the same pass."""
+    def train_step(self, x: Tensor, *, pooled: bool = False) -> Tensor:
+        """Normalise by the batch and move the statistics; ReLU and pooling, if any, come in the same pass."""
         assert self.running_mean is not None and self.running_var is not None and self.num_batches_tracked is not None
         y: Tensor
-        y, mean, variance = NormFunction.apply(x, self.weight, self.bias, self.eps, after)
+        y, mean, variance = NormFunction.apply(x, self.weight, self.bias, How(self.eps, self.activate, pooled))
         with torch.no_grad():
             self.num_batches_tracked += 1
             share = 1 / float(self.num_batches_tracked) if self.momentum is None else self.momentum

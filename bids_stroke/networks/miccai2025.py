@@ -16,7 +16,6 @@ from torch.nn import functional
 
 from bids_stroke.networks import depth_norm
 from bids_stroke.networks.contract import check_inputs, require
-from bids_stroke.networks.depth_norm import After
 from bids_stroke.networks.keras_layers import (
     EPS,
     MOMENTUM,
@@ -95,7 +94,7 @@ class Stem(nn.Module):
         """
         sides = x.shape[2:]
         if self.training and computes_on_cpu(x):
-            return self.norm.train_step(self.conv(x), After(relu=True, pool=True))
+            return self.norm.train_step(self.conv(x), pooled=True)
         n_slabs = max(1, -(-sides[0] // 2) // SLAB)
         if not infers_on_cpu(x) or self.training or n_slabs == 1:
             return pool(self.norm(self.conv(x)), [side % 2 for side in sides])

@@ -10,7 +10,7 @@ from dipy.denoise.localpca import mppca
 from scipy.ndimage import binary_dilation
 from threadpoolctl import threadpool_limits
 
-from bids_stroke.preprocess.dwi_alike import average_alike, noise_level
+from bids_stroke.preprocess.dwi_alike import average_alike, noise_level, without_rician_floor
 from bids_stroke.preprocess.dwi_denoise import remove_ringing, ringing_kept, slice_axis
 from bids_stroke.preprocess.dwi_runs import Series, like_series
 from bids_stroke.preprocess.images import FloatArray, array
@@ -44,7 +44,7 @@ def clean(series: Series, mask: Mask, settings: DwiSettings) -> tuple[Series, di
     if not ringing:
         volumes = remove_ringing(volumes, slice_axis(series))
     if not noisy:
-        volumes = average_alike(volumes, near, sigma)
+        volumes = average_alike(np.where(near[..., None], without_rician_floor(volumes, sigma), volumes), near, sigma)
     done = said("Denoised", not noisy, noisy) | said("GibbsCorrected", not ringing, ringing)
     return replace(series, image=like_series(series.image, volumes)), done
 

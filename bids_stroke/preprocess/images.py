@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
@@ -15,7 +16,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from bids_stroke.errors import DataError
-from bids_stroke.preprocess.nifti_read import DamagedError, read_voxels
+from bids_stroke.preprocess.nifti_read import DamagedError, read_volumes, read_voxels
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -23,6 +24,7 @@ CANONICAL = "RAS"
 """Voxel order in which images are processed."""
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _READ_AGAIN = "Copy or convert the file again, or leave this subject out."
+_RIGHT_FILE = "Check that the right file has this name."
 
 
 def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
@@ -47,25 +49,84 @@ def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
         Unreadable or truncated file, wrong number of dimensions, colour or complex values, NaN or infinite voxels,
         an affine that holds NaN or is singular. The message names the file and the remedy.
     """
-    try:
-        source = cast(nib.Nifti1Image, nib.load(path))
-        kind = source.header.get_data_dtype().kind
-        if kind not in "biuf":
-            raise DataError(f"{path}: datatype {source.header.get_data_dtype()} is not a number.", _READ_AGAIN)
+    with _readable(path):
+        source = _opened(path)
         data = read_voxels(path, source)
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, DamagedError, ValueError) as error:
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} cannot be read: {text}.", _READ_AGAIN, reason="unreadable-image") from error
     data = _with_dimensions(path, data, ndim)
-    bad = data.size - sum(np.count_nonzero(np.isfinite(part)) for part in data.T)  # by volume: in the cache
-    if bad:
-        message = f"{path} holds {bad} of {data.size} voxels that are NaN or infinite."
-        raise DataError(message, "Repair the image or leave this subject out.", reason="not-finite")
+    _require_finite(path, sum(map(_not_finite, data.T)), data.size)  # by volume: in the cache
     affine = source.affine
     if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
         message = f"{path}: the affine (sform/qform) holds NaN or is singular."
         raise DataError(message, "Repair the header's sform or qform.", reason="bad-affine")
     return _clean(data, source)
+
+
+def load_signals(path: Path, mask: nib.Nifti1Image) -> FloatArray:
+    """Signals of a mask's voxels of a series in a file, which is never in memory as a whole.
+
+    Parameters
+    ----------
+    path : Path
+        4D NIfTI file.
+    mask : nib.Nifti1Image
+        3D, on the series' grid, in RAS+ voxel order as `load_image` gives it; above 0.5 is inside.
+
+    Returns
+    -------
+    (n, volumes) float32
+        ``voxel_signals(load_image(path, 4), mask)``: voxels in the mask's order, each volume together in memory.
+
+    Raises
+    ------
+    DataError
+        As `load_image`, and for a mask on another grid (``another-grid``).
+    """
+    with _readable(path):
+        source = _opened(path)
+        shape = source.shape
+        if len(shape) != 4:
+            raise DataError(f"{path} has shape {shape}: a 4D image is needed.", _RIGHT_FILE, reason="wrong-dimensions")
+        number = np.arange(np.prod(shape[:3])).reshape(shape[:3], order="F")
+        turned = reorient(nib.Nifti1Image(number, source.affine, dtype=np.int64), CANONICAL)
+        if not same_grid(turned, mask):
+            message = f"The mask (shape {mask.shape}) is not on the grid of {path} (shape {turned.shape})."
+            raise DataError(message, "Give the mask that was made with this series.", reason="another-grid")
+        where = np.asanyarray(turned.dataobj)[array(mask) > 0.5]
+        signals = np.empty((shape[3], len(where)), dtype=np.float32)
+        bad = 0
+        for row, volume in zip(signals, read_volumes(path, source), strict=True):
+            bad += _not_finite(volume)
+            np.take(volume.ravel(order="F"), where, out=row, mode="clip")
+    _require_finite(path, bad, int(np.prod(shape)))
+    return signals.T
+
+
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Whatever a file that is not what it should be makes the readers raise, as one error that names it."""
+    try:
+        yield
+    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, DamagedError, ValueError) as error:
+        text = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(f"{path} cannot be read: {text}.", _READ_AGAIN, reason="unreadable-image") from error
+
+
+def _opened(path: Path) -> nib.Nifti1Image:
+    source = cast(nib.Nifti1Image, nib.load(path))
+    kind = source.header.get_data_dtype()
+    if kind.kind not in "biuf":
+        raise DataError(f"{path}: datatype {kind} is not a number.", _READ_AGAIN)
+    return source
+
+
+def _not_finite(data: npt.NDArray[np.floating[Any]]) -> int:
+    return int(data.size - np.count_nonzero(np.isfinite(data)))
+
+
+def _require_finite(path: Path, bad: int, size: int) -> None:
+    if bad:
+        message = f"{path} holds {bad} of {size} voxels that are NaN or infinite."
+        raise DataError(message, "Repair the image or leave this subject out.", reason="not-finite")
 
 
 def stored_orientation(path: Path) -> str:
@@ -117,7 +178,7 @@ def _with_dimensions(path: Path, data: FloatArray, ndim: int) -> FloatArray:
         data = data[..., None]
     if data.ndim != ndim or min(data.shape) < 1 or min(data.shape[:3]) < 2:
         message = f"{path} has shape {data.shape}: a {ndim}D image is needed."
-        raise DataError(message, "Check that the right file has this name.", reason="wrong-dimensions")
+        raise DataError(message, _RIGHT_FILE, reason="wrong-dimensions")
     return data
 
 

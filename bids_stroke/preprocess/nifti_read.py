@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
@@ -9,18 +11,20 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from isal import igzip, isal_zlib
+from nibabel.arrayproxy import ArrayProxy
 from nibabel.volumeutils import apply_read_scaling
 
 DamagedError = cast(type[Exception], isal_zlib.error)
 """What ISA-L raises where zlib raises ``zlib.error`` (its type hints declare an object, not a class)."""
 _PIECE = 1 << 18
-"""Bytes decompressed at a time: they are copied while they are in the processor's cache."""
+"""Bytes asked of the decompressor at a time: more makes it copy what has left the processor's cache."""
 
 
-def read_voxels(path: Path, source: nib.Nifti1Image) -> npt.NDArray[np.float32]:
-    """Voxels of an opened image, scaled as its header says: the same numbers as ``source.dataobj`` gives.
+def read_volumes(path: Path, source: nib.Nifti1Image) -> Iterator[npt.NDArray[np.float32]]:
+    """Volumes of an opened image one by one, scaled as its header says: the same numbers as ``source.dataobj`` gives.
 
-    Reading compressed images is most of the time of a tensor fit; ISA-L decompresses in half the time of zlib.
+    Reading compressed images is most of the time of a tensor fit; ISA-L decompresses in half the time of zlib, and a
+    volume stays in the processor's cache where a series would have to be fetched from memory again.
 
     Parameters
     ----------
@@ -29,6 +33,54 @@ def read_voxels(path: Path, source: nib.Nifti1Image) -> npt.NDArray[np.float32]:
     source : nib.Nifti1Image
         As nibabel opened it, voxels not read yet.
 
+    Yields
+    ------
+    (x, y, z) float32 array
+        In the file's voxel order, Fortran order; to be used before the next one is asked for, which overwrites it.
+
+    Raises
+    ------
+    EOFError
+        The file ends too early.
+    OSError, DamagedError
+        It is damaged (the checksum at its end is compared, after the last volume).
+    """
+    proxy = source.dataobj
+    slope, inter = np.asarray(proxy.slope), np.asarray(proxy.inter)
+    for stored in _compressed(path, proxy) if path.name.endswith(".nii.gz") else _plain(proxy):
+        yield np.asarray(apply_read_scaling(stored, slope, inter), dtype=np.float32)
+
+
+def _plain(proxy: ArrayProxy) -> Iterator[npt.NDArray[np.generic]]:
+    stored = np.asarray(proxy.get_unscaled())
+    yield from np.moveaxis(stored.reshape((*stored.shape[:3], -1), order="F"), -1, 0)
+
+
+def _compressed(path: Path, proxy: ArrayProxy) -> Iterator[npt.NDArray[np.generic]]:
+    volume = np.empty(proxy.shape[:3], dtype=proxy.dtype, order="F")
+    target = volume.reshape(-1, order="F").view(np.uint8).data
+    whole = len(target) * math.prod(proxy.shape[3:])
+    with igzip.open(path, "rb") as stream:
+        stream.seek(proxy.offset)
+        for before in range(0, whole, len(target)):
+            done = 0
+            while done < len(target):
+                count = stream.readinto(target[done : done + _PIECE])
+                if not count:
+                    raise EOFError(f"it ends after {before + done} of {whole} bytes of voxels")
+                done += count
+            yield volume
+        stream.read(1)
+
+
+def read_voxels(path: Path, source: nib.Nifti1Image) -> npt.NDArray[np.float32]:
+    """All voxels of an opened image, scaled as its header says.
+
+    Parameters
+    ----------
+    path, source
+        As in `read_volumes`.
+
     Returns
     -------
     float32 array
@@ -36,23 +88,11 @@ def read_voxels(path: Path, source: nib.Nifti1Image) -> npt.NDArray[np.float32]:
 
     Raises
     ------
-    EOFError
-        The file ends too early.
-    OSError, DamagedError
-        It is damaged (the checksum at its end is compared).
+    EOFError, OSError, DamagedError
+        As in `read_volumes`.
     """
-    proxy = source.dataobj
-    if not path.name.endswith(".nii.gz"):
-        return np.asarray(proxy, dtype=np.float32)
-    stored = np.empty(proxy.shape, dtype=proxy.dtype, order="F")
-    target = stored.reshape(-1, order="F").view(np.uint8).data
-    with igzip.open(path, "rb") as stream:
-        stream.seek(proxy.offset)
-        done = 0
-        while done < len(target):
-            count = stream.readinto(target[done : done + _PIECE])
-            if not count:
-                raise EOFError(f"it ends after {done} of {len(target)} bytes of voxels")
-            done += count
-        stream.read(1)
-    return np.asarray(apply_read_scaling(stored, np.asarray(proxy.slope), np.asarray(proxy.inter)), dtype=np.float32)
+    shape = source.dataobj.shape
+    voxels = np.empty(shape, dtype=np.float32, order="F")
+    for index, volume in zip(np.ndindex(*shape[:2:-1]), read_volumes(path, source), strict=True):
+        voxels[..., *index[::-1]] = volume
+    return voxels

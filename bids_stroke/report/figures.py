@@ -181,7 +181,7 @@ def _lesion(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tup
     t1w = outputs.standard("anat", "T1w.nii.gz", desc="preproc")
     own = t1w.is_file()
     under = _as_the_person_lies(t1w) if own else load_mni152_template(resolution=2)
-    millilitres = float(np.sum(np.asarray(lesion.dataobj) > 0.5) * np.prod(lesion.header.get_zooms()[:3])) / 1000
+    millilitres = float(np.sum(np.asarray(lesion.dataobj)) * np.prod(lesion.header.get_zooms()[:3])) / 1000
     what = "the person's T1-weighted image" if own else "the standard brain (no T1-weighted image)"
     panel = Panel(under, "T1w" if own else "standard", bar=False, outlines=(Outline(lesion, "red", "lesion"),))
     title = f"Lesion, {millilitres:.1f} ml in standard space, on {what}"

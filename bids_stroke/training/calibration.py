@@ -75,5 +75,6 @@ def conformal_quantile(nonconformity: Array, coverage: float) -> float:
 
 def disagreement(probabilities: Array, weights: Array) -> float:
     """Root mean square distance of the members' logits from the logit of their fusion, over (n, members)."""
-    distance = clipped_logit(probabilities) - clipped_logit(fuse(probabilities, weights))[:, None]
+    logits = clipped_logit(probabilities)
+    distance = logits - fuse(logits, weights)[:, None]
     return float(np.sqrt(np.nanmean(distance**2)))

@@ -5,47 +5,72 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import softmax
+from scipy.special import expit
 
-from bids_stroke.decision import fuse
+from bids_stroke.decision import clipped_logit
 from bids_stroke.errors import DataError
 
 Array = NDArray[np.float64]
 
 PULL_TO_UNIFORM = 1.0
-"""Precision of the normal prior on the log-weights: about the worth of a few units."""
-_EPSILON = 1e-6
+"""Precision of the normal prior on the log-weights of the scores: about the worth of a few units."""
+FLOOR = 1e-3
+"""Least weight of a member, before renormalising: whoever has nothing but members of no use gets their mean."""
+_START = 0.1
 
 
 def fit_weights(probabilities: Array, poor: NDArray[np.bool_]) -> Array:
-    """Fusion weights with the least log-loss of the fused probability.
+    """Weights with which the members' logits are averaged.
 
     Parameters
     ----------
     probabilities : (n, members) float64
-        Out-of-fold, NaN where a member is missing; weights are renormalised over those present.
+        Out-of-fold, NaN where a member is missing, which then counts as knowing nothing.
     poor : (n,) bool
         Outcomes.
 
     Returns
     -------
     (members,) float64
-        Positive, sum 1. Softmax of log-weights with a normal prior at equal weights.
+        Positive, sum 1; equal where no member tells more than one that knows nothing, and for one class only.
 
     Raises
     ------
     DataError
         No row has a probability.
+
+    Notes
+    -----
+    Logistic regression of the outcome on the members' logits with coefficients of 0 or more (Breiman 1996, "Stacked
+    regressions"), scaled to sum 1: the scale is the calibration's. Adding logits is how independent evidence is
+    joined; a mean of probabilities stays between its members and so cannot be surer than the surest of them.
+
+    A lasso penalty takes out members that know nothing, of which a small cohort with many networks has some. It is
+    not tuned: against logits of root mean square 1, the slope of the likelihood at 0 along a member that knows
+    nothing has the standard deviation sqrt(n p (1 - p)), and that is the penalty.
     """
     rows = np.isfinite(probabilities).any(axis=1)
     if not rows.any():
         raise DataError("No unit has a prediction of any member.", "Train with more participants.", "no-predictions")
-    values, outcomes = probabilities[rows], poor[rows]
+    logits, outcomes = np.nan_to_num(clipped_logit(probabilities[rows])), poor[rows]
+    size = np.sqrt(np.mean(logits**2, axis=0))
+    scaled = logits / np.where(size > 0, size, 1.0)
+    n_members, share = scaled.shape[1], float(outcomes.mean())
+    if share in (0.0, 1.0):
+        return np.full(n_members, 1 / n_members)
+    penalty = np.sqrt(len(outcomes) * share * (1 - share))
 
-    def objective(log_weights: Array) -> float:
-        fused = np.clip(fuse(values, softmax(log_weights)), _EPSILON, 1 - _EPSILON)
-        loss = -np.where(outcomes, np.log(fused), np.log1p(-fused)).sum()
-        return float(loss + PULL_TO_UNIFORM * (log_weights**2).sum() / 2)
+    def objective(parameters: Array) -> tuple[float, Array]:
+        slopes, intercept = parameters[:-1], parameters[-1]
+        value = intercept + scaled @ slopes
+        error = expit(value) - outcomes
+        loss = np.logaddexp(0, np.where(outcomes, -value, value)).sum() + penalty * slopes.sum() + intercept**2 / 2
+        return float(loss), np.append(scaled.T @ error + penalty, error.sum() + intercept)
 
-    best = minimize(objective, np.zeros(values.shape[1]), method="L-BFGS-B")
-    return np.asarray(softmax(best.x))
+    start = np.append(np.full(n_members, _START), 0.0)
+    bounds = [(0.0, None)] * n_members + [(None, None)]
+    slopes = minimize(objective, start, jac=True, method="L-BFGS-B", bounds=bounds).x[:-1]
+    raw = slopes / np.where(size > 0, size, 1.0)
+    total = float(raw.sum())
+    shares = raw / total if total > _START * FLOOR else np.full(n_members, 1 / n_members)
+    return np.asarray((shares + FLOOR) / (1 + n_members * FLOOR))

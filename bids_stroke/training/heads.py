@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.decision import Calibration, ScoreFusion, fuse
+from bids_stroke.decision import Calibration, ScoreFusion, pool
 from bids_stroke.training.calibration import disagreement, fit_calibration
 from bids_stroke.training.fusion import fit_weights
 from bids_stroke.training.score import fit_score_fusion, half_width
 
 Array = NDArray[np.float64]
 Truth = NDArray[np.bool_]
+
+CROSS_PARTS = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,17 +27,32 @@ class Head:
 
     def apply(self, probabilities: Array) -> tuple[Array, Array]:
         """Fused probabilities before and after calibration, NaN where no member has one."""
-        fused = fuse(probabilities, self.weights)
+        fused = self.calibration.fuse(probabilities, self.weights)
         return fused, np.where(np.isfinite(fused), self.calibration.apply(fused), np.nan)
 
 
 def fit_head(probabilities: Array, poor: Truth, coverage: float) -> Head:
-    """Fusion weights, then calibration of what they give, on rows where at least one member is present."""
+    """Fusion weights and calibration, on rows where at least one member is present.
+
+    The calibration is fitted on fused probabilities whose weights came from other rows (CROSS_PARTS parts), or it
+    would take the luck of the weights on their own rows for knowledge.
+    """
     rows = np.isfinite(probabilities).any(axis=1)
-    weights = fit_weights(probabilities, poor)
-    there = probabilities[rows]
-    spread = disagreement(there, weights)
-    return Head(weights, fit_calibration(fuse(there, weights), poor[rows], spread, coverage))
+    there, outcomes = probabilities[rows], poor[rows]
+    return crossfitted_head(there, _crossfitted(there, outcomes), outcomes, coverage)
+
+
+def _crossfitted(probabilities: Array, poor: Truth) -> Array:
+    """Fused probabilities (n,), each with weights that were fitted without it; classes take turns over the parts."""
+    part = np.empty(len(poor), dtype=np.int64)
+    for kind in (True, False):
+        own = np.flatnonzero(poor == kind)
+        part[own] = np.arange(len(own)) % CROSS_PARTS
+    fused = np.empty(len(poor))
+    for here in (part == i for i in range(CROSS_PARTS)):
+        if here.any():
+            fused[here] = pool(probabilities[here], fit_weights(probabilities[~here], poor[~here]))
+    return fused
 
 
 def crossfitted_head(probabilities: Array, fused: Array, poor: Truth, coverage: float) -> Head:
@@ -44,9 +61,9 @@ def crossfitted_head(probabilities: Array, fused: Array, poor: Truth, coverage: 
     Parameters
     ----------
     probabilities : (n, members) float64
-        Out of the outer folds.
+        Out of the folds.
     fused : (n,) float64
-        Each row by the weights of its own outer fold, before calibration; NaN where no member is present.
+        Each row by weights that were fitted without it, before calibration; NaN where no member is present.
     poor : (n,) bool
         Outcomes.
     coverage : float
@@ -55,7 +72,7 @@ def crossfitted_head(probabilities: Array, fused: Array, poor: Truth, coverage: 
     weights = fit_weights(probabilities, poor)
     rows = np.isfinite(fused)
     spread = disagreement(probabilities[rows], weights)
-    return Head(weights, fit_calibration(fused[rows], poor[rows], spread, coverage))
+    return Head(weights, replace(fit_calibration(fused[rows], poor[rows], spread, coverage), pools="logits"))
 
 
 def validated_score_fusion(scores: Array, truth: Array, coverage: float) -> ScoreFusion:
