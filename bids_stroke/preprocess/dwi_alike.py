@@ -15,10 +15,10 @@ Mask = npt.NDArray[np.bool_]
 
 _ALIKE = 0.3
 """Noise SDs by which profiles may differ (root mean square over volumes) until a neighbour's weight is 1/e."""
-_AVERAGED_ALIKE = 0.27
-"""The same for profiles that were averaged once. Their own noise is lower, so that they tell tissues apart more sharply
-and take in more of the alike. Chosen on simulated heads (SNR 15 and 25; 18, 32 and 64 directions) and on fibre sheets
-one and two voxels thin: larger values lower the error in white matter further, but raise it where tissues meet."""
+_AVERAGED_ALIKE = 0.25
+"""The same for profiles that were averaged once, whose own noise is lower. Chosen on a simulated head (SNR 15 and 25;
+18, 32 and 64 directions) and on fibre sheets one and two voxels thin: 0.3 lowers the error in white matter further, but
+levels sheets that differ little from what is around them."""
 _NEAR, _FAR = 3, 5
 """Largest squared distance (voxels) of a neighbour in the first and in the second average: 26 and 56 of them."""
 

@@ -44,7 +44,8 @@ def clean(series: Series, mask: Mask, settings: DwiSettings) -> tuple[Series, di
     if not ringing:
         volumes = remove_ringing(volumes, slice_axis(series))
     if not noisy:
-        volumes = average_alike(np.where(near[..., None], without_rician_floor(volumes, sigma), volumes), near, sigma)
+        lowered = np.where(near[..., None], without_rician_floor(volumes, sigma), volumes)
+        volumes = average_alike(lowered, near, sigma)
     done = said("Denoised", not noisy, noisy) | said("GibbsCorrected", not ringing, ringing)
     return replace(series, image=like_series(series.image, volumes)), done
 

@@ -30,6 +30,7 @@ DEFAULT_NETWORK = {"bold": "slice_cnn", "eegemg": "lstm", CLINICAL: "covariates"
 DEFAULT_DIRECT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "lesion_regions": {"modality": "lesion", "network": "regions"},
+        "lesion_trees": {"modality": "lesion", "network": "regions", "n_trees": 150},
         "fa_regions": {"modality": "fa", "network": "regions"},
         "eegemg_power": {"modality": "eegemg", "network": "band_power"},
     }
