@@ -30,7 +30,9 @@ def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[s
     if session:
         path = bids_dir / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
         described = (bids_dir / "sessions.json", path.with_suffix(".json"))
-        values |= _covariates(path, "session_id", f"ses-{session}", described)
+        own = _covariates(path, "session_id", f"ses-{session}", described)
+        told = {covariate_of(column) for column in own} - {""}  # under whichever name
+        values = {column: value for column, value in values.items() if covariate_of(column) not in told} | own
     for key in ("participant_id", "session_id"):
         values.pop(key, None)
     return values

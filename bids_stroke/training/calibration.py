@@ -12,7 +12,9 @@ from bids_stroke.decision import Calibration, clipped_logit, fuse
 Array = NDArray[np.float64]
 
 PRIOR_SD = 1.0
-"""Of the intercept and of the log-temperature: keeps both near 0 when there are few units."""
+"""Of the intercept and of the slope: keeps both near 0, which says the base rate, when there are few units."""
+LEAST_SLOPE = 1e-3
+"""Keeps the temperature finite where the members know nothing."""
 
 
 def fit_calibration(fused: Array, poor: NDArray[np.bool_], disagreement: float, coverage: float) -> Calibration:
@@ -32,23 +34,24 @@ def fit_calibration(fused: Array, poor: NDArray[np.bool_], disagreement: float, 
     Notes
     -----
     Logistic regression of the outcome on the logit (temperature scaling, Guo et al. 2017, with an intercept
-    because members train with balanced classes), with weak priors. The slope stays positive.
+    because members train with balanced classes), with weak priors. The slope stays positive;
+    its prior is centred on 0, not on 1, because members that know nothing must not sound sure.
     """
     x = clipped_logit(fused)
 
     def objective(parameters: Array) -> float:
-        intercept, log_slope = parameters
-        value = intercept + np.exp(log_slope) * x
+        intercept, slope = parameters
+        value = intercept + slope * x
         loss = np.logaddexp(0, np.where(poor, -value, value)).sum()
         return float(loss + (parameters**2).sum() / (2 * PRIOR_SD**2))
 
-    intercept, log_slope = minimize(objective, np.zeros(2), method="L-BFGS-B").x
-    slope = float(np.exp(log_slope))
+    bounds = [(None, None), (LEAST_SLOPE, None)]
+    intercept, slope = (float(value) for value in minimize(objective, [0, 1], method="L-BFGS-B", bounds=bounds).x)
     calibrated = np.asarray(expit(intercept + slope * x))
     return Calibration(
         temperature=1 / slope,
-        intercept=float(intercept),
-        covariance=_covariance(x, calibrated, slope),
+        intercept=intercept,
+        covariance=_covariance(x, calibrated),
         disagreement=disagreement,
         quantiles=(
             conformal_quantile(1 - calibrated[poor], coverage),
@@ -58,11 +61,11 @@ def fit_calibration(fused: Array, poor: NDArray[np.bool_], disagreement: float, 
     )
 
 
-def _covariance(x: Array, calibrated: Array, slope: float) -> tuple[tuple[float, float], tuple[float, float]]:
+def _covariance(x: Array, calibrated: Array) -> tuple[tuple[float, float], tuple[float, float]]:
     """Inverse of the observed information (with the priors) of intercept and slope."""
     variance = calibrated * (1 - calibrated)
     design = np.stack([np.ones_like(x), x])
-    information = (design * variance) @ design.T + np.diag([1.0, 1 / slope**2]) / PRIOR_SD**2
+    information = (design * variance) @ design.T + np.eye(2) / PRIOR_SD**2
     inverse = np.linalg.inv(information)
     return (float(inverse[0, 0]), float(inverse[0, 1])), (float(inverse[1, 0]), float(inverse[1, 1]))
 
