@@ -8,6 +8,7 @@ from sklearn.metrics import roc_auc_score
 
 from bids_stroke.training.alternatives import (
     MOST_MEMBERS,
+    MOST_TOGETHER,
     FoldOutputs,
     alternatives,
     auc,
@@ -83,4 +84,9 @@ def test_the_table_has_every_subset_once() -> None:
     assert "fa+md+gm" in set(table["members"]) and table["members"].is_unique
     assert table["times_chosen"][1:].sum() == 3
     assert list(table["auc_test"][1:]) == sorted(table["auc_test"][1:], reverse=True)
-    assert subsets(MOST_MEMBERS + 1) == []
+
+
+def test_of_many_members_the_small_sets_and_all_are_tried() -> None:
+    found = subsets(MOST_MEMBERS + 1)
+    assert {len(members) for members in found} == {*range(1, MOST_TOGETHER + 1), MOST_MEMBERS + 1}
+    assert len(set(found)) == len(found) == 11 + 55 + 165 + 330 + 1

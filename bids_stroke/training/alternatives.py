@@ -19,7 +19,9 @@ Array = NDArray[np.float64]
 Truth = NDArray[np.bool_]
 
 MOST_MEMBERS = 10
-"""1023 subsets; with more members the table of subsets is left out."""
+"""With which every one of the 1023 subsets is tried."""
+MOST_TOGETHER = 4
+"""With more members only sets of so many are tried, and all members together."""
 NESTED = "best_subset"
 
 
@@ -43,10 +45,8 @@ class FoldOutputs:
 
 
 def subsets(n_members: int) -> list[tuple[int, ...]]:
-    """Every non-empty set of members, small ones first; none where there are too many members."""
-    if n_members > MOST_MEMBERS:
-        return []
-    sizes = range(1, n_members + 1)
+    """Every non-empty set of members, small ones first; of many members (`MOST_MEMBERS`) the small sets and all."""
+    sizes = range(1, n_members + 1) if n_members <= MOST_MEMBERS else (*range(1, MOST_TOGETHER + 1), n_members)
     return [subset for size in sizes for subset in combinations(range(n_members), size)]
 
 
@@ -83,8 +83,7 @@ def stack(fold: FoldOutputs) -> Array:
 
 def best_subset(fold: FoldOutputs) -> tuple[int, ...]:
     """Members whose mean has the largest AUC on the inner predictions; the smallest set of equals."""
-    found = subsets(fold.inner.shape[1]) or [tuple(range(fold.inner.shape[1]))]
-    return max(found, key=lambda members: auc(fold.poor, mean(fold.inner[:, members])))
+    return max(subsets(fold.inner.shape[1]), key=lambda members: auc(fold.poor, mean(fold.inner[:, members])))
 
 
 def auc(poor: Truth, probability: Array) -> float:
@@ -105,7 +104,7 @@ def alternatives(fold: FoldOutputs) -> dict[str, Array]:
 
 
 def subset_table(names: Sequence[str], folds: Sequence[FoldOutputs], outcomes: Sequence[Truth]) -> pd.DataFrame:
-    """Every subset of members, and the price of choosing the best one.
+    """The subsets of members, and the price of choosing the best one.
 
     Parameters
     ----------
@@ -139,7 +138,7 @@ def subset_table(names: Sequence[str], folds: Sequence[FoldOutputs], outcomes: S
     table = table.sort_values(["auc_test", "n_members"], ascending=[False, True], ignore_index=True)
     nested = {"members": "nested choice", "n_members": None, "auc_inner": None, "times_chosen": len(folds)}
     first = pd.DataFrame([nested | {"auc_test": _auc_test(folds, outcomes, chosen)}], columns=table.columns)
-    return pd.concat([first.astype(object), table.astype(object)], ignore_index=True) if len(table) else first
+    return pd.concat([first.astype(object), table.astype(object)], ignore_index=True)
 
 
 def _auc_test(folds: Sequence[FoldOutputs], outcomes: Sequence[Truth], chosen: Sequence[tuple[int, ...]]) -> float:
