@@ -175,7 +175,8 @@ def _lesion(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tup
     if not paths:
         return
     lesion = _as_the_person_lies(paths[0])
-    heights = slice_heights(lesion, 8, margin=0.05)
+    mask = _as_the_person_lies(reports["lesion"].files.get("lesion_standard", paths[0]))  # shares may all be below half
+    heights = slice_heights(mask, 8, margin=0.05)
     if not heights:
         return
     t1w = outputs.standard("anat", "T1w.nii.gz", desc="preproc")
@@ -183,7 +184,7 @@ def _lesion(outputs: Outputs, reports: Mapping[str, StepReport]) -> Iterator[tup
     under = _as_the_person_lies(t1w) if own else load_mni152_template(resolution=2)
     millilitres = float(np.sum(np.asarray(lesion.dataobj)) * np.prod(lesion.header.get_zooms()[:3])) / 1000
     what = "the person's T1-weighted image" if own else "the standard brain (no T1-weighted image)"
-    panel = Panel(under, "T1w" if own else "standard", bar=False, outlines=(Outline(lesion, "red", "lesion"),))
+    panel = Panel(under, "T1w" if own else "standard", bar=False, outlines=(Outline(mask, "red", "lesion"),))
     title = f"Lesion, {millilitres:.1f} ml in standard space, on {what}"
     yield "desc-lesion", draw_slices(title, [panel], heights, _brain(), 2 if len(heights) > 4 else 1)
 
