@@ -42,7 +42,7 @@ class Note:
 
 def covariate_names(outcome_column: str) -> tuple[str, ...]:
     """Covariates of an ensemble: all but the one that is the outcome itself."""
-    return tuple(name for name, columns in SYNONYMS.items() if outcome_column not in columns)
+    return tuple(name for name, columns in SYNONYMS.items() if outcome_column.lower() not in columns)
 
 
 def first_score_name(outcome_column: str) -> str:

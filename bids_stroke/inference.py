@@ -78,7 +78,10 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     means = np.array([samples[name].probabilities.mean() for name in names])
     scores = np.array([samples[name].scores.mean() for name in names])
     calibration, score_fusion = bundle.calibration, _score_fusion(bundle, names)
-    fused = float((calibration.fuse if calibration else fuse)(means[None], weights)[0])
+    said = dict(zip(names, means, strict=True))
+    everybody = np.array([[said.get(entry.member.name, np.nan) for entry in bundle.members]])
+    all_weights = np.array([bundle.weights[entry.member.name] for entry in bundle.members])
+    fused = float((calibration.fuse if calibration else fuse)(everybody, all_weights)[0])
     score = _known(score_fusion.apply(scores[None])[0])
     probability = float(calibration.apply(np.array(fused))) if calibration else fused
     modalities = {entry.member.name: entry.member.modality for entry in bundle.members}

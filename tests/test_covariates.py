@@ -16,7 +16,7 @@ from rich.console import Console
 from bids_stroke import gather, training
 from bids_stroke.app import run_train
 from bids_stroke.columns import number_of, sex_of, unit_of
-from bids_stroke.covariates import cohort_notes, covariate_notes, covariate_values
+from bids_stroke.covariates import cohort_notes, covariate_names, covariate_notes, covariate_values
 from bids_stroke.dataset import Selection
 from bids_stroke.errors import InputError
 from bids_stroke.inference import predict
@@ -240,3 +240,8 @@ def test_training_says_how_the_covariates_were_read(tmp_path: Path, monkeypatch:
     with pytest.raises(Reached):
         run_train(run, [], "tiny", console)
     assert "Covariates: age is 89+ (4 of 4 units): read as the number without the plus.\n" in console.file.getvalue()
+
+
+@pytest.mark.parametrize("column", ["age", "Age", "AGE_YEARS"])
+def test_the_outcome_is_no_covariate_however_it_is_written(column: str) -> None:
+    assert covariate_names(column) == ("sex", "days_since_stroke")

@@ -243,7 +243,8 @@ def test_denoising_takes_noise_away_and_leaves_the_outside(still: Phantom) -> No
     noisy = clean + np.random.default_rng(1).normal(0, 8, clean.shape).astype(np.float32)
     mask = np.zeros(clean.shape[:3], bool)
     mask[2:10, 2:10, 2:10] = True
-    cleaned = denoise(np.maximum(noisy, 0), mask)
+    cleaned, level = denoise(np.maximum(noisy, 0), mask)
+    assert np.median(level[mask]) == pytest.approx(8, rel=0.1)
     assert np.std((cleaned - clean)[mask]) < 0.75 * np.std((noisy - clean)[mask])
     np.testing.assert_array_equal(cleaned[~mask], np.maximum(noisy, 0)[~mask])
 

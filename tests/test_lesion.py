@@ -245,6 +245,32 @@ def test_a_lesion_below_half_a_voxel_is_not_empty(tmp_path: Path) -> None:
     assert nib.load(report.files["lesion_standard"]).get_fdata().sum() == 1
 
 
+def test_a_finer_map_of_shares_keeps_its_volume(tmp_path: Path) -> None:
+    """Voxels of 1 mm between the 2 mm grid's centres count as much as those on them."""
+    affine = np.eye(4)
+    affine[:3, 3] = [-80, -110, -60]
+    shares = np.zeros((160, 190, 150), np.float32)
+    shares[55, 103, 81] = shares[56, 104, 82] = 0.8
+    shares[60:63, 100, 80] = 0.4
+    image = nib.Nifti1Image(shares, affine)
+    file = mask_file(tmp_path, nib.Nifti1Image((shares > 0.5).astype(np.uint8), affine))
+    image.to_filename(tmp_path / "sub-01_probseg.nii.gz")
+    report = lesions.run(context(tmp_path, (replace(file, beside={"share": tmp_path / "sub-01_probseg.nii.gz"}),)))
+    assert report.qc["lesion_volume_ml"] == pytest.approx(0.001 * shares.sum(), rel=1e-4)
+
+
+def test_shares_hold_the_native_mask_too(tmp_path: Path) -> None:
+    t1w, anat = native_anat(tmp_path)
+    shares = np.where(ball(STANDARD_AFFINE, STANDARD_SHAPE), 0.5, 0.0)
+    standard = share_beside(tmp_path, shares > 0.4, shares)
+    own = ball(t1w.affine, t1w.shape, LEFT * [-1, 1, 1] + [20.0, -10.0, 5.0])
+    native = mask_file(tmp_path, like(t1w, own.astype(np.uint8)), None, "native")
+    report = lesions.run(context(tmp_path, (standard, native), anat))
+    written = nib.load(report.outputs["lesion"][0]).get_fdata()
+    mask = nib.load(report.files["lesion_standard"]).get_fdata() > 0
+    assert (written[mask] > 0.4).all() and (written[mask] == 1.0).sum() > 500
+
+
 @pytest.mark.parametrize("values", [[-0.2, 0.5], [0.0, 255.0]])
 def test_what_is_no_share(values: list[float]) -> None:
     with pytest.raises(DataError, match="not the share"):

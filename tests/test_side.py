@@ -138,6 +138,15 @@ def test_who_decides(
     assert bool(side.warning) is bool(words)
 
 
+def test_a_lesion_that_only_the_map_of_shares_shows_has_a_side(tmp_path: Path) -> None:
+    """Below half of every voxel: the mask is empty."""
+    empty, shares = mask_file(tmp_path, 0, 0), np.zeros((91, 109, 91), np.float32)
+    shares[25, 55, 42] = 0.4
+    path = tmp_path / f"sub-1_space-{SPACE}_label-L_probseg.nii.gz"
+    nib.Nifti1Image(shares, standard_grid().affine).to_filename(path)
+    assert find_side(Session("1", None, lesion=(replace(empty, beside={"share": path}),)), {}).affected == "R"
+
+
 def test_a_native_mask_is_judged_where_the_registration_puts_it(tmp_path: Path) -> None:
     """The native image lies mirrored to the side that its transform puts it on: only standard space counts."""
     grid = standard_grid(4.0)

@@ -218,6 +218,13 @@ def test_one_kind_of_outcome_is_refused(cohort: list[Labelled]) -> None:
         ({"modality": "eegemg", "training": {"speed": 1}}, UsageError, "training has no speed"),
         ({"modality": "eegemg", "inputs": {"zoom": 1}}, ModelError, "no input option zoom"),
         ({"modality": "fa"}, UsageError, "No unit has a modality of the members x"),
+        ({"modality": "eegemg", "network": "lstn"}, UsageError, "x.network is 'lstn'"),
+        (LSTM | {"hiden": [3]}, ModelError, "lstm has no argument hiden"),
+        (LSTM | {"hidden": "x"}, ModelError, "lstm: '>=' not supported"),
+        (LSTM | {"n_channels": 7}, UsageError, "x.n_channels is 7, but eegemg as it is read here makes it 3"),
+        (LSTM | {"training": {"epochs": 0}}, UsageError, "x.training.epochs: Input should be greater"),
+        ({"modality": "clinical", "training": {"epochs": 3}}, UsageError, "fitted in one go"),
+        ({"modality": "clinical", "n_covariates": 9}, UsageError, "n_covariates is above 8"),
     ],
 )
 def test_wrong_member_is_refused(
@@ -225,6 +232,23 @@ def test_wrong_member_is_refused(
 ) -> None:
     with pytest.raises(error, match=message):
         planned_members(tiny_settings(members={"x": member}), make_cohort(cohort, "fma_le"))
+
+
+@pytest.mark.parametrize("name", ["../x", "a b", "", "baseline_clinical"])
+def test_a_member_whose_name_is_no_file_and_column_name_is_refused(cohort: list[Labelled], name: str) -> None:
+    with pytest.raises(UsageError, match="part of file and column names"):
+        planned_members(tiny_settings(members={name: LSTM}), make_cohort(cohort, "fma_le"))
+
+
+def test_a_file_that_only_a_baseline_reads_is_met_before_any_training(cohort: list[Labelled], tmp_path: Path) -> None:
+    broken = tmp_path / "fa.nii"
+    broken.write_bytes(b"broken")
+    unit = replace(cohort[0].unit, features={**cohort[0].unit.features, "fa": (broken,)})
+    said: list[str] = []
+    settings = tiny_settings(members={"lstm": LSTM, "wm": VOLUME | {"modality": "wm"}}, epochs=1)
+    with pytest.raises(DataError, match=r"fa\.nii cannot be read"):
+        train_ensemble([replace(cohort[0], unit=unit), *cohort[1:]], settings, "cpu", said.append)
+    assert said == ["wm: left out, nobody has wm"]
 
 
 def test_default_members_are_those_of_each_modality_that_is_there(cohort: list[Labelled]) -> None:

@@ -53,6 +53,7 @@ def test_the_ledger_tells_the_roles(ensemble: TrainedEnsemble, bundle: Bundle, c
     for item in cohort:
         assert bundle.saw("tiny", item.unit.participant_id) is (item.unit.participant_id not in tested)
     assert bundle.facts["participants_by_role"] == {"train": 28, "validation": 6, "test": 6}
+    assert bundle.facts["units_per_member"] == {"lstm": 40} and "outer_folds" not in bundle.facts
     assert (bundle.path / "splits.tsv").read_text().count("\tvalidation\n") == 6
 
 

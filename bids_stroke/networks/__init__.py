@@ -18,7 +18,7 @@ from torch import nn
 from bids_stroke.errors import ModelError
 from bids_stroke.networks.contract import N_OUTPUTS, POOR_LOGIT, SCORE
 
-__all__ = ["NETWORKS", "N_OUTPUTS", "POOR_LOGIT", "SCORE", "NetworkSpec", "build", "feature_layer"]
+__all__ = ["NETWORKS", "N_OUTPUTS", "POOR_LOGIT", "SCORE", "NetworkSpec", "build", "checked_arguments", "feature_layer"]
 
 
 @dataclass(frozen=True)
@@ -132,6 +132,18 @@ def build(name: str, **arguments: Any) -> nn.Module:
     ModelError
         If the name or an argument is unknown, or a value out of range.
     """
+    checked = checked_arguments(name, arguments)
+    return NETWORKS[name].build(checked)
+
+
+def checked_arguments(name: str, arguments: Mapping[str, Any]) -> Any:
+    """The dataclass of a network's arguments, without building it.
+
+    Raises
+    ------
+    ModelError
+        If the name or an argument is unknown, or a value of the wrong kind or out of range.
+    """
     if name not in NETWORKS:
         raise ModelError(f"There is no network {name!r}.", remedy=f"Choose one of {', '.join(sorted(NETWORKS))}.")
     spec = NETWORKS[name]
@@ -140,7 +152,10 @@ def build(name: str, **arguments: Any) -> nn.Module:
         raise ModelError(
             f"{name} has no argument {', '.join(unknown)}.", remedy=f"Its arguments are {', '.join(known)}."
         )
-    return spec.build(spec.arguments(**arguments))
+    try:
+        return spec.arguments(**arguments)
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{name}: {error}.", remedy="Correct the kind of the member's arguments.") from error
 
 
 def feature_layer(model: nn.Module) -> nn.Module:

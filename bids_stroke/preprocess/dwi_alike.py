@@ -23,12 +23,6 @@ _NEAR, _FAR = 3, 5
 """Largest squared distance (voxels) of a neighbour in the first and in the second average: 26 and 56 of them."""
 
 
-def noise_level(measured: FloatArray, denoised: FloatArray, mask: Mask) -> float:
-    """SD of what denoising took away inside the mask, robustly."""
-    taken = measured[mask][:, ::3].astype(np.float64) - denoised[mask][:, ::3]
-    return float(1.4826 * np.median(np.abs(taken - np.median(taken))))
-
-
 def without_rician_floor(volumes: FloatArray, sigma: float) -> FloatArray:
     """Signal behind the mean magnitudes of noisy measurements, which noise lifts.
 

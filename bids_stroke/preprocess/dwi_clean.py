@@ -10,7 +10,7 @@ from dipy.denoise.localpca import mppca
 from scipy.ndimage import binary_dilation
 from threadpoolctl import threadpool_limits
 
-from bids_stroke.preprocess.dwi_alike import average_alike, noise_level, without_rician_floor
+from bids_stroke.preprocess.dwi_alike import average_alike, without_rician_floor
 from bids_stroke.preprocess.dwi_denoise import remove_ringing, ringing_kept, slice_axis
 from bids_stroke.preprocess.dwi_runs import Series, like_series
 from bids_stroke.preprocess.images import FloatArray, array
@@ -39,8 +39,8 @@ def clean(series: Series, mask: Mask, settings: DwiSettings) -> tuple[Series, di
         return series, said("Denoised", False, noisy) | said("GibbsCorrected", False, ringing)
     sigma = 0.0
     if not noisy:
-        volumes = denoise(measured, near)
-        sigma = noise_level(measured, volumes, mask)
+        volumes, level = denoise(measured, near)
+        sigma = float(np.median(level[mask]))
     if not ringing:
         volumes = remove_ringing(volumes, slice_axis(series))
     if not noisy:
@@ -57,8 +57,15 @@ def _noise_kept(n: int, settings: DwiSettings) -> str:
     return f"{n} volumes are too few to tell noise from signal" if n < _DENOISE_FROM else ""
 
 
-def denoise(volumes: FloatArray, mask: Mask) -> FloatArray:
+def denoise(volumes: FloatArray, mask: Mask) -> tuple[FloatArray, FloatArray]:
     """MP-PCA denoising within a mask; what is outside stays as it is.
+
+    Returns
+    -------
+    volumes : (x, y, z, n) float32
+        Denoised.
+    level : (x, y, z) float32
+        Standard deviation of the noise, 0 outside the mask.
 
     Notes
     -----
@@ -69,5 +76,6 @@ def denoise(volumes: FloatArray, mask: Mask) -> FloatArray:
         radius += 1
     # thousands of tiny eigenproblems: threads only get in each other's way. Outside the mask dipy divides 0 by 0.
     with threadpool_limits(1), np.errstate(invalid="ignore"):
-        cleaned = mppca(volumes, mask=mask, patch_radius=radius, suppress_warning=True)
-    return np.asarray(np.where(mask[..., None], np.maximum(cleaned, 0), volumes), dtype=np.float32)
+        cleaned, level = mppca(volumes, mask=mask, patch_radius=radius, return_sigma=True, suppress_warning=True)
+    inside = np.where(mask[..., None], np.maximum(cleaned, 0), volumes)
+    return np.asarray(inside, dtype=np.float32), np.asarray(np.nan_to_num(level), dtype=np.float32)

@@ -20,7 +20,7 @@ from bids_stroke.preprocess.images import (
     same_grid,
     stored_orientation,
 )
-from bids_stroke.preprocess.lesion_values import Mask, above_half, binarize, save_shares, shares_on
+from bids_stroke.preprocess.lesion_values import Mask, above_half, binarize, lesion_on, save_shares
 from bids_stroke.preprocess.registration import STANDARD_AFFINE, Warp, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import Matrix, Transform, resample
@@ -180,15 +180,15 @@ def run(context: StepContext) -> StepReport:
     grid = standard_grid()
     brain = array(template("mask")) > 0.5
     warnings = space_warnings(standard) + source_warnings(files)
-    lesion, shares = union_on(grid, standard), shares_on(grid, standard)
+    lesion, shares = lesion_on(grid, standard, union_on(grid, standard))
     written = {}
-    if shares is not None and not lesion.any():
-        lesion = above_half(shares)
     if native and "to_standard" in anat:
         t1w = load_image(anat["t1w"], 3)
         own = union_on(t1w, native)
         check_plausible(own, array(load_image(anat["brain_mask"], 3)) > 0.5, t1w.header.get_zooms()[:3], native)
-        lesion |= carry(like(t1w, own.astype(np.float32)), grid, [anat["to_standard"]])
+        carried = carry(like(t1w, own.astype(np.float32)), grid, [anat["to_standard"]])
+        lesion = lesion | carried
+        shares = None if shares is None else np.maximum(shares, carried)
         as_stored = reorient(like(t1w, own.astype(np.uint8)), stored_orientation(anat["t1w"]))
         written["lesion_native"] = _save(context, as_stored, native, standard=False)
     elif native and not standard:

@@ -9,6 +9,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from nibabel.affines import voxel_sizes
 
 from bids_stroke.errors import DataError
 from bids_stroke.preprocess.images import FloatArray, array, as_the_person_lies, like, load_image, same_grid
@@ -20,6 +21,8 @@ Mask = npt.NDArray[np.bool_]
 _MAX_LABELS = 20
 _ROUNDING = 1.5
 """Largest value of a share, with what interpolation adds to 1; above it a map is in percent."""
+_MOST_POINTS = 4
+"""Along each side of a voxel that a finer map is averaged over."""
 
 
 def binarize(data: FloatArray, name: str) -> Mask:
@@ -63,8 +66,16 @@ def above_half(shares: FloatArray) -> Mask:
     return mask if mask.any() else np.asarray(shares > 0.5 * float(shares.max()))
 
 
+def lesion_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], united: Mask) -> tuple[Mask, FloatArray | None]:
+    """The united masks, or where they hold no voxel what the maps of shares beside them say; and the shares."""
+    shares = shares_on(grid, files)
+    return (united if shares is None or united.any() else above_half(shares)), shares
+
+
 def shares_on(grid: nib.Nifti1Image, files: Sequence[BidsFile]) -> FloatArray | None:
     """Largest share of lesion (0-1) in each voxel of a grid, from the maps of shares beside the masks.
+
+    A finer map is averaged, so that the volume stays.
 
     Parameters
     ----------
@@ -92,9 +103,20 @@ def shares_on(grid: nib.Nifti1Image, files: Sequence[BidsFile]) -> FloatArray | 
         data = array(image)
         shares = as_share(data, path.name) if "share" in file.beside else binarize(data, path.name).astype(np.float32)
         if not same_grid(image, grid):
-            shares = array(resample(like(image, shares), grid))
+            shares = _averaged(like(image, shares), grid)
         largest = np.maximum(largest, shares)
     return largest
+
+
+def _averaged(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> FloatArray:
+    """An image on a grid: means over the grid's voxels, from points as close as the image's own voxels."""
+    ratio = voxel_sizes(grid.affine).max() / voxel_sizes(image.affine).min()
+    n = min(max(int(np.ceil(ratio - 1e-3)), 1), _MOST_POINTS)
+    inner = np.diag([1 / n, 1 / n, 1 / n, 1.0])
+    inner[:3, 3] = (1 / n - 1) / 2
+    fine = nib.Nifti1Image(np.zeros([n * side for side in grid.shape[:3]], np.uint8), grid.affine @ inner)
+    values = array(resample(image, fine)).reshape([part for side in grid.shape[:3] for part in (side, n)])
+    return np.asarray(values.mean(axis=(1, 3, 5), dtype=np.float64), dtype=np.float32)
 
 
 def as_share(data: FloatArray, name: str) -> FloatArray:

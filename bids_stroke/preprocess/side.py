@@ -19,6 +19,7 @@ import numpy as np
 from bids_stroke.derivatives import Outputs
 from bids_stroke.preprocess import lesion as lesions
 from bids_stroke.preprocess.images import like, load_image
+from bids_stroke.preprocess.lesion_values import lesion_on
 from bids_stroke.preprocess.registration import standard_grid
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.records import SPACE, BidsFile, Session, StepReport
@@ -89,11 +90,11 @@ def left_share(files: tuple[BidsFile, ...], anat: Mapping[str, Path]) -> float |
     standard = tuple(file for file in files if lesions.in_standard_space(file))
     native = tuple(file for file in files if file not in standard)
     grid = standard_grid()
-    lesion = lesions.union_on(grid, standard)
+    lesion, _ = lesion_on(grid, standard, lesions.union_on(grid, standard))
     if native and "to_standard" in anat:
         t1w = load_image(anat["t1w"], 3)
         own = lesions.union_on(t1w, native)
-        lesion |= lesions.carry(like(t1w, own.astype(np.float32)), grid, [anat["to_standard"]])
+        lesion = lesion | lesions.carry(like(t1w, own.astype(np.float32)), grid, [anat["to_standard"]])
     return lesions.describe(lesion)["lesion_side_left_fraction"] if lesion.any() else None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from bids_stroke import networks
 from bids_stroke.covariates import covariate_names, covariate_values, first_score_name
@@ -21,6 +23,8 @@ from bids_stroke.networks.direct import DirectNetwork
 from bids_stroke.records import CLINICAL, MODALITIES, Labelled, Member
 from bids_stroke.settings import Settings, TrainingSettings
 
+NAME = r"(?!baseline_)[A-Za-z0-9][A-Za-z0-9_-]*"
+"""Of a member; ``s_baseline_<name>`` are the columns of the baselines."""
 Features = Callable[[torch.Tensor], torch.Tensor]
 
 KINDS = dict.fromkeys(MODALITIES, "volume") | {"bold": "slice", "eegemg": "window", CLINICAL: "none"}
@@ -186,12 +190,14 @@ def default_members(modalities: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort) -> tuple[Member, TrainingSettings]:
     place = f"training.members.{name}"
+    if not re.fullmatch(NAME, name):
+        raise UsageError(f"{place}: the name would be part of file and column names.", f"Keep to {NAME}.")
     modality = text.pop("modality", None)
     if modality not in KINDS:
         raise UsageError(f"{place}.modality is {modality!r}.", f"Choose one of {', '.join(KINDS)}.")
     network = str(text.pop("network", DEFAULT_NETWORK.get(modality, "cbam_resnet3d")))
     spec = networks.NETWORKS.get(network)
-    if spec is not None and spec.kind != KINDS[modality]:
+    if spec is None or spec.kind != KINDS[modality]:
         fitting = ", ".join(key for key, other in networks.NETWORKS.items() if other.kind == KINDS[modality])
         raise UsageError(
             f"{place}.network is {network!r}, which does not read {modality}.", f"Choose one of {fitting}."
@@ -200,14 +206,34 @@ def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort
     if modality == "eegemg":
         inputs.setdefault("seconds", settings.eegemg.window_seconds)
     inputs = complete_inputs(modality, inputs)
-    own = dict(text.pop("training", {}))
+    options = _member_options(place, network, text.pop("training", {}), settings)
+    columns = 2 * len(member_covariates(cohort, modality))
+    if spec.takes_covariates:
+        text.setdefault("n_covariates", columns)
+    given = _given_by_the_input(network, modality, inputs)
+    for key in (key for key in given if text.get(key, given[key]) != given[key]):
+        raise UsageError(
+            f"{place}.{key} is {text[key]!r}, but {modality} as it is read here makes it {given[key]!r}.",
+            f"Leave {key} out; the modality and the member's inputs decide it.",
+        )
+    networks.checked_arguments(network, text | given)  # a wrong one must not wait until the members before are trained
+    if text.get("n_covariates", 0) > columns:
+        raise UsageError(f"{place}.n_covariates is above {columns}, all that there are.", "Leave it out, or give less.")
+    return Member(name, modality, network, text | given, inputs), options
+
+
+def _member_options(place: str, network: str, own: Mapping[str, Any], settings: Settings) -> TrainingSettings:
+    """Training settings with those that the member has of its own."""
+    if own and networks.NETWORKS[network].direct:
+        raise UsageError(f"{place}.training: {network} is fitted in one go, without epochs.", "Leave it out.")
     if unknown := sorted(set(own) - set(TRAINING_KEYS)):
         raise UsageError(f"{place}.training has no {', '.join(unknown)}.", f"It has {', '.join(TRAINING_KEYS)}.")
-    values = settings.training.model_dump() | own
-    if spec is not None and spec.takes_covariates:
-        text.setdefault("n_covariates", 2 * len(member_covariates(cohort, modality)))
-    text |= _given_by_the_input(network, modality, inputs)
-    return Member(name, modality, network, text, inputs), TrainingSettings.model_validate(values)
+    try:
+        return TrainingSettings.model_validate(settings.training.model_dump() | dict(own))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{place}.training.{where}: {first['msg']}.", "See docs/configuration.md.") from None
 
 
 def _given_by_the_input(network: str, modality: str, inputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from bids_stroke.errors import DataError
 from bids_stroke.records import Labelled, Member
 from bids_stroke.settings import Settings
 from bids_stroke.training.alternatives import FoldOutputs, alternatives, subset_table
-from bids_stroke.training.baselines import baselines, predict_baselines
+from bids_stroke.training.baselines import Baseline, baselines, predict_baselines
 from bids_stroke.training.cases import Cohort, make_cohort, planned_members, read_cases
 from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.crossval import MemberFolds, cross_validate, fit_final
@@ -56,6 +56,8 @@ class TrainedMember:
     member: Member
     folds: MemberFolds
     fitted: Fitted
+    n_units: int
+    """That have its modality."""
 
 
 def train_ensemble(
@@ -98,7 +100,12 @@ def train_ensemble(
     part_of = roles(folds, len(cohort.units))
     place = resolve_device(device)
     members = []
-    for i, (member, options) in enumerate(planned_members(settings, cohort)):
+    planned = planned_members(settings, cohort)
+    for name in sorted(set(settings.training.members) - {member.name for member, _ in planned}):
+        progress(f"{name}: left out, nobody has {settings.training.members[name]['modality']}")
+    # First, because a file that cannot be read should not be met after hours of training.
+    measured = baselines(cohort, {member.modality: member.inputs for member, _ in planned})
+    for i, (member, options) in enumerate(planned):
         cases = read_cases(member, options, cohort)
         here = Place(place, settings.precision, 1_000_000 * (i + 1) + settings.seed, store)
         run = cross_validate(cases, folds, here, progress)
@@ -106,26 +113,30 @@ def train_ensemble(
         if fitted is None:
             progress(f"{member.name}: left out, too few units have {member.modality}")
         else:
-            members.append(TrainedMember(member, run, fitted))
+            members.append(TrainedMember(member, run, fitted, len(cases.having(np.arange(len(cohort.units))))))
     if not members:
         raise DataError("No member could be trained: too few units.", "Add participants.", "too-few-participants")
-    return _ensemble(cohort, folds, members, settings)
+    return _ensemble(cohort, folds, members, measured, settings)
 
 
 def _ensemble(
-    cohort: Cohort, folds: Sequence[OuterFold], members: Sequence[TrainedMember], settings: Settings
+    cohort: Cohort,
+    folds: Sequence[OuterFold],
+    members: Sequence[TrainedMember],
+    measured: Mapping[str, Baseline],
+    settings: Settings,
 ) -> TrainedEnsemble:
     """Fusion and calibration of the trained members, in each fold and of the ensemble that is kept."""
-    table, fused = _out_of_fold(cohort, folds, members, settings)
+    table, fused = _out_of_fold(cohort, folds, members, measured, settings)
     coverage = settings.training.coverage
     if folds[0].fixed:
         head = fit_head(_stack(members, "inner_probability", 0), cohort.poor, coverage)
         rows = folds[0].learned
-        score_fusion = validated_score_fusion(_stack(members, "inner_score", 0)[rows], cohort.score[rows], coverage)
+        score_fusion = validated_score_fusion(_stack(members, "inner_score", 0)[rows], cohort.score[rows])
     else:
         probabilities = np.stack([_mean(entry.folds.test_probability) for entry in members], axis=1)
         head = crossfitted_head(probabilities, fused, cohort.poor, coverage)
-        score_fusion = _final_score_fusion(cohort, members, table, coverage)
+        score_fusion = _final_score_fusion(cohort, members, table)
     contents = with_roles(_contents(cohort, members, head, table, settings), cohort, roles(folds, len(cohort.units)))
     contents = replace(contents, score_fusion=score_fusion)
     outputs = [_outputs(cohort, members, i, outer) for i, outer in enumerate(folds)]
@@ -140,10 +151,13 @@ def write_trained(models: Path, ensemble: TrainedEnsemble, settings: Settings) -
 
 
 def _out_of_fold(
-    cohort: Cohort, folds: Sequence[OuterFold], members: Sequence[TrainedMember], settings: Settings
+    cohort: Cohort,
+    folds: Sequence[OuterFold],
+    members: Sequence[TrainedMember],
+    measured: Mapping[str, Baseline],
+    settings: Settings,
 ) -> tuple[pd.DataFrame, Array]:
     """The out-of-fold table, and the fused probabilities before calibration (mean over repeats)."""
-    measured = baselines(cohort, {entry.member.modality: entry.member.inputs for entry in members})
     tables = []
     raw = np.full((len(folds), len(cohort.units)), np.nan)
     for i, outer in enumerate(folds):
@@ -185,13 +199,11 @@ def _curves(members: Sequence[TrainedMember]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["member", "outer_fold", "inner_fold", "epoch", "loss", "chosen"])
 
 
-def _final_score_fusion(
-    cohort: Cohort, members: Sequence[TrainedMember], table: pd.DataFrame, coverage: float
-) -> ScoreFusion:
+def _final_score_fusion(cohort: Cohort, members: Sequence[TrainedMember], table: pd.DataFrame) -> ScoreFusion:
     """Weights from the members' out-of-fold scores; the interval from the cross-fitted fused ones."""
     fusion = fit_score_fusion(np.stack([_mean(e.folds.test_score) for e in members], axis=1), cohort.score)
     predicted, truth = table["predicted_score"].to_numpy(float), table["score"].to_numpy(float)
-    return replace(fusion, half_width=half_width(predicted, truth, coverage))
+    return replace(fusion, half_width=half_width(predicted, truth))
 
 
 def _contents(
@@ -225,17 +237,16 @@ def _bundle_member(entry: TrainedMember) -> BundleMember:
 
 def _facts(cohort: Cohort, members: Sequence[TrainedMember], settings: Settings) -> dict[str, Any]:
     training = settings.training
+    nested = {"outer_folds": training.outer_folds, "inner_folds": training.inner_folds, "repeats": training.repeats}
     return {
         "datasets": sorted({unit.unit.dataset for unit in cohort.units}),
         "participants": len(set(cohort.participants)),
         "units": len(cohort.units),
         "units_with_poor_outcome": int(cohort.poor.sum()),
-        "units_per_member": {e.member.name: int(np.isfinite(_mean(e.folds.test_probability)).sum()) for e in members},
+        "units_per_member": {entry.member.name: entry.n_units for entry in members},
         "epochs_or_steps_per_member": {e.member.name: round(float(np.nanmedian(e.folds.epochs))) for e in members},
         "split": training.split,
-        "outer_folds": training.outer_folds,
-        "inner_folds": training.inner_folds,
-        "repeats": training.repeats,
+        **(nested if training.split == "nested" else {}),
         "seed": settings.seed,
         "settings_sha256": settings.digest(),
         "settings": settings.model_dump(mode="json"),

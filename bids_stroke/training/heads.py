@@ -75,7 +75,7 @@ def crossfitted_head(probabilities: Array, fused: Array, poor: Truth, coverage: 
     return Head(weights, replace(fit_calibration(fused[rows], poor[rows], spread, coverage), pools="logits"))
 
 
-def validated_score_fusion(scores: Array, truth: Array, coverage: float) -> ScoreFusion:
+def validated_score_fusion(scores: Array, truth: Array) -> ScoreFusion:
     """Of a fixed split: weights and interval from the rows that have scores, the validation part; range from all.
 
     Parameters
@@ -84,8 +84,10 @@ def validated_score_fusion(scores: Array, truth: Array, coverage: float) -> Scor
         Of the training and validation rows; NaN in the training rows.
     truth : (n,) float64
         Measured.
-    coverage : float
-        Of the interval, which is a little too narrow, as the weights come from the same rows.
+
+    Notes
+    -----
+    The interval is a little too narrow, as the weights come from the same rows.
     """
     fusion = fit_score_fusion(scores, truth)
-    return replace(fusion, half_width=half_width(fusion.apply(scores), truth, coverage))
+    return replace(fusion, half_width=half_width(fusion.apply(scores), truth))

@@ -12,6 +12,9 @@ from bids_stroke.training.fusion import PULL_TO_UNIFORM
 
 Array = NDArray[np.float64]
 
+COVERAGE = 0.9
+"""Of the interval of a predicted score, as for the probability's."""
+
 
 def fit_score_weights(scores: Array, truth: Array) -> Array:
     """Weights with the least squared error of the fused score.
@@ -50,7 +53,7 @@ def fit_score_fusion(scores: Array, truth: Array) -> ScoreFusion:
     return ScoreFusion(tuple(float(weight) for weight in weights), float(truth.min()), float(truth.max()), None)
 
 
-def half_width(predicted: Array, truth: Array, coverage: float) -> float | None:
+def half_width(predicted: Array, truth: Array, coverage: float = COVERAGE) -> float | None:
     """Half the width of an interval around a predicted score that covers the true one.
 
     Split-conformal quantile of the absolute errors (Lei et al. 2018, "Distribution-free predictive inference for
