@@ -78,10 +78,7 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     means = np.array([samples[name].probabilities.mean() for name in names])
     scores = np.array([samples[name].scores.mean() for name in names])
     calibration, score_fusion = bundle.calibration, _score_fusion(bundle, names)
-    said = dict(zip(names, means, strict=True))
-    everybody = np.array([[said.get(entry.member.name, np.nan) for entry in bundle.members]])
-    all_weights = np.array([bundle.weights[entry.member.name] for entry in bundle.members])
-    fused = float((calibration.fuse if calibration else fuse)(everybody, all_weights)[0])
+    fused = _fused(bundle, dict(zip(names, means, strict=True)))
     score = _known(score_fusion.apply(scores[None])[0])
     probability = float(calibration.apply(np.array(fused))) if calibration else fused
     modalities = {entry.member.name: entry.member.modality for entry in bundle.members}
@@ -118,6 +115,14 @@ def _score_fusion(bundle: Bundle, names: list[str]) -> ScoreFusion:
         return ScoreFusion(tuple(bundle.weights[name] for name in names), -np.inf, np.inf, None)
     weights = dict(zip((entry.member.name for entry in bundle.members), found.weights, strict=True))
     return replace(found, weights=tuple(weights[name] for name in names))
+
+
+def _fused(bundle: Bundle, said: Mapping[str, float]) -> float:
+    """Fused probability, before calibration, of what the members that are present said."""
+    names = [entry.member.name for entry in bundle.members]
+    probabilities = np.array([[said.get(name, np.nan) for name in names]])
+    weights = np.array([bundle.weights[name] for name in names])
+    return float((bundle.calibration.fuse if bundle.calibration else fuse)(probabilities, weights)[0])
 
 
 def predict_members(
