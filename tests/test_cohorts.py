@@ -89,18 +89,10 @@ def permuted(cohort: Sequence[Labelled], seed: int) -> list[Labelled]:
 
 
 def areas(table: pd.DataFrame) -> dict[str, float]:
-    """AUC of the fusion and of each member, out of fold: the mean over folds of the area within the fold.
-
-    Pooled over folds, areas would be too low: fold by fold, the training rows have more of the one outcome where the
-    test rows have more of the other, and each fold has a calibration of its own.
-    """
+    """AUC of the fusion and of each member, out of fold and pooled over the folds, as the evaluation reports it."""
     columns = {"fusion": "probability_poor"} | {str(c)[2:]: str(c) for c in table if str(c).startswith("p_")}
-    return {name: _within_folds(table.dropna(subset=[column]), column) for name, column in columns.items()}
-
-
-def _within_folds(table: pd.DataFrame, column: str) -> float:
-    folds = [part for _, part in table.groupby(["repeat", "fold"])]
-    return float(np.mean([roc_auc_score(part["poor"], part[column]) for part in folds]))
+    known = {name: table.dropna(subset=[column]) for name, column in columns.items()}
+    return {name: float(roc_auc_score(known[name]["poor"], known[name][column])) for name, column in columns.items()}
 
 
 def show(title: str, found: Mapping[str, object]) -> None:
@@ -131,7 +123,7 @@ def test_permuted_outcomes_are_not_predicted_by_anybody(small: list[Labelled]) -
     found = pd.DataFrame(runs).to_dict("list")
     show("permuted, small:", found)
     for name, values in found.items():
-        assert abs(np.mean(values) - 0.5) < 0.2, name  # four standard errors
+        assert abs(np.mean(values) - 0.5) < 0.16, name  # of three cohorts of 48: more than three standard errors
 
 
 def bids_stroke(*arguments: object) -> None:

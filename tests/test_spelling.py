@@ -70,7 +70,10 @@ def test_a_person_twice_in_the_table_is_refused(tmp_path: Path) -> None:
 
 
 def test_people_of_the_table_without_a_folder_are_no_matter(tmp_path: Path) -> None:
-    check_labels(dataset(tmp_path, "sub-01\t10\nsub-77\t30\n", "01"), ["sub-01"])
+    """Unless their label is another spelling of a folder's."""
+    check_labels(dataset(tmp_path / "other", "sub-01\t10\nsub-77\t30\n", "01"), ["sub-01"])
+    with pytest.raises(UsageError, match="has 'sub-1' where the folder is sub-01"):
+        check_labels(dataset(tmp_path / "same", "sub-01\t10\nsub-1\t30\n", "01"), ["sub-01"])
 
 
 def test_training_refuses_such_a_cohort(tmp_path: Path) -> None:
