@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from scipy.signal import butter, coherence, sosfiltfilt
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import r2_score
@@ -181,12 +183,13 @@ def test_shrunk_maps_give_nearly_the_same_numbers() -> None:
     assert small[0] == pytest.approx(float(fine[0]), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["regions", "band_power", "covariates"])
+@pytest.mark.parametrize("name", ["regions", "band_power", "coherence", "covariates"])
 def test_other_inputs_than_those_it_was_built_for_are_refused(name: str) -> None:
     network = networks.build(name, n_covariates=2)
     with pytest.raises(ModelError, match="expects input of shape"):
         network(torch.zeros(1, 5, 5), torch.zeros(1, 2))
-    right = {"regions": (1, 1, *GRID_SHAPE), "band_power": (1, 500, 22), "covariates": (1, 0)}[name]
+    window = (1, 500, 22)
+    right = {"regions": (1, 1, *GRID_SHAPE), "band_power": window, "coherence": window, "covariates": (1, 0)}[name]
     with pytest.raises(ModelError, match="expects covariates"):
         network(torch.zeros(right), torch.zeros(1, 3))
     assert network(torch.zeros(right), torch.zeros(1, 2)).shape == (1, 2)
@@ -200,6 +203,9 @@ def test_other_inputs_than_those_it_was_built_for_are_refused(name: str) -> None
         ("regions", {"shrink": 9}),
         ("band_power", {"rate": 6.0}),
         ("band_power", {"n_channels": 0}),
+        ("coherence", {"rate": 50.0}),
+        ("coherence", {"n_channels": 3, "sites": [0, 1, 2]}),
+        ("coherence", {"n_channels": 3, "sites": [5]}),
         ("covariates", {"n_covariates": -1}),
         ("regions", {"n_trees": -1}),
     ],
@@ -218,6 +224,35 @@ def test_band_powers_are_shares_of_the_rhythms_that_are_there() -> None:
     assert len(shares) == 5
     assert shares[2, 0] > 0.99 and shares[0, 0] < 0.01  # alpha
     torch.testing.assert_close(shares[:, 1], torch.full((5,), 0.2, dtype=torch.float64))
+
+
+def test_coherence_is_that_of_scipy_and_finds_the_pair_that_shares_a_rhythm() -> None:
+    rng = np.random.default_rng(0)
+    window = rng.standard_normal((1, 2500, 5))
+    beta = sosfiltfilt(butter(3, (15, 25), "bandpass", fs=250, output="sos"), rng.standard_normal(2500))
+    window[0, :, 1] += 3 * beta
+    window[0, :, 4] += 3 * beta
+    window[0, :, 2] = 0
+    network = networks.build("coherence", n_channels=5, sites=[0, 1, 2])
+    assert isinstance(network, DirectNetwork)
+    found = network.features(torch.from_numpy(window))[0].numpy()
+    assert network.n_features == len(found) == sum(network.blocks) == 12
+    pairs = np.zeros((3, 2))
+    for (i, site), (j, muscle) in product(enumerate((0, 1)), enumerate((3, 4))):
+        signals = window[0, :, site], window[0, :, muscle]
+        frequency, squared = coherence(*signals, fs=250, nperseg=125, noverlap=63, detrend="constant")
+        pairs[i, j] = np.arctanh(np.sqrt(squared[(frequency >= 13) & (frequency <= 30)].mean()))
+    expected = [pairs.mean(), *pairs.mean(axis=1), *pairs.mean(axis=0)]
+    np.testing.assert_allclose(found[:6], expected, rtol=1e-9)
+    assert found[3] == 0 and found[2] > 2 * found[1] and found[5] > 2 * found[4] and found[2] > 2 * found[8]
+
+
+def test_sites_and_muscles_are_told_by_their_names(tmp_path: Path) -> None:
+    cohort = rhythm_cohort(tmp_path, 8)
+    inputs = {"channels": ["rectus femoris", "C4", "vm", "EEG C3"], "rate": 250}
+    settings = tiny_settings(members={"x": {"modality": "eegemg", "network": "coherence", "inputs": inputs}})
+    ((member, _),) = planned_members(settings, make_cohort(cohort, "fma_le"))
+    assert member.arguments["sites"] == [1, 3] and member.arguments["n_channels"] == 4
 
 
 def test_a_network_that_does_not_read_the_modality_is_refused(cohort: list[Labelled]) -> None:

@@ -256,7 +256,7 @@ def test_default_members_are_those_of_each_modality_that_is_there(cohort: list[L
     members = planned_members(tiny_settings(members={}), make_cohort([replace(cohort[0], unit=unit)], "fma_le"))
     assert [(member.name, member.network) for member, _ in members] == [
         ("fa", "cbam_resnet3d"), ("eegemg", "lstm"), ("clinical", "covariates"), ("fa_regions", "regions"),
-        ("eegemg_power", "band_power"),
+        ("eegemg_power", "band_power"), ("eegemg_coherence", "coherence"),
     ]  # fmt: skip
     arguments = {member.name: member.arguments for member, _ in members}
     assert arguments["fa"]["n_covariates"] == arguments["fa_regions"]["n_covariates"] == 6

@@ -98,6 +98,12 @@ def _band_power() -> tuple[Callable[[Any], nn.Module], type[Any]]:
     return BandPower, BandPowerArguments
 
 
+def _coherence() -> tuple[Callable[[Any], nn.Module], type[Any]]:
+    from bids_stroke.networks.coherence import Coherence, CoherenceArguments
+
+    return Coherence, CoherenceArguments
+
+
 def _covariates() -> tuple[Callable[[Any], nn.Module], type[Any]]:
     from bids_stroke.networks.covariates_only import CovariatesArguments, CovariatesOnly
 
@@ -112,6 +118,7 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
         "lstm": NetworkSpec(_lstm, "window"),
         "regions": NetworkSpec(_regions, "volume", takes_covariates=True, direct=True),
         "band_power": NetworkSpec(_band_power, "window", takes_covariates=True, direct=True),
+        "coherence": NetworkSpec(_coherence, "window", takes_covariates=True, direct=True),
         "covariates": NetworkSpec(_covariates, "none", takes_covariates=True, direct=True),
     }
 )

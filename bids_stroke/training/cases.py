@@ -20,6 +20,7 @@ from bids_stroke.covariates import covariate_names, covariate_values, first_scor
 from bids_stroke.errors import MissingModalityError, UsageError
 from bids_stroke.features import complete_inputs, read_samples
 from bids_stroke.networks.direct import DirectNetwork
+from bids_stroke.recordings import canonical_name, is_site
 from bids_stroke.records import CLINICAL, MODALITIES, Labelled, Member
 from bids_stroke.settings import Settings, TrainingSettings
 
@@ -37,6 +38,7 @@ DEFAULT_DIRECT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "lesion_trees": {"modality": "lesion", "network": "regions", "n_trees": 150},
         "fa_regions": {"modality": "fa", "network": "regions"},
         "eegemg_power": {"modality": "eegemg", "network": "band_power"},
+        "eegemg_coherence": {"modality": "eegemg", "network": "coherence"},
     }
 )
 """Members beside the networks that are trained by epochs: few numbers, which small cohorts bear better."""
@@ -242,8 +244,14 @@ def _given_by_the_input(network: str, modality: str, inputs: Mapping[str, Any]) 
         return {"shrink": inputs["shrink"], "quantity": "volume" if modality == "lesion" else "mean"}
     if network == "slice_cnn":
         return {"in_channels": len(inputs["maps"])}
-    found = {"n_channels": len(inputs["channels"])} if modality == "eegemg" else {}
-    return found | ({"rate": inputs["rate"]} if network == "band_power" else {})
+    if modality != "eegemg":
+        return {}
+    found: dict[str, Any] = {"n_channels": len(inputs["channels"])}
+    if network in ("band_power", "coherence"):
+        found["rate"] = inputs["rate"]
+    if network == "coherence":
+        found["sites"] = [i for i, name in enumerate(inputs["channels"]) if is_site(canonical_name(name))]
+    return found
 
 
 def read_cases(member: Member, options: TrainingSettings, cohort: Cohort) -> Cases:

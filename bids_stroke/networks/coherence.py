@@ -1,0 +1,146 @@
+"""Cortico-muscular coherence of EEG and EMG windows: how much of the motor cortex's rhythm arrives in the muscle.
+
+Weaker after a stroke, and it comes back with recovery: Mima et al. 2001, "Coherence between cortical and muscular
+activities after subcortical stroke"; Krauth et al. 2019, "Cortico-muscular coherence is reduced acutely post-stroke
+and increases bilaterally during motor recovery: a pilot study".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from bids_stroke.networks.band_power import NYQUIST_SHARE
+from bids_stroke.networks.contract import require
+from bids_stroke.networks.direct import DirectNetwork, require_trees
+
+BANDS = ((13.0, 30.0), (30.0, 45.0))
+"""Beta (steady contraction) and low gamma (movement), Hz."""
+SEGMENT_S = 0.5
+"""Length of the segments that are averaged within a window; they overlap by half."""
+LARGEST = 1 - 1e-6
+"""Coherence above which two channels count as one, so that Fisher's z stays finite."""
+
+
+@dataclass(frozen=True)
+class CoherenceArguments:
+    """What a `Coherence` network measures.
+
+    Attributes
+    ----------
+    n_channels : int
+        EEG and EMG channels.
+    sites : tuple of int
+        Which of them are EEG; the others are muscles.
+    rate : float
+        Hz.
+    n_covariates : int
+        Columns of the covariates.
+    n_trees : int
+        Trees of each output (in training: the most); 0 for linear functions.
+
+    Raises
+    ------
+    ModelError
+        If a value is out of range, if there is no site or no muscle, or if the rate is too low for any band.
+    """
+
+    n_channels: int = 22
+    sites: tuple[int, ...] = tuple(range(16))
+    rate: float = 250.0
+    n_covariates: int = 0
+    n_trees: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the ranges."""
+        object.__setattr__(self, "sites", tuple(self.sites))
+        require_trees("coherence", self.n_trees)
+        require(
+            self.n_covariates >= 0 and set(self.sites) < set(range(self.n_channels)) and len(self.sites) > 0,
+            f"coherence: of n_channels={self.n_channels}, sites={list(self.sites)} must be some but not all, "
+            f"n_covariates={self.n_covariates} not negative.",
+            "Let inputs.channels name EEG sites and muscles.",
+        )
+        require(
+            bool(self.bands),
+            f"coherence: a rate of {self.rate:g} Hz does not hold the beta band.",
+            "Give inputs.rate of 70 Hz or more.",
+        )
+
+    @property
+    def bands(self) -> tuple[tuple[float, float], ...]:
+        """Bands that the rate holds as a whole."""
+        return tuple(band for band in BANDS if band[1] <= NYQUIST_SHARE * self.rate / 2)
+
+    @property
+    def muscles(self) -> tuple[int, ...]:
+        """Channels that are no EEG."""
+        return tuple(i for i in range(self.n_channels) if i not in self.sites)
+
+
+class Coherence(DirectNetwork):
+    """Window -> logit of a poor outcome and standardised score, from the coherence of sites and muscles.
+
+    Features, for each band: the mean over all pairs, that of each site over the muscles, of each muscle over the sites.
+
+    Parameters
+    ----------
+    arguments : CoherenceArguments
+        Channels and rate.
+    """
+
+    def __init__(self, arguments: CoherenceArguments) -> None:
+        columns = len(arguments.bands) * (1 + arguments.n_channels)
+        super().__init__(columns, arguments.n_covariates, arguments.n_trees)
+        self.arguments = arguments
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Of each band: all pairs, the sites, the muscles."""
+        return (1, len(self.arguments.sites), len(self.arguments.muscles)) * len(self.arguments.bands)
+
+    @property
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Sizes of an image after the first axis."""
+        return (None, self.arguments.n_channels)
+
+    def features(self, image: Tensor) -> Tensor:
+        """Fisher's z of the coherence, band by band.
+
+        Parameters
+        ----------
+        image : Tensor, shape (n, time, n_channels), float32
+            Windows; a flat channel has no coherence.
+
+        Returns
+        -------
+        Tensor, shape (n, bands * (1 + n_channels)), float64
+
+        Notes
+        -----
+        The magnitude-squared coherence over Hann segments (Welch), mean over the band's frequencies, then the inverse
+        hyperbolic tangent of its root, whose spread does not depend on its size (Rosenberg et al. 1989, "The Fourier
+        approach to the identification of functional coupling between neuronal spike trains").
+        """
+        frequency, squared = self._coherence(image.double())
+        columns = []
+        for low, high in self.arguments.bands:
+            pairs = squared[:, (frequency >= low) & (frequency <= high)].mean(1)
+            pairs = torch.atanh(pairs.clamp(max=LARGEST).sqrt())
+            columns += [pairs.mean((1, 2))[:, None], pairs.mean(2), pairs.mean(1)]
+        return torch.cat(columns, dim=1)
+
+    def _coherence(self, signal: Tensor) -> tuple[Tensor, Tensor]:
+        """Frequencies (Hz), and the squared coherence (n, frequencies, sites, muscles)."""
+        length = min(round(SEGMENT_S * self.arguments.rate), signal.shape[1])
+        segments = signal.unfold(1, length, max(1, length // 2))  # (n, segments, channels, time)
+        taper = torch.hann_window(length, dtype=torch.float64, device=signal.device)
+        spectra = torch.fft.rfft((segments - segments.mean(3, keepdim=True)) * taper, dim=3)
+        power = (spectra.abs() ** 2).sum(1)
+        sites, muscles = list(self.arguments.sites), list(self.arguments.muscles)
+        cross = torch.einsum("nsaf,nsbf->nfab", spectra[:, :, sites], spectra[:, :, muscles].conj())
+        both = torch.einsum("naf,nbf->nfab", power[:, sites], power[:, muscles])
+        squared = torch.where(both > 0, cross.abs() ** 2 / both.clamp(min=1e-300), 0.0)
+        return torch.fft.rfftfreq(length, 1 / self.arguments.rate, device=signal.device), squared
