@@ -44,6 +44,10 @@ def write_maps(folder: Path) -> None:
 
 
 def start(threads: int) -> None:
+    """Import torch as the app does."""
+    from bids_stroke.startup import import_torch
+
+    import_torch()
     import torch
 
     torch.set_num_threads(threads)
@@ -79,7 +83,10 @@ def warm(folder: Path) -> dict[str, Way]:
 
 
 def environment(threads: int) -> dict[str, str]:
-    return os.environ | dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), str(threads))
+    """What the app sets for its processes; Keras is told its threads by its own script."""
+    from bids_stroke.engine import PATIENT, THREAD_VARIABLES
+
+    return os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | dict([PATIENT])
 
 
 def measure(command: list[str], threads: int) -> dict[str, Any]:

@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 from bids_stroke.spelling import same_dataset, same_person
 
 FORMAT_VERSION = 1
-PREPROCESSING_VERSION = 1
-"""Raised when feature maps change so that a network trained before must not read them."""
+PREPROCESSING_VERSION = 2
+"""Raised when feature maps change so that older networks must not read them. 2: other DWI maps, lesions as shares."""
 TEST = "test"
 """Role of people on whom the finished model was tested: it has learned nothing from them."""
 MONAI_SCHEMA = (
@@ -197,9 +197,7 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "required_packages_version": {"bids_stroke": bids_stroke.__version__},
         "name": contents.name,
         "task": f"Prediction of a poor motor outcome after stroke ({contents.outcome})",
-        "description": contents.origin.get(
-            "description", "Neural networks, one per modality, fused and calibrated on out-of-fold predictions."
-        ),
+        "description": contents.origin.get("description", "Members on a modality or covariates, fused and calibrated."),
         "authors": contents.origin.get("authors", "Trained with bids_stroke by its user"),
         "copyright": contents.origin.get("copyright", "As the training data's terms say"),
         "intended_use": "Research only; not for decisions about patients.",
@@ -290,7 +288,9 @@ def _verify_checksums(path: Path) -> None:
         file = path / name
         if not file.is_file():
             raise ModelError(f"Model file {file} is missing.", remedy, "corrupt-model")
-        if hashlib.sha256(file.read_bytes()).hexdigest() != wanted:
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+        if found != wanted:
             raise ModelError(f"Model file {file} is corrupt: its sha256 differs.", remedy, "corrupt-model")
 
 

@@ -78,8 +78,23 @@ def _value(name: str, columns: Mapping[str, Value]) -> float:
 
 
 def _read(name: str, columns: Mapping[str, Value]) -> tuple[float, Note | None]:
-    """A covariate as a number, NaN where it is missing or not understood, and what should be known of it."""
-    value = next((columns[column] for column in SYNONYMS.get(name, (name.lower(),)) if column in columns), "")
+    """A covariate as a number, NaN where it is missing or not understood, and what should be known of it.
+
+    Of several columns the first that is understood counts.
+    """
+    first: Note | None = None
+    for column in (column for column in SYNONYMS.get(name, (name.lower(),)) if column in columns):
+        number, note = _read_one(name, columns[column])
+        if np.isfinite(number) and first:
+            more = f" {note.meaning}" if note else ""
+            return number, Note(name, first.value, f"not understood, so the column {column} is read instead.{more}")
+        if np.isfinite(number):
+            return number, note
+        first = first or note
+    return np.nan, first
+
+
+def _read_one(name: str, value: Value) -> tuple[float, Note | None]:
     if isinstance(value, str) and value.strip().lower() in _MISSING:
         return np.nan, None
     number, meaning = _sex(value) if name == "sex" else _quantity(name, value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -56,7 +56,8 @@ _CONFOUNDS = ("desc-confounds_timeseries.tsv", "desc-confounds_regressors.tsv")
 def find_lesions(bids_dir: Path, subject: str, derivatives: Mapping[str, Path]) -> tuple[BidsFile, ...]:
     """Lesion masks of a subject beside the raw data, in ``derivatives/*`` and in ``--derivatives``.
 
-    A mask with a map of shares in its folder, of the same space and grid, has it ``beside`` it as ``share``.
+    A mask with a map of shares in its folder, of the same space and grid, has it ``beside`` it as ``share``. Of several
+    that of the same description is taken; where that does not decide, they are ``share_or_not_0`` and so on.
     """
     roots = {"raw": bids_dir}
     roots |= {path.name: path for path in sorted(bids_dir.glob("derivatives/*")) if not _is_ours(path)}
@@ -67,9 +68,17 @@ def find_lesions(bids_dir: Path, subject: str, derivatives: Mapping[str, Path]) 
         shares = [file for file in files if LESION_SHARE_NAME.search(file.path.name)]
         for mask in files:
             if LESION_NAME.search(mask.path.name):
-                fitting = [share.path for share in shares if _of_one_lesion(mask, share)]
-                found[mask.path.resolve()] = replace(mask, beside={"share": fitting[0]} if len(fitting) == 1 else {})
+                found[mask.path.resolve()] = replace(mask, beside=_shares_of(mask, shares))
     return tuple(found.values())
+
+
+def _shares_of(mask: BidsFile, shares: Sequence[BidsFile]) -> dict[str, Path]:
+    """The maps of shares that fit a mask, by role."""
+    fitting = [share for share in shares if _of_one_lesion(mask, share)]
+    alike = [share for share in fitting if share.entities.get("desc") == mask.entities.get("desc")]
+    if len(alike) == 1 or len(fitting) == 1:
+        return {"share": (alike or fitting)[0].path}
+    return {f"share_or_not_{i}": share.path for i, share in enumerate(fitting)}
 
 
 def _of_one_lesion(mask: BidsFile, share: BidsFile) -> bool:

@@ -28,6 +28,10 @@ from bids_stroke.metrics import (
 from bids_stroke.patterns import pattern_table
 from bids_stroke.settings import Settings
 
+OF_CALIBRATED = ("brier", "calibration_slope")
+"""Metrics that judge probabilities as such."""
+NOT_CALIBRATED = "its probabilities are not calibrated"
+
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
@@ -41,7 +45,7 @@ class Evaluation:
     participants: pd.DataFrame
     """One row per evaluated participant, mean over sessions and repeats."""
     left_out: pd.DataFrame
-    """participant_id, session_id, reason: rows that were not evaluated."""
+    """participant_id (with its dataset where that is known), session_id, reason: rows that were not evaluated."""
     permutation_p: float | None
     """One-sided p-value of the fusion's AUC against shuffled outcomes; None where the AUC is null."""
     outcome: str
@@ -62,8 +66,8 @@ def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, 
     ----------
     table : DataFrame
         One row per unit: ``participant_id``, ``poor`` (0/1), ``probability_poor``, and where there are any
-        ``session_id``, ``score``, ``predicted_score``, ``p_<member>``, ``fusion_<name>`` (other ways to fuse),
-        ``baseline_<name>``, ``s_<member>`` and ``s_baseline_<name>`` (scores), ``excluded`` (a reason).
+        ``dataset``, ``session_id``, ``score``, ``predicted_score``, ``p_<member>``, ``fusion_<name>`` (other ways to
+        fuse), ``baseline_<name>``, ``s_<member>`` and ``s_baseline_<name>`` (scores), ``excluded`` (a reason).
     settings : Settings
         Outcome rule, seed, number of bootstrap draws and of permutations.
     modality_of : mapping, optional
@@ -78,9 +82,12 @@ def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, 
     -----
     Percentile bootstrap over participants (draws that hold one class only are left out). Where fewer than
     MINIMUM_PARTICIPANTS participants, or fewer than MINIMUM_PER_CLASS of a class, have a value, metrics are null
-    with the reason. The permutation test shuffles outcomes against the given predictions; it does not train again.
+    with the reason. So are the Brier score and the calibration slope of members, and of what is a mean of them:
+    members are fitted with balanced classes, and only their fusion is calibrated. The permutation test shuffles
+    outcomes against the given predictions; it does not train again.
     """
     participants, left_out, notes = reduce_to_participants(table, settings)
+    notes += _repeats_note(table, settings)
     draws = Draws(settings.training.bootstrap, settings.seed)
     models = _models(participants)
     rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
@@ -145,6 +152,7 @@ def reduce_to_participants(
     if needed - set(table.columns):
         remedy = f"It needs {', '.join(sorted(needed))}."
         raise InputError(f"The predictions lack the columns {sorted(needed - set(table.columns))}.", remedy)
+    keys = [name for name in ("dataset", "participant_id") if name in table]  # sub-01 of two datasets are two people
     values = [name for name in table.columns if name.startswith(("p_", "fusion_", "baseline_"))]
     scores = [name for name in table.columns if name in ("score", "predicted_score") or name.startswith("s_")]
     numbers = ["poor", "probability_poor", *scores, *values]
@@ -154,9 +162,10 @@ def reduce_to_participants(
             raise InputError(f"Column {name} of the predictions is not between 0 and 1.", "Give probabilities.")
     reason = _reasons(table)
     sessions = table["session_id"] if "session_id" in table else pd.Series(None, table.index, dtype=object)
-    left_out = pd.DataFrame({"participant_id": table["participant_id"], "session_id": sessions, "reason": reason})
+    left_out = table[keys].assign(session_id=sessions, reason=reason)
     kept = table[reason == ""]
-    people = kept.groupby("participant_id", sort=True)[numbers].mean().reset_index()
+    grouped = kept.groupby(keys, sort=True, dropna=False)
+    people = grouped[numbers].mean().reset_index()
     mixed = ~people["poor"].isin((0.0, 1.0))
     notes = []
     if mixed.any():
@@ -165,13 +174,31 @@ def reduce_to_participants(
         people.loc[mixed, "poor"] = [float(settings.outcome.is_poor(value)) for value in people.loc[mixed, "score"]]
         who = ", ".join(people.loc[mixed, "participant_id"])
         notes.append(f"The outcome differs between sessions of {who}: the rule was applied to the mean score.")
-    rows_per_person = kept.groupby("participant_id").size()
+    rows_per_person = grouped.size()
     if (rows_per_person > 1).any():
         notes.append(
             f"{int((rows_per_person > 1).sum())} participants have several sessions or repeats: their mean probability "
             "was evaluated, once per participant."
         )
     return people, left_out[reason != ""].drop_duplicates().reset_index(drop=True), tuple(notes)
+
+
+def _repeats_note(table: pd.DataFrame, settings: Settings) -> tuple[str, ...]:
+    """What single repeats are worth: the one model that is kept has no mean over repeats to help it."""
+    if "repeat" not in table or table["repeat"].nunique() < 2:
+        return ()
+    areas = []
+    for _, own in table.groupby("repeat"):
+        people = reduce_to_participants(own, settings)[0]
+        poor, fusion = (people[name].to_numpy(float) for name in ("poor", "probability_poor"))
+        if too_few(poor):
+            return ()
+        areas.append(float(ranking_metrics(poor, fusion, np.ones((1, len(poor))))["auc"][0]))
+    return (
+        f"What is evaluated is the mean of {len(areas)} repeats of the training; in each repeat alone the AUC of the "
+        f"fusion is {min(areas):.2f} to {max(areas):.2f} (mean {np.mean(areas):.2f}). The model that is kept is one "
+        "training, not a mean.",
+    )
 
 
 def _reasons(table: pd.DataFrame) -> pd.Series[str]:
@@ -209,6 +236,8 @@ def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: 
     if reason:
         return [{**head, **null(reason), "metric": metric} for metric in CLASSIFICATION]
     values = with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
+    if kind == "member" or (kind == "other fusion" and name != "stacking"):  # which is a regression of its own
+        values |= dict.fromkeys(OF_CALIBRATED, null(NOT_CALIBRATED))
     return [{**head, "metric": metric, **values[metric]} for metric in CLASSIFICATION]
 
 

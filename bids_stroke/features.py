@@ -30,6 +30,9 @@ SLICE_MAPS = ("mean", "alff", "reho")
 BOLD_MAPS = ("mean", "alff", "falff", "reho")
 """BOLD maps in standard space of which there is one for each run."""
 
+MAY_BE_ZERO = ("min_area", "max_interpolated")
+"""Numbers among the readers' options; the others are above 0."""
+
 Array = NDArray[np.float32]
 Inputs = Mapping[str, Any]
 
@@ -40,13 +43,14 @@ class Samples:
 
     Attributes
     ----------
-    data : (n, ...) float32
-        Volumes (1, 1, 91, 109, 91) or shrunk, slices (n, maps, size, size) or windows (n, time, channels).
+    data : (n, ...) float32, (1, numbers) float64 for a joint member
+        Volumes (1, 1, 91, 109, 91) or shrunk, slices (n, maps, size, size), windows (n, time, channels), or the numbers
+        of a joint member's parts.
     positions : tuple of float
         Which ones: 0 for a volume, indices of axial slices, onsets of windows in seconds.
     """
 
-    data: Array
+    data: NDArray[np.floating[Any]]
     positions: tuple[float, ...]
 
 
@@ -85,17 +89,32 @@ def read_samples(modality: str, paths: Sequence[Path], inputs: Inputs) -> Sample
 
 
 def complete_inputs(modality: str, inputs: Inputs) -> dict[str, Any]:
-    """Options of a reader with the defaults for those left out; ModelError for one that is not known."""
+    """Options of a reader with the defaults for those left out; ModelError for one not known or of a wrong kind."""
     if modality == CLINICAL and not inputs:
         return {}
     if modality not in READERS:
         raise ModelError(f"There is no modality {modality!r}.", f"Choose one of {', '.join(READERS)}.")
     defaults = READERS[modality].defaults
-    if unknown := sorted(set(inputs) - set(defaults)):
+    if unknown := sorted(str(name) for name in set(inputs) - set(defaults)):
         raise ModelError(
             f"Modality {modality} has no input option {', '.join(unknown)}.", f"It has {', '.join(defaults)}."
         )
+    for name, value in inputs.items():
+        if wanted := _wrong_kind(name, value, defaults[name]):
+            raise ModelError(f"Modality {modality}: inputs.{name} is {value!r}.", f"Give {wanted}.")
     return {**defaults, **inputs}
+
+
+def _wrong_kind(name: str, value: Any, default: Any) -> str:
+    """What a reader's option should be instead, going by its default; empty where it is that."""
+    if isinstance(default, tuple):
+        names = isinstance(value, list | tuple) and value and all(isinstance(item, str) for item in value)
+        return "" if names else f"a list of names, such as {', '.join(default)}"
+    whole = isinstance(default, int)
+    number = isinstance(value, int if whole else int | float) and not isinstance(value, bool) and np.isfinite(value)
+    if number and (value > 0 or (value == 0 and name in MAY_BE_ZERO)):
+        return ""
+    return f"a {'whole ' if whole else ''}number, " + ("0 or more" if name in MAY_BE_ZERO else "above 0")
 
 
 def read_volume(paths: Sequence[Path], inputs: Inputs) -> Samples:
@@ -144,7 +163,7 @@ def read_slices(paths: Sequence[Path], inputs: Inputs) -> Samples:
 def _wanted_maps(names: Sequence[str]) -> tuple[str, ...]:
     """Maps to read: those that become channels, and the two that tell where the brain is."""
     unknown = [name for name in names if name not in BOLD_MAPS]
-    if isinstance(names, str) or not names or unknown:
+    if unknown:
         raise ModelError(
             f"Modality bold: inputs.maps is {names!r}.", f"Give a list with some of {', '.join(BOLD_MAPS)}."
         )

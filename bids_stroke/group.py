@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 def prediction_table(run: Run, sessions: Sequence[Session], outcome: Outcome) -> pd.DataFrame:
     """One row for each predicted unit, with its outcome where there is one: what evaluate.py takes.
 
-    A person of the training set counts with the out-of-fold prediction that the bundle holds, or is left out
-    (column ``excluded``), never with the in-sample one.
+    A person of the training set counts with the out-of-fold prediction that the bundle holds (column
+    ``out_of_fold``), or is left out (column ``excluded``), never with the in-sample one.
 
     Raises
     ------
@@ -56,6 +56,7 @@ def prediction_table(run: Run, sessions: Sequence[Session], outcome: Outcome) ->
             "score": score,
             "poor": None if score is None else float(outcome.is_poor(score)),
             "excluded": None,
+            "out_of_fold": False,
             "missing": " ".join(sorted(prediction.missing)) or None,
         }
         row |= prediction_row(prediction)
@@ -116,7 +117,17 @@ def _out_of_fold(run: Run, row: dict[str, Any], prediction: Prediction, dataset:
     values = own[[column for column in own if column in row and column not in ("session_id", "poor", "score")]]
     means: dict[str, Any] = values.select_dtypes("number").mean().to_dict()
     intervals = (f"{name}_{end}" for name in ("probability_poor", "predicted_score") for end in ("low", "high"))
-    return row | means | dict.fromkeys(intervals) | {"prediction": "out-of-fold"}
+    decision = _decision(list(own["prediction"]), means["probability_poor"])
+    return row | means | dict.fromkeys(intervals) | {"prediction": decision, "out_of_fold": True}
+
+
+def _decision(said: Sequence[str], probability: float) -> str:
+    """The decision of most repeats of the cross-validation; ``abstain`` where there is no such.
+
+    One that contradicts the mean probability of the repeats is none either, as in `Calibration.decide`.
+    """
+    likely = "poor" if probability > 0.5 else "good" if probability < 0.5 else "abstain"
+    return likely if said.count(likely) > len(said) / 2 else "abstain"
 
 
 def _left_out(row: dict[str, Any]) -> dict[str, Any]:
@@ -182,11 +193,12 @@ PREDICTION_COLUMNS: dict[str, Any] = {
     "predicted_score": {"Description": "Predicted score in the outcome's units, mean over sessions"},
     "n_sessions": {"Description": "Sessions with a prediction"},
     "prediction": {
-        "Description": "poor, good or abstain; differs: not the same in all sessions; out-of-fold: see below"
+        "Description": "poor, good or abstain; differs: not the same in all sessions; left-out: was in the training "
+        "set, and what models that had not seen the person said is not known"
     },
     "in_training_set": {
-        "Description": "Was in the model's training set; the probability is then the out-of-fold one, where known; "
-        "n/a: nobody knows who the model was trained on"
+        "Description": "Was in the model's training set; probability and prediction are then the out-of-fold ones, "
+        "where known; n/a: nobody knows who the model was trained on"
     },
     "demonstration": {"Description": "Made with a demonstration model, which knows nothing about real patients"},
 }

@@ -14,19 +14,21 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bids_stroke import networks
-from bids_stroke.bundle import Bundle, BundleMember
-from bids_stroke.compute import precision_of, reproducible, resolve_device
-from bids_stroke.covariates import covariate_notes, covariate_values
+from bids_stroke.bundle import Bundle
+from bids_stroke.compute import keep_memory, precision_of, reproducible, resolve_device
+from bids_stroke.covariates import covariate_values
 from bids_stroke.decision import ScoreFusion, fuse, more_likely, renormalise
-from bids_stroke.errors import DataError, MissingModalityError, ModelError
-from bids_stroke.features import read_samples
+from bids_stroke.errors import MissingModalityError, ModelError
+from bids_stroke.features import Samples, read_samples
 from bids_stroke.model_files import bundle_digest
-from bids_stroke.records import CLINICAL, MemberPrediction, Prediction, UnitFeatures
+from bids_stroke.networks.direct import DirectNetwork
+from bids_stroke.records import CLINICAL, JOINT, Member, MemberPrediction, Prediction, UnitFeatures
+from bids_stroke.remarks import COVARIATES_MISSING, nobody_applies, unit_name, warnings
 
+VOLUME_KERNEL = 5
+"""Axes of the kernels of a 3D convolution."""
 CHUNK = 16
 """Samples that go through a network at once."""
-COVARIATES_MISSING = "covariates-missing"
-"""Why a member says nothing of a person whose age, sex or time since stroke it needs and nobody knows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +73,7 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     """
     samples, missing = predict_members(bundle, unit, device, precision)
     if not samples:
-        raise _nobody_applies(bundle, unit, missing)
+        raise nobody_applies(bundle, unit, missing)
     names = list(samples)
     weights = np.array([bundle.weights[name] for name in names])
     used = renormalise(weights, np.ones(len(names), dtype=bool))
@@ -104,7 +106,7 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
             "outcome": bundle.outcome,
         },
         in_training_set=bundle.saw(unit.dataset, unit.participant_id),
-        warnings=tuple(_warnings(bundle, unit, names)),
+        warnings=tuple(warnings(bundle, unit, names)),
     )
 
 
@@ -131,43 +133,80 @@ def predict_members(
     """What each member says of each sample, and why the others say nothing: member -> reason code."""
     place = resolve_device(device)
     found, missing = {}, {}
-    cache: dict[str, tuple[NDArray[np.float32], tuple[float, ...]]] = {}
+    here = _Here(bundle, unit, place)
     for entry in bundle.members:
         member = entry.member
-        paths = unit.features.get(member.modality, ())
-        if not paths and member.modality != CLINICAL:
-            missing[member.name] = unit.missing.get(member.modality, "not-computed")
+        try:
+            samples = here.samples(member)
+        except MissingModalityError as error:
+            missing[member.name] = error.reason
             continue
         known = covariate_values(unit.covariates, entry.scaler.names)
         if entry.scaler.lacking(known) or (member.modality == CLINICAL and not np.isfinite(known).any()):
             missing[member.name] = COVARIATES_MISSING
             continue
-        key = f"{member.modality} {sorted(member.inputs.items())}"
-        try:
-            if key not in cache:
-                samples = read_samples(member.modality, paths, member.inputs)
-                cache[key] = (samples.data, samples.positions)
-        except MissingModalityError as error:
-            missing[member.name] = error.reason
-            continue
-        data, positions = cache[key]
-        model = _network(_Wanted(bundle.path, bundle.sha256, member.name, str(place), bundle))
-        covariates = entry.scaler.transform(known)
-        output = run_network(model, data, np.tile(covariates, (len(data), 1)), place, precision)
+        data, covariates = samples.data, entry.scaler.transform(known)
+        output = run_network(here.network(member), data, np.tile(covariates, (len(data), 1)), place, precision)
         poor, score = output[:, networks.POOR_LOGIT], output[:, networks.SCORE]
         scores = score * entry.score_sd + entry.score_mean
-        found[member.name] = MemberSamples(1 / (1 + np.exp(-poor)), scores, positions)
+        found[member.name] = MemberSamples(1 / (1 + np.exp(-poor)), scores, samples.positions)
     return found, missing
+
+
+@dataclass(frozen=True, eq=False)
+class _Here:
+    """A unit, read by the members of a bundle on a device; what two members read alike is read once."""
+
+    bundle: Bundle
+    unit: UnitFeatures
+    place: torch.device
+    cache: dict[str, Samples] = field(default_factory=dict)
+
+    def samples(self, member: Member) -> Samples:
+        """What a member reads; MissingModalityError where it is not there."""
+        if member.modality == JOINT:
+            return self._joined(member)
+        paths = self.unit.features.get(member.modality, ())
+        if not paths and member.modality != CLINICAL:
+            reason = self.unit.missing.get(member.modality, "not-computed")
+            raise MissingModalityError(f"{unit_name(self.unit)} has no {member.modality}.", reason=reason)
+        key = f"{member.modality} {sorted(member.inputs.items())}"
+        if key not in self.cache:
+            self.cache[key] = read_samples(member.modality, paths, member.inputs)
+        return self.cache[key]
+
+    def network(self, member: Member) -> nn.Module:
+        """The member's network with its weights."""
+        return _network(_Wanted(self.bundle.path, self.bundle.sha256, member.name, str(self.place), self.bundle))
+
+    def _joined(self, member: Member) -> Samples:
+        """The numbers of the parts side by side, NaN where one is missing, as training/cases.join_cases has them."""
+        of_name = {entry.member.name: entry.member for entry in self.bundle.members}
+        columns, missing = [], []
+        for part in (of_name[name] for name in member.inputs["parts"]):
+            network = self.network(part)
+            assert isinstance(network, DirectNetwork)  # only such are joined
+            try:
+                data = torch.from_numpy(self.samples(part).data).to(self.place)
+                columns.append(network.features(data).mean(0).cpu().numpy())
+            except MissingModalityError as error:
+                columns.append(np.full(network.n_features, np.nan))
+                missing.append(error)
+        if len(missing) == len(columns):
+            raise missing[0]
+        return Samples(np.concatenate(columns)[None], (0.0,))
 
 
 def run_network(
     model: nn.Module,
-    data: NDArray[np.float32],
+    data: NDArray[np.floating[Any]],
     covariates: NDArray[np.float32],
     device: torch.device,
     precision: str = "fp32",
 ) -> NDArray[np.float64]:
     """Outputs of a network in evaluation mode, (n, 2) float64, for n samples with a row of covariates each."""
+    if device.type == "cpu":
+        keep_memory()
     outputs = []
     columns = getattr(getattr(model, "arguments", None), "n_covariates", 0)
     rows = torch.from_numpy(covariates[:, :columns].copy()).to(device)
@@ -209,73 +248,21 @@ def restore_network(
     ModelError
         The weights do not fit the network.
     """
-    with torch.random.fork_rng([]):
+    with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
         model = networks.build(network, **arguments)
     try:
-        model.load_state_dict(dict(state))
+        model.load_state_dict({key: _own(value, device) for key, value in state.items()}, assign=True)
     except RuntimeError as error:
         raise ModelError(f"The weights do not fit the network {network}: {error}", "Train the model again.") from error
     return model.to(device).eval()
 
 
-def _warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]:
-    found = []
-    if bundle.demonstration:
-        found.append("Demonstration ensemble trained on synthetic data: this prediction means nothing for a patient.")
-    seen = bundle.saw(unit.dataset, unit.participant_id)
-    if seen is None:
-        found.append("Nobody knows who the model was trained on: whether this participant was, cannot be told.")
-    if seen:
-        found.append("This participant was in the training set: the prediction is no evidence of the model's worth.")
-    if bundle.calibration is None:
-        found.append(
-            "The model is not calibrated: its probability has no interval, and the prediction is the more likely "
-            "outcome, without the choice to abstain."
-        )
-    if lacking := _lacking(bundle, unit):
-        found.append(f"{', '.join(lacking)} unknown: members that cannot do without are left out.")
-    if len(names) < len(bundle.members):
-        found.append(f"{len(names)} of {len(bundle.members)} members applied; the weights were renormalised.")
-    with_covariates = [entry for entry in bundle.members if _takes_covariates(entry) and entry.member.name in names]
-    if with_covariates:
-        scaler = max((entry.scaler for entry in with_covariates), key=lambda item: len(item.names))
-        found += scaler.complaints(covariate_values(unit.covariates, scaler.names))
-    return [*found, *_notes(bundle, unit)]
-
-
-def _notes(bundle: Bundle, unit: UnitFeatures) -> list[str]:
-    """What should be known of how the covariates were read that some member takes."""
-    taken = [name for entry in bundle.members if _takes_covariates(entry) for name in entry.scaler.names]
-    return [str(note) for note in covariate_notes(unit.covariates, tuple(dict.fromkeys(taken)))]
-
-
-def _nobody_applies(bundle: Bundle, unit: UnitFeatures, missing: Mapping[str, str]) -> DataError:
-    why = "; ".join(f"{name}: {reason.replace('-', ' ')}" for name, reason in missing.items())
-    lacking = ", ".join(_lacking(bundle, unit)) if COVARIATES_MISSING in missing.values() else ""
-    unknown = "; ".join([f"; {lacking} unknown", *_notes(bundle, unit)]) if lacking else ""
-    wanted = f"{lacking} to participants.tsv or sessions.tsv" if lacking else "a modality that the model uses"
-    return DataError(
-        f"{_unit_name(unit)}: no member of the model {bundle.name} applies ({why}{unknown}).",
-        f"Add {wanted}, or give another --model.",
-        "no-member-applies",
-    )
-
-
-def _lacking(bundle: Bundle, unit: UnitFeatures) -> tuple[str, ...]:
-    """Covariates of the unit that are missing and that some member cannot do without."""
-    scalers = [entry.scaler for entry in bundle.members]
-    found = [name for item in scalers for name in item.lacking(covariate_values(unit.covariates, item.names))]
-    return tuple(dict.fromkeys(found))
+def _own(weight: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A copy, because the file behind a tensor may change; kernels in the order in which a CPU convolves fastest."""
+    volume = weight.ndim == VOLUME_KERNEL and device.type == "cpu"
+    return weight.clone(memory_format=torch.channels_last_3d if volume else torch.preserve_format)
 
 
 def _known(value: float) -> float | None:
     """A score as a number; None where the network has none."""
     return float(value) if np.isfinite(value) else None
-
-
-def _takes_covariates(entry: BundleMember) -> bool:
-    return bool(entry.member.arguments.get("n_covariates", 0))
-
-
-def _unit_name(unit: UnitFeatures) -> str:
-    return unit.participant_id + (f"_ses-{unit.session}" if unit.session else "")

@@ -10,6 +10,8 @@ from typing import Any
 MODALITIES: tuple[str, ...] = ("fa", "md", "rd", "ad", "gm", "wm", "lesion", "bold", "eegemg")
 CLINICAL = "clinical"
 """What a member reads that has no image: covariates only. Every unit with any covariate has it."""
+JOINT = "joint"
+"""What a member reads that takes the numbers of other members, its parts, together."""
 SPACE = "MNI152NLin2009aSym"
 """Standard space: the exactly left-right symmetric ICBM 2009a template that nilearn carries."""
 

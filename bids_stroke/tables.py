@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,11 +14,15 @@ from bids_stroke.columns import covariate_of, in_our_terms
 from bids_stroke.errors import InputError, UsageError
 from bids_stroke.spelling import strangers, twins
 
+Row = dict[str, float | str]
+
 
 def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[str, float | str]:
     """Columns of participants.tsv for a subject, with those of sessions.tsv of the session on top; no ``n/a``.
 
-    Age, sex and time since stroke are in years, words and days, as the tables' JSON files tell.
+    Age, sex and time since stroke are in years, words and days, as the tables' JSON files tell. Codes of the sex mean
+    the same in all tables: where the JSON file of a sessions.tsv has no Levels, those of participants.json hold, and
+    without any Levels all tables together show which code it is.
 
     Raises
     ------
@@ -26,11 +30,13 @@ def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[s
         A table or its JSON file cannot be read.
     """
     path = bids_dir / "participants.tsv"
-    values = _covariates(path, "participant_id", f"sub-{subject}", (path.with_suffix(".json"),))
+    about = _description(path.with_suffix(".json"))
+    values = _in_our_terms(bids_dir, _row(path, "participant_id", f"sub-{subject}"), about)
     if session:
         path = bids_dir / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
-        described = (bids_dir / "sessions.json", path.with_suffix(".json"))
-        own = _covariates(path, "session_id", f"ses-{session}", described)
+        row = _row(path, "session_id", f"ses-{session}")
+        described = _description(bids_dir / "sessions.json") | _description(path.with_suffix(".json"))
+        own = _in_our_terms(bids_dir, row, _with_levels(described, row, about))
         told = {covariate_of(column) for column in own} - {""}  # under whichever name
         values = {column: value for column, value in values.items() if covariate_of(column) not in told} | own
     for key in ("participant_id", "session_id"):
@@ -103,17 +109,40 @@ def check_labels(bids_dir: Path, subjects: Sequence[str]) -> None:
             )
 
 
-def _covariates(path: Path, key: str, label: str, described: tuple[Path, ...]) -> dict[str, float | str]:
-    """A row, read as the JSON files of its table say, the later ones on top."""
-    about = {column: text for file in described for column, text in _description(file).items()}
-    return in_our_terms(_row(path, key, label), about, _sex_codes(path))
+def _in_our_terms(bids_dir: Path, row: Row, about: Mapping[str, Any]) -> Row:
+    """A row, read as the JSON files say; only a code of the sex needs a look at the other tables."""
+    coded = any(covariate_of(column) == "sex" and isinstance(value, float) for column, value in row.items())
+    return in_our_terms(row, about, _sex_codes(bids_dir) if coded else ())
+
+
+def _with_levels(described: Mapping[str, Any], row: Row, participants: Mapping[str, Any]) -> dict[str, Any]:
+    """Description of a sessions.tsv, with the Levels of the sex from participants.json where it has none itself."""
+    columns = {column for column in participants if covariate_of(column) == "sex" and _levels(participants, column)}
+    lacking = [column for column in row if covariate_of(column) == "sex" and not _levels(described, column)]
+    found = dict(described)
+    for column in lacking:
+        same = column if column in columns else next(iter(sorted(columns)), "")
+        found |= {column: participants[same]} if same else {}
+    return found
+
+
+def _levels(described: Mapping[str, Any], column: str) -> bool:
+    about = described.get(column)
+    return isinstance(about, Mapping) and bool(about.get("Levels"))
 
 
 @lru_cache(maxsize=64)
-def _sex_codes(path: Path) -> frozenset[float | str]:
-    """Everything that a table has in its column of the sex."""
-    cells = (item for row in _rows(path) for item in row.items())
-    return frozenset(_value(text) for column, text in cells if column and text and covariate_of(column) == "sex")
+def _sex_codes(bids_dir: Path) -> frozenset[float | str]:
+    """Everything that participants.tsv and all sessions.tsv of a dataset have in columns of the sex."""
+    found = set()
+    for path in (bids_dir / "participants.tsv", *sorted(bids_dir.glob("sub-*/sub-*_sessions.tsv"))):
+        try:
+            rows = _rows(path)
+        except InputError:  # the person whose table it is will be told; others can do without
+            continue
+        cells = (item for row in rows for item in row.items())
+        found |= {_value(text) for column, text in cells if column and text and covariate_of(column) == "sex"}
+    return frozenset(found)
 
 
 @lru_cache(maxsize=64)

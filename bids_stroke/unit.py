@@ -22,6 +22,7 @@ from bids_stroke.predictions import prediction_json, prediction_row
 from bids_stroke.preprocess import STEPS
 from bids_stroke.preprocess.step import Step, StepContext
 from bids_stroke.records import Session, StepReport, UnitFeatures, UnitStatus
+from bids_stroke.startup import import_torch
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,7 @@ def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], ou
     """
     import pandas as pd
 
+    import_torch()
     from bids_stroke import inference
     from bids_stroke.bundle import load_bundle
 

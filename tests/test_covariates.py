@@ -174,6 +174,70 @@ def test_a_session_counts_more_under_another_name_too(tmp_path: Path) -> None:
     assert covariate_values(unit_covariates(root, "01", "a"), NAMES).tolist() == [61.0, 0.0, 90.0]
 
 
+def with_sessions(root: Path, sex: dict[str, str], column: str = "sex") -> Path:
+    """The dataset with a sessions.tsv of one session ``a`` for each subject."""
+    for subject, code in sex.items():
+        path = root / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(f"session_id\t{column}\nses-a\t{code}\n")
+    return root
+
+
+def sex_of_session(root: Path, subject: str) -> float:
+    return float(covariate_values(unit_covariates(root, subject, "a"), ("sex",))[0])
+
+
+def test_codes_in_tables_of_sessions_are_judged_together(tmp_path: Path) -> None:
+    """One table with a 1 alone does not tell that 2 is in the others."""
+    root = with_sessions(table(tmp_path, "participant_id age\nsub-01 60\nsub-02 60"), {"01": "1", "02": "2"})
+    assert math.isnan(sex_of_session(root, "01")) and math.isnan(sex_of_session(root, "02"))
+    [note] = covariate_notes(unit_covariates(root, "01", "a"), NAMES)
+    assert "code 1" in str(note) and "Levels" in str(note)
+
+
+def test_codes_in_tables_of_sessions_are_judged_with_those_of_participants(tmp_path: Path) -> None:
+    root = with_sessions(table(tmp_path, "participant_id sex\nsub-01 n/a\nsub-02 2"), {"01": "1"})
+    assert math.isnan(sex_of_session(root, "01"))
+
+
+def test_codes_0_and_1_in_tables_of_sessions_are_taken_as_usual(tmp_path: Path) -> None:
+    root = with_sessions(table(tmp_path, "participant_id age\nsub-01 60"), {"01": "1", "02": "0"})
+    (root / "sub-03").mkdir()
+    (root / "sub-03" / "sub-03_sessions.tsv").write_bytes(b"session_id\tsex\nses-a\t\xff\n")  # of somebody else
+    assert [sex_of_session(root, subject) for subject in ("01", "02")] == [1.0, 0.0]
+
+
+@pytest.mark.parametrize("column", ["sex", "gender"])
+def test_levels_of_participants_hold_for_sessions_without_their_own(tmp_path: Path, column: str) -> None:
+    levels = {"sex": {"Levels": {"1": "female", "2": "male"}}}
+    root = table(tmp_path, "participant_id sex\nsub-01 n/a\nsub-02 n/a", levels)
+    with_sessions(root, {"01": "1", "02": "2"}, column)
+    assert [sex_of_session(root, subject) for subject in ("01", "02")] == [0.0, 1.0]
+    (root / "sessions.json").write_text(json.dumps({column: {"Levels": {"1": "male", "2": "female"}}}))
+    again = with_sessions(make_dataset(tmp_path / "again"), {"01": "1"}, column)
+    for name in ("participants.json", "sessions.json"):
+        (again / name).write_text((root / name).read_text())
+    assert sex_of_session(again, "01") == 1.0
+
+
+@pytest.mark.parametrize("unreadable", ["1,234", "about_60", "400", "unknown"])
+def test_the_first_column_that_is_understood_counts(tmp_path: Path, unreadable: str) -> None:
+    root = table(tmp_path, f"participant_id age age_at_scan\nsub-01 {unreadable} 62+\nsub-02 50 60")
+    assert [value(root, "age", subject) for subject in ("01", "02")] == [62.0, 50.0]
+    [note] = notes(root)
+    if unreadable != "unknown":
+        assert f"age is {unreadable}: not understood, so the column age_at_scan is read instead." in note
+    assert "without the plus" in note
+    assert notes(root, "02") == []
+
+
+def test_columns_that_are_all_not_understood_are_missing_and_told(tmp_path: Path) -> None:
+    root = table(tmp_path, "participant_id age age_at_scan\nsub-01 old older")
+    assert math.isnan(value(root, "age"))
+    [note] = notes(root)
+    assert note.startswith("age is old: no number of years, and treated as missing.")
+
+
 def test_other_columns_are_left_as_they_are(tmp_path: Path) -> None:
     described = {"nihss": {"Units": "months", "Levels": {"7": "male"}}, "age": "years"}
     root = table(tmp_path, "participant_id age nihss lesion_side\nsub-01 60 7 L", described)

@@ -335,3 +335,20 @@ def test_a_map_of_shares_stands_beside_the_mask_of_its_space(raw: Path) -> None:
     make_dataset(raw, dict.fromkeys(names_))
     found = {file.path.name: dict(file.beside) for file in find_lesions(raw, "02", {})}
     assert found == {Path(names_[0]).name: {"share": raw / names_[1]}, Path(names_[2]).name: {}}
+
+
+@pytest.mark.parametrize(
+    ("names_", "taken"),
+    [
+        (("label-L_desc-lesion_probseg.nii.gz", "label-L_desc-lesion_probseg.nii"), None),
+        (("label-L_desc-one_probseg.nii.gz", "label-L_desc-two_probseg.nii.gz"), None),
+        (("label-L_desc-lesion_probseg.nii.gz", "label-L_probseg.nii.gz"), 0),
+    ],
+)
+def test_of_several_maps_of_shares_none_is_guessed(raw: Path, names_: tuple[str, str], taken: int | None) -> None:
+    start = "derivatives/lesions/sub-02/anat/sub-02_space-MNI152NLin6Asym_"
+    maps = sorted(f"{start}{name}" for name in names_)
+    make_dataset(raw, dict.fromkeys([f"{start}label-L_desc-lesion_mask.nii.gz", *maps]))
+    beside = [dict(file.beside) for file in find_lesions(raw, "02", {}) if file.path.name.endswith("_mask.nii.gz")]
+    one = {"share": raw / maps[taken]} if taken is not None else {}
+    assert beside == [one or {f"share_or_not_{i}": raw / name for i, name in enumerate(maps)}]

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -14,7 +15,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import r2_score
 
 from bids_stroke import networks
-from bids_stroke.errors import ModelError, UsageError
+from bids_stroke.errors import DataError, ModelError, UsageError
 from bids_stroke.evaluate import evaluate
 from bids_stroke.inference import predict
 from bids_stroke.networks.direct import DirectNetwork
@@ -23,14 +24,25 @@ from bids_stroke.predictions import prediction_json, prediction_row, read_predic
 from bids_stroke.records import Labelled
 from bids_stroke.settings import Settings
 from bids_stroke.training import train_ensemble, write_trained
-from bids_stroke.training.cases import Cases, make_cohort, planned_members, read_cases
+from bids_stroke.training.cases import Cases, join_cases, make_cohort, read_cases
 from bids_stroke.training.crossval import cross_validate, fit_final
 from bids_stroke.training.direct import direct_curve, direct_fit, direct_predict, fit_path
 from bids_stroke.training.fit import Place
 from bids_stroke.training.folds import nested_folds
+from bids_stroke.training.members import planned_members
 from bids_stroke.training.paths import LEARNING_RATE, PENALTIES
 from bids_stroke.training.score import fit_score_fusion, fit_score_weights, half_width
-from tests.units import CHANNELS, RATE, SECONDS, labelled, rhythm_cohort, tiny_settings, write_volume
+from tests.units import (
+    CHANNELS,
+    RATE,
+    SECONDS,
+    labelled,
+    rhythm,
+    rhythm_cohort,
+    tiny_settings,
+    write_recording,
+    write_volume,
+)  # fmt: skip
 
 INPUTS = {"channels": list(CHANNELS), "rate": float(RATE), "seconds": SECONDS}
 POWER = {"modality": "eegemg", "network": "band_power", "inputs": INPUTS}
@@ -183,13 +195,14 @@ def test_shrunk_maps_give_nearly_the_same_numbers() -> None:
     assert small[0] == pytest.approx(float(fine[0]), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["regions", "band_power", "coherence", "covariates"])
+@pytest.mark.parametrize("name", ["regions", "band_power", "coherence", "joint", "covariates"])
 def test_other_inputs_than_those_it_was_built_for_are_refused(name: str) -> None:
     network = networks.build(name, n_covariates=2)
     with pytest.raises(ModelError, match="expects input of shape"):
         network(torch.zeros(1, 5, 5), torch.zeros(1, 2))
     window = (1, 500, 22)
-    right = {"regions": (1, 1, *GRID_SHAPE), "band_power": window, "coherence": window, "covariates": (1, 0)}[name]
+    shapes = {"regions": (1, 1, *GRID_SHAPE), "band_power": window, "coherence": window, "joint": (1, 2)}
+    right = shapes.get(name, (1, 0))
     with pytest.raises(ModelError, match="expects covariates"):
         network(torch.zeros(right), torch.zeros(1, 3))
     assert network(torch.zeros(right), torch.zeros(1, 2)).shape == (1, 2)
@@ -207,6 +220,7 @@ def test_other_inputs_than_those_it_was_built_for_are_refused(name: str) -> None
         ("coherence", {"n_channels": 3, "sites": [0, 1, 2]}),
         ("coherence", {"n_channels": 3, "sites": [5]}),
         ("covariates", {"n_covariates": -1}),
+        ("joint", {"part_blocks": []}),
         ("regions", {"n_trees": -1}),
     ],
 )
@@ -253,6 +267,77 @@ def test_sites_and_muscles_are_told_by_their_names(tmp_path: Path) -> None:
     settings = tiny_settings(members={"x": {"modality": "eegemg", "network": "coherence", "inputs": inputs}})
     ((member, _),) = planned_members(settings, make_cohort(cohort, "fma_le"))
     assert member.arguments["sites"] == [1, 3] and member.arguments["n_channels"] == 4
+
+
+def hidden_cause(folder: Path, n: int) -> list[Labelled]:
+    """The score follows the lesion's size, and half as much a rhythm; every eighth lacks one, every ninth the other."""
+    rng = np.random.default_rng(1)
+    units = []
+    for i in range(n):
+        big, slow = rng.uniform(-1, 1, 2)
+        score = float(np.clip(np.round(17.5 - 11 * big - 5 * slow + rng.normal(0, 0.5)), 0, 34))
+        size = round(13 + 9 * big)
+        mask = np.zeros(GRID_SHAPE, np.float32)
+        mask[50 : 50 + size, 40 : 40 + size, 40 : 40 + size] = 1
+        features: dict[str, Sequence[Path]] = {}
+        if i % 8:
+            features["lesion"] = [write_volume(folder / f"sub-{i:02d}_mask.nii", mask)]
+        if i % 9 != 1:
+            features["eegemg"] = write_recording(folder, f"sub-{i:02d}_task-leg", rhythm(3.0 - 2 * slow, 6, rng))
+        units.append(labelled(folder, f"{i:02d}", score, features))
+    return units
+
+
+def test_joint_member_finds_the_weak_cause_beside_the_strong_one(tmp_path: Path) -> None:
+    cohort = hidden_cause(tmp_path / "cohort", 64)
+    members = {"joint": {"modality": "joint"}, "lesion": REGIONS, "power": POWER}
+    trained = train_ensemble(cohort, tiny_settings(members=members), "cpu", silent)
+    assert [entry.member.name for entry in trained.contents.members] == ["lesion", "power", "joint"]
+    assert trained.contents.members[-1].member.inputs == {"parts": ["lesion", "power"]}
+    table = trained.out_of_fold
+    found = {name: r2_score(table["score"][known], table[name][known])
+             for name in ("s_lesion", "s_power", "s_joint") for known in [table[name].notna()]}  # fmt: skip
+    assert found["s_joint"] > max(found["s_lesion"], found["s_power"]) + 0.05
+    # predicting says what training said, also of somebody who lacks a part
+    bundle = write_trained(tmp_path / "models", trained, tiny_settings(members=members))
+    cases = make_cohort(cohort, "fma_le")
+    planned = {member.name: member for member, _ in planned_members(tiny_settings(members=members), cases)}
+    parts = [read_cases(planned[name], tiny_settings().training, cases) for name in ("lesion", "power")]
+    joint = join_cases(planned["joint"], tiny_settings().training, parts)
+    for row in (2, 8, 10):  # complete, without lesion, without recording
+        said = predict(bundle, cohort[row].unit, "cpu")
+        columns = joint.of(row)
+        assert torch.isnan(columns).any() == (row != 2)
+        assert "joint" in said.members and set(said.missing) == {2: set(), 8: {"lesion"}, 10: {"power"}}[row]
+        entry = trained.contents.members[-1]
+        network = networks.build("joint", **entry.member.arguments)
+        network.load_state_dict(dict(trained.contents.states["joint"]))
+        covariates = torch.from_numpy(entry.scaler.transform(joint.covariates[row]))[None]
+        expected = float(network(columns, covariates)[0, 0].sigmoid())
+        assert said.members["joint"].probability == pytest.approx(expected, abs=1e-9)
+    nothing = replace(cohort[2].unit, features={})
+    with pytest.raises(DataError, match="joint: not computed"):
+        predict(bundle, nothing, "cpu")
+
+
+def test_joint_member_is_left_out_without_two_parts_and_wrong_parts_are_refused(cohort: list[Labelled]) -> None:
+    def planned(**joint: object) -> list[str]:
+        members = {
+            "a": REGIONS,
+            "trees": TREES,
+            "clinical": CLINICAL,
+            "power": POWER,
+            "j": {"modality": "joint", **joint},
+        }
+        found = planned_members(tiny_settings(members=members), make_cohort(cohort, "fma_le"))
+        return [member.name for member, _ in found]
+
+    assert planned() == ["a", "trees", "clinical"]  # nobody has a recording; trees are no part unless named
+    assert planned(inputs={"parts": ["a", "trees"]})[-1] == "j"
+    for wrong in ({"inputs": {"parts": ["a", "clinical"]}}, {"inputs": {"parts": ["a", "b"]}}, {"inputs": ["a"]},
+                  {"inputs": {"part": []}}, {"network": "lstm"}, {"training": {}}):  # fmt: skip
+        with pytest.raises(UsageError, match=r"training\.members\.j"):
+            planned(**wrong)
 
 
 def test_a_network_that_does_not_read_the_modality_is_refused(cohort: list[Labelled]) -> None:

@@ -13,14 +13,17 @@ from dipy.denoise.gibbs import gibbs_removal
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from bids_stroke.preprocess.dwi_clean import clean
+from bids_stroke.preprocess import dwi_correct
+from bids_stroke.preprocess.dwi_clean import averaged, clean
 from bids_stroke.preprocess.dwi_denoise import remove_ringing, ringing_kept, slice_axis
 from bids_stroke.preprocess.dwi_encoding import Encoding
+from bids_stroke.preprocess.dwi_fit import unweighted
+from bids_stroke.preprocess.dwi_place import rough_mask
 from bids_stroke.preprocess.dwi_runs import Series, like_series
 from bids_stroke.preprocess.gradients import Gradients
-from bids_stroke.preprocess.images import array
+from bids_stroke.preprocess.images import array, like
 from bids_stroke.records import BidsFile
-from bids_stroke.settings import DwiSettings
+from bids_stroke.settings import DwiSettings, Settings
 from tests.phantom import Phantom, make_phantom
 
 Volume = NDArray[np.float32]
@@ -131,7 +134,9 @@ def test_what_was_done_is_said(tmp_path: Path, gibbs: str, denoise: bool) -> Non
     mask = np.zeros(series.image.shape[:3], bool)
     mask[3:-3, 3:-3, 1:-1] = True
     settings = DwiSettings.model_validate({"gibbs": gibbs, "denoise": denoise})
-    found, done = clean(series, mask, settings)
+    cleaned = clean(series, mask, settings)
+    found, done = cleaned.series, cleaned.done
+    assert (cleaned.noise > 0) is denoise
     assert done["GibbsCorrected"] is (gibbs == "on")
     assert done["Denoised"] is denoise
     assert ("GibbsCorrectedNote" in done) == (gibbs == "off")
@@ -142,3 +147,34 @@ def test_what_was_done_is_said(tmp_path: Path, gibbs: str, denoise: bool) -> Non
         np.testing.assert_array_equal(volumes, array(like_series(series.image, remove_ringing(array(series.image)))))
     else:
         assert not np.array_equal(volumes, remove_ringing(array(series.image)))
+
+
+def ball(folder: Path) -> Series:
+    """A noisy ball of fibres in the middle of the grid, which is one voxel further back from the 20th volume on."""
+    series = series_of(folder, {}, n=34)
+    x, y, z = np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in (26, 28, 22)), indexing="ij")
+    texture = 1 + 0.3 * np.sin(x / 3) * np.cos(y / 2) * np.sin(z / 2)
+    decay = np.exp(-series.gradients.bvals * (0.4e-3 + 1.2e-3 * series.gradients.bvecs[:, 0] ** 2))
+    still = (np.sqrt(x * x + y * y + z * z) < 8)[..., None] * 700 * texture[..., None] * decay
+    still[..., 20:] = np.roll(still[..., 20:], -1, axis=1)
+    one, other = np.random.default_rng(1).normal(0, 25.0, (2, *still.shape))
+    image = nib.Nifti1Image(np.hypot(still + one, other).astype(np.float32), np.diag([3.0, 3.0, 3.0, 1.0]))
+    return replace(series, image=like(image, array(image)))
+
+
+@pytest.mark.parametrize("motion", [True, False])
+def test_voxels_are_averaged_when_they_show_one_place_of_the_head(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, motion: bool
+) -> None:
+    """The last of the corrections: what it gives is what `averaged` makes of all the others."""
+    series, settings = ball(tmp_path), Settings(dwi=DwiSettings(motion=motion, eddy=False))
+    found = dwi_correct.correct(series, None, settings, tmp_path)
+    noise = clean(series, rough_mask(unweighted(series)), settings.dwi).noise
+    assert noise == pytest.approx(25.0, rel=0.1)
+    with monkeypatch.context() as patch:
+        patch.setattr(dwi_correct, "averaged", lambda series, mask, noise: series)
+        before = dwi_correct.correct(series, None, settings, tmp_path)
+    assert not np.array_equal(array(before.series.image), array(found.series.image))
+    expected = averaged(before.series, before.mask, noise)
+    np.testing.assert_array_equal(array(found.series.image), array(expected.image))
+    assert averaged(before.series, before.mask, 0.0) is before.series

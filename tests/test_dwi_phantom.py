@@ -459,14 +459,17 @@ def test_maps_of_a_still_head_are_right(plain_errors: tuple[float, float, float]
 def test_motion_and_distortion_cost_little(
     tmp_path: Path, plain_errors: tuple[float, float, float], pairs: Literal["b0", "full"]
 ) -> None:
-    """1 mm and degree of motion, 3 % of eddy currents, a field that displaces by up to 8 mm (measured: FA .0193)."""
+    """1 mm and degree of motion, 3 % of eddy currents, a field that displaces by up to 8 mm.
+
+    Measured: FA .0167 and MD 1.09 % with "b0", .0159 and .96 % with "full"; .0160 and .90 % of the still head.
+    """
     n_directions = 32 if pairs == "b0" else 16
     phantom = make_phantom(motion=1.0, eddy=0.03, field_hz=53.0, pairs=pairs, n_directions=n_directions)
     phantom.write(tmp_path / "raw", "01", t1w=False)
     report = step(tmp_path)
     fa, md, covered = errors(phantom, report)
-    assert fa <= 1.3 * plain_errors[0]
-    assert md <= 1.3 * plain_errors[1]
+    assert fa <= 1.1 * plain_errors[0]
+    assert md <= 1.25 * plain_errors[1]
     assert covered > 0.99
     assert report.qc["max_eddy_percent"] == pytest.approx(3.0, abs=0.5)
     sidecar = json.loads(Path(str(report.files["dwi"]).replace(".nii.gz", ".json")).read_text())

@@ -56,9 +56,23 @@ def test_every_model_has_every_metric_with_an_interval_around_it() -> None:
     ).all()
     assert value(result, "fusion", "auc") == pytest.approx(roc_auc_score(table["poor"], table["probability_poor"]))
     filled = result.metrics.dropna(subset=["low", "high"])
-    assert len(filled) == len(result.metrics)
+    assert len(filled) == len(result.metrics) - 2 * 2  # two members, of which two metrics are not told
     assert ((filled["low"] <= filled["value"]) & (filled["value"] <= filled["high"])).all()
     assert value(result, "eegemg", "auc", "n") == table["p_eegemg"].notna().sum() < len(table)
+
+
+def test_only_what_is_calibrated_is_judged_by_its_probabilities() -> None:
+    table = cohort().assign(fusion_vote=cohort()["p_fa"].round(), fusion_stacking=cohort()["p_fa"])
+    result = evaluate(table, QUICK)
+    rows = result.metrics[result.metrics["metric"].isin(["brier", "calibration_slope"])].set_index("model")
+    told = {"fusion", "clinical", "stacking"}
+    assert set(rows.index) - told == {"fa", "eegemg", "vote"}
+    assert rows.loc[list(told), "value"].notna().all()
+    others = rows.drop(index=list(told))
+    assert others[["value", "low", "high"]].isna().all(axis=None)
+    assert set(others["reason"]) == {"its probabilities are not calibrated"}
+    written = [row for row in evaluation_json(result)["metrics"] if (row["model"], row["metric"]) == ("fa", "brier")]
+    assert [(row["value"], row["reason"]) for row in written] == [(None, "its probabilities are not calibrated")]
 
 
 def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -103,6 +117,38 @@ def test_sessions_and_repeats_count_once() -> None:
     assert result.n == 40
     assert result.participants["probability_poor"].to_numpy() == pytest.approx(np.full(40, 0.5))
     assert any("once per participant" in note for note in result.notes)
+
+
+def test_single_repeats_are_told_beside_their_mean() -> None:
+    rng = np.random.default_rng(0)
+    repeats = [
+        cohort(40).assign(repeat=i, probability_poor=lambda t: (t["probability_poor"] + rng.uniform(0, 2, 40)) / 3)
+        for i in range(3)
+    ]
+    result = evaluate(pd.concat(repeats, ignore_index=True), QUICK)
+    areas = [roc_auc_score(own["poor"], own["probability_poor"]) for own in repeats]
+    [note] = [note for note in result.notes if "repeat alone" in note]
+    assert (
+        f"mean of 3 repeats of the training; in each repeat alone the AUC of the fusion is {min(areas):.2f} to" in note
+    )
+    assert f"{max(areas):.2f} (mean {np.mean(areas):.2f})" in note
+    assert value(result, "fusion", "auc") > np.mean(areas)
+    assert not any("repeat alone" in note for note in evaluate(repeats[0], QUICK).notes)
+
+
+def test_the_same_label_in_two_datasets_is_two_people() -> None:
+    first, second = cohort(40, seed=1).assign(dataset="a"), cohort(40, seed=2).assign(dataset="b")
+    second.loc[0, "probability_poor"] = first.loc[1, "probability_poor"] = np.nan
+    both = evaluate(pd.concat([first, second], ignore_index=True), QUICK)
+    assert both.n == 78 and both.notes == ()
+    assert sorted(both.participants["poor"]) == sorted([*first.drop(1)["poor"], *second.drop(0)["poor"]])
+    left_out = both.left_out[["dataset", "participant_id"]].to_dict("records")
+    assert left_out == [
+        {"dataset": "a", "participant_id": "sub-001"},
+        {"dataset": "b", "participant_id": "sub-000"},
+    ]
+    named = evaluate(first, QUICK)
+    pd.testing.assert_frame_equal(named.metrics, evaluate(first.drop(columns="dataset"), QUICK).metrics)
 
 
 def test_outcome_that_differs_between_sessions_follows_the_mean_score() -> None:

@@ -82,8 +82,33 @@ def test_training_participants_count_with_their_out_of_fold_prediction(run: Run)
     predict(run, "02", model=model)
     table = table_of(run)
     assert table.loc["sub-00", "probability_poor"] == pytest.approx(0.3)
-    assert table.loc["sub-00", "prediction"] == "out-of-fold"
+    assert list(table["out_of_fold"]) == [True, False]
+    assert list(table["prediction"]) == ["good", "poor"]
     assert table.loc["sub-02", "probability_poor"] == 0.7
+
+
+@pytest.mark.parametrize(
+    ("said", "probabilities", "decision"),
+    [
+        (("good", "good", "abstain"), (0.2, 0.3, 0.4), "good"),
+        (("good", "abstain"), (0.2, 0.4), "abstain"),
+        (("poor", "good", "abstain"), (0.9, 0.1, 0.6), "abstain"),
+        (("poor", "poor", "good"), (0.55, 0.55, 0.05), "abstain"),
+    ],
+)
+def test_training_participants_have_the_decision_of_most_repeats(
+    run: Run, said: tuple[str, ...], probabilities: tuple[float, ...], decision: str
+) -> None:
+    people = pd.DataFrame(
+        {"dataset": "tiny", "participant_id": "sub-00", "session_id": None, "repeat": range(len(said))}
+    )
+    table = people.assign(probability_poor=probabilities, prediction=said)
+    written = bundle.write_bundle(run.output_dir / "models" / "tiny", tiny_contents(out_of_fold=table))
+    model = {"name": "t", "version": "1", "sha256": written.sha256, "demonstration": False, "outcome": "fma_le<=17"}
+    predict(run, "00", model=model, in_training_set=True, probability_poor=0.99, prediction="poor")
+    row = table_of(run).loc["sub-00"]
+    assert row["prediction"] == decision
+    assert row["probability_poor"] == pytest.approx(sum(probabilities) / len(probabilities))
 
 
 def test_without_the_bundle_training_participants_are_left_out(run: Run) -> None:

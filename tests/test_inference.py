@@ -6,6 +6,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -218,6 +219,33 @@ def test_weights_of_another_network_are_refused() -> None:
     state = networks.build("lstm", n_channels=3, hidden=[4]).state_dict()
     with pytest.raises(ModelError, match="do not fit"):
         restore_network("lstm", {"n_channels": 3, "hidden": [5]}, state, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("network", "arguments"),
+    [
+        ("miccai2025", {"depth": 9}),
+        ("cbam_resnet3d", {"widths": (8, 8, 8, 8), "n_plain_blocks": 1, "dense": 8}),
+        ("slice_cnn", {"backbone": "shufflenet_v2_x0_5"}),
+        ("lstm", {"n_channels": 3, "hidden": (4,)}),
+        ("regions", {}),
+        ("covariates", {"n_covariates": 4}),
+    ],
+)
+def test_a_restored_network_has_the_weights_for_itself_and_draws_no_random_number(
+    network: str, arguments: dict[str, Any]
+) -> None:
+    state = networks.build(network, **arguments).state_dict()
+    before = {key: value.clone() for key, value in state.items()}
+    generator = torch.get_rng_state()
+    model = restore_network(network, arguments, state, torch.device("cpu"))
+    assert torch.equal(torch.get_rng_state(), generator)
+    for value in state.values():
+        value.zero_()
+    restored = model.state_dict()
+    assert all(torch.equal(restored[key], value) for key, value in before.items())
+    assert not any(value.is_meta for value in (*model.parameters(), *model.buffers()))
+    assert all(value.dtype == before[key].dtype for key, value in restored.items())
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "CPU"])

@@ -237,6 +237,17 @@ def test_shares_beside_a_mask_are_the_modality(tmp_path: Path) -> None:
     assert sidecar["Sources"] == ["bids:lesions:sub-01_probseg.nii.gz"]
 
 
+def test_two_maps_of_shares_are_said_not_to_be_used(tmp_path: Path) -> None:
+    mask = ball(STANDARD_AFFINE, STANDARD_SHAPE)
+    file = share_beside(tmp_path, mask, np.where(mask, 0.75, 0.0))
+    assert not any("shares" in text for text in lesions.run(context(tmp_path, (file,))).warnings)
+    path, other = file.beside["share"], tmp_path / "sub-01_desc-b_probseg.nii.gz"
+    report = lesions.run(context(tmp_path, (replace(file, beside={"share_or_not_0": path, "share_or_not_1": other}),)))
+    (warning,) = [text for text in report.warnings if "shares" in text]
+    assert f"{path.name} and {other.name} may each be the map of its shares, so none is used." in warning
+    assert report.outputs["lesion"] == (report.files["lesion_standard"],)
+
+
 def test_a_lesion_below_half_a_voxel_is_not_empty(tmp_path: Path) -> None:
     shares = np.zeros(STANDARD_SHAPE)
     shares[57, 60, 47] = 0.3

@@ -180,6 +180,7 @@ def test_group_page_gives_every_model_with_intervals(tmp_path: Path) -> None:
     assert f"Evaluated: {evaluation.n} people" in page.text
     assert "Five folds by participant." in page.text
     assert "permutation p = 0.005" in page.text
+    assert "Brier score and Calibration slope of fa: its probabilities are not calibrated." in page.text
     assert page.links[:2] == ["sub-000.html", "sub-001.html"]
 
 
@@ -210,13 +211,19 @@ def test_group_page_names_who_was_left_out_or_failed(tmp_path: Path) -> None:
 
 def test_group_page_tells_who_the_model_had_seen(tmp_path: Path) -> None:
     table = cohort().assign(in_training_set=[True] * 20 + [False] * 40, excluded=None)
-    table.loc[:14, "prediction"] = "out-of-fold"
-    table.loc[15:19, "excluded"] = "in-training-set"
+    table = table.assign(out_of_fold=[True] * 15 + [False] * 45)
+    table.loc[15:19, ["excluded", "prediction"]] = "in-training-set", "left-out"
     page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table))
     assert "People who were not in the model's training data: 40." in page.text
     assert "predicted (out of fold): 15." in page.text
     assert "are not evaluated: 5." in page.text
     assert "was in the training data: out-of-fold prediction" in page.text
+    poor, good, unsure = ((table["prediction"] == word).sum() for word in ("poor", "good", "abstain"))
+    assert poor + good + unsure == 55 and poor and good
+    counts = f"likely in {poor}, good outcome more likely in {good}, no decision in {unsure}, not shown in 5 because"
+    assert counts in page.text
+    row = table.iloc[0]
+    assert f"sub-000 {row['prediction'].replace('abstain', 'no decision')} " in page.text
 
 
 def test_group_page_of_two_sessions_without_outcome_as_the_group_level_gives_them(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from bids_stroke import networks
 from bids_stroke.records import Labelled, UnitFeatures
 from bids_stroke.settings import load_settings
-from bids_stroke.training.cases import make_cohort, planned_members
+from bids_stroke.training.cases import make_cohort
+from bids_stroke.training.members import planned_members
 
 FILES = sorted((Path(__file__).parents[1] / "docs" / "settings").glob("*.yml"))
 

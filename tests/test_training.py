@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,12 +18,13 @@ from bids_stroke.report.plots import curves_plot
 from bids_stroke.settings import load_settings
 from bids_stroke.training import train_ensemble, write_trained
 from bids_stroke.training.baselines import baselines, predict_baselines
-from bids_stroke.training.cases import make_cohort, planned_members, read_cases
+from bids_stroke.training.cases import make_cohort, read_cases
 from bids_stroke.training.crossval import best_epoch, cross_validate
 from bids_stroke.training.curve import Curve
-from bids_stroke.training.ensemble import TrainedEnsemble, fit_head
+from bids_stroke.training.ensemble import TrainedEnsemble, _facts, fit_head
 from bids_stroke.training.fit import Place, _Trainer, fit, predict_rows
 from bids_stroke.training.folds import nested_folds
+from bids_stroke.training.members import planned_members
 from tests.conftest import ROOT
 from tests.units import (
     LSTM,
@@ -111,6 +113,30 @@ def test_bundle_remembers_everybody_and_the_settings(ensemble: TrainedEnsemble, 
     assert bundle.facts["participants"] == 24
     assert bundle.facts["settings"]["training"]["members"]["lstm"]["hidden"] == [8]
     assert len(bundle.out_of_fold()) == 24
+
+
+@pytest.mark.parametrize(
+    ("given", "told"), [("/home/someone/weights", "weights"), ("weights/", "weights"), (None, None)]
+)
+def test_bundle_does_not_tell_where_on_the_machine_starting_weights_lay(
+    cohort: list[Labelled], given: str | None, told: str | None
+) -> None:
+    bold = {"modality": "bold", "network": "slice_cnn", "pretrained_dir": given}
+    facts = _facts(make_cohort(cohort, "fma_le"), [], tiny_settings(members={"lstm": LSTM, "bold": bold}))
+    assert facts["settings"]["training"]["members"]["bold"]["pretrained_dir"] == told
+    assert facts["settings"]["training"]["members"]["lstm"] == LSTM
+    assert "someone" not in json.dumps(facts)
+
+
+def test_repeats_judge_the_model_and_do_not_make_it_surer(cohort: list[Labelled]) -> None:
+    """Calibration, conformal sets and intervals are those of one training: of one row of each unit."""
+    once, twice = (train_ensemble(cohort, tiny_settings(epochs=3, repeats=n), "cpu", silent) for n in (1, 2))
+    assert len(twice.out_of_fold) == 2 * len(once.out_of_fold) == 48
+    assert twice.contents.calibration == once.contents.calibration
+    assert twice.contents.weights == once.contents.weights
+    assert twice.contents.score_fusion == once.contents.score_fusion
+    repeats = twice.out_of_fold.groupby("repeat")["probability_poor"].agg(tuple)
+    assert repeats[0] != repeats[1]
 
 
 def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(cohort: list[Labelled]) -> None:
@@ -217,6 +243,14 @@ def test_one_kind_of_outcome_is_refused(cohort: list[Labelled]) -> None:
         ({"modality": "ct"}, UsageError, "training.members.x.modality is 'ct'"),
         ({"modality": "eegemg", "training": {"speed": 1}}, UsageError, "training has no speed"),
         ({"modality": "eegemg", "inputs": {"zoom": 1}}, ModelError, "no input option zoom"),
+        (
+            {"modality": "fa", "inputs": [3]},
+            UsageError,
+            r"training.members.x.inputs is \[3\]. Write 'key: value' lines",
+        ),
+        ({"modality": "fa", "training": 3}, UsageError, "training.members.x.training is 3"),
+        ({"modality": "fa", "training": {3: 4}}, UsageError, "training.members.x.training has no 3"),
+        ({"modality": ["fa"]}, UsageError, r"training.members.x.modality is \['fa'\]"),
         ({"modality": "fa"}, UsageError, "No unit has a modality of the members x"),
         ({"modality": "eegemg", "network": "lstn"}, UsageError, "x.network is 'lstn'"),
         (LSTM | {"hiden": [3]}, ModelError, "lstm has no argument hiden"),
@@ -257,6 +291,7 @@ def test_default_members_are_those_of_each_modality_that_is_there(cohort: list[L
     assert [(member.name, member.network) for member, _ in members] == [
         ("fa", "cbam_resnet3d"), ("eegemg", "lstm"), ("clinical", "covariates"), ("fa_regions", "regions"),
         ("eegemg_power", "band_power"), ("eegemg_coherence", "coherence"),
+        ("joint", "joint"),
     ]  # fmt: skip
     arguments = {member.name: member.arguments for member, _ in members}
     assert arguments["fa"]["n_covariates"] == arguments["fa_regions"]["n_covariates"] == 6

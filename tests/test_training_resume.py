@@ -23,8 +23,9 @@ from bids_stroke.inference import restore_network, run_network
 from bids_stroke.records import Member
 from bids_stroke.settings import Settings
 from bids_stroke.training import Store, checkpoint, train_ensemble
-from bids_stroke.training.cases import Cases, make_cohort, planned_members, read_cases
+from bids_stroke.training.cases import Cases, make_cohort, read_cases
 from bids_stroke.training.fit import Fitted, Place, _Trainer, fit, fit_watching
+from bids_stroke.training.members import planned_members
 from tests.conftest import ROOT
 from tests.test_pretrained import published
 from tests.units import (

@@ -127,7 +127,9 @@ def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> Bundl
         "salt": salt,
         "participants": {"train": tuple(participant_hash(salt, "tiny", name) for name in people["participant_id"])},
         "splits": people.assign(repeat=0, fold=[0, 1]),
-        "out_of_fold": people.assign(fold=[0, 1], repeat=0, poor=[0, 1], probability_poor=[0.3, 0.6]),
+        "out_of_fold": people.assign(
+            fold=[0, 1], repeat=0, poor=[0, 1], probability_poor=[0.3, 0.6], prediction=["good", "poor"]
+        ),
         "facts": {"participants": 2},
     }  # fmt: skip
     return BundleContents(**{**values, **changes})  # type: ignore[arg-type]

@@ -30,8 +30,9 @@ class NetworkSpec:
     load : callable
         Imports the network and gives its class and that of its arguments: only what is used is imported, because
         the libraries behind some networks take seconds.
-    kind : {"volume", "slice", "window", "none"}
-        What one input is: a 3D map, an axial slice, a window of a time series, or no image at all.
+    kind : {"volume", "slice", "window", "numbers", "none"}
+        What one input is: a 3D map, an axial slice, a window of a time series, what other members make of theirs, or
+        no image at all.
     takes_covariates : bool
         Whether ``n_covariates`` may be above 0.
     has_score : bool
@@ -41,7 +42,7 @@ class NetworkSpec:
     """
 
     load: Callable[[], tuple[Callable[[Any], nn.Module], type[Any]]]
-    kind: Literal["volume", "slice", "window", "none"]
+    kind: Literal["volume", "slice", "window", "numbers", "none"]
     takes_covariates: bool = False
     has_score: bool = True
     direct: bool = False
@@ -104,6 +105,12 @@ def _coherence() -> tuple[Callable[[Any], nn.Module], type[Any]]:
     return Coherence, CoherenceArguments
 
 
+def _joint() -> tuple[Callable[[Any], nn.Module], type[Any]]:
+    from bids_stroke.networks.joint import Joint, JointArguments
+
+    return Joint, JointArguments
+
+
 def _covariates() -> tuple[Callable[[Any], nn.Module], type[Any]]:
     from bids_stroke.networks.covariates_only import CovariatesArguments, CovariatesOnly
 
@@ -119,6 +126,7 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
         "regions": NetworkSpec(_regions, "volume", takes_covariates=True, direct=True),
         "band_power": NetworkSpec(_band_power, "window", takes_covariates=True, direct=True),
         "coherence": NetworkSpec(_coherence, "window", takes_covariates=True, direct=True),
+        "joint": NetworkSpec(_joint, "numbers", takes_covariates=True, direct=True),
         "covariates": NetworkSpec(_covariates, "none", takes_covariates=True, direct=True),
     }
 )

@@ -130,16 +130,20 @@ def pool(x: Tensor, before: list[int] | None = None) -> Tensor:
         Voxels (0 or 1) that each side is padded with in front; TensorFlow's 'same' rule by default.
     """
     padding = [side % 2 for side in x.shape[2:]] if before is None else before
-    divisor = _divisor(x.shape[2:], padding)
-    for axis, front in zip((2, 3, 4), padding, strict=True):
+    return pool_sums(x, padding).div_(pool_counts(x.shape[2:], padding))
+
+
+def pool_sums(x: Tensor, before: list[int]) -> Tensor:
+    """What `pool` divides by `pool_counts`."""
+    for axis, front in zip((2, 3, 4), before, strict=True):
         x = _sum_of_three(x, axis, front)
-    return x.div_(divisor)
+    return x
 
 
 def spread(grad: Tensor, whole: Tensor) -> None:
     """Write the gradient of `pool`, with its default padding, into ``whole``, shaped as the features."""
     sides = whole.shape[2:]
-    grad = grad / _divisor(sides, [side % 2 for side in sides])
+    grad = grad / pool_counts(sides, [side % 2 for side in sides])
     for axis in (4, 3):
         shape = [*grad.shape[:axis], whole.shape[axis], *grad.shape[axis + 1 :]]
         wider = grad.new_empty(shape)
@@ -148,8 +152,8 @@ def spread(grad: Tensor, whole: Tensor) -> None:
     _to_three(grad, 2, whole)
 
 
-def _divisor(sides: torch.Size, padding: list[int]) -> Tensor:
-    """How many voxels there are below each pooled one."""
+def pool_counts(sides: torch.Size, padding: list[int]) -> Tensor:
+    """How many voxels there are below each pooled one, (x, y, z) of the pooled features."""
     divisor = torch.ones(())
     for axis, (side, front) in enumerate(zip(sides, padding, strict=True), start=2):
         shape = [-1 if i == axis else 1 for i in range(5)]
@@ -161,12 +165,12 @@ def _sum_of_three(x: Tensor, axis: int, before: int) -> Tensor:
     """Sums of three neighbours from every second one on; with ``before`` 1, every second one is in the middle."""
     x = x.movedim(axis, 0)
     even, odd = x[0::2], x[1::2]
+    sums, pairs = torch.empty_like(even), len(odd)
+    torch.add(even[:pairs], odd, out=sums[:pairs])
+    sums[pairs:] = even[pairs:]
     if before:
-        sums = even.clone()
-        sums[: len(odd)].add_(odd)
         sums[1:].add_(odd[: len(even) - 1])
     else:
-        sums = even + odd if len(even) == len(odd) else torch.cat([even[:-1] + odd, even[-1:]])
         sums[: len(even) - 1].add_(even[1:])
     return sums.movedim(0, axis)
 

@@ -44,7 +44,10 @@ class DepthNorm(nn.BatchNorm1d):
         if self.training or torch.is_grad_enabled():
             y = super().forward(x.movedim(4, 1).flatten(2)).reshape(x.movedim(4, 1).shape).movedim(1, 4)
             return functional.relu(y) if self.activate else y
-        scale, shift = self.scale_and_shift()
+        return self.overwrite(x, *self.scale_and_shift(x.shape[1]))
+
+    def overwrite(self, x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        """Normalise in place."""
         torch.addcmul(shift, x, scale, out=x)
         return x.relu_() if self.activate else x
 
@@ -60,11 +63,20 @@ class DepthNorm(nn.BatchNorm1d):
             self.running_var.lerp_(variance, share)
         return y
 
-    def scale_and_shift(self) -> tuple[Tensor, Tensor]:
-        """What evaluation mode multiplies with and adds, (depth,) each."""
+    def scale_and_shift(self, channels: int) -> tuple[Tensor, Tensor]:
+        """What evaluation mode multiplies with and adds, (channels, 1, 1, depth) each.
+
+        Repeated for every channel, channels side by side in memory as `Conv3d` leaves them: one pass without jumps.
+        """
         assert self.running_mean is not None and self.running_var is not None
         scale = self.weight * torch.rsqrt(self.running_var + self.eps)
-        return scale, self.bias - self.running_mean * scale
+        shift = self.bias - self.running_mean * scale
+        return _beside(scale, channels), _beside(shift, channels)
+
+
+def _beside(planes: Tensor, channels: int) -> Tensor:
+    """Numbers of each z repeated for every channel, with those side by side in memory: (channels, 1, 1, z)."""
+    return planes[:, None].expand(-1, channels).contiguous().t()[:, None, None]
 
 
 class SamePool(nn.Module):
@@ -89,10 +101,11 @@ def pool(x: Tensor, padding: list[int]) -> Tensor:
 
 
 class Conv3d(nn.Conv3d):
-    """Convolution that takes oneDNN wherever nothing is trained on the CPU.
+    """Convolution that takes oneDNN, with the channels last in memory, wherever nothing is trained on the CPU.
 
-    torch's own choice falls on a far slower kernel for few channels or small maps: 214 instead of 135 ms for the
-    first convolution at 91 x 109 x 91, 18 instead of 4 ms for the one from 16 to 64 channels (one thread).
+    torch's own choice falls on a far slower kernel for few channels or small maps: 208 instead of 138 ms for the
+    first convolution at 91 x 109 x 91, 18 instead of 4 ms for the one from 16 to 64 channels (one thread). With the
+    channels first, oneDNN's result is copied into that order: 10.6 instead of 1.0 ms for 7 rows of the first one.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -100,7 +113,8 @@ class Conv3d(nn.Conv3d):
         return self.convolve(x, self.padding) if infers_on_cpu(x) else super().forward(x)
 
     def convolve(self, x: Tensor, padding: Any) -> Tensor:
-        """Convolve by oneDNN with another padding."""
+        """Convolve by oneDNN with another padding; the result has its channels last in memory."""
+        x = x.to(memory_format=torch.channels_last_3d)
         return torch.mkldnn_convolution(x, self.weight, self.bias, padding, self.stride, self.dilation, self.groups)
 
 

@@ -95,18 +95,22 @@ class Stem(nn.Module):
         sides = x.shape[2:]
         if self.training and computes_on_cpu(x):
             return self.norm.train_step(self.conv(x), pooled=True)
-        n_slabs = max(1, -(-sides[0] // 2) // SLAB)
-        if not infers_on_cpu(x) or self.training or n_slabs == 1:
-            return pool(self.norm(self.conv(x)), [side % 2 for side in sides])
-        padded = functional.pad(x, (0, 0, 0, 0, 1, 1))
+        if infers_on_cpu(x) and not self.training:
+            return self._by_slabs(x)
+        return pool(self.norm(self.conv(x)), [side % 2 for side in sides])
+
+    def _by_slabs(self, x: Tensor) -> Tensor:
+        sides = x.shape[2:]
         before = [side % 2 for side in sides]
-        slabs = []
-        for rows in torch.arange(-(-sides[0] // 2)).tensor_split(n_slabs):
-            low = 2 * int(rows[0]) - before[0]
-            first, last = max(low, 0), min(low + 2 * len(rows) + 1, sides[0])
-            part = self.norm(self.conv.convolve(padded[:, :, first : last + 2], (0, 1, 1)))
-            slabs.append(depth_norm.pool(part, [first - low, *before[1:]])[:, :, : len(rows)])
-        return torch.cat(slabs, dim=2)
+        affine = self.norm.scale_and_shift(STEM)
+        padded = functional.pad(x, (0, 0, 0, 0, 1, 1)).to(memory_format=torch.channels_last_3d)
+        rows, slabs = -(-sides[0] // 2), []
+        for low in range(0, rows, SLAB):
+            first = 2 * low - before[0]
+            begin, end = max(first, 0), min(first + 2 * min(SLAB, rows - low) + 1, sides[0])
+            part = self.norm.overwrite(self.conv.convolve(padded[:, :, begin : end + 2], (0, 1, 1)), *affine)
+            slabs.append(depth_norm.pool_sums(part, [begin - first, *before[1:]])[:, :, :SLAB])
+        return torch.cat(slabs, dim=2)[:, :, :rows].div_(depth_norm.pool_counts(sides, before))
 
 
 class Cbam(nn.Module):

@@ -1,8 +1,14 @@
-"""Noise and ringing taken out of diffusion volumes as measured, before anything is interpolated."""
+"""Noise and ringing taken out of diffusion volumes: as measured, and what is left of the noise once the head is still.
+
+Patches of neighbours tell noise from signal by the noise's statistics, which interpolation changes: that comes first.
+Averaging of single voxels with the same diffusion profile needs profiles, so each voxel must be one place of the head
+in all volumes: that comes last.
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -27,16 +33,33 @@ def said(key: str, value: object, note: str = "") -> dict[str, object]:
     return {key: value} | ({f"{key}Note": note} if note else {})
 
 
-def clean(series: Series, mask: Mask, settings: DwiSettings) -> tuple[Series, dict[str, object]]:
-    """Denoise and remove Gibbs ringing, as the settings, the sidecars and the number of volumes allow; what was done.
+@dataclass(frozen=True, eq=False)
+class Cleaned:
+    """A series with less noise and ringing.
 
-    Ringing goes between the two steps of denoising (median FA error on a simulated head 0.0144 so, 0.0151 after both).
+    Attributes
+    ----------
+    series : Series
+        Its volumes; the very one that was given where nothing was done.
+    done : mapping
+        For the sidecar: correction -> whether it was done, and ``...Note`` -> why not.
+    noise : float
+        Standard deviation of the noise as measured; 0 where noise was not looked for.
     """
+
+    series: Series
+    done: Mapping[str, object]
+    noise: float
+
+
+def clean(series: Series, mask: Mask, settings: DwiSettings) -> Cleaned:
+    """Denoise by patches and remove Gibbs ringing, as the settings, the sidecars and the number of volumes allow."""
     volumes = measured = array(series.image)
-    near = np.asarray(binary_dilation(mask, iterations=2))
+    near = _near(mask)
     noisy, ringing = _noise_kept(len(series.gradients), settings), ringing_kept(series, settings.gibbs)
+    done = said("Denoised", not noisy, noisy) | said("GibbsCorrected", not ringing, ringing)
     if noisy and ringing:
-        return series, said("Denoised", False, noisy) | said("GibbsCorrected", False, ringing)
+        return Cleaned(series, done, 0.0)
     sigma = 0.0
     if not noisy:
         volumes, level = denoise(measured, near)
@@ -44,10 +67,31 @@ def clean(series: Series, mask: Mask, settings: DwiSettings) -> tuple[Series, di
     if not ringing:
         volumes = remove_ringing(volumes, slice_axis(series))
     if not noisy:
-        lowered = np.where(near[..., None], without_rician_floor(volumes, sigma), volumes)
-        volumes = average_alike(lowered, near, sigma)
-    done = said("Denoised", not noisy, noisy) | said("GibbsCorrected", not ringing, ringing)
-    return replace(series, image=like_series(series.image, volumes)), done
+        volumes = np.where(near[..., None], without_rician_floor(volumes, sigma), volumes)
+    return Cleaned(replace(series, image=like_series(series.image, volumes)), done, sigma)
+
+
+def averaged(series: Series, mask: Mask, noise: float) -> Series:
+    """The second step of denoising, for volumes of a still head.
+
+    Parameters
+    ----------
+    series : Series
+        After `clean` and the alignment. Averaged before it, where voxels are different places of the head in each
+        volume, a moved simulated head has 1.2 times the median error of MD, and 1.1 times that of FA.
+    mask : (x, y, z) bool
+        The brain.
+    noise : float
+        As `clean` found it; 0: the series stays as it is.
+    """
+    if noise <= 0:
+        return series
+    volumes = average_alike(array(series.image), _near(mask), noise)
+    return replace(series, image=like_series(series.image, volumes))
+
+
+def _near(mask: Mask) -> Mask:
+    return np.asarray(binary_dilation(mask, iterations=2))
 
 
 def _noise_kept(n: int, settings: DwiSettings) -> str:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from nibabel.affines import apply_affine
 
 from bids_stroke.preprocess.dwi_bias import bias_field
-from bids_stroke.preprocess.dwi_clean import clean, said
+from bids_stroke.preprocess.dwi_clean import averaged, clean, said
 from bids_stroke.preprocess.dwi_eddy import Correction, Scan
 from bids_stroke.preprocess.dwi_fit import unweighted
 from bids_stroke.preprocess.dwi_motion import estimate
@@ -97,10 +97,12 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
     """
     mask = rough_mask(unweighted(series))
     check_overflow(array(series.image), mask, ", ".join(file.path.name for file in series.sources))
-    series, done = clean(series, mask, settings.dwi)
+    cleaned = clean(series, mask, settings.dwi)
+    series = cleaned.series
     if not settings.dwi.motion:
         tsnr = temporal_snr(array(series.image)[..., series.b0], mask)
-        return Corrected(series, mask, done | not_moved("dwi.motion is off"), tsnr)
+        done = {**cleaned.done, **not_moved("dwi.motion is off")}
+        return Corrected(averaged(series, mask, cleaned.noise), mask, done, tsnr)
     axis = phase_axis(series) if settings.dwi.eddy else None
     parts = [align(series, which, mask, (axis, work, settings.seed)) for which in distorted_alike(series)]
     seen = [part.seen for part in parts]
@@ -114,7 +116,9 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
     gradients = rotate(series.gradients, correction.motions, affine)
     series = replace(series, image=like_series(series.image, volumes), gradients=gradients)
     mask = rough_mask(unweighted(series))
-    done |= moved(correction, series, settings.dwi) | said("SusceptibilityCorrection", field.kind, field.why)
+    series = averaged(series, mask, cleaned.noise)
+    done = {**cleaned.done, **moved(correction, series, settings.dwi)}
+    done |= said("SusceptibilityCorrection", field.kind, field.why)
     qc |= {**field.qc, **temporal_snr(volumes[..., series.b0], mask)}
     return Corrected(series, mask, done, qc, field.warnings)
 

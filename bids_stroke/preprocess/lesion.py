@@ -20,7 +20,7 @@ from bids_stroke.preprocess.images import (
     same_grid,
     stored_orientation,
 )
-from bids_stroke.preprocess.lesion_values import Mask, above_half, binarize, lesion_on, save_shares
+from bids_stroke.preprocess.lesion_values import Mask, above_half, binarize, lesion_on, save_shares, share_warnings
 from bids_stroke.preprocess.registration import STANDARD_AFFINE, Warp, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
 from bids_stroke.preprocess.transforms import Matrix, Transform, resample
@@ -179,7 +179,7 @@ def run(context: StepContext) -> StepReport:
     native = tuple(file for file in files if file not in standard)
     grid = standard_grid()
     brain = array(template("mask")) > 0.5
-    warnings = space_warnings(standard) + source_warnings(files)
+    warnings = space_warnings(standard) + source_warnings(files) + share_warnings(standard)
     lesion, shares = lesion_on(grid, standard, union_on(grid, standard))
     written = {}
     if native and "to_standard" in anat:

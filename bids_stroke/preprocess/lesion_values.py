@@ -66,6 +66,16 @@ def above_half(shares: FloatArray) -> Mask:
     return mask if mask.any() else np.asarray(shares > 0.5 * float(shares.max()))
 
 
+def share_warnings(files: Sequence[BidsFile]) -> list[str]:
+    """A warning for each mask beside which there are several maps of shares, so that none of them is used."""
+    return [
+        f"{file.path.name} counts in whole voxels: {' and '.join(path.name for path in file.beside.values())} may "
+        "each be the map of its shares, so none is used. Keep one of them in that folder."
+        for file in files
+        if "share_or_not_0" in file.beside
+    ]
+
+
 def lesion_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], united: Mask) -> tuple[Mask, FloatArray | None]:
     """The united masks, or where they hold no voxel what the maps of shares beside them say; and the shares."""
     shares = shares_on(grid, files)

@@ -22,8 +22,6 @@ TABLES = (
 )
 """Metrics of the two wide tables, after accuracy with AUC, and balanced accuracy: a line must fit on paper."""
 PATTERN_METRICS = ("auc", "balanced_accuracy", "brier")
-OUT_OF_FOLD = "out-of-fold"
-"""In the column ``prediction``: what models that had not seen the person said during training."""
 _TRUE = (True, 1, "1", "True", "true")
 
 
@@ -52,7 +50,8 @@ def write_group_report(
     predictions : DataFrame
         A row per unit: ``participant_id``, ``probability_poor``, ``prediction``, and where there are any
         ``session_id``, ``probability_poor_low`` and ``_high``, ``predicted_score``, ``score``, ``poor``,
-        ``excluded``, ``missing``, ``in_training_set``, ``demonstration``.
+        ``excluded``, ``missing``, ``in_training_set``, ``out_of_fold`` (models that had not seen the person made
+        the prediction, during training), ``demonstration``.
     details : GroupDetails, optional
         Failed units, quality numbers, origin of the predictions.
     """
@@ -81,6 +80,7 @@ def write_group_report(
 def _counts(predictions: pd.DataFrame) -> dict[str, int]:
     said = predictions["prediction"] if "prediction" in predictions else pd.Series(dtype=object)
     counts = {word: int((said == word).sum()) for word in ("poor", "good", "abstain")}
+    counts["left_out"] = int((said == "left-out").sum())
     return counts | {"people": predictions["participant_id"].nunique(), "units": len(predictions)}
 
 
@@ -90,15 +90,20 @@ def origin_in_words(predictions: pd.DataFrame) -> str:
         return ""
     seen = predictions["in_training_set"].isin(_TRUE)
     unknown = predictions["in_training_set"].isna()
-    unfolded = predictions["prediction"] == OUT_OF_FOLD
+    unfolded = predictions["out_of_fold"].isin(_TRUE) if "out_of_fold" in predictions else seen & False
     kinds = (
         (unknown, "People of whom nobody knows whether they were in the model's training data: {}."),
         (~seen & ~unknown, "People who were not in the model's training data: {}."),
         (
             seen & unfolded,
-            "People who were, counted with what models that had not seen them predicted (out of fold): {}.",
+            "People who were in the model's training data, counted with what models that had not seen them predicted "
+            "(out of fold): {}.",
         ),
-        (seen & ~unfolded, "People who were, without such a prediction, and so are not evaluated: {}."),
+        (
+            seen & ~unfolded,
+            "People who were in the model's training data, without an out-of-fold prediction, and so are not "
+            "evaluated: {}.",
+        ),
     )
     counts = [(predictions.loc[which, "participant_id"].nunique(), text) for which, text in kinds]
     return " ".join(text.format(count) for count, text in counts if count)
@@ -111,7 +116,7 @@ def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
     notes = []
     if not words.missing(row.get("excluded")) and isinstance(row.get("excluded"), str):
         notes.append("not evaluated: " + words.reason_in_words(row["excluded"]))
-    elif row.get("prediction") == OUT_OF_FOLD:
+    elif row.get("out_of_fold") in _TRUE:
         notes.append("was in the training data: out-of-fold prediction")
     elif row.get("in_training_set") in _TRUE:
         notes.append(words.reason_in_words("in-training-set"))
@@ -215,10 +220,10 @@ def _wide(metrics: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
 
 
 def _reasons(metrics: pd.DataFrame) -> list[str]:
-    """Why some cells are empty, each reason once with the models and metrics that it concerns."""
-    found: list[str] = []
+    """Why some cells are empty, each reason once with the metrics and models that it concerns."""
+    found: dict[tuple[str, str], list[str]] = {}
     lacking = metrics[metrics["reason"] != ""]
     for (model, reason), part in lacking.groupby(["model", "reason"], sort=False):
-        names = ", ".join(words.METRIC[str(name)] for name in part["metric"])
-        found.append(f"{model}, {'all metrics' if len(part) >= 9 else names}: {reason}.")
-    return found
+        names = " and ".join(words.METRIC[str(name)] for name in part["metric"])
+        found.setdefault(("all metrics" if len(part) >= 9 else names, str(reason)), []).append(str(model))
+    return [f"{names} of {', '.join(models)}: {reason}." for (names, reason), models in found.items()]

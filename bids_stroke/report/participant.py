@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.derivatives import write_text
-from bids_stroke.records import CLINICAL, Prediction, StepReport, UnitStatus
+from bids_stroke.records import CLINICAL, JOINT, Prediction, StepReport, UnitStatus
 from bids_stroke.report import quality, words
 from bids_stroke.report.figures import caption, rank
 
@@ -106,6 +106,8 @@ def _members(unit: UnitReport) -> list[dict[str, Any]]:
 def _samples(modality: str, number: int) -> str:
     if modality == CLINICAL:
         return "covariates"
+    if modality == JOINT:
+        return "numbers of its parts"
     kind = {"bold": "slice", "eegemg": "window"}.get(modality, "volume")
     return f"{number} {kind}" + ("" if number == 1 else "s")
 

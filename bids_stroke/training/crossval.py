@@ -1,18 +1,20 @@
-"""One member through the nested folds, and fitted at last on everybody."""
+"""Members through the nested folds, and fitted at last on everybody."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.training.cases import Cases
+from bids_stroke.records import JOINT, Member
+from bids_stroke.settings import TrainingSettings
+from bids_stroke.training.cases import Cases, Cohort, join_cases, read_cases
 from bids_stroke.training.curve import Curve
 from bids_stroke.training.direct import direct_curve, direct_fit, direct_predict, step_in_words
 from bids_stroke.training.fit import Fitted, Place, fit, fit_watching, predict_rows
-from bids_stroke.training.folds import OuterFold, Split
+from bids_stroke.training.folds import OuterFold, Split, roles
 
 Rows = NDArray[np.int64]
 Array = NDArray[np.float64]
@@ -52,6 +54,50 @@ class MemberFolds:
     test_score: Array
     epochs: Array
     curves: list[LossCurve]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedMember:
+    """A member after training."""
+
+    member: Member
+    folds: MemberFolds
+    fitted: Fitted
+    n_units: int
+    """That have its modality."""
+
+
+def train_members(
+    planned: Sequence[tuple[Member, TrainingSettings]],
+    cohort: Cohort,
+    folds: Sequence[OuterFold],
+    place: Place,
+    progress: Callable[[str], None],
+) -> list[TrainedMember]:
+    """Each member through the folds, then fitted for good; those for which there are too few units are left out."""
+    members = []
+    joinable: dict[str, Cases] = {}
+    rows = roles(folds, len(cohort.units))["train"]
+    for i, (member, options) in enumerate(planned):
+        if lost := [part for part in member.inputs.get("parts", ()) if part not in joinable]:
+            progress(f"{member.name}: left out, as {', '.join(lost)} is")
+            continue
+        cases = _cases(member, options, cohort, joinable)
+        here = replace(place, seed=1_000_000 * (i + 1) + place.seed)
+        run = cross_validate(cases, folds, here, progress)
+        fitted = fit_final(cases, run, here, rows)
+        if fitted is None:
+            progress(f"{member.name}: left out, too few units have {member.modality}")
+        else:
+            joinable |= {member.name: cases} if cases.direct else {}
+            members.append(TrainedMember(member, run, fitted, len(cases.having(np.arange(len(cohort.units))))))
+    return members
+
+
+def _cases(member: Member, options: TrainingSettings, cohort: Cohort, joinable: Mapping[str, Cases]) -> Cases:
+    if member.modality == JOINT:
+        return join_cases(member, options, [joinable[part] for part in member.inputs["parts"]])
+    return read_cases(member, options, cohort)
 
 
 def cross_validate(

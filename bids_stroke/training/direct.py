@@ -18,7 +18,7 @@ from bids_stroke import networks
 from bids_stroke.covariates import CovariateScaler
 from bids_stroke.networks import POOR_LOGIT, SCORE
 from bids_stroke.networks.direct import DirectNetwork
-from bids_stroke.training.cases import Cases
+from bids_stroke.training.cases import Cases, direct_network
 from bids_stroke.training.curve import Curve
 from bids_stroke.training.fit import Fitted
 from bids_stroke.training.paths import PENALTIES, TREES_PER_STEP, Path, Target, penalty_path, tree_path
@@ -56,7 +56,7 @@ def fit_path(cases: Cases, rows: Rows, seed: int) -> FittedPath:
     poor, score = cases.cohort.poor[train], cases.cohort.score[train]
     score_mean, score_sd = float(score.mean()), float(score.std()) or 1.0
     target = Target(poor, (score - score_mean) / score_sd)
-    network = _network(cases)
+    network = direct_network(cases.member)
     if network.n_trees:
         path = tree_path(columns, target, network.n_trees, seed)
     else:
@@ -75,7 +75,7 @@ def direct_curve(cases: Cases, train: Rows, valid: Rows, seed: int) -> Curve:
 
 def direct_fit(cases: Cases, rows: Rows, step: int, seed: int) -> Fitted:
     """The model at a step of the path (counted from 1), fitted on the rows."""
-    fitted, network = fit_path(cases, rows, seed), _network(cases)
+    fitted, network = fit_path(cases, rows, seed), direct_network(cases.member)
     network.prepare()
     state = network.state_dict() | fitted.path.state(step)
     arguments = dict(cases.member.arguments)
@@ -104,14 +104,8 @@ def direct_predict(fitted: Fitted, cases: Cases, rows: Rows) -> tuple[Array, Arr
 
 def step_in_words(cases: Cases, step: int) -> str:
     """What a step of the path is."""
-    most = _network(cases).n_trees
+    most = direct_network(cases.member).n_trees
     return f"{min(step * TREES_PER_STEP, most)} trees" if most else f"penalty {PENALTIES[step - 1]:.3g}"
-
-
-def _network(cases: Cases) -> DirectNetwork:
-    network = networks.build(cases.member.network, **cases.member.arguments)
-    assert isinstance(network, DirectNetwork)  # the registry says so
-    return network
 
 
 def _covariates(cases: Cases, rows: Rows, scaler: CovariateScaler) -> Array:

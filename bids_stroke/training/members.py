@@ -1,0 +1,187 @@
+"""The members to train: those that the settings describe, or those of every modality, complete in every argument."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from bids_stroke import networks
+from bids_stroke.errors import UsageError
+from bids_stroke.features import complete_inputs
+from bids_stroke.recordings import canonical_name, is_site
+from bids_stroke.records import CLINICAL, JOINT, MODALITIES, Member
+from bids_stroke.settings import Settings, TrainingSettings
+from bids_stroke.training.cases import Cohort, direct_network, member_covariates
+
+NAME = r"(?!baseline_)[A-Za-z0-9][A-Za-z0-9_-]*"
+"""Of a member; ``s_baseline_<name>`` are the columns of the baselines."""
+KINDS = dict.fromkeys(MODALITIES, "volume") | {"bold": "slice", "eegemg": "window", CLINICAL: "none"}
+"""What one sample of a modality is, as networks.NetworkSpec.kind."""
+DEFAULT_NETWORK = {"bold": "slice_cnn", "eegemg": "lstm", CLINICAL: "covariates"}
+"""Network of a modality when the settings name no members; the maps take ``cbam_resnet3d``."""
+DEFAULT_DIRECT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "lesion_regions": {"modality": "lesion", "network": "regions"},
+        "lesion_trees": {"modality": "lesion", "network": "regions", "n_trees": 150},
+        "fa_regions": {"modality": "fa", "network": "regions"},
+        "eegemg_power": {"modality": "eegemg", "network": "band_power"},
+        "eegemg_coherence": {"modality": "eegemg", "network": "coherence"},
+    }
+)
+"""Members beside the networks that are trained by epochs: few numbers, which small cohorts bear better."""
+TRAINING_KEYS = ("epochs", "patience", "batch_size", "learning_rate", "schedule", "weight_decay", "samples_per_epoch")
+"""Training settings that a member may have of its own."""
+
+
+def planned_members(settings: Settings, cohort: Cohort) -> list[tuple[Member, TrainingSettings]]:
+    """Members to train, complete in every argument, with their training settings.
+
+    Without ``training.members`` there is one member for each wanted modality that anybody has, one on covariates
+    only, those of DEFAULT_DIRECT, and a joint one. Joint members come last, after their parts, and are left out where
+    fewer than two of these are there.
+
+    Raises
+    ------
+    UsageError
+        A member's description is wrong, or no member's modality is there.
+    ModelError
+        An argument that the network or the reader does not know.
+    """
+    there = {modality for unit in cohort.units for modality in unit.unit.features}
+    if np.isfinite(cohort.covariates).any() or np.isfinite(cohort.first).any():
+        there.add(CLINICAL)
+    wanted = settings.training.members or default_members(settings.modalities)
+    joint = {name: text for name, text in wanted.items() if text.get("modality") == JOINT}
+    alone = {name: text for name, text in wanted.items() if name not in joint}
+    planned = [_planned(name, dict(text), settings, cohort) for name, text in alone.items()]
+    found = [(member, options) for member, options in planned if member.modality in there]
+    if not found:
+        raise UsageError(
+            f"No unit has a modality of the members {', '.join(wanted)}.",
+            "Run the participant level first, or change training.members.",
+        )
+    for name, text in joint.items():
+        member = _planned_joint(name, dict(text), alone, {member.name: member for member, _ in found}, cohort)
+        found += [(member, settings.training)] if member else []
+    return found
+
+
+def default_members(modalities: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Descriptions of the members of an ensemble for which none are described."""
+    found: dict[str, dict[str, Any]] = {name: {"modality": name} for name in MODALITIES if name in modalities}
+    found[CLINICAL] = {"modality": CLINICAL}
+    direct = {name: dict(text) for name, text in DEFAULT_DIRECT.items() if text["modality"] in modalities}
+    return found | direct | {JOINT: {"modality": JOINT}}
+
+
+def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort) -> tuple[Member, TrainingSettings]:
+    place = _place(name)
+    for part in ("inputs", "training"):
+        if not isinstance(text.get(part, {}), Mapping):
+            raise UsageError(
+                f"{place}.{part} is {text[part]!r}.", "Write 'key: value' lines below it, or leave it out."
+            )
+    modality = text.pop("modality", None)
+    if not isinstance(modality, str) or modality not in KINDS:
+        raise UsageError(f"{place}.modality is {modality!r}.", f"Choose one of {', '.join(KINDS)}.")
+    network = str(text.pop("network", DEFAULT_NETWORK.get(modality, "cbam_resnet3d")))
+    spec = networks.NETWORKS.get(network)
+    if spec is None or spec.kind != KINDS[modality]:
+        fitting = ", ".join(key for key, other in networks.NETWORKS.items() if other.kind == KINDS[modality])
+        raise UsageError(
+            f"{place}.network is {network!r}, which does not read {modality}.", f"Choose one of {fitting}."
+        )
+    inputs = dict(text.pop("inputs", {}))
+    if modality == "eegemg":
+        inputs.setdefault("seconds", settings.eegemg.window_seconds)
+    inputs = complete_inputs(modality, inputs)
+    options = _member_options(place, network, text.pop("training", {}), settings)
+    columns = 2 * len(member_covariates(cohort, modality))
+    if spec.takes_covariates:
+        text.setdefault("n_covariates", columns)
+    given = _given_by_the_input(network, modality, inputs)
+    for key in (key for key in given if text.get(key, given[key]) != given[key]):
+        raise UsageError(
+            f"{place}.{key} is {text[key]!r}, but {modality} as it is read here makes it {given[key]!r}.",
+            f"Leave {key} out; the modality and the member's inputs decide it.",
+        )
+    networks.checked_arguments(network, text | given)  # a wrong one must not wait until the members before are trained
+    if text.get("n_covariates", 0) > columns:
+        raise UsageError(f"{place}.n_covariates is above {columns}, all that there are.", "Leave it out, or give less.")
+    return Member(name, modality, network, text | given, inputs), options
+
+
+def _planned_joint(
+    name: str, text: dict[str, Any], described: Mapping[str, Any], there: Mapping[str, Member], cohort: Cohort
+) -> Member | None:
+    """A joint member: of the parts that are named, or of all linear direct members with an image."""
+    place = _place(name)
+    inputs = text.pop("inputs", {})
+    text.pop("modality")
+    if text.pop("network", "joint") != "joint" or "part_blocks" in text or "training" in text:
+        raise UsageError(f"{place}: a joint member has no network, part_blocks or training.", "Leave them out.")
+    named = inputs.get("parts", list(described)) if isinstance(inputs, Mapping) and set(inputs) <= {"parts"} else None
+    if not isinstance(named, list) or not set(map(str, named)) <= set(described):
+        raise UsageError(f"{place}.inputs is {inputs!r}.", "Write 'parts: [names of other members]' or leave it out.")
+    parts = [there[part] for part in named if part in there and _may_join(there[part], "parts" in inputs)]
+    if "parts" in inputs and (wrong := [part for part in named if part in there and there[part] not in parts]):
+        raise UsageError(
+            f"{place}.inputs.parts: {', '.join(wrong)} cannot be joined.",
+            "Name regions, band_power or coherence members.",
+        )
+    if len(parts) < 2:
+        return None
+    text.setdefault("n_covariates", 2 * len(member_covariates(cohort, JOINT)))
+    blocks = [size for part in parts for size in direct_network(part).blocks]
+    networks.checked_arguments("joint", text | {"part_blocks": blocks})
+    return Member(name, JOINT, "joint", text | {"part_blocks": blocks}, {"parts": [part.name for part in parts]})
+
+
+def _may_join(member: Member, named: bool) -> bool:
+    """Whether a member's numbers can be part of a joint one; those of trees, often another's too, only if named."""
+    spec = networks.NETWORKS[member.network]
+    return spec.direct and spec.kind != "none" and (named or not member.arguments.get("n_trees"))
+
+
+def _place(name: str) -> str:
+    """Where a member is described; UsageError for a name that cannot be one."""
+    if not re.fullmatch(NAME, name):
+        raise UsageError(
+            f"training.members.{name}: the name would be part of file and column names.", f"Keep to {NAME}."
+        )
+    return f"training.members.{name}"
+
+
+def _member_options(place: str, network: str, own: Mapping[str, Any], settings: Settings) -> TrainingSettings:
+    """Training settings with those that the member has of its own."""
+    if own and networks.NETWORKS[network].direct:
+        raise UsageError(f"{place}.training: {network} is fitted in one go, without epochs.", "Leave it out.")
+    if unknown := sorted(str(key) for key in set(own) - set(TRAINING_KEYS)):
+        raise UsageError(f"{place}.training has no {', '.join(unknown)}.", f"It has {', '.join(TRAINING_KEYS)}.")
+    try:
+        return TrainingSettings.model_validate(settings.training.model_dump() | dict(own))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{place}.training.{where}: {first['msg']}.", "See docs/configuration.md.") from None
+
+
+def _given_by_the_input(network: str, modality: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of a network that the modality and the options of its reader decide."""
+    if network == "regions":
+        return {"shrink": inputs["shrink"], "quantity": "volume" if modality == "lesion" else "mean"}
+    if network == "slice_cnn":
+        return {"in_channels": len(inputs["maps"])}
+    if modality != "eegemg":
+        return {}
+    found: dict[str, Any] = {"n_channels": len(inputs["channels"])}
+    if network in ("band_power", "coherence"):
+        found["rate"] = inputs["rate"]
+    if network == "coherence":
+        found["sites"] = [i for i, name in enumerate(inputs["channels"]) if is_site(canonical_name(name))]
+    return found

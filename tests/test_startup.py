@@ -1,0 +1,46 @@
+"""The import of torch without the garbage collector."""
+
+from __future__ import annotations
+
+import gc
+import subprocess
+import sys
+
+import torch  # noqa: F401  is there before the second test
+
+from bids_stroke.startup import import_torch
+
+CODE = """
+import gc, sys
+if {paused}: gc.disable()
+from bids_stroke.startup import import_torch
+before = gc.get_freeze_count()
+import_torch()
+assert 'torch' in sys.modules
+frozen = gc.get_freeze_count()
+import_torch()
+assert gc.get_freeze_count() == frozen
+print(frozen - before, gc.isenabled())
+"""
+
+
+def run(paused: bool) -> list[str]:
+    command = [sys.executable, "-c", CODE.format(paused=paused)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_the_librarys_objects_are_out_of_the_collectors_sight_and_it_works_on() -> None:
+    frozen, works = run(paused=False)
+    assert int(frozen) > 10_000
+    assert works == "True"
+
+
+def test_a_collector_that_was_off_stays_off() -> None:
+    assert run(paused=True)[1] == "False"
+
+
+def test_where_torch_is_there_nothing_is_frozen() -> None:
+    before = gc.get_freeze_count()
+    import_torch()
+    assert gc.get_freeze_count() == before
+    assert gc.isenabled()
