@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 from bids_stroke.spelling import same_dataset, same_person
 
 FORMAT_VERSION = 1
-PREPROCESSING_VERSION = 2
-"""Raised when feature maps change so that older networks must not read them. 2: other DWI maps, lesions as shares."""
+PREPROCESSING_VERSION = 1
+"""Raised when feature maps change so that older networks must not read them."""
 TEST = "test"
 """Role of people on whom the finished model was tested: it has learned nothing from them."""
 MONAI_SCHEMA = (

@@ -105,7 +105,7 @@ def rewrite(folder: Path, change: dict[str, Any]) -> None:
     sums.write_text(sums.read_text().replace(before, after))
 
 
-@pytest.mark.parametrize(("key", "other"), [("format_version", 99), ("preprocessing_version", 1)])
+@pytest.mark.parametrize(("key", "other"), [("format_version", 99), ("preprocessing_version", 99)])
 def test_another_version_is_refused_with_the_remedy(folder: Path, key: str, other: int) -> None:
     rewrite(folder, {key: other})
     with pytest.raises(ModelError, match=f"{key} {other}, this version") as caught:
