@@ -6,7 +6,7 @@ outcomes that were predicted, and precision the share of predictions "poor" that
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,10 +26,13 @@ from bids_stroke.metrics import (
     regression_metrics,
 )
 from bids_stroke.patterns import pattern_table
+from bids_stroke.records import JOINT
 from bids_stroke.settings import Settings
 
 OF_CALIBRATED = ("brier", "calibration_slope")
 """Metrics that judge probabilities as such."""
+EARLY = "early fusion"
+"""Kind of a joint member: one model of several modalities' numbers."""
 NOT_CALIBRATED = "its probabilities are not calibrated"
 
 
@@ -89,9 +92,9 @@ def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, 
     participants, left_out, notes = reduce_to_participants(table, settings)
     notes += _repeats_note(table, settings)
     draws = Draws(settings.training.bootstrap, settings.seed)
-    models = _models(participants)
+    models = _models(participants, modality_of or {})
     rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
-    rows += _score_rows(participants, draws)
+    rows += _score_rows(participants, models, draws)
     poor, fusion = participants["poor"].to_numpy(float), participants["probability_poor"].to_numpy(float)
     p_value = None
     if not too_few(poor):
@@ -219,13 +222,14 @@ def _exclusion(value: object) -> str:
     return "excluded" if value is True else ""
 
 
-def _models(participants: pd.DataFrame) -> list[tuple[str, str, str]]:
+def _models(participants: pd.DataFrame, modality_of: Mapping[str, str]) -> list[tuple[str, str, str]]:
     """(name, kind, column) of everything that predicts."""
     found = [("fusion", "fusion", "probability_poor")]
     for prefix, kind in (("p_", "member"), ("fusion_", "other fusion"), ("baseline_", "baseline")):
-        names = [str(name) for name in participants.columns if str(name).startswith(prefix)]
-        found += [(name.removeprefix(prefix), kind, name) for name in names]
-    return found
+        columns = [str(name) for name in participants.columns if str(name).startswith(prefix)]
+        found += [(name.removeprefix(prefix), kind, name) for name in columns]
+    joint = {name for name, modality in modality_of.items() if modality == JOINT}
+    return [(name, EARLY if kind == "member" and name in joint else kind, column) for name, kind, column in found]
 
 
 def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: Draws) -> list[dict[str, Any]]:
@@ -236,18 +240,18 @@ def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: 
     if reason:
         return [{**head, **null(reason), "metric": metric} for metric in CLASSIFICATION]
     values = with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
-    if kind == "member" or (kind == "other fusion" and name != "stacking"):  # which is a regression of its own
+    if kind in ("member", EARLY) or (kind == "other fusion" and name != "stacking"):  # which is a regression of its own
         values |= dict.fromkeys(OF_CALIBRATED, null(NOT_CALIBRATED))
     return [{**head, "metric": metric, **values[metric]} for metric in CLASSIFICATION]
 
 
-def _score_rows(people: pd.DataFrame, draws: Draws) -> list[dict[str, Any]]:
+def _score_rows(people: pd.DataFrame, models: Sequence[tuple[str, str, str]], draws: Draws) -> list[dict[str, Any]]:
     """R2 and mean absolute error of each predicted score: of the fusion, its members and the baselines."""
     if "score" not in people.columns:
         return []
-    prefixes = {"member": "s_", "baseline": "s_baseline_"}
+    prefixes = {"member": "s_", EARLY: "s_", "baseline": "s_baseline_"}
     found = [("fusion", "fusion", "predicted_score")]
-    found += [(name, kind, prefixes[kind] + name) for name, kind, _ in _models(people) if kind in prefixes]
+    found += [(name, kind, prefixes[kind] + name) for name, kind, _ in models if kind in prefixes]
     there = [model for model in found if model[2] in people.columns]
     return [row for model in there for row in _score_rows_of(people.dropna(subset=["score", model[2]]), model, draws)]
 

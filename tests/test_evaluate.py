@@ -46,6 +46,14 @@ def value(evaluation: Evaluation, model: str, metric: str, column: str = "value"
     return rows[column].item()
 
 
+def test_joint_member_is_told_apart_from_single_ones() -> None:
+    metrics = evaluate(cohort().rename(columns={"p_fa": "p_j"}), QUICK, {"j": "joint", "eegemg": "eegemg"}).metrics
+    assert {model: set(own["kind"]) for model, own in metrics.groupby("model")} == {
+        "fusion": {"fusion"}, "j": {"early fusion"}, "eegemg": {"member"}, "clinical": {"baseline"},
+    }  # fmt: skip
+    assert metrics.query("model == 'j' and metric == 'brier'")["value"].isna().all()
+
+
 def test_every_model_has_every_metric_with_an_interval_around_it() -> None:
     table = cohort()
     result = evaluate(table, QUICK)
