@@ -21,6 +21,7 @@ from bids_stroke.progress import UnitProgress, status_table
 from bids_stroke.records import Session, UnitStatus
 from bids_stroke.run import Run
 from bids_stroke.settings import Outcome
+from bids_stroke.startup import import_torch
 from bids_stroke.unit import UnitResult, run_unit
 
 DEMONSTRATION = Path(__file__).parent / "data" / "demonstration"
@@ -121,6 +122,7 @@ def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[Un
         return list(statuses.values())
     nprocs = run.execution.nprocs or _default_nprocs(run)
     if waiting[0].model is not None:
+        import_torch()
         from bids_stroke.bundle import load_bundle
 
         load_bundle(waiting[0].model.path)  # a corrupt model ends the run here, not in every unit

@@ -197,7 +197,7 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "required_packages_version": {"bids_stroke": bids_stroke.__version__},
         "name": contents.name,
         "task": f"Prediction of a poor motor outcome after stroke ({contents.outcome})",
-        "description": contents.origin.get("description", "Members on a modality or covariates, fused and calibrated."),
+        "description": contents.origin.get("description", "Members on modalities or covariates, fused and calibrated."),
         "authors": contents.origin.get("authors", "Trained with bids_stroke by its user"),
         "copyright": contents.origin.get("copyright", "As the training data's terms say"),
         "intended_use": "Research only; not for decisions about patients.",

@@ -25,7 +25,7 @@ SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         ),
     }
 )
-"""Covariate -> columns of participants.tsv or sessions.tsv that hold it, first found first taken."""
+"""Covariate -> columns of participants.tsv or sessions.tsv that hold it; the first that is understood counts."""
 
 UNITS: Mapping[str, str] = MappingProxyType({"age": "year", "days_since_stroke": "day"})
 """In which covariates are used."""
@@ -62,7 +62,7 @@ def in_our_terms(
     described : mapping
         The table's JSON file.
     codes : iterable
-        What the whole table has in its column of the sex: 1 means one thing beside 0 and another beside 2.
+        What all tables have in columns of the sex: 1 means one thing beside 0 and another beside 2.
 
     Returns
     -------

@@ -43,8 +43,8 @@ def keep_memory() -> bool:
     """Let this process keep the memory that it frees, for its next need; whether the C library can (glibc).
 
     Otherwise glibc gives each large tensor back to the system, which hands out empty pages again one by one: more
-    than half of the processor's time of a training step with eight maps, a twelfth of a prediction's. Called once
-    more, it changes nothing.
+    than half of the processor's time of a training step with eight maps. For `train` alone, because a process that
+    prepares one person after another must give memory back. Called once more, it changes nothing.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -41,7 +41,7 @@ class Evaluation:
     """What the predictions are worth, with how that was found."""
 
     metrics: pd.DataFrame
-    """Long: model, kind (fusion, member, other fusion, baseline), metric, value, low, high, n, n_poor, reason."""
+    """Long: model, kind (fusion, member, early fusion, other fusion, baseline), metric, value, low, high, n, n_poor, reason."""
     comparisons: pd.DataFrame
     """Fusion against each other model: model, kind, n, n_poor, auc_fusion, auc, difference, low, high, p_delong,
     reason."""
@@ -74,7 +74,8 @@ def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, 
     settings : Settings
         Outcome rule, seed, number of bootstrap draws and of permutations.
     modality_of : mapping, optional
-        Member -> modality, for the patterns of missing ones; a member that is not named stands for itself.
+        Member -> modality, for the patterns of missing ones and to tell a joint member; one that is not named stands
+        for itself.
 
     Raises
     ------

@@ -132,8 +132,8 @@ def _decision(said: Sequence[str], probability: float) -> str:
 
 def _left_out(row: dict[str, Any]) -> dict[str, Any]:
     """The row without its numbers: an in-sample prediction is never shown as one."""
-    kept = ("participant_id", "session_id", "score", "poor", "missing", "in_training_set", "model", "demonstration")
-    nothing = dict.fromkeys(key for key in row if key not in kept)
+    kept = {"participant_id", "session_id", "score", "poor", "missing", "in_training_set", "model", "demonstration"}
+    nothing = dict.fromkeys(key for key in row if key not in kept | {"out_of_fold"})
     return row | nothing | {"excluded": "in-training-set", "prediction": "left-out"}
 
 

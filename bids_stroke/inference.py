@@ -15,7 +15,7 @@ from torch import nn
 
 from bids_stroke import networks
 from bids_stroke.bundle import Bundle
-from bids_stroke.compute import keep_memory, precision_of, reproducible, resolve_device
+from bids_stroke.compute import precision_of, reproducible, resolve_device
 from bids_stroke.covariates import covariate_values
 from bids_stroke.decision import ScoreFusion, fuse, more_likely, renormalise
 from bids_stroke.errors import MissingModalityError, ModelError
@@ -136,14 +136,14 @@ def predict_members(
     here = _Here(bundle, unit, place)
     for entry in bundle.members:
         member = entry.member
+        known = covariate_values(unit.covariates, entry.scaler.names)
         try:
+            here.check(member)
+            if entry.scaler.lacking(known) or (member.modality == CLINICAL and not np.isfinite(known).any()):
+                raise MissingModalityError(f"{member.name} needs covariates.", reason=COVARIATES_MISSING)
             samples = here.samples(member)
         except MissingModalityError as error:
             missing[member.name] = error.reason
-            continue
-        known = covariate_values(unit.covariates, entry.scaler.names)
-        if entry.scaler.lacking(known) or (member.modality == CLINICAL and not np.isfinite(known).any()):
-            missing[member.name] = COVARIATES_MISSING
             continue
         data, covariates = samples.data, entry.scaler.transform(known)
         output = run_network(here.network(member), data, np.tile(covariates, (len(data), 1)), place, precision)
@@ -162,14 +162,20 @@ class _Here:
     place: torch.device
     cache: dict[str, Samples] = field(default_factory=dict)
 
+    def check(self, member: Member) -> None:
+        """MissingModalityError if the unit lacks the modality of a member, or of a part of it."""
+        if member.modality == JOINT:
+            for part in self._parts(member):
+                self.check(part)
+        elif member.modality != CLINICAL and not self.unit.features.get(member.modality):
+            reason = self.unit.missing.get(member.modality, "not-computed")
+            raise MissingModalityError(f"{unit_name(self.unit)} has no {member.modality}.", reason=reason)
+
     def samples(self, member: Member) -> Samples:
         """What a member reads; MissingModalityError where it is not there."""
         if member.modality == JOINT:
             return self._joined(member)
         paths = self.unit.features.get(member.modality, ())
-        if not paths and member.modality != CLINICAL:
-            reason = self.unit.missing.get(member.modality, "not-computed")
-            raise MissingModalityError(f"{unit_name(self.unit)} has no {member.modality}.", reason=reason)
         key = f"{member.modality} {sorted(member.inputs.items())}"
         if key not in self.cache:
             self.cache[key] = read_samples(member.modality, paths, member.inputs)
@@ -179,21 +185,20 @@ class _Here:
         """The member's network with its weights."""
         return _network(_Wanted(self.bundle.path, self.bundle.sha256, member.name, str(self.place), self.bundle))
 
-    def _joined(self, member: Member) -> Samples:
-        """The numbers of the parts side by side, NaN where one is missing, as training/cases.join_cases has them."""
+    def _parts(self, member: Member) -> list[Member]:
         of_name = {entry.member.name: entry.member for entry in self.bundle.members}
-        columns, missing = [], []
-        for part in (of_name[name] for name in member.inputs["parts"]):
+        return [of_name[name] for name in member.inputs["parts"]]
+
+    def _joined(self, member: Member) -> Samples:
+        """The numbers of the parts side by side, as training/cases.join_cases has them; all must be there."""
+        columns = []
+        for part, read in [(part, self.samples(part)) for part in self._parts(member)]:
             network = self.network(part)
             assert isinstance(network, DirectNetwork)  # only such are joined
-            try:
-                data = torch.from_numpy(self.samples(part).data).to(self.place)
-                columns.append(network.features(data).mean(0).cpu().numpy())
-            except MissingModalityError as error:
-                columns.append(np.full(network.n_features, np.nan))
-                missing.append(error)
-        if len(missing) == len(columns):
-            raise missing[0]
+            with torch.inference_mode(), reproducible(self.place, 0):
+                chunks = torch.split(torch.from_numpy(read.data), CHUNK)
+                features = torch.cat([network.features(chunk.to(self.place)) for chunk in chunks])
+            columns.append(features.mean(0).cpu().numpy())
         return Samples(np.concatenate(columns)[None], (0.0,))
 
 
@@ -205,8 +210,6 @@ def run_network(
     precision: str = "fp32",
 ) -> NDArray[np.float64]:
     """Outputs of a network in evaluation mode, (n, 2) float64, for n samples with a row of covariates each."""
-    if device.type == "cpu":
-        keep_memory()
     outputs = []
     columns = getattr(getattr(model, "arguments", None), "n_covariates", 0)
     rows = torch.from_numpy(covariates[:, :columns].copy()).to(device)

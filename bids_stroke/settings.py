@@ -48,7 +48,7 @@ class DwiSettings(_Frozen):
     max_b: Annotated[float, Field(ge=500)] = 1500.0
     """Shells above this are left out of the tensor fit when the rest still has 6 directions."""
     denoise: bool = True
-    """MP-PCA denoising, where there are enough volumes for it."""
+    """MP-PCA denoising, where there are enough volumes for it, then averaging of alike neighbours."""
     gibbs: Literal["auto", "on", "off"] = "auto"
     """Ringing removed by subvoxel shifts; ``auto``: where the sidecar excludes partial Fourier. Choose ``off`` where
     the scanner filtered the raw data: removal then only blurs."""

@@ -1,4 +1,4 @@
-"""The import of torch, which is half of what a first prediction takes."""
+"""The import of torch, nearly half of what a first prediction takes."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ def import_torch() -> None:
     if "torch" in sys.modules:
         return
     was_on = gc.isenabled()
+    gc.collect()  # or what is garbage now would be kept with the library's objects
     gc.disable()
     try:
         import torch  # noqa: F401  wanted in sys.modules only

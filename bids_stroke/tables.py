@@ -36,7 +36,7 @@ def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[s
         path = bids_dir / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
         row = _row(path, "session_id", f"ses-{session}")
         described = _description(bids_dir / "sessions.json") | _description(path.with_suffix(".json"))
-        own = _in_our_terms(bids_dir, row, _with_levels(described, row, about))
+        own = _in_our_terms(bids_dir, row, _with_levels(bids_dir, described, row, about))
         told = {covariate_of(column) for column in own} - {""}  # under whichever name
         values = {column: value for column, value in values.items() if covariate_of(column) not in told} | own
     for key in ("participant_id", "session_id"):
@@ -115,14 +115,21 @@ def _in_our_terms(bids_dir: Path, row: Row, about: Mapping[str, Any]) -> Row:
     return in_our_terms(row, about, _sex_codes(bids_dir) if coded else ())
 
 
-def _with_levels(described: Mapping[str, Any], row: Row, participants: Mapping[str, Any]) -> dict[str, Any]:
-    """Description of a sessions.tsv, with the Levels of the sex from participants.json where it has none itself."""
+def _with_levels(
+    bids_dir: Path, described: Mapping[str, Any], row: Row, participants: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Description of a sessions.tsv, with the Levels of the sex from participants.json where it has none itself.
+
+    Only where those tell every code of the dataset: with other codes, the sessions use another scheme.
+    """
     columns = {column for column in participants if covariate_of(column) == "sex" and _levels(participants, column)}
     lacking = [column for column in row if covariate_of(column) == "sex" and not _levels(described, column)]
     found = dict(described)
     for column in lacking:
         same = column if column in columns else next(iter(sorted(columns)), "")
-        found |= {column: participants[same]} if same else {}
+        known = {_value(str(level)) for level in participants[same]["Levels"]} if same else set()
+        codes = {code for code in _sex_codes(bids_dir) if isinstance(code, float)}
+        found |= {column: participants[same]} if same and codes <= known else {}
     return found
 
 

@@ -220,6 +220,14 @@ def test_levels_of_participants_hold_for_sessions_without_their_own(tmp_path: Pa
     assert sex_of_session(again, "01") == 1.0
 
 
+@pytest.mark.parametrize("column", ["sex", "gender"])
+def test_levels_of_participants_do_not_hold_for_sessions_with_other_codes(tmp_path: Path, column: str) -> None:
+    levels = {"sex": {"Levels": {"0": "male", "1": "female"}}}
+    root = table(tmp_path, "participant_id sex\nsub-01 n/a\nsub-02 n/a", levels)
+    with_sessions(root, {"01": "1", "02": "2"}, column)
+    assert all(np.isnan(sex_of_session(root, subject)) for subject in ("01", "02"))
+
+
 @pytest.mark.parametrize("unreadable", ["1,234", "about_60", "400", "unknown"])
 def test_the_first_column_that_is_understood_counts(tmp_path: Path, unreadable: str) -> None:
     root = table(tmp_path, f"participant_id age age_at_scan\nsub-01 {unreadable} 62+\nsub-02 50 60")

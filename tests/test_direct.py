@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics import r2_score
 
 from bids_stroke import networks
-from bids_stroke.errors import DataError, ModelError, UsageError
+from bids_stroke.errors import ModelError, UsageError
 from bids_stroke.evaluate import evaluate
 from bids_stroke.inference import predict
 from bids_stroke.networks.direct import DirectNetwork
@@ -304,20 +304,17 @@ def test_joint_member_finds_the_weak_cause_beside_the_strong_one(tmp_path: Path)
     planned = {member.name: member for member, _ in planned_members(tiny_settings(members=members), cases)}
     parts = [read_cases(planned[name], tiny_settings().training, cases) for name in ("lesion", "power")]
     joint = join_cases(planned["joint"], tiny_settings().training, parts)
-    for row in (2, 8, 10):  # complete, without lesion, without recording
-        said = predict(bundle, cohort[row].unit, "cpu")
-        columns = joint.of(row)
-        assert torch.isnan(columns).any() == (row != 2)
-        assert "joint" in said.members and set(said.missing) == {2: set(), 8: {"lesion"}, 10: {"power"}}[row]
-        entry = trained.contents.members[-1]
-        network = networks.build("joint", **entry.member.arguments)
-        network.load_state_dict(dict(trained.contents.states["joint"]))
+    entry = trained.contents.members[-1]
+    network = networks.build("joint", **entry.member.arguments)
+    network.load_state_dict(dict(trained.contents.states["joint"]))
+    for row in (2, 3):
         covariates = torch.from_numpy(entry.scaler.transform(joint.covariates[row]))[None]
-        expected = float(network(columns, covariates)[0, 0].sigmoid())
-        assert said.members["joint"].probability == pytest.approx(expected, abs=1e-9)
-    nothing = replace(cohort[2].unit, features={})
-    with pytest.raises(DataError, match="joint: not computed"):
-        predict(bundle, nothing, "cpu")
+        expected = float(network(joint.of(row), covariates)[0, 0].sigmoid())
+        said = predict(bundle, cohort[row].unit, "cpu")
+        assert said.missing == {} and said.members["joint"].probability == pytest.approx(expected, abs=1e-9)
+    for row, part in ((8, "lesion"), (10, "power")):  # without lesion, without recording: nothing is filled in
+        assert joint.samples[row] is None
+        assert set(predict(bundle, cohort[row].unit, "cpu").missing) == {part, "joint"}
 
 
 def test_joint_member_is_left_out_without_two_parts_and_wrong_parts_are_refused(cohort: list[Labelled]) -> None:
@@ -335,9 +332,30 @@ def test_joint_member_is_left_out_without_two_parts_and_wrong_parts_are_refused(
     assert planned() == ["a", "trees", "clinical"]  # nobody has a recording; trees are no part unless named
     assert planned(inputs={"parts": ["a", "trees"]})[-1] == "j"
     for wrong in ({"inputs": {"parts": ["a", "clinical"]}}, {"inputs": {"parts": ["a", "b"]}}, {"inputs": ["a"]},
-                  {"inputs": {"part": []}}, {"network": "lstm"}, {"training": {}}):  # fmt: skip
+                  {"inputs": {"part": []}}, {"inputs": {"parts": ["a"]}}, {"inputs": {"parts": ["a", "a"]}},
+                  {"inputs": {"parts": ["a", "trees"]}, "n_covariates": 50}, {"network": "lstm"},
+                  {"training": {}}):  # fmt: skip
         with pytest.raises(UsageError, match=r"training\.members\.j"):
             planned(**wrong)
+
+
+def test_parts_of_a_joint_member_are_those_that_most_people_have(tmp_path: Path) -> None:
+    cohort = hidden_cause(tmp_path, 16)
+    rare = [replace(item, unit=replace(item.unit, features={**item.unit.features, "fa": (Path("fa.nii"),)}))
+            if i < 3 else item for i, item in enumerate(cohort)]  # fmt: skip
+    fa = REGIONS | {"modality": "fa"}
+    members = {"fa": fa, "lesion": REGIONS, "power": POWER, "all": {"modality": "joint"}}
+    members["named"] = {"modality": "joint", "inputs": {"parts": ["fa", "lesion"]}}
+    planned = {m.name: m for m, _ in planned_members(tiny_settings(members=members), make_cohort(rare, "fma_le"))}
+    assert planned["all"].inputs == {"parts": ["lesion", "power"]}
+    assert planned["named"].inputs == {"parts": ["fa", "lesion"]}
+
+
+def test_windows_too_short_for_a_coherence_are_refused() -> None:
+    network = networks.build("coherence", n_channels=3, sites=[0, 1])
+    network(torch.zeros(1, 500, 3), torch.zeros(1, 0))
+    with pytest.raises(ModelError, match=r"windows of 1\.996 s are too short"):
+        network(torch.zeros(1, 499, 3), torch.zeros(1, 0))
 
 
 def test_a_network_that_does_not_read_the_modality_is_refused(cohort: list[Labelled]) -> None:

@@ -44,3 +44,16 @@ def test_where_torch_is_there_nothing_is_frozen() -> None:
     import_torch()
     assert gc.get_freeze_count() == before
     assert gc.isenabled()
+
+
+def test_garbage_of_before_is_not_kept() -> None:
+    code = """
+import gc, weakref
+gc.disable()
+class Big: pass
+big = Big(); big.itself = big; seen = weakref.ref(big); del big
+from bids_stroke.startup import import_torch
+import_torch()
+assert seen() is None
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

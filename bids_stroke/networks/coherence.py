@@ -20,6 +20,8 @@ BANDS = ((13.0, 30.0), (30.0, 45.0))
 """Beta (steady contraction) and low gamma (movement), Hz."""
 SEGMENT_S = 0.5
 """Length of the segments that are averaged within a window; they overlap by half."""
+FEWEST_SEGMENTS = 4
+"""That a window must hold, side by side: of one alone the coherence is always 1."""
 LARGEST = 1 - 1e-6
 """Coherence above which two channels count as one, so that Fisher's z stays finite."""
 
@@ -118,6 +120,11 @@ class Coherence(DirectNetwork):
         -------
         Tensor, shape (n, bands * (1 + n_channels)), float64
 
+        Raises
+        ------
+        ModelError
+            If the windows are too short.
+
         Notes
         -----
         The magnitude-squared coherence over Hann segments (Welch), mean over the band's frequencies, then the inverse
@@ -134,8 +141,13 @@ class Coherence(DirectNetwork):
 
     def _coherence(self, signal: Tensor) -> tuple[Tensor, Tensor]:
         """Frequencies (Hz), and the squared coherence (n, frequencies, sites, muscles)."""
-        length = min(round(SEGMENT_S * self.arguments.rate), signal.shape[1])
-        segments = signal.unfold(1, length, max(1, length // 2))  # (n, segments, channels, time)
+        length = round(SEGMENT_S * self.arguments.rate)
+        require(
+            signal.shape[1] >= FEWEST_SEGMENTS * length,
+            f"coherence: windows of {signal.shape[1] / self.arguments.rate:g} s are too short.",
+            f"Give inputs.seconds of {FEWEST_SEGMENTS * SEGMENT_S:g} or more.",
+        )
+        segments = signal.unfold(1, length, length // 2)  # (n, segments, channels, time)
         taper = torch.hann_window(length, dtype=torch.float64, device=signal.device)
         spectra = torch.fft.rfft((segments - segments.mean(3, keepdim=True)) * taper, dim=3)
         power = (spectra.abs() ** 2).sum(1)

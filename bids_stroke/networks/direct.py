@@ -112,8 +112,7 @@ class DirectNetwork(nn.Module, ABC):
         if self.n_trees:
             trees = zip(self.feature, self.threshold, self.value, strict=True)
             return torch.stack([tree_values(joined, *output).sum(1) for output in trees], dim=1)
-        standard = torch.nan_to_num((joined - self.centre) / self.spread)  # what is missing counts as the mean
-        return standard @ self.weight.T + self.bias
+        return ((joined - self.centre) / self.spread) @ self.weight.T + self.bias
 
     def forward(self, image: Tensor, covariates: Tensor) -> Tensor:
         """Predict.

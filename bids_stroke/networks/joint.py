@@ -69,5 +69,5 @@ class Joint(DirectNetwork):
         return (self.n_features,)
 
     def features(self, image: Tensor) -> Tensor:
-        """The numbers as they are, (n, n_features) float64; NaN of a part that is missing."""
+        """The numbers as they are, (n, n_features) float64."""
         return image.double()

@@ -40,7 +40,7 @@ class Cleaned:
     Attributes
     ----------
     series : Series
-        Its volumes; the very one that was given where nothing was done.
+        Its volumes, with the noise floor of magnitudes taken off; the very one that was given where nothing was done.
     done : mapping
         For the sidecar: correction -> whether it was done, and ``...Note`` -> why not.
     noise : float

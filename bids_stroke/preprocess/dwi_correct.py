@@ -98,11 +98,12 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
     mask = rough_mask(unweighted(series))
     check_overflow(array(series.image), mask, ", ".join(file.path.name for file in series.sources))
     cleaned = clean(series, mask, settings.dwi)
-    series = cleaned.series
+    series, cleaning, noise = cleaned.series, cleaned.done, cleaned.noise
+    del cleaned  # or it would keep the series before alignment to the end
     if not settings.dwi.motion:
+        series = averaged(series, mask, noise)
         tsnr = temporal_snr(array(series.image)[..., series.b0], mask)
-        done = {**cleaned.done, **not_moved("dwi.motion is off")}
-        return Corrected(averaged(series, mask, cleaned.noise), mask, done, tsnr)
+        return Corrected(series, mask, {**cleaning, **not_moved("dwi.motion is off")}, tsnr)
     axis = phase_axis(series) if settings.dwi.eddy else None
     parts = [align(series, which, mask, (axis, work, settings.seed)) for which in distorted_alike(series)]
     seen = [part.seen for part in parts]
@@ -115,11 +116,12 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
     volumes = resample_series(array(series.image), affine, correction, field.distortion(series.encodings))
     gradients = rotate(series.gradients, correction.motions, affine)
     series = replace(series, image=like_series(series.image, volumes), gradients=gradients)
+    del volumes
     mask = rough_mask(unweighted(series))
-    series = averaged(series, mask, cleaned.noise)
-    done = {**cleaned.done, **moved(correction, series, settings.dwi)}
+    series = averaged(series, mask, noise)
+    done = {**cleaning, **moved(correction, series, settings.dwi)}
     done |= said("SusceptibilityCorrection", field.kind, field.why)
-    qc |= {**field.qc, **temporal_snr(volumes[..., series.b0], mask)}
+    qc |= {**field.qc, **temporal_snr(array(series.image)[..., series.b0], mask)}
     return Corrected(series, mask, done, qc, field.warnings)
 
 

@@ -36,7 +36,7 @@ class Cohort:
     names: tuple[str, ...]
     """Of the covariates."""
     first: NDArray[np.float64]
-    """(n,) first score, NaN where missing: column `first_name`, which only clinical members and baselines read."""
+    """(n,) first score, NaN where missing: column `first_name`, for clinical and joint members and baselines."""
     first_name: str
 
 
@@ -59,7 +59,7 @@ class Cases:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Covariates of this member: a clinical one reads the first score too, where somebody has it."""
+        """Covariates of this member: a clinical or joint one reads the first score too, if there is one."""
         return member_covariates(self.cohort, self.member.modality)
 
     @cached_property
@@ -142,12 +142,11 @@ def read_cases(member: Member, options: TrainingSettings, cohort: Cohort) -> Cas
 
 
 def join_cases(member: Member, options: TrainingSettings, parts: Sequence[Cases]) -> Cases:
-    """Samples of a joint member: the parts' numbers side by side, NaN where one is missing; None where all are."""
-    widths = [next(sample.shape[1] for sample in part.samples if sample is not None) for part in parts]
+    """Samples of a joint member: its parts' numbers side by side; None where one is missing: nothing is filled in."""
     samples = []
     for row in zip(*(part.samples for part in parts), strict=True):
-        known = [torch.full((n,), torch.nan) if s is None else s.mean(0) for s, n in zip(row, widths, strict=True)]
-        samples.append(None if all(sample is None for sample in row) else torch.cat(known)[None].double())
+        known = [sample.mean(0) for sample in row if sample is not None]
+        samples.append(torch.cat(known)[None] if len(known) == len(parts) else None)
     return Cases(member, options, tuple(samples), parts[0].cohort)
 
 

@@ -16,7 +16,7 @@ from bids_stroke.compute import resolve_device
 from bids_stroke.decision import ScoreFusion
 from bids_stroke.derivatives import tsv_text
 from bids_stroke.errors import DataError
-from bids_stroke.records import Labelled, Member
+from bids_stroke.records import JOINT, Labelled, Member
 from bids_stroke.settings import Settings
 from bids_stroke.training.alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.baselines import Baseline, baselines, predict_baselines
@@ -92,7 +92,9 @@ def train_ensemble(
     place = resolve_device(device)
     planned = planned_members(settings, cohort)
     for name in sorted(set(settings.training.members) - {member.name for member, _ in planned}):
-        progress(f"{name}: left out, nobody has {settings.training.members[name]['modality']}")
+        modality = settings.training.members[name]["modality"]
+        why = "fewer than two of its parts are there" if modality == JOINT else f"nobody has {modality}"
+        progress(f"{name}: left out, {why}")
     # First, because a file that cannot be read should not be met after hours of training.
     measured = baselines(cohort, {member.modality: member.inputs for member, _ in planned})
     members = train_members(planned, cohort, folds, Place(place, settings.precision, settings.seed, store), progress)

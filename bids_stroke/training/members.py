@@ -111,41 +111,65 @@ def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort
             f"Leave {key} out; the modality and the member's inputs decide it.",
         )
     networks.checked_arguments(network, text | given)  # a wrong one must not wait until the members before are trained
-    if text.get("n_covariates", 0) > columns:
-        raise UsageError(f"{place}.n_covariates is above {columns}, all that there are.", "Leave it out, or give less.")
+    _check_covariates(place, text, columns)
     return Member(name, modality, network, text | given, inputs), options
 
 
 def _planned_joint(
     name: str, text: dict[str, Any], described: Mapping[str, Any], there: Mapping[str, Member], cohort: Cohort
 ) -> Member | None:
-    """A joint member: of the parts that are named, or of all linear direct members with an image."""
+    """A joint member, of the parts that are named or by `_may_join`; None where fewer than two are there."""
     place = _place(name)
     inputs = text.pop("inputs", {})
     text.pop("modality")
+    if inputs != {} and not _names_parts(inputs, described):
+        raise UsageError(
+            f"{place}.inputs is {inputs!r}.", "Write 'parts: [names of two or more other members]' or leave it out."
+        )
     if text.pop("network", "joint") != "joint" or "part_blocks" in text or "training" in text:
         raise UsageError(f"{place}: a joint member has no network, part_blocks or training.", "Leave them out.")
-    named = inputs.get("parts", list(described)) if isinstance(inputs, Mapping) and set(inputs) <= {"parts"} else None
-    if not isinstance(named, list) or not set(map(str, named)) <= set(described):
-        raise UsageError(f"{place}.inputs is {inputs!r}.", "Write 'parts: [names of other members]' or leave it out.")
-    parts = [there[part] for part in named if part in there and _may_join(there[part], "parts" in inputs)]
-    if "parts" in inputs and (wrong := [part for part in named if part in there and there[part] not in parts]):
+    named, most = (inputs["parts"], None) if inputs else (list(described), cohort)
+    parts = [there[part] for part in named if part in there and _may_join(there[part], most)]
+    if most is None and (wrong := [part for part in named if part in there and there[part] not in parts]):
         raise UsageError(
             f"{place}.inputs.parts: {', '.join(wrong)} cannot be joined.",
             "Name regions, band_power or coherence members.",
         )
     if len(parts) < 2:
         return None
-    text.setdefault("n_covariates", 2 * len(member_covariates(cohort, JOINT)))
+    columns = 2 * len(member_covariates(cohort, JOINT))
+    text.setdefault("n_covariates", columns)
     blocks = [size for part in parts for size in direct_network(part).blocks]
     networks.checked_arguments("joint", text | {"part_blocks": blocks})
+    _check_covariates(place, text, columns)
     return Member(name, JOINT, "joint", text | {"part_blocks": blocks}, {"parts": [part.name for part in parts]})
 
 
-def _may_join(member: Member, named: bool) -> bool:
-    """Whether a member's numbers can be part of a joint one; those of trees, often another's too, only if named."""
+def _names_parts(inputs: Any, described: Mapping[str, Any]) -> bool:
+    """Whether a joint member's ``inputs`` name two or more other members, each once."""
+    named = inputs.get("parts") if isinstance(inputs, Mapping) and set(inputs) == {"parts"} else None
+    names = {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
+    return isinstance(named, list) and 2 <= len(names) == len(named) and names <= set(described)
+
+
+def _may_join(member: Member, most: Cohort | None) -> bool:
+    """Whether a member's numbers can be part of a joint one.
+
+    If the part was not named, it must be linear (the numbers of trees are often another member's too), and most units
+    of the cohort must have its modality, because a joint member needs all of its parts.
+    """
     spec = networks.NETWORKS[member.network]
-    return spec.direct and spec.kind != "none" and (named or not member.arguments.get("n_trees"))
+    if not spec.direct or spec.kind == "none":
+        return False
+    if most is None:
+        return True
+    having = sum(bool(unit.unit.features.get(member.modality)) for unit in most.units)
+    return not member.arguments.get("n_trees") and 2 * having >= len(most.units)
+
+
+def _check_covariates(place: str, text: Mapping[str, Any], columns: int) -> None:
+    if text.get("n_covariates", 0) > columns:
+        raise UsageError(f"{place}.n_covariates is above {columns}, all that there are.", "Leave it out, or give less.")
 
 
 def _place(name: str) -> str:

@@ -63,8 +63,7 @@ def penalty_path(columns: Array, target: Target, blocks: tuple[int, ...]) -> Pat
     Parameters
     ----------
     columns : (n, columns) float64
-        Features and covariates of the training rows; NaN, which counts as the column's mean, where a part of a joint
-        member is missing.
+        Features and covariates of the training rows.
     target : Target
         Their outcomes.
     blocks : tuple of int
@@ -75,14 +74,13 @@ def penalty_path(columns: Array, target: Target, blocks: tuple[int, ...]) -> Pat
     -----
     Hastie et al. 2009, "The elements of statistical learning", 3.4 and 4.4. One penalty for both outputs.
     """
-    known = np.ma.masked_invalid(columns)
-    centre, spread = known.mean(0).filled(0.0), _spread(known.var(0).filled(0.0), blocks)
-    standard = np.nan_to_num((columns - centre) / spread)
+    centre, spread = columns.mean(0), _spread(columns, blocks)
+    standard = (columns - centre) / spread
     fits = [_fit_linear(standard, target, penalty) for penalty in PENALTIES]
     weight, bias = np.stack([item[0] for item in fits]), np.stack([item[1] for item in fits])
 
     def outputs(values: Array) -> Array:
-        return np.asarray(np.nan_to_num((values - centre) / spread) @ weight.transpose(0, 2, 1) + bias[:, None, :])
+        return np.asarray(((values - centre) / spread) @ weight.transpose(0, 2, 1) + bias[:, None, :])
 
     def state(step: int) -> dict[str, Tensor]:
         arrays = {"centre": centre, "spread": spread, "weight": weight[step - 1], "bias": bias[step - 1]}
@@ -102,9 +100,10 @@ def _fit_linear(standard: Array, target: Target, penalty: float) -> tuple[Array,
     return weight, bias
 
 
-def _spread(variance: Array, blocks: tuple[int, ...]) -> Array:
-    """What divides each column, (columns,), from the columns' variances."""
+def _spread(columns: Array, blocks: tuple[int, ...]) -> Array:
+    """What divides each column, (columns,)."""
     ends = np.cumsum(blocks)
+    variance = columns.var(0)
     sums = [np.full(size, variance[end - size : end].sum()) for size, end in zip(blocks, ends, strict=True)]
     found = np.concatenate(sums)
     return np.asarray(np.where(found > 1e-12, np.sqrt(found), 1.0))
