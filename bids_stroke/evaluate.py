@@ -41,7 +41,8 @@ class Evaluation:
     """What the predictions are worth, with how that was found."""
 
     metrics: pd.DataFrame
-    """Long: model, kind (fusion, member, early fusion, other fusion, baseline), metric, value, low, high, n, n_poor, reason."""
+    """Long: model, kind (fusion, member, early fusion, other fusion, baseline), metric, value, low, high, n, n_poor,
+    reason."""
     comparisons: pd.DataFrame
     """Fusion against each other model: model, kind, n, n_poor, auc_fusion, auc, difference, low, high, p_delong,
     reason."""
