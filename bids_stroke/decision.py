@@ -55,15 +55,11 @@ def fuse(values: Array, weights: Array) -> Array:
 
 
 def pool(probabilities: Array, weights: Array) -> Array:
-    """Probability of the weighted sum of the logits of the members present; shapes as in `fuse`.
+    """Probability of the weighted mean of the logits of the members present; shapes as in `fuse`.
 
-    The logarithmic opinion pool (Genest and Zidek 1986, "Combining probability distributions"). A member that is
-    missing is no evidence, as when the weights were fitted: the fewer members speak, the nearer the result is to 0.5,
-    so that nobody is told something sure by members that the weights hardly trust.
+    The logarithmic opinion pool (Genest and Zidek 1986, "Combining probability distributions").
     """
-    present = np.isfinite(probabilities)
-    there = np.where(present, weights, 0.0).sum(axis=-1) / np.sum(weights)
-    return np.asarray(expit(fuse(clipped_logit(probabilities), weights) * there))
+    return np.asarray(expit(fuse(clipped_logit(probabilities), weights)))
 
 
 def more_likely(probability: float) -> str:

@@ -31,9 +31,11 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]:
     if lacking := _lacking(bundle, unit):
         found.append(f"{', '.join(lacking)} unknown: members that cannot do without are left out.")
     if len(names) < len(bundle.members):
-        logits = bundle.calibration is not None and bundle.calibration.pools == "logits"
-        how = "the others count as no evidence" if logits else "the weights were renormalised"
-        found.append(f"{len(names)} of {len(bundle.members)} members applied; {how}.")
+        weight = sum(bundle.weights[name] for name in names) / sum(bundle.weights.values())
+        found.append(
+            f"{len(names)} of {len(bundle.members)} members applied, which hold {weight:.0%} of the weight; the "
+            "weights were renormalised."
+        )
     with_covariates = [entry for entry in bundle.members if _takes_covariates(entry) and entry.member.name in names]
     if with_covariates:
         scaler = max((entry.scaler for entry in with_covariates), key=lambda item: len(item.names))

@@ -123,10 +123,10 @@ def test_head_leaves_units_without_members_undecided() -> None:
     assert fused[0] == pytest.approx(pool(probabilities, head.weights)[0])
 
 
-def test_pool_joins_evidence_and_counts_missing_members_as_none() -> None:
+def test_pool_is_a_mean_of_logits_over_the_members_present() -> None:
     values = np.array([[0.2, 0.8], [np.nan, 0.8], [np.nan, np.nan], [0.9, 0.9]])
     pooled = pool(values, np.array([0.5, 0.5]))
-    assert pooled[[0, 1, 3]] == pytest.approx([0.5, 2 / 3, 0.9])
+    assert pooled[[0, 1, 3]] == pytest.approx([0.5, 0.8, 0.9])
     assert np.isnan(pooled[2])
 
 

@@ -25,7 +25,7 @@ def fit_weights(probabilities: Array, poor: NDArray[np.bool_]) -> Array:
     Parameters
     ----------
     probabilities : (n, members) float64
-        Out-of-fold, NaN where a member is missing, which then counts as knowing nothing.
+        Out-of-fold, NaN where a member is missing, which counts as knowing nothing.
     poor : (n,) bool
         Outcomes.
 
