@@ -48,10 +48,7 @@ TRAINING = {
     "weight_decay": 0.001, "augment": False, "bootstrap": 500, "permutations": 200, "members": MEMBERS,
 }  # fmt: skip
 N_SUBJECTS, SEEDS = 60, range(5)
-PLANTED = ("--seed", "11", "--lesion-weight", "2", "--age-weight", "0.6", "--coupling-weight", "2")
-"""Chance is 4 % of the outcome's variance."""
-EARLY_FUSION = "joint"
-"""A member, but a fusion itself."""
+PLANTED = ("--seed", "11", "--lesion-weight", "1", "--age-weight", "0.3", "--coupling-weight", "0.7")
 NEAR_CHANCE = 0.12
 """The standard error of a mean over five cohorts of 60 people is 0.034."""
 
@@ -171,12 +168,11 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Whole:
 
 
 @pytest.mark.slow
-def test_planted_signal_is_found_by_the_fusion_above_every_single_member(whole: Whole) -> None:
+def test_planted_signal_is_found_by_the_fusion_above_every_member(whole: Whole) -> None:
     found = whole.train("planted", whole.people)
     show("planted:", found)
     assert found["fusion"] > 0.85
-    assert found["fusion"] > max(area for name, area in found.items() if name not in ("fusion", EARLY_FUSION))
-    assert found["fusion"] > found[EARLY_FUSION] - 0.03
+    assert found["fusion"] > max(area for name, area in found.items() if name != "fusion")
 
 
 @pytest.mark.slow
