@@ -138,10 +138,13 @@ class Outputs:
 
 
 def _write_nifti(image: nib.Nifti1Image, path: Path) -> None:
-    """Write float32 or integers; ISA-L compresses nine times faster than zlib, to the same size."""
+    """Write float32 or integers, compressed twice as fast as by zlib, to the same size.
+
+    Not by ISA-L, which is three times faster still: its streams of one and the same image were once seen to differ.
+    """
     import nibabel as nib
     import numpy as np
-    from isal import igzip
+    from zlib_ng import gzip_ng
 
     data = np.asanyarray(image.dataobj)
     dtype = np.float32 if data.dtype.kind == "f" else data.dtype
@@ -154,7 +157,7 @@ def _write_nifti(image: nib.Nifti1Image, path: Path) -> None:
     if not path.name.endswith(".gz"):
         stored.to_filename(path)
         return
-    with path.open("wb") as file, igzip.IGzipFile("", "wb", 1, file, 0) as stream:  # neither name nor time inside
+    with path.open("wb") as file, gzip_ng.GzipNGFile("", "wb", 2, file, 0) as stream:  # neither name nor time inside
         stored.to_stream(stream)
 
 
