@@ -10,7 +10,7 @@ from bids_stroke.errors import DataError
 from bids_stroke.metrics import calibration_slope
 from bids_stroke.training.calibration import conformal_quantile, disagreement, fit_calibration
 from bids_stroke.training.ensemble import fit_head
-from bids_stroke.training.fusion import fit_weights
+from bids_stroke.training.fusion import EARLY_FUSION, fit_weights
 
 
 def simulated(n: int, strengths: tuple[float, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -136,6 +136,15 @@ def test_members_that_know_nothing_get_next_to_nothing() -> None:
     nobody = [fit_weights(*simulated(45, (0.0,) * 13, seed)).max() for seed in range(20)]
     assert np.isfinite(nobody).all()
     assert fit_weights(simulated(8, (1.0, 1.0))[0], np.ones(8, bool)) == pytest.approx([0.5, 0.5])
+
+
+def test_an_early_fusion_is_believed_first_but_not_blindly() -> None:
+    doubt = np.array([EARLY_FUSION, 1.0, 1.0])
+    alike, poor = simulated(60, (1.0,))
+    believed = fit_weights(np.repeat(alike, 3, axis=1), poor, doubt)
+    assert believed[0] > 0.95
+    weaker, outcomes = simulated(200, (0.0, 1.5, 0.0))
+    assert fit_weights(weaker, outcomes, doubt).argmax() == 1
 
 
 def test_two_members_together_are_surer_than_the_better_one() -> None:

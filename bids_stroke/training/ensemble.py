@@ -25,6 +25,7 @@ from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.crossval import TrainedMember, train_members
 from bids_stroke.training.fit import Place
 from bids_stroke.training.folds import OuterFold, make_folds, roles
+from bids_stroke.training.fusion import EARLY_FUSION
 from bids_stroke.training.heads import Head, crossfitted_head, fit_head, validated_score_fusion
 from bids_stroke.training.ledger import identity, with_roles
 from bids_stroke.training.members import planned_members
@@ -114,13 +115,13 @@ def _ensemble(
     table, fused = _out_of_fold(cohort, folds, members, measured, settings)
     coverage = settings.training.coverage
     if folds[0].fixed:
-        head = fit_head(_stack(members, "inner_probability", 0), cohort.poor, coverage)
+        head = fit_head(_stack(members, "inner_probability", 0), cohort.poor, coverage, _doubt(members))
         rows = folds[0].learned
         score_fusion = validated_score_fusion(_stack(members, "inner_score", 0)[rows], cohort.score[rows])
     else:
         first = [i for i, outer in enumerate(folds) if outer.repeat == 0]
         probabilities = _out_of(members, "test_probability", first)
-        head = crossfitted_head(probabilities, fused, cohort.poor, coverage)
+        head = crossfitted_head(probabilities, fused, cohort.poor, coverage, _doubt(members))
         scores = _out_of(members, "test_score", first)
         score_fusion = _final_score_fusion(cohort, scores, table[table["repeat"] == 0])
     contents = with_roles(_contents(cohort, members, head, table, settings), cohort, roles(folds, len(cohort.units)))
@@ -149,7 +150,8 @@ def _out_of_fold(
     first = [outer.repeat == 0 for outer in folds]
     for i, outer in enumerate(folds):
         test = outer.split.test
-        head = fit_head(_stack(members, "inner_probability", i), cohort.poor, settings.training.coverage)
+        inner = _stack(members, "inner_probability", i)
+        head = fit_head(inner, cohort.poor, settings.training.coverage, _doubt(members))
         probabilities, scores = _stack(members, "test_probability", i), _stack(members, "test_score", i)
         raw[i], calibrated = head.apply(probabilities)
         columns = identity(cohort, test) | {"fold": outer.fold, "repeat": outer.repeat}
@@ -247,6 +249,11 @@ def _settings_to_tell(settings: Settings) -> dict[str, Any]:
         if member.get("pretrained_dir") is not None:
             member["pretrained_dir"] = Path(str(member["pretrained_dir"])).name
     return told
+
+
+def _doubt(members: Sequence[TrainedMember]) -> Array:
+    """(members,), for the fusion weights."""
+    return np.array([EARLY_FUSION if entry.member.modality == JOINT else 1.0 for entry in members])
 
 
 def _stack(members: Sequence[TrainedMember], attribute: str, fold: int) -> Array:

@@ -14,12 +14,14 @@ Array = NDArray[np.float64]
 
 PULL_TO_UNIFORM = 1.0
 """Precision of the normal prior on the log-weights of the scores: about the worth of a few units."""
+EARLY_FUSION = 0.5
+"""Penalty of a joint member, in those of the others: the others' numbers are in it, so it is to be believed first."""
 FLOOR = 1e-3
 """Least weight of a member, before renormalising: whoever has nothing but members of no use gets their mean."""
 _START = 0.1
 
 
-def fit_weights(probabilities: Array, poor: NDArray[np.bool_]) -> Array:
+def fit_weights(probabilities: Array, poor: NDArray[np.bool_], doubt: Array | None = None) -> Array:
     """Weights with which the members' logits are averaged.
 
     Parameters
@@ -28,6 +30,8 @@ def fit_weights(probabilities: Array, poor: NDArray[np.bool_]) -> Array:
         Out-of-fold, NaN where a member is missing, which counts as knowing nothing.
     poor : (n,) bool
         Outcomes.
+    doubt : (members,) float64, optional
+        What each member's penalty is multiplied by: `EARLY_FUSION` of one that knows what others know. 1 if not given.
 
     Returns
     -------
@@ -58,13 +62,13 @@ def fit_weights(probabilities: Array, poor: NDArray[np.bool_]) -> Array:
     n_members, share = scaled.shape[1], float(outcomes.mean())
     if share in (0.0, 1.0):
         return np.full(n_members, 1 / n_members)
-    penalty = np.sqrt(len(outcomes) * share * (1 - share))
+    penalty = np.sqrt(len(outcomes) * share * (1 - share)) * (np.ones(n_members) if doubt is None else doubt)
 
     def objective(parameters: Array) -> tuple[float, Array]:
         slopes, intercept = parameters[:-1], parameters[-1]
         value = intercept + scaled @ slopes
         error = expit(value) - outcomes
-        loss = np.logaddexp(0, np.where(outcomes, -value, value)).sum() + penalty * slopes.sum() + intercept**2 / 2
+        loss = np.logaddexp(0, np.where(outcomes, -value, value)).sum() + penalty @ slopes + intercept**2 / 2
         return float(loss), np.append(scaled.T @ error + penalty, error.sum() + intercept)
 
     start = np.append(np.full(n_members, _START), 0.0)

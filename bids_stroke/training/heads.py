@@ -31,18 +31,18 @@ class Head:
         return fused, np.where(np.isfinite(fused), self.calibration.apply(fused), np.nan)
 
 
-def fit_head(probabilities: Array, poor: Truth, coverage: float) -> Head:
-    """Fusion weights and calibration, on rows where at least one member is present.
+def fit_head(probabilities: Array, poor: Truth, coverage: float, doubt: Array | None = None) -> Head:
+    """Fusion weights (`doubt` as in `fit_weights`) and calibration, on rows where at least one member is present.
 
     The calibration is fitted on fused probabilities whose weights came from other rows (CROSS_PARTS parts), or it
     would take the luck of the weights on their own rows for knowledge.
     """
     rows = np.isfinite(probabilities).any(axis=1)
     there, outcomes = probabilities[rows], poor[rows]
-    return crossfitted_head(there, _crossfitted(there, outcomes), outcomes, coverage)
+    return crossfitted_head(there, _crossfitted(there, outcomes, doubt), outcomes, coverage, doubt)
 
 
-def _crossfitted(probabilities: Array, poor: Truth) -> Array:
+def _crossfitted(probabilities: Array, poor: Truth, doubt: Array | None) -> Array:
     """Fused probabilities (n,), each with weights that were fitted without it; classes take turns over the parts."""
     part = np.empty(len(poor), dtype=np.int64)
     for kind in (True, False):
@@ -51,11 +51,13 @@ def _crossfitted(probabilities: Array, poor: Truth) -> Array:
     fused = np.empty(len(poor))
     for here in (part == i for i in range(CROSS_PARTS)):
         if here.any():
-            fused[here] = pool(probabilities[here], fit_weights(probabilities[~here], poor[~here]))
+            fused[here] = pool(probabilities[here], fit_weights(probabilities[~here], poor[~here], doubt))
     return fused
 
 
-def crossfitted_head(probabilities: Array, fused: Array, poor: Truth, coverage: float) -> Head:
+def crossfitted_head(
+    probabilities: Array, fused: Array, poor: Truth, coverage: float, doubt: Array | None = None
+) -> Head:
     """Weights from the members' out-of-fold probabilities; calibration from the cross-fitted fused ones.
 
     Parameters
@@ -68,8 +70,10 @@ def crossfitted_head(probabilities: Array, fused: Array, poor: Truth, coverage: 
         Outcomes.
     coverage : float
         Of the conformal sets.
+    doubt : (members,) float64, optional
+        As in `fit_weights`.
     """
-    weights = fit_weights(probabilities, poor)
+    weights = fit_weights(probabilities, poor, doubt)
     rows = np.isfinite(fused)
     spread = disagreement(probabilities[rows], weights)
     return Head(weights, replace(fit_calibration(fused[rows], poor[rows], spread, coverage), pools="logits"))
