@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from bids_stroke.errors import ModelError
@@ -168,9 +169,13 @@ def checked_arguments(name: str, arguments: Mapping[str, Any]) -> Any:
             f"{name} has no argument {', '.join(unknown)}.", remedy=f"Its arguments are {', '.join(known)}."
         )
     try:
-        return spec.arguments(**arguments)
-    except (TypeError, ValueError) as error:
-        raise ModelError(f"{name}: {error}.", remedy="Correct the kind of the member's arguments.") from error
+        return TypeAdapter(spec.arguments).validate_python(dict(arguments))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in (name, *first["loc"]))
+        raise ModelError(
+            f"{place} is {first['input']!r}: {first['msg']}.", remedy="Correct the kind of the member's arguments."
+        ) from error
 
 
 def feature_layer(model: nn.Module) -> nn.Module:
