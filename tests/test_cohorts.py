@@ -57,7 +57,7 @@ NEAR_CHANCE = 0.12
 
 SMALL = {
     "lstm": LSTM,
-    "power": {"modality": "eegemg", "network": "band_power", "inputs": LSTM["inputs"]},
+    "power": {"modality": "eegemg", "network": "band_power", "inputs": LSTM["inputs"], "n_covariates": 0},  # not age
     "clinical": {"modality": "clinical"},
 }
 

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 import torch
 from scipy.signal import butter, coherence, sosfiltfilt
+from scipy.special import expit
+from scipy.stats import norm
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
-from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
+from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from bids_stroke import networks
 from bids_stroke.errors import ModelError, UsageError
@@ -30,8 +33,9 @@ from bids_stroke.training.direct import direct_curve, direct_fit, direct_predict
 from bids_stroke.training.fit import Place
 from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.paths import LEARNING_RATE, PENALTIES
-from bids_stroke.training.score import fit_score_fusion, fit_score_weights, half_width
+from bids_stroke.training.paths import LEARNING_RATE, LOGITS_PER_DEVIATION, PENALTIES
+from bids_stroke.training.score import fit_score_fusion, half_width
+from bids_stroke.training.target import Target
 from tests.units import (
     CHANNELS,
     RATE,
@@ -103,13 +107,16 @@ def test_a_step_of_the_path_is_what_scikit_learn_fits(cohort: list[Labelled], me
     columns = np.concatenate([[cases.of(row)[0].numpy() for row in rows], covariates], axis=1)
     state = path.path.state(step)
     standard = (columns - state["centre"].numpy()) / state["spread"].numpy()
-    logistic = LogisticRegression(C=4 / PENALTIES[step - 1], class_weight="balanced", tol=1e-8, max_iter=10_000)
-    wanted = logistic.fit(standard, cases.cohort.poor[rows]).predict_proba(standard)[:, 1]
-    score = cases.cohort.score[rows]
+    poor, score = cases.cohort.poor[rows], cases.cohort.score[rows]
     z = (score - score.mean()) / score.std()
-    scores = Ridge(alpha=PENALTIES[step - 1]).fit(standard, z).predict(standard) * score.std() + score.mean()
+    ridge, latent = Ridge(alpha=PENALTIES[step - 1]), Target(poor, score).latent
+    left_out = cross_val_predict(ridge, standard, latent, cv=LeaveOneOut())
+    deviation, threshold = np.sqrt(np.mean((latent - left_out) ** 2)), norm.ppf(1 - poor.mean())
+    degree = ridge.fit(standard, latent).predict(standard)
+    wanted = expit(LOGITS_PER_DEVIATION * ((degree - threshold) / deviation + threshold))
+    scores = ridge.fit(standard, z).predict(standard) * score.std() + score.mean()
     found = direct_predict(direct_fit(cases, rows, step, 0), cases, rows)
-    np.testing.assert_allclose(found[0], wanted, atol=1e-4)
+    np.testing.assert_allclose(found[0], wanted, atol=1e-9)
     np.testing.assert_allclose(found[1], scores, atol=1e-6)
     np.testing.assert_allclose(direct_curve(cases, rows, rows, 0).at(step)[0], found[0], rtol=1e-12)
 
@@ -463,9 +470,8 @@ def test_weights_of_the_scores_follow_the_errors_and_the_interval_covers() -> No
     truth = rng.normal(17, 8, 400)
     scores = np.stack([truth + rng.normal(0, 3, 400), truth + rng.normal(0, 12, 400), np.full(400, np.nan)], axis=1)
     scores[:40, 0] = np.nan
-    weights = fit_score_weights(scores, truth)
-    assert weights.sum() == pytest.approx(1) and weights[0] > 5 * weights[1]
     fusion = fit_score_fusion(scores, truth)
+    assert sum(fusion.weights) == pytest.approx(1) and fusion.weights[0] > 5 * fusion.weights[1]
     fused = fusion.apply(scores)
     np.testing.assert_allclose(fused[:40], np.clip(scores[:40, 1], truth.min(), truth.max()))
     half = half_width(fused[::2], truth[::2], 0.9)
@@ -474,7 +480,7 @@ def test_weights_of_the_scores_follow_the_errors_and_the_interval_covers() -> No
     low, high = replace(fusion, half_width=half).interval(truth.max()) or (0.0, 0.0)
     assert (low, high) == (pytest.approx(truth.max() - half), truth.max())
     assert half_width(fused[:5], truth[:5], 0.9) is None and fusion.interval(1.0) is None
-    np.testing.assert_array_equal(fit_score_weights(np.full((5, 2), np.nan), truth[:5]), [0.5, 0.5])
+    assert fit_score_fusion(np.full((5, 2), np.nan), truth[:5]).weights == (0.5, 0.5)
 
 
 def test_the_interval_of_the_score_goes_from_training_to_the_prediction(cohort: list[Labelled], tmp_path: Path) -> None:

@@ -25,6 +25,8 @@ from bids_stroke.training.ensemble import TrainedEnsemble, _facts, fit_head
 from bids_stroke.training.fit import Place, _Trainer, fit, predict_rows
 from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.members import planned_members
+from bids_stroke.training.score import fit_score_fusion
+from bids_stroke.training.target import Target
 from tests.conftest import ROOT
 from tests.units import (
     LSTM,
@@ -155,8 +157,14 @@ def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(cohort: 
     one, two = (cross_validate(item, folds, place, silent) for item in (cases, spoilt))
     assert one.epochs[0] == two.epochs[0]
     np.testing.assert_array_equal(one.inner_probability, two.inner_probability)
-    heads = [fit_head(run.inner_probability[0][:, None], item.poor, 0.9) for run, item in ((one, clean), (two, dirty))]
-    assert heads[0].calibration == heads[1].calibration
+    heads, scores = [], []
+    for run, item in ((one, clean), (two, dirty)):
+        inner = np.stack([run.inner_probability[0], 1 - run.inner_probability[0]], axis=1)
+        heads.append(fit_head(inner, Target(item.poor, item.score), 0.9))
+        learned = folds[0].learned
+        scores.append(fit_score_fusion(run.inner_score[0][learned, None], item.score[learned]))
+    assert heads[0].calibration == heads[1].calibration and scores[0] == scores[1]
+    np.testing.assert_array_equal(heads[0].weights, heads[1].weights)
     for attribute in ("scaler", "score_mean", "score_sd"):
         fits = [fit(item, folds[0].split.train, 1, place) for item in (cases, spoilt)]
         assert getattr(fits[0], attribute) == getattr(fits[1], attribute)

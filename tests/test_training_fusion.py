@@ -11,6 +11,12 @@ from bids_stroke.metrics import calibration_slope
 from bids_stroke.training.calibration import conformal_quantile, disagreement, fit_calibration
 from bids_stroke.training.ensemble import fit_head
 from bids_stroke.training.fusion import EARLY_FUSION, fit_weights
+from bids_stroke.training.target import Target
+
+
+def classes(poor: np.ndarray) -> Target:
+    """Outcomes of which nothing but the class is known."""
+    return Target(poor, poor.astype(float))
 
 
 def simulated(n: int, strengths: tuple[float, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -21,9 +27,36 @@ def simulated(n: int, strengths: tuple[float, ...], seed: int = 0) -> tuple[np.n
     return expit(sign * np.array(strengths) + rng.standard_normal((n, len(strengths)))), poor
 
 
+def weights_of(n: int, strengths: tuple[float, ...], seed: int) -> np.ndarray:
+    probabilities, poor = simulated(n, strengths, seed)
+    return fit_weights(probabilities, classes(poor))
+
+
+def test_how_poor_an_outcome_is_tells_more_than_its_class() -> None:
+    """Members that follow a degree of which the class is a half: weights from the degree are nearer to the best."""
+    errors = {"degree": [], "class": []}
+    best = np.array([2.0, 1.0, 0.0, 0.0, 0.0]) / 3
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        degree = rng.standard_normal(50)
+        said = expit(degree[:, None] * np.array([1.0, 0.5, 0, 0, 0]) + rng.standard_normal((50, 5)) * 0.7)
+        for name, score in (("degree", degree), ("class", (degree > 0).astype(float))):
+            errors[name].append(np.abs(fit_weights(said, Target(degree > 0, score)) - best).sum())
+    assert np.mean(errors["degree"]) < np.mean(errors["class"])
+
+
+def test_latent_scores_follow_ranks_towards_the_poor() -> None:
+    score = np.array([30.0, 1.0, 5.0, 5.0, 1000.0])
+    low_is_poor, high_is_poor = Target(score < 6, score), Target(score > 6, score)
+    assert low_is_poor.latent == pytest.approx(-high_is_poor.latent)
+    assert list(np.argsort(low_is_poor.latent, kind="stable")) == [4, 0, 2, 3, 1]
+    assert low_is_poor.latent[2] == low_is_poor.latent[3] and low_is_poor.latent.mean() == pytest.approx(0)
+    assert np.isfinite(Target(score < 0, score).latent).all()
+
+
 def test_weights_lie_on_the_simplex_and_prefer_the_better_member() -> None:
     probabilities, poor = simulated(200, (2.0, 0.0, 0.0))
-    weights = fit_weights(probabilities, poor)
+    weights = fit_weights(probabilities, classes(poor))
     assert weights.sum() == pytest.approx(1)
     assert (weights > 0).all()
     assert weights[0] > 0.8
@@ -31,13 +64,13 @@ def test_weights_lie_on_the_simplex_and_prefer_the_better_member() -> None:
 
 def test_members_that_say_the_same_get_the_same_weight() -> None:
     probabilities, poor = simulated(50, (1.0,))
-    assert fit_weights(np.repeat(probabilities, 3, axis=1), poor) == pytest.approx(np.full(3, 1 / 3), abs=1e-6)
+    assert fit_weights(np.repeat(probabilities, 3, axis=1), classes(poor)) == pytest.approx(np.full(3, 1 / 3), abs=1e-6)
 
 
 def test_few_units_stay_near_equal_weights() -> None:
     probabilities, poor = simulated(6, (1.0, 0.0))
     many, outcomes = simulated(400, (1.0, 0.0))
-    few, enough = fit_weights(probabilities, poor)[0], fit_weights(many, outcomes)[0]
+    few, enough = fit_weights(probabilities, classes(poor))[0], fit_weights(many, classes(outcomes))[0]
     assert abs(few - 0.5) < 0.25
     assert enough > 0.75
 
@@ -48,12 +81,12 @@ def test_weights_are_found_with_members_missing() -> None:
     gaps[::3, 0] = np.nan
     gaps[1::3, 1] = np.nan
     gaps[2] = np.nan
-    assert fit_weights(gaps, poor)[0] > 0.8
+    assert fit_weights(gaps, classes(poor))[0] > 0.8
 
 
 def test_no_prediction_at_all_is_an_error() -> None:
     with pytest.raises(DataError, match="No unit has a prediction"):
-        fit_weights(np.full((4, 2), np.nan), np.array([True, False, True, False]))
+        fit_weights(np.full((4, 2), np.nan), classes(np.array([True, False, True, False])))
 
 
 def test_calibration_finds_a_known_temperature_and_intercept() -> None:
@@ -116,7 +149,7 @@ def test_disagreement_is_zero_among_equals_and_ignores_missing_members() -> None
 def test_head_leaves_units_without_members_undecided() -> None:
     probabilities, poor = simulated(60, (1.0, 0.5))
     probabilities[5] = np.nan
-    head = fit_head(probabilities, poor, 0.9)
+    head = fit_head(probabilities, classes(poor), 0.9)
     fused, calibrated = head.apply(probabilities)
     assert np.isnan(fused[5]) and np.isnan(calibrated[5])
     assert np.isfinite(np.delete(calibrated, 5)).all()
@@ -131,27 +164,27 @@ def test_pool_is_a_mean_of_logits_over_the_members_present() -> None:
 
 
 def test_members_that_know_nothing_get_next_to_nothing() -> None:
-    shares = [fit_weights(*simulated(45, (1.5,) + (0.0,) * 12, seed))[0] for seed in range(20)]
+    shares = [weights_of(45, (1.5,) + (0.0,) * 12, seed)[0] for seed in range(20)]
     assert np.mean(shares) > 0.75
-    nobody = [fit_weights(*simulated(45, (0.0,) * 13, seed)).max() for seed in range(20)]
+    nobody = [weights_of(45, (0.0,) * 13, seed).max() for seed in range(20)]
     assert np.isfinite(nobody).all()
-    assert fit_weights(simulated(8, (1.0, 1.0))[0], np.ones(8, bool)) == pytest.approx([0.5, 0.5])
+    assert fit_weights(simulated(8, (1.0, 1.0))[0], classes(np.ones(8, bool))) == pytest.approx([0.5, 0.5])
 
 
 def test_an_early_fusion_is_believed_first_but_not_blindly() -> None:
     doubt = np.array([EARLY_FUSION, 1.0, 1.0])
     alike, poor = simulated(60, (1.0,))
-    believed = fit_weights(np.repeat(alike, 3, axis=1), poor, doubt)
+    believed = fit_weights(np.repeat(alike, 3, axis=1), classes(poor), doubt)
     assert believed[0] > 0.95
     weaker, outcomes = simulated(200, (0.0, 1.5, 0.0))
-    assert fit_weights(weaker, outcomes, doubt).argmax() == 1
+    assert fit_weights(weaker, classes(outcomes), doubt).argmax() == 1
 
 
 def test_two_members_together_are_surer_than_the_better_one() -> None:
     areas = []
     for seed in range(20):
         probabilities, poor = simulated(60, (1.0, 0.8), seed)
-        head = fit_head(probabilities, poor, 0.9)
+        head = fit_head(probabilities, classes(poor), 0.9)
         fresh, outcomes = simulated(2000, (1.0, 0.8), 1000 + seed)
         areas.append([roc_auc_score(outcomes, p) for p in (head.apply(fresh)[1], *fresh.T)])
     fused, first, second = np.mean(areas, axis=0)
@@ -163,7 +196,7 @@ def test_calibration_does_not_take_the_luck_of_the_weights_for_knowledge() -> No
     slopes, scores = {"crossed": [], "own rows": []}, []
     for seed in range(30):
         probabilities, poor = simulated(45, (0.8,) + (0.0,) * 8, seed)
-        head = fit_head(probabilities, poor, 0.9)
+        head = fit_head(probabilities, classes(poor), 0.9)
         naive = fit_calibration(pool(probabilities, head.weights), poor, 0.0, 0.9)
         fresh, outcomes = simulated(2000, (0.8,) + (0.0,) * 8, 1000 + seed)
         fused, calibrated = head.apply(fresh)
@@ -179,4 +212,5 @@ def test_calibration_does_not_take_the_luck_of_the_weights_for_knowledge() -> No
 def test_a_calibration_from_before_logits_were_pooled_is_read_as_it_was_made() -> None:
     values, weights = np.array([[0.2, 0.9]]), np.array([0.5, 0.5])
     assert Calibration().fuse(values, weights) == pytest.approx(fuse(values, weights))
-    assert fit_head(*simulated(40, (1.0, 1.0)), 0.9).calibration.pools == "logits"
+    probabilities, poor = simulated(40, (1.0, 1.0))
+    assert fit_head(probabilities, classes(poor), 0.9).calibration.pools == "logits"

@@ -30,6 +30,7 @@ from bids_stroke.training.heads import Head, crossfitted_head, fit_head, validat
 from bids_stroke.training.ledger import identity, with_roles
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.score import fit_score_fusion, half_width
+from bids_stroke.training.target import Target
 
 Array = NDArray[np.float64]
 
@@ -113,17 +114,18 @@ def _ensemble(
 ) -> TrainedEnsemble:
     """Fusion and calibration of the trained members, in each fold and of the ensemble that is kept."""
     table, fused = _out_of_fold(cohort, folds, members, measured, settings)
-    coverage = settings.training.coverage
+    coverage, doubt = settings.training.coverage, _doubt(members)
+    target = Target(cohort.poor, cohort.score)
     if folds[0].fixed:
-        head = fit_head(_stack(members, "inner_probability", 0), cohort.poor, coverage, _doubt(members))
+        head = fit_head(_stack(members, "inner_probability", 0), target, coverage, doubt)
         rows = folds[0].learned
-        score_fusion = validated_score_fusion(_stack(members, "inner_score", 0)[rows], cohort.score[rows])
+        score_fusion = validated_score_fusion(_stack(members, "inner_score", 0)[rows], cohort.score[rows], doubt)
     else:
         first = [i for i, outer in enumerate(folds) if outer.repeat == 0]
         probabilities = _out_of(members, "test_probability", first)
-        head = crossfitted_head(probabilities, fused, cohort.poor, coverage, _doubt(members))
+        head = crossfitted_head(probabilities, fused, target, coverage, doubt)
         scores = _out_of(members, "test_score", first)
-        score_fusion = _final_score_fusion(cohort, scores, table[table["repeat"] == 0])
+        score_fusion = _final_score_fusion(fit_score_fusion(scores, cohort.score, doubt), table[table["repeat"] == 0])
     contents = with_roles(_contents(cohort, members, head, table, settings), cohort, roles(folds, len(cohort.units)))
     contents = replace(contents, score_fusion=score_fusion)
     outputs = [_outputs(cohort, members, i, outer) for i, outer in enumerate(folds)]
@@ -146,12 +148,12 @@ def _out_of_fold(
 ) -> tuple[pd.DataFrame, Array]:
     """The out-of-fold table, and the fused probabilities of the first repeat before calibration."""
     tables = []
+    doubt, target = _doubt(members), Target(cohort.poor, cohort.score)
     raw = np.full((len(folds), len(cohort.units)), np.nan)
     first = [outer.repeat == 0 for outer in folds]
     for i, outer in enumerate(folds):
         test = outer.split.test
-        inner = _stack(members, "inner_probability", i)
-        head = fit_head(inner, cohort.poor, settings.training.coverage, _doubt(members))
+        head = fit_head(_stack(members, "inner_probability", i), target, settings.training.coverage, doubt)
         probabilities, scores = _stack(members, "test_probability", i), _stack(members, "test_score", i)
         raw[i], calibrated = head.apply(probabilities)
         columns = identity(cohort, test) | {"fold": outer.fold, "repeat": outer.repeat}
@@ -159,7 +161,7 @@ def _out_of_fold(
         columns["probability_poor"] = calibrated[test]
         columns["prediction"] = [head.calibration.decide(p) if np.isfinite(p) else None for p in calibrated[test]]
         columns["predicted_score"] = fit_score_fusion(
-            _stack(members, "inner_score", i)[outer.learned], cohort.score[outer.learned]
+            _stack(members, "inner_score", i)[outer.learned], cohort.score[outer.learned], doubt
         ).apply(scores)[test]
         columns |= {f"p_{entry.member.name}": probabilities[test, m] for m, entry in enumerate(members)}
         columns |= {f"s_{entry.member.name}": scores[test, m] for m, entry in enumerate(members)}
@@ -188,9 +190,8 @@ def _curves(members: Sequence[TrainedMember]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["member", "outer_fold", "inner_fold", "epoch", "loss", "chosen"])
 
 
-def _final_score_fusion(cohort: Cohort, scores: Array, table: pd.DataFrame) -> ScoreFusion:
+def _final_score_fusion(fusion: ScoreFusion, table: pd.DataFrame) -> ScoreFusion:
     """Weights from the members' out-of-fold scores; the interval from the cross-fitted fused ones, one of each unit."""
-    fusion = fit_score_fusion(scores, cohort.score)
     predicted, truth = table["predicted_score"].to_numpy(float), table["score"].to_numpy(float)
     return replace(fusion, half_width=half_width(predicted, truth))
 

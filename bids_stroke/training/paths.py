@@ -9,36 +9,28 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import norm
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
-from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
 from bids_stroke.networks import N_OUTPUTS, POOR_LOGIT, SCORE
 from bids_stroke.networks.direct import TREE_DEPTH, TREE_LEAVES, TREE_NODES, tree_values
+from bids_stroke.training.target import Target
 
 Array = NDArray[np.float64]
 State = Mapping[str, Tensor]
 
 PENALTIES = tuple(float(value) for value in np.logspace(4, -1, 16))
 """Of the sum of squared weights beside the sum of losses over people: from hardly any effect to hardly any penalty."""
-CURVATURE = 0.25
-"""Of the logistic loss where both classes are as likely; the squared loss has 1: so both are held back alike."""
+LOGITS_PER_DEVIATION = 1.702
+"""A normal distribution function is the logistic one of so many times its argument, to within 0.01 (Haley 1952)."""
 TREES_PER_STEP = 10
 LEARNING_RATE = 0.05
 SUBSAMPLE = 0.5
 """Share of the people from whom each tree is grown (Friedman 2002, "Stochastic gradient boosting")."""
 LEAST_LEAF = 5
 """People in a leaf; a tenth of them all where there are fewer than fifty."""
-
-
-@dataclass(frozen=True, eq=False)
-class Target:
-    """What is to be predicted, of the training rows."""
-
-    poor: NDArray[np.bool_]
-    score: Array
-    """Standardised."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,26 +50,40 @@ class Path:
 
 
 def penalty_path(columns: Array, target: Target, blocks: tuple[int, ...]) -> Path:
-    """Logistic regression with balanced classes and ridge regression, on columns that are standardised first.
+    """Ridge regression of the score and of the latent degree behind the classes, on columns standardised first.
 
     Parameters
     ----------
     columns : (n, columns) float64
         Features and covariates of the training rows.
     target : Target
-        Their outcomes.
+        Their outcomes, the score standardised.
     blocks : tuple of int
         Sizes of groups of columns. The columns of a group keep their proportions (a parcel that is seldom hit stays
         small) and share the weight of one.
 
     Notes
     -----
-    Hastie et al. 2009, "The elements of statistical learning", 3.4 and 4.4. One penalty for both outputs.
+    Ridge regression (Hastie et al. 2009, "The elements of statistical learning", 3.4) of the score and of the latent
+    degree behind the classes (`Target.latent`). The logit is that of the degree's lying beyond the share of the poor,
+    by the deviation of rows that are left out (Allen 1974, "The relationship between variable selection and data
+    augmentation and a method for prediction"); it is shifted so that both classes count the same, as for the other
+    networks. One penalty for both outputs.
     """
     centre, spread = columns.mean(0), _spread(columns, blocks)
-    standard = (columns - centre) / spread
-    fits = [_fit_linear(standard, target, penalty) for penalty in PENALTIES]
-    weight, bias = np.stack([item[0] for item in fits]), np.stack([item[1] for item in fits])
+    left, size, right = np.linalg.svd((columns - centre) / spread, full_matrices=False)
+    latent, threshold = target.latent, float(norm.ppf(1 - target.poor.mean()))
+    wanted = np.zeros((N_OUTPUTS, len(columns)))
+    wanted[POOR_LOGIT], wanted[SCORE] = latent, target.score
+    weight, bias = np.empty((len(PENALTIES), N_OUTPUTS, columns.shape[1])), np.zeros((len(PENALTIES), N_OUTPUTS))
+    for i, penalty in enumerate(PENALTIES):
+        weight[i] = (wanted @ left) * (size / (size**2 + penalty)) @ right
+        kept = size**2 / (size**2 + penalty)
+        leverage = 1 / len(columns) + left**2 @ kept
+        left_out = (latent - left @ (kept * (left.T @ latent))) / (1 - leverage)
+        deviation = float(np.sqrt(np.mean(left_out**2)))
+        weight[i, POOR_LOGIT] *= LOGITS_PER_DEVIATION / deviation
+        bias[i, POOR_LOGIT] = LOGITS_PER_DEVIATION * threshold * (1 - 1 / deviation)
 
     def outputs(values: Array) -> Array:
         return np.asarray(((values - centre) / spread) @ weight.transpose(0, 2, 1) + bias[:, None, :])
@@ -87,17 +93,6 @@ def penalty_path(columns: Array, target: Target, blocks: tuple[int, ...]) -> Pat
         return {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
 
     return Path(outputs, state)
-
-
-def _fit_linear(standard: Array, target: Target, penalty: float) -> tuple[Array, Array]:
-    """Weights (2, columns) and biases (2,) at one penalty."""
-    logistic = LogisticRegression(C=1 / (CURVATURE * penalty), class_weight="balanced", tol=1e-6, max_iter=10_000)
-    logistic.fit(standard, target.poor)
-    ridge = Ridge(alpha=penalty).fit(standard, target.score)
-    weight, bias = np.zeros((N_OUTPUTS, standard.shape[1])), np.zeros(N_OUTPUTS)
-    weight[POOR_LOGIT], bias[POOR_LOGIT] = logistic.coef_[0], logistic.intercept_[0]
-    weight[SCORE], bias[SCORE] = ridge.coef_, ridge.intercept_
-    return weight, bias
 
 
 def _spread(columns: Array, blocks: tuple[int, ...]) -> Array:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize
-from scipy.special import softmax
 
-from bids_stroke.decision import ScoreFusion, fuse
-from bids_stroke.training.fusion import PULL_TO_UNIFORM
+from bids_stroke.decision import ScoreFusion
+from bids_stroke.training.fusion import simplex_weights
 
 Array = NDArray[np.float64]
 
@@ -16,40 +14,23 @@ COVERAGE = 0.9
 """Of the interval of a predicted score, as for the probability's."""
 
 
-def fit_score_weights(scores: Array, truth: Array) -> Array:
-    """Weights with the least squared error of the fused score.
+def fit_score_fusion(scores: Array, truth: Array, doubt: Array | None = None) -> ScoreFusion:
+    """Weights, and the range of the training scores, beyond which nothing is predicted; without an interval.
 
     Parameters
     ----------
     scores : (n, members) float64
-        Out-of-fold, NaN where a member is missing; weights are renormalised over those present.
+        Out-of-fold, NaN where a member is missing, which counts as knowing nothing.
     truth : (n,) float64
         Scores that were measured.
-
-    Returns
-    -------
-    (members,) float64
-        Positive, sum 1. Softmax of log-weights with a normal prior at equal weights, as for the probabilities; equal
-        where nobody has a score. Errors count in units of those that equal weights make.
+    doubt : (members,) float64, optional
+        As in `simplex_weights`.
     """
-    n_members = scores.shape[1]
-    equal = np.full(n_members, 1 / n_members)
     rows = np.isfinite(scores).any(axis=1)
-    values, wanted = scores[rows], truth[rows]
-    variance = float(((fuse(values, equal) - wanted) ** 2).mean()) if rows.any() else 0.0
-    if variance == 0:
-        return equal
-
-    def objective(log_weights: Array) -> float:
-        squares = (fuse(values, softmax(log_weights)) - wanted) ** 2
-        return float(squares.sum() / (2 * variance) + PULL_TO_UNIFORM * (log_weights**2).sum() / 2)
-
-    return np.asarray(softmax(minimize(objective, np.zeros(n_members), method="L-BFGS-B").x))
-
-
-def fit_score_fusion(scores: Array, truth: Array) -> ScoreFusion:
-    """Weights, and the range of the training scores, beyond which nothing is predicted; without an interval."""
-    weights = fit_score_weights(scores, truth)
+    if rows.any():
+        weights = simplex_weights(np.nan_to_num(scores[rows] - truth[rows].mean()), truth[rows], doubt)
+    else:
+        weights = np.full(scores.shape[1], 1 / scores.shape[1])
     return ScoreFusion(tuple(float(weight) for weight in weights), float(truth.min()), float(truth.max()), None)
 
 
