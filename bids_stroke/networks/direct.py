@@ -1,8 +1,8 @@
 """Networks that are fitted directly: fixed features, then linear functions or small trees, one set for each output.
 
 The features are computed by formulas that depend on no person, so nothing but what follows them is fitted: linear
-functions by logistic (column 0) and ridge regression (column 1), or sums of regression trees by gradient boosting
-(Friedman 2001, "Greedy function approximation: a gradient boosting machine"); see training/direct.py. In float64.
+functions by ridge regression, or sums of regression trees by gradient boosting (Friedman 2001, "Greedy function
+approximation: a gradient boosting machine"); see training/paths.py. In float64.
 """
 
 from __future__ import annotations
