@@ -19,7 +19,7 @@ from bids_stroke.preprocess.brain import clip, correct_bias, extract_brain
 from bids_stroke.preprocess.images import FloatArray, array, like, reorient, stored_orientation
 from bids_stroke.preprocess.registration import Warp, register_affine, register_deformable, standard_grid, template
 from bids_stroke.preprocess.step import StepContext
-from bids_stroke.preprocess.tissues import TISSUES, deep_grey, segment, tissue_priors
+from bids_stroke.preprocess.tissues import TISSUES, deep_grey, fluid_level, segment, tissue_priors, without_fluid
 from bids_stroke.preprocess.transforms import resample, save_warp
 from bids_stroke.records import SPACE, BidsFile, StepReport
 from bids_stroke.settings import AnatSettings
@@ -50,6 +50,8 @@ class LesionFiles:
 def register(t1w: nib.Nifti1Image, brain: Mask, lesion: Mask, settings: AnatSettings, work: Path, *, seed: int) -> Warp:
     """Register a T1w to the template with its lesion filled, masked or ignored.
 
+    The deformable part sees neither side's fluid: the outline of the brain mask is not to be matched, the brain is.
+
     Parameters
     ----------
     t1w : nib.Nifti1Image
@@ -66,16 +68,20 @@ def register(t1w: nib.Nifti1Image, brain: Mask, lesion: Mask, settings: AnatSett
     target = template("T1w")
     moving = like(t1w, array(t1w) * brain)
     affine = register_affine(moving, target, work, seed=seed)
+    level, surface = fluid_level(moving, [affine]), without_fluid(target, fluid_level(target))
+
+    def deform(image: nib.Nifti1Image, weight: nib.Nifti1Image | None = None) -> Warp:
+        return register_deformable(without_fluid(image, level), surface, affine, work, weight=weight, seed=seed)
+
     if lesion.any() and settings.lesion_handling == "fill":
         filled = lesions.mirror_fill(moving, lesion, affine)
         for _ in range(_REFILLS):
-            first = register_deformable(filled, target, affine, work, seed=seed)
-            filled = lesions.mirror_fill(moving, lesion, first)
-        return register_deformable(filled, target, affine, work, seed=seed)
+            filled = lesions.mirror_fill(moving, lesion, deform(filled))
+        return deform(filled)
     weight = None
     if lesion.any() and settings.lesion_handling == "mask":
         weight = like(t1w, (~lesion).astype(np.float32))
-    return register_deformable(moving, target, affine, work, weight=weight, seed=seed)
+    return deform(moving, weight)
 
 
 def process(

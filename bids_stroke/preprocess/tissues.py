@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import nibabel as nib
@@ -9,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from bids_stroke.preprocess.images import like
-from bids_stroke.preprocess.registration import standard_grid
+from bids_stroke.preprocess.images import array, like
+from bids_stroke.preprocess.registration import standard_grid, template
 from bids_stroke.preprocess.tissue_classes import (
     CONTENT,
     CORTEX,
@@ -22,6 +23,7 @@ from bids_stroke.preprocess.tissue_classes import (
     class_prior,
     estimate,
 )
+from bids_stroke.preprocess.transforms import Transform, resample
 
 FloatArray = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -37,6 +39,12 @@ _MAX_SAMPLE = 80_000
 _DEEP_CENTRE = np.array([0.0, -6.0, 3.0])
 _DEEP_RADII = np.array([36.0, 32.0, 19.0])
 """Millimetres in standard space: an ellipsoid that holds thalamus and basal ganglia and stops before the insula."""
+_VENTRICLE_TISSUE = 0.15
+"""Grey and white matter of the template that a voxel of its ventricles may hold."""
+_VENTRICLE_DEPTH_MM = 15.0
+"""Less deep, fluid lies in furrows, which are elsewhere in every head."""
+_LARGEST_FLUID = 0.5
+"""Of the brain's median: on a T1w fluid is darker than half of it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,6 +71,39 @@ def deep_grey() -> nib.Nifti1Image:
     world = np.moveaxis(np.indices(grid.shape), 0, -1) @ grid.affine[:3, :3].T + grid.affine[:3, 3]
     radius = np.linalg.norm((world - _DEEP_CENTRE) / _DEEP_RADII, axis=-1)
     return like(grid, (1.0 / (1.0 + np.exp((radius - 1.0) / 0.06))).astype(np.float32))
+
+
+def fluid_level(brain: nib.Nifti1Image, transforms: Sequence[Transform] = ()) -> float:
+    """Intensity of fluid: median where the template has its ventricles.
+
+    Parameters
+    ----------
+    brain : nib.Nifti1Image
+        Brain-extracted T1w, 0 outside the brain, or the template.
+    transforms : sequence of Transform
+        From its space to the standard space; an affine is enough.
+
+    Returns
+    -------
+    float
+        At most half of the brain's median, which stands in where the ventricles are too narrow to be met, or where
+        fluid is bright.
+    """
+    depth = ndimage.distance_transform_edt(array(template("mask")) > 0.5, sampling=standard_grid().header.get_zooms())
+    tissue = array(template("GM")) + array(template("WM"))
+    ventricles = (tissue < _VENTRICLE_TISSUE) & (depth > _VENTRICLE_DEPTH_MM)
+    level = float(np.median(array(resample(brain, standard_grid(), transforms))[ventricles]))
+    inside = array(brain) > 0
+    return min(level, _LARGEST_FLUID * float(np.median(array(brain)[inside]))) if inside.any() else 0.0
+
+
+def without_fluid(brain: nib.Nifti1Image, level: float) -> nib.Nifti1Image:
+    """Intensity above that of fluid; fluid becomes 0 like what is outside the brain mask.
+
+    A brain mask ends somewhere in the fluid: where, depends on who made it. Without the fluid its outline is no edge,
+    and a registration sees the surface of the brain instead.
+    """
+    return like(brain, np.maximum(array(brain) - np.float32(level), 0.0))
 
 
 def tissue_priors(grey: FloatArray, white: FloatArray, deep: FloatArray | None = None) -> FloatArray:
