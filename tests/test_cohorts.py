@@ -180,15 +180,14 @@ def outcomes(people: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 @pytest.mark.slow
 def test_planted_signal_is_found_by_the_fusion_above_every_member(whole: Whole) -> None:
-    """Means over cohorts: in one of 60 people, luck moves an area by 0.05."""
+    """Means over cohorts: in one of 60 people, luck moves an area by 0.05. The joint member counts as a member."""
     runs = [whole.train(f"planted{seed}", outcomes(whole.people, seed)) for seed in SEEDS]
     found = pd.DataFrame(runs).to_dict("list")
     show("planted:", found)
     means = {name: float(np.mean(values)) for name, values in found.items()}
-    fusion, early = means.pop("fusion"), means.pop("joint")
+    fusion = means.pop("fusion")
     assert fusion > 0.85
     assert fusion > max(means.values())
-    assert fusion > early - 0.01  # the early fusion of the others; joining it with the late one should cost nothing
 
 
 @pytest.mark.slow

@@ -75,6 +75,7 @@ def penalty_path(columns: Array, target: Target, blocks: tuple[int, ...]) -> Pat
     latent, threshold = target.latent, float(norm.ppf(1 - target.poor.mean()))
     wanted = np.zeros((N_OUTPUTS, len(columns)))
     wanted[POOR_LOGIT], wanted[SCORE] = latent, target.score
+    # scikit-learn's RidgeCV leaves rows out as cheaply, but keeps the weights of one penalty only.
     weight, bias = np.empty((len(PENALTIES), N_OUTPUTS, columns.shape[1])), np.zeros((len(PENALTIES), N_OUTPUTS))
     for i, penalty in enumerate(PENALTIES):
         weight[i] = (wanted @ left) * (size / (size**2 + penalty)) @ right
