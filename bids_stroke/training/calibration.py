@@ -6,25 +6,29 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
+from scipy.stats import norm
 
 from bids_stroke.decision import Calibration, clipped_logit, fuse
+from bids_stroke.training.target import LOGITS_PER_DEVIATION, Target
 
 Array = NDArray[np.float64]
 
 PRIOR_SD = 1.0
-"""Of the intercept and of the slope: keeps both near 0, which says the base rate, when there are few units."""
+"""Of the slope, and of the intercept of classes alone: keeps both near 0, which says the base rate, for few units."""
+DEGREE_SD = 0.2
+"""Of both about what the degree says: at 50 units that is to be believed, at 500 what the classes say."""
 LEAST_SLOPE = 1e-3
 """Keeps the temperature finite where the members know nothing."""
 
 
-def fit_calibration(fused: Array, poor: NDArray[np.bool_], disagreement: float, coverage: float) -> Calibration:
+def fit_calibration(fused: Array, target: Target, disagreement: float, coverage: float) -> Calibration:
     """Calibrate fused probabilities.
 
     Parameters
     ----------
     fused : (n,) float64
         Out-of-fold, finite.
-    poor : (n,) bool
+    target : Target
         Outcomes.
     disagreement : float
         From `disagreement`.
@@ -33,17 +37,21 @@ def fit_calibration(fused: Array, poor: NDArray[np.bool_], disagreement: float, 
 
     Notes
     -----
-    Logistic regression of the outcome on the logit (temperature scaling, Guo et al. 2017, with an intercept
-    because members train with balanced classes), with weak priors. The slope stays positive;
-    its prior is centred on 0, not on 1, because members that know nothing must not sound sure.
+    Logistic regression of the class on the logit (temperature scaling, Guo et al. 2017, with an intercept
+    because members train with balanced classes), with a prior about what a regression of the latent degree says of
+    the same two numbers: a few dozen classes alone determine them badly, and each fold of a cross-validation
+    would move its people by another error. Where only classes are known, the prior is weak and about 0. The slope
+    stays positive.
     """
-    x = clipped_logit(fused)
+    x, poor = clipped_logit(fused), target.poor
+    centre = _by_degree(x, target) if target.has_degrees else np.zeros(2)
+    prior_sd = DEGREE_SD if target.has_degrees else PRIOR_SD
 
     def objective(parameters: Array) -> float:
         intercept, slope = parameters
         value = intercept + slope * x
         loss = np.logaddexp(0, np.where(poor, -value, value)).sum()
-        return float(loss + (parameters**2).sum() / (2 * PRIOR_SD**2))
+        return float(loss + ((parameters - centre) ** 2).sum() / (2 * prior_sd**2))
 
     bounds = [(None, None), (LEAST_SLOPE, None)]
     intercept, slope = (float(value) for value in minimize(objective, [0, 1], method="L-BFGS-B", bounds=bounds).x)
@@ -61,8 +69,22 @@ def fit_calibration(fused: Array, poor: NDArray[np.bool_], disagreement: float, 
     )
 
 
+def _by_degree(x: Array, target: Target) -> Array:
+    """Intercept and slope of the logit from a regression of the latent degree on x.
+
+    The probability is that of the degree's lying beyond the share of the poor. The slope has a normal prior about 0,
+    not about 1, because members that know nothing must not sound sure.
+    """
+    degree = target.latent / target.latent.std()
+    distance = x - x.mean()
+    slope = max(0.0, distance @ degree / (distance @ distance + (LOGITS_PER_DEVIATION / PRIOR_SD) ** 2))
+    deviation = np.sqrt(np.sum((degree - slope * distance) ** 2) / (len(x) - 2))
+    beyond = norm.ppf(1 - target.poor.mean())
+    return np.asarray(LOGITS_PER_DEVIATION / deviation * np.array([-slope * x.mean() - beyond, slope]))
+
+
 def _covariance(x: Array, calibrated: Array) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Inverse of the observed information (with the priors) of intercept and slope."""
+    """Inverse of the observed information of intercept and slope: that of the classes, with the weak priors."""
     variance = calibrated * (1 - calibrated)
     design = np.stack([np.ones_like(x), x])
     information = (design * variance) @ design.T + np.eye(2) / PRIOR_SD**2

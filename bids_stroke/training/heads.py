@@ -76,7 +76,7 @@ def crossfitted_head(
     weights = fit_weights(probabilities, target, doubt)
     rows = np.isfinite(fused)
     spread = disagreement(probabilities[rows], weights)
-    return Head(weights, replace(fit_calibration(fused[rows], target.poor[rows], spread, coverage), pools="logits"))
+    return Head(weights, replace(fit_calibration(fused[rows], target.of(rows), spread, coverage), pools="logits"))
 
 
 def validated_score_fusion(scores: Array, truth: Array, doubt: Array) -> ScoreFusion:

@@ -16,15 +16,13 @@ from torch import Tensor
 
 from bids_stroke.networks import N_OUTPUTS, POOR_LOGIT, SCORE
 from bids_stroke.networks.direct import TREE_DEPTH, TREE_LEAVES, TREE_NODES, tree_values
-from bids_stroke.training.target import Target
+from bids_stroke.training.target import LOGITS_PER_DEVIATION, Target
 
 Array = NDArray[np.float64]
 State = Mapping[str, Tensor]
 
 PENALTIES = tuple(float(value) for value in np.logspace(4, -1, 16))
 """Of the sum of squared weights beside the sum of losses over people: from hardly any effect to hardly any penalty."""
-LOGITS_PER_DEVIATION = 1.702
-"""A normal distribution function is the logistic one of so many times its argument, to within 0.01 (Haley 1952)."""
 TREES_PER_STEP = 10
 LEARNING_RATE = 0.05
 SUBSAMPLE = 0.5
