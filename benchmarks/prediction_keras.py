@@ -161,7 +161,7 @@ def main() -> None:
         serve({"warm": warm, "train": train}[what](keras, folder))
         return
     result = {"prepare": prepare, "cold": cold}[what](keras, folder)
-    print(json.dumps({**result, "peak_mb": peak_mb()}))
+    print(json.dumps({**result, "peak_mb": peak_mb(), "cpu": time.process_time()}), flush=True)
 
 
 if __name__ == "__main__":

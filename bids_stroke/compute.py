@@ -13,8 +13,12 @@ from torch.utils import deterministic
 
 from bids_stroke.errors import UsageError
 
-M_TRIM_THRESHOLD, M_MMAP_MAX = -1, -4
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 """Numbers of glibc's mallopt(3)."""
+LARGEST_KEPT = 2**25
+"""Bytes of the largest piece of memory that glibc may be told to keep while it gives back larger ones."""
+KEPT_BETWEEN_LAYERS = 2**28
+"""Bytes that a prediction may keep: what the layers of a network at 91 x 109 x 91 hand on to each other."""
 
 
 def resolve_device(device: str) -> torch.device:
@@ -39,19 +43,28 @@ def resolve_device(device: str) -> torch.device:
     return torch.device(f"cuda:{number}")
 
 
-def keep_memory() -> bool:
-    """Let this process keep the memory that it frees, for its next need; whether the C library can (glibc).
+def keep_memory(most: int | None = None) -> bool:
+    """Let this process keep memory that it frees, for its next need; whether the C library can (glibc).
 
     Otherwise glibc gives each large tensor back to the system, which hands out empty pages again one by one: more
-    than half of the processor's time of a training step with eight maps. For `train` alone, because a process that
-    prepares one person after another must give memory back. Called once more, it changes nothing.
+    than half of the time of a training step with eight maps, a tenth of a prediction. Called once more, it changes
+    nothing.
+
+    Parameters
+    ----------
+    most : int, optional
+        Bytes to keep, in pieces of up to `LARGEST_KEPT`, for a process that prepares one person after another and
+        must give memory back. All, if not given.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt
     except (AttributeError, OSError, TypeError):  # no glibc
         return False
-    no_mappings, no_trimming = mallopt(M_MMAP_MAX, 0), mallopt(M_TRIM_THRESHOLD, 2**31 - 1)
-    return bool(no_mappings and no_trimming)
+    if most is None:
+        done = mallopt(M_MMAP_MAX, 0), mallopt(M_TRIM_THRESHOLD, -1)
+    else:
+        done = mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT), mallopt(M_TRIM_THRESHOLD, most)
+    return all(done)
 
 
 @contextmanager

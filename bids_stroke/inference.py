@@ -15,7 +15,7 @@ from torch import nn
 
 from bids_stroke import networks
 from bids_stroke.bundle import Bundle
-from bids_stroke.compute import precision_of, reproducible, resolve_device
+from bids_stroke.compute import KEPT_BETWEEN_LAYERS, keep_memory, precision_of, reproducible, resolve_device
 from bids_stroke.covariates import covariate_values
 from bids_stroke.decision import ScoreFusion, fuse, more_likely, renormalise
 from bids_stroke.errors import MissingModalityError, ModelError
@@ -132,6 +132,7 @@ def predict_members(
 ) -> tuple[dict[str, MemberSamples], dict[str, str]]:
     """What each member says of each sample, and why the others say nothing: member -> reason code."""
     place = resolve_device(device)
+    keep_memory(KEPT_BETWEEN_LAYERS)
     found, missing = {}, {}
     here = _Here(bundle, unit, place)
     for entry in bundle.members:

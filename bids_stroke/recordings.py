@@ -8,7 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import mne
 import numpy as np
 from numpy.typing import NDArray
 
@@ -131,6 +130,8 @@ def _read_channels(signals: Sequence[Path], rate: float) -> dict[str, NDArray[np
     MissingModalityError
         Two channels are the same muscle, of the left and the right leg, say (``ambiguous-channels``).
     """
+    import mne
+
     channels: dict[str, NDArray[np.float64]] = {}
     for path in signals:
         try:
@@ -182,6 +183,8 @@ def _plain(name: str) -> str:
 
 @cache
 def _montage_sites() -> frozenset[str]:
+    import mne
+
     return frozenset(mne.channels.make_standard_montage(MONTAGE).ch_names)
 
 
@@ -211,6 +214,8 @@ def _select(
 
 def _interpolated(found: Mapping[str, NDArray[np.float64]], sites: Sequence[str]) -> dict[str, NDArray[np.float64]]:
     """Missing sites from the others by spherical splines (Perrin et al. 1989), as mne does it."""
+    import mne
+
     known = [name for name in found if name in _montage_sites()]
     length = len(next(iter(found.values())))
     data = np.stack([*(found[name] for name in known), *(np.zeros(length) for _ in sites)])

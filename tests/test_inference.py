@@ -204,16 +204,46 @@ def test_a_prediction_from_maps_waits_for_no_library_that_it_does_not_need() -> 
     assert done.stdout.strip() == "[]"
 
 
-def test_memory_is_kept_where_the_c_library_can() -> None:
-    code = (
-        "import resource, numpy as np; from bids_stroke.compute import keep_memory; assert keep_memory();"
-        "faults = lambda: (np.ones(10_000_000), resource.getrusage(resource.RUSAGE_SELF).ru_minflt)[1];"
-        "faults(); before = faults(); print(faults() - before)"
-    )
+KEEPING = """
+import resource
+from bids_stroke.compute import keep_memory
+def faults(size):  # not of arrays, for which numpy asks for large pages
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    b"1" * size
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+def megabytes():
+    (line,) = (line for line in open("/proc/self/status") if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+"""
+
+
+def keeping(code: str) -> list[float]:
     if "glibc" not in platform.libc_ver():
         pytest.skip("the C library is not glibc")
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert int(done.stdout) < 1000  # 80 MB anew would be 20,000 pages
+    done = subprocess.run([sys.executable, "-c", KEEPING + code], capture_output=True, text=True, check=True)
+    return [float(number) for number in done.stdout.split()]
+
+
+def test_memory_is_kept_where_the_c_library_can() -> None:
+    code = "assert keep_memory(); faults(80_000_000); print(faults(80_000_000))"
+    assert keeping(code)[0] < 1000  # 80 MB anew would be 20,000 pages
+
+
+def test_what_is_kept_between_predictions_has_a_limit() -> None:
+    code = """
+assert keep_memory(2**26)
+faults(20_000_000)
+print(faults(20_000_000), faults(80_000_000), megabytes())
+held = [b"1" * 20_000_000 for _ in range(20)]
+print(megabytes())
+del held
+print(megabytes())
+"""
+    again, large, before, full, after = keeping(code)
+    assert again < 500  # of 5,000 pages
+    assert large > 10_000  # larger than the largest piece that is kept
+    assert full - before > 350
+    assert after - before < 70
 
 
 def test_weights_of_another_network_are_refused() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import os
 import subprocess
 import sys
 
+import pytest
 import torch  # noqa: F401  is there before the second test
 
-from bids_stroke.startup import import_torch
+from bids_stroke.startup import HUGE_PAGES, import_torch
 
 CODE = """
 import gc, sys
@@ -58,3 +60,16 @@ print(seen())
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "None"
+
+
+@pytest.mark.parametrize("chosen", ["0", None])
+def test_large_pages_are_asked_for_unless_somebody_chose_otherwise(chosen: str | None) -> None:
+    code = (
+        "import os, sys; from bids_stroke.startup import import_torch; import_torch(); print(os.environ[sys.argv[1]])"
+    )
+    given = {key: value for key, value in os.environ.items() if key != HUGE_PAGES}
+    given |= {HUGE_PAGES: chosen} if chosen else {}
+    done = subprocess.run(
+        [sys.executable, "-c", code, HUGE_PAGES], capture_output=True, text=True, check=True, env=given
+    )
+    assert done.stdout.strip() == (chosen or "1")

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -62,6 +63,11 @@ class NetworkSpec:
     def defaults(self) -> dict[str, Any]:
         """Every argument with its default."""
         return asdict(self.arguments())
+
+    @cached_property
+    def reader(self) -> TypeAdapter[Any]:
+        """Checks the kinds of arguments; it takes as long to make as a network."""
+        return TypeAdapter(self.arguments)
 
 
 def _cbam_resnet3d() -> tuple[Callable[[Any], nn.Module], type[Any]]:
@@ -169,7 +175,7 @@ def checked_arguments(name: str, arguments: Mapping[str, Any]) -> Any:
             f"{name} has no argument {', '.join(unknown)}.", remedy=f"Its arguments are {', '.join(known)}."
         )
     try:
-        return TypeAdapter(spec.arguments).validate_python(dict(arguments))
+        return spec.reader.validate_python(dict(arguments))
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in (name, *first["loc"]))
