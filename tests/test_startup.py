@@ -64,9 +64,7 @@ print(seen())
 
 @pytest.mark.parametrize("chosen", ["0", None])
 def test_large_pages_are_asked_for_unless_somebody_chose_otherwise(chosen: str | None) -> None:
-    code = (
-        "import os, sys; from bids_stroke.startup import import_torch; import_torch(); print(os.environ[sys.argv[1]])"
-    )
+    code = "import os, sys; import bids_stroke.startup as s; s.import_torch(); print(os.environ[sys.argv[1]])"
     given = {key: value for key, value in os.environ.items() if key != HUGE_PAGES}
     given |= {HUGE_PAGES: chosen} if chosen else {}
     done = subprocess.run(
