@@ -88,7 +88,7 @@ def environment(threads: int) -> dict[str, str]:
     """What the app sets for its processes; Keras is told its threads by its own script."""
     from bids_stroke.engine import PATIENT, THREAD_VARIABLES
 
-    return os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | dict([PATIENT])
+    return os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | PATIENT
 
 
 def measure(command: list[str], threads: int) -> dict[str, Any]:

@@ -110,15 +110,17 @@ def test_cpus_and_memory_respect_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert engine.available_memory_gb() == pytest.approx(1000 * 2**20 / 1e9)
 
 
-def test_threads_wait_without_spinning_unless_the_user_wants_it(
+def test_waiting_threads_soon_leave_their_core_unless_the_user_wants_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    for variable in engine.PATIENT:
+        monkeypatch.delenv(variable, raising=False)
     with engine.environment(2, tmp_path):
-        assert os.environ["OMP_WAIT_POLICY"] == "passive"
+        assert {variable: os.environ[variable] for variable in engine.PATIENT} == engine.PATIENT
     monkeypatch.setenv("OMP_WAIT_POLICY", "active")
     with engine.environment(2, tmp_path):
         assert os.environ["OMP_WAIT_POLICY"] == "active"
+        assert "GOMP_SPINCOUNT" not in os.environ
 
 
 def test_threads_are_capped_and_temporary_files_stay_in_the_work_folder_and_all_is_undone(tmp_path: Path) -> None:
