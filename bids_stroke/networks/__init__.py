@@ -12,13 +12,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from bids_stroke.errors import ModelError
 from bids_stroke.networks.contract import N_OUTPUTS, POOR_LOGIT, SCORE
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 __all__ = ["NETWORKS", "N_OUTPUTS", "POOR_LOGIT", "SCORE", "NetworkSpec", "build", "checked_arguments", "feature_layer"]
 
@@ -67,6 +69,8 @@ class NetworkSpec:
     @cached_property
     def reader(self) -> TypeAdapter[Any]:
         """Checks the kinds of arguments; it takes as long to make as a network."""
+        from pydantic import TypeAdapter
+
         return TypeAdapter(self.arguments)
 
 
@@ -174,6 +178,10 @@ def checked_arguments(name: str, arguments: Mapping[str, Any]) -> Any:
         raise ModelError(
             f"{name} has no argument {', '.join(unknown)}.", remedy=f"Its arguments are {', '.join(known)}."
         )
+    if known | dict(arguments) == known:  # as of any published network: pydantic takes longer than to build it
+        return spec.arguments()
+    from pydantic import ValidationError
+
     try:
         return spec.reader.validate_python(dict(arguments))
     except ValidationError as error:

@@ -110,6 +110,7 @@ class Stem(nn.Module):
             begin, end = max(first, 0), min(first + 2 * min(SLAB, rows - low) + 1, sides[0])
             part = self.norm.overwrite(self.conv.convolve(padded[:, :, begin : end + 2], (0, 1, 1)), *affine)
             slabs.append(depth_norm.pool_sums(part, [begin - first, *before[1:]])[:, :, :SLAB])
+            del part  # so that the next slab lies in the same memory
         return torch.cat(slabs, dim=2)[:, :, :rows].div_(depth_norm.pool_counts(sides, before))
 
 
