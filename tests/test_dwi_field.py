@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,8 +11,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy.ndimage import spline_filter
 
+from bids_stroke.preprocess import dwi_t1w_field
 from bids_stroke.preprocess.dwi_encoding import Encoding, Opposite
-from bids_stroke.preprocess.dwi_field import Pair, Smoothness, fit_pair
+from bids_stroke.preprocess.dwi_field import Fit, Level, Pair, Smoothness, fit_pair
 from bids_stroke.preprocess.dwi_field_solver import (
     central,
     central_transposed,
@@ -188,6 +190,24 @@ def test_the_t1w_leaves_an_undistorted_image_alone(tmp_path: Path) -> None:
     assert moved < 0.3
     assert hz is not None or "explains only" in note
     assert "t1w_field_gain" in qc
+
+
+def test_a_fit_that_loses_the_head_corrects_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a fit to one simulated head did: its numbers must be numbers all the same."""
+    still = make_phantom(**GRID)
+    mean = like(still.image, array(still.image)[..., 0])
+    far = np.eye(4)
+    far[:3, 3] = 1000.0
+
+    def lost(pair: Pair, smoothness: Smoothness, levels: Sequence[Level]) -> Fit:
+        found = fit_pair(pair, smoothness, levels)
+        return found if smoothness.size > 1 else replace(found, motion=far)
+
+    monkeypatch.setattr(dwi_t1w_field, "fit_pair", lost)
+    hz, note, qc = field_from_t1w(mean, Encoding(1, -1, 0.05), still.mask, anatomy_of(still, tmp_path))
+    assert hz is None
+    assert "only 0.0%" in note
+    assert qc["t1w_field_gain"] < 0
 
 
 def test_a_t1w_of_elsewhere_corrects_nothing(distorted: Phantom, tmp_path: Path) -> None:

@@ -110,7 +110,7 @@ def field_from_t1w(
     moved = np.abs(fit.shift[core]) * pair.voxel_mm[pair.axis]
     qc = {"t1w_field_gain": gain}
     if gain < _GAIN:
-        return None, f"a field by the T1w explains only {gain:.1%} more of the image", qc
+        return None, f"a field by the T1w explains only {max(gain, 0.0):.1%} more of the image", qc
     qc["susceptibility_median_mm"] = float(np.median(moved))
     qc["susceptibility_p95_mm"] = float(np.percentile(moved, 95))
     hz = np.asarray(fit.shift / abs(encoding.hz_to_voxels), dtype=np.float32)
@@ -169,6 +169,8 @@ def _normalised(image: FloatArray, inside: Mask, window: Array) -> FloatArray:
 
 
 def _unexplained(pair: Pair, fit: Fit, core: Mask) -> float:
-    """Share of the variance in the brain that the two images do not have in common."""
-    first, second = undone(pair, fit)
-    return float(1 - np.corrcoef(first[core], second[core])[0, 1] ** 2) + 1e-9
+    """Share of the variance in the brain that the two images do not have in common: all, where a fit has lost one."""
+    first, second = (image[core] for image in undone(pair, fit))
+    if np.ptp(first) == 0 or np.ptp(second) == 0:
+        return 1.0
+    return float(1 - np.corrcoef(first, second)[0, 1] ** 2) + 1e-9
