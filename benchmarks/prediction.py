@@ -93,16 +93,18 @@ def environment(threads: int) -> dict[str, str]:
 
 def measure(command: list[str], threads: int) -> dict[str, Any]:
     """A part in a process of its own, with the seconds from its start to its result: wall, and CPU."""
-    began = time.perf_counter()
-    with subprocess.Popen(
-        [*command, str(threads)], env=environment(threads), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-    ) as program:
-        assert program.stdout and program.stderr
-        line = program.stdout.readline()
-        took = time.perf_counter() - began
-        program.stdout.read()
-        if program.wait():
-            sys.exit(f"{' '.join(command)} failed:\n{program.stderr.read()}")
+    with tempfile.TemporaryFile("w+") as errors:  # a pipe that nobody reads would fill
+        began = time.perf_counter()
+        with subprocess.Popen(
+            [*command, str(threads)], env=environment(threads), text=True, stdout=subprocess.PIPE, stderr=errors
+        ) as program:
+            assert program.stdout
+            line = program.stdout.readline()
+            took = time.perf_counter() - began
+            program.stdout.read()
+        if program.returncode:
+            errors.seek(0)
+            sys.exit(f"{' '.join(command)} failed:\n{errors.read()}")
     result = json.loads(line)
     return {"took": {"process": [took, result.pop("cpu")]}, **result}
 
