@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -22,11 +22,11 @@ from safetensors.torch import load_file, save
 
 import bids_stroke
 from bids_stroke.covariates import CovariateScaler
-from bids_stroke.decision import Calibration, ScoreFusion
+from bids_stroke.decision import Calibration, Fusion, ScoreFusion
 from bids_stroke.derivatives import write_json, write_table, write_text
 from bids_stroke.errors import ModelError
 from bids_stroke.model_card import model_card
-from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest
+from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest, verify_checksums
 from bids_stroke.records import SPACE, Member
 
 if TYPE_CHECKING:
@@ -87,6 +87,8 @@ class BundleContents:
     """What the model card tells: cohort, settings, procedure, results."""
     score_fusion: ScoreFusion | None = None
     """None: the scores are fused with the weights of the probabilities."""
+    late: Fusion | None = None
+    """Of the members that are not joint, for whoever has none that is; None where no member is joint."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """``description``, ``authors``, ``copyright`` and ``made`` (a sentence) of a model that was not trained here."""
 
@@ -108,6 +110,13 @@ class Bundle:
     participants: Mapping[str, frozenset[str]]
     facts: Mapping[str, Any]
     score_fusion: ScoreFusion | None = None
+    late: Fusion | None = None
+
+    def fusion_among(self, present: Sequence[str]) -> Fusion:
+        """The fusion for whoever has these members."""
+        if self.late is not None and set(present) <= self.late.weights.keys():
+            return self.late
+        return Fusion(self.weights, self.calibration, self.score_fusion)
 
     def saw(self, dataset: str, participant_id: str) -> bool | None:
         """Whether anything was learned from the participant (any role but ``test``); None where nobody knows."""
@@ -213,6 +222,7 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "demonstration": contents.demonstration,
         "members": [asdict(entry) for entry in contents.members],
         "fusion_weights": dict(contents.weights),
+        "late_fusion": asdict(contents.late) if contents.late else None,
         "calibration": asdict(contents.calibration) if contents.calibration else None,
         "score_fusion": asdict(contents.score_fusion) if contents.score_fusion else None,
         "salt": contents.salt,
@@ -230,7 +240,7 @@ def load_bundle(path: Path) -> Bundle:
         The folder is no bundle, a file is changed or missing, or the bundle is of another version.
     """
     digest = bundle_digest(path)
-    _verify_checksums(path)
+    verify_checksums(path)
     try:
         metadata = json.loads((path / METADATA).read_text())
         _verify_versions(path, metadata)
@@ -243,6 +253,7 @@ def load_bundle(path: Path) -> Bundle:
             demonstration=metadata["demonstration"],
             members=tuple(_member(entry) for entry in metadata["members"]),
             weights=metadata["fusion_weights"],
+            late=_fusion(found) if (found := metadata.get("late_fusion")) else None,
             calibration=Calibration(**_fields(found)) if (found := metadata["calibration"]) else None,
             salt=metadata["salt"],
             participants={role: frozenset(hashes) for role, hashes in metadata["participants"].items()},
@@ -258,6 +269,11 @@ def load_bundle(path: Path) -> Bundle:
 def _member(entry: Mapping[str, Any]) -> BundleMember:
     scaler = CovariateScaler(**_fields(entry["scaler"]))
     return BundleMember(Member(**entry["member"]), scaler, entry["score_mean"], entry["score_sd"])
+
+
+def _fusion(found: Mapping[str, Any]) -> Fusion:
+    scores = ScoreFusion(**_fields(found["score_fusion"]))
+    return Fusion(found["weights"], Calibration(**_fields(found["calibration"])), scores)
 
 
 def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,21 +293,6 @@ def _verify_versions(path: Path, metadata: Mapping[str, Any]) -> None:
                 f"Train it again, or use bids_stroke {made_by}, which made it.",
                 "other-version",
             )
-
-
-def _verify_checksums(path: Path) -> None:
-    remedy = "Copy the bundle again from where it was made, or train it again."
-    rows = [line.split("  ", 1) for line in (path / CHECKSUMS).read_text().splitlines()]
-    if any(len(row) != 2 for row in rows) or METADATA not in {row[-1] for row in rows}:
-        raise ModelError(f"{path / CHECKSUMS} is not a list of checksums of a bundle.", remedy, "corrupt-model")
-    for wanted, name in rows:
-        file = path / name
-        if not file.is_file():
-            raise ModelError(f"Model file {file} is missing.", remedy, "corrupt-model")
-        with file.open("rb") as content:
-            found = hashlib.file_digest(content, "sha256").hexdigest()
-        if found != wanted:
-            raise ModelError(f"Model file {file} is corrupt: its sha256 differs.", remedy, "corrupt-model")
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -175,3 +176,22 @@ class ScoreFusion:
         if self.half_width is None or not np.isfinite(score):
             return None
         return max(self.low, score - self.half_width), min(self.high, score + self.half_width)
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """How the members' numbers become one prediction.
+
+    Attributes
+    ----------
+    weights : mapping of str to float
+        Of each member, on the simplex.
+    calibration : Calibration or None
+        Of the fused probability.
+    score_fusion : ScoreFusion or None
+        Of the scores, its weights in the order of the bundle's members; None: with ``weights``.
+    """
+
+    weights: Mapping[str, float]
+    calibration: Calibration | None
+    score_fusion: ScoreFusion | None

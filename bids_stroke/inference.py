@@ -17,7 +17,7 @@ from bids_stroke import networks
 from bids_stroke.bundle import Bundle
 from bids_stroke.compute import KEPT_BETWEEN_LAYERS, keep_memory, precision_of, reproducible, resolve_device
 from bids_stroke.covariates import covariate_values
-from bids_stroke.decision import ScoreFusion, fuse, more_likely, renormalise
+from bids_stroke.decision import Fusion, ScoreFusion, fuse, more_likely, renormalise
 from bids_stroke.errors import MissingModalityError, ModelError
 from bids_stroke.features import Samples, read_samples
 from bids_stroke.model_files import bundle_digest
@@ -75,12 +75,12 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     if not samples:
         raise nobody_applies(bundle, unit, missing)
     names = list(samples)
-    weights = np.array([bundle.weights[name] for name in names])
-    used = renormalise(weights, np.ones(len(names), dtype=bool))
+    fusion = bundle.fusion_among(names)
+    used = renormalise(np.array([fusion.weights[name] for name in names]), np.ones(len(names), dtype=bool))
     means = np.array([samples[name].probabilities.mean() for name in names])
     scores = np.array([samples[name].scores.mean() for name in names])
-    calibration, score_fusion = bundle.calibration, _score_fusion(bundle, names)
-    fused = _fused(bundle, dict(zip(names, means, strict=True)))
+    calibration, score_fusion = fusion.calibration, _score_fusion(fusion, bundle, names)
+    fused = float((calibration.fuse if calibration else fuse)(means[None], used)[0])
     score = _known(score_fusion.apply(scores[None])[0])
     probability = float(calibration.apply(np.array(fused))) if calibration else fused
     modalities = {entry.member.name: entry.member.modality for entry in bundle.members}
@@ -110,21 +110,14 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     )
 
 
-def _score_fusion(bundle: Bundle, names: list[str]) -> ScoreFusion:
+def _score_fusion(fusion: Fusion, bundle: Bundle, names: list[str]) -> ScoreFusion:
     """How the scores of the named members are fused: a bundle that does not say so, uses its other weights."""
-    found = bundle.score_fusion
+    found = fusion.score_fusion
     if found is None:
-        return ScoreFusion(tuple(bundle.weights[name] for name in names), -np.inf, np.inf, None)
-    weights = dict(zip((entry.member.name for entry in bundle.members), found.weights, strict=True))
+        return ScoreFusion(tuple(fusion.weights[name] for name in names), -np.inf, np.inf, None)
+    order = [entry.member.name for entry in bundle.members if entry.member.name in fusion.weights]
+    weights = dict(zip(order, found.weights, strict=True))
     return replace(found, weights=tuple(weights[name] for name in names))
-
-
-def _fused(bundle: Bundle, said: Mapping[str, float]) -> float:
-    """Fused probability, before calibration, of what the members that are present said."""
-    names = [entry.member.name for entry in bundle.members]
-    probabilities = np.array([[said.get(name, np.nan) for name in names]])
-    weights = np.array([bundle.weights[name] for name in names])
-    return float((bundle.calibration.fuse if bundle.calibration else fuse)(probabilities, weights)[0])
 
 
 def predict_members(

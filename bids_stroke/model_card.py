@@ -8,7 +8,7 @@ from typing import Any
 
 def model_card(metadata: Mapping[str, Any]) -> str:
     """Markdown text: what the model is, what it was trained on, how it was judged, what it must not be used for."""
-    facts = metadata["facts"]
+    facts, late = metadata["facts"], metadata.get("late_fusion")
     lines = [
         f"# {metadata['name']} {metadata['version']}",
         "",
@@ -29,14 +29,17 @@ def model_card(metadata: Mapping[str, Any]) -> str:
         "",
         "## Members",
         "",
-        "| member | modality | network | input options | fusion weight |",
-        "|---|---|---|---|---|",
+        f"| member | modality | network | input options | fusion weight |{' without a joint member |' if late else ''}",
+        f"|---|---|---|---|---|{'---|' if late else ''}",
     ]
     for entry in metadata["members"]:
         member = entry["member"]
         options = ", ".join(f"{key} {_short(value)}" for key, value in member["inputs"].items())
         weight = metadata["fusion_weights"][member["name"]]
-        lines.append(f"| {member['name']} | {member['modality']} | {member['network']} | {options} | {weight:.3f} |")
+        alone = f" {late['weights'].get(member['name'], 0):.3f} |" if late else ""
+        lines.append(
+            f"| {member['name']} | {member['modality']} | {member['network']} | {options} | {weight:.3f} |{alone}"
+        )
     lines += ["", "## Training", ""]
     lines += [f"- {key.replace('_', ' ')}: {_short(value)}" for key, value in facts.items() if key != "settings"]
     lines += ["", "## Calibration", "", *_calibration(metadata["calibration"])]

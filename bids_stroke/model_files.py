@@ -30,6 +30,22 @@ def bundle_digest(path: Path) -> str:
     return hashlib.sha256(sums.read_bytes()).hexdigest()
 
 
+def verify_checksums(path: Path) -> None:
+    """Compare every file of a bundle with its checksum; ModelError where one is missing or changed."""
+    remedy = "Copy the bundle again from where it was made, or train it again."
+    rows = [line.split("  ", 1) for line in (path / CHECKSUMS).read_text().splitlines()]
+    if any(len(row) != 2 for row in rows) or METADATA not in {row[-1] for row in rows}:
+        raise ModelError(f"{path / CHECKSUMS} is not a list of checksums of a bundle.", remedy, "corrupt-model")
+    for wanted, name in rows:
+        file = path / name
+        if not file.is_file():
+            raise ModelError(f"Model file {file} is missing.", remedy, "corrupt-model")
+        with file.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+        if found != wanted:
+            raise ModelError(f"Model file {file} is corrupt: its sha256 differs.", remedy, "corrupt-model")
+
+
 def bundle_outcome(path: Path) -> str:
     """The rule that the bundle predicts, ``fma_le<=17``; ModelError if its metadata cannot be read."""
     return str(_metadata(path)["outcome"])

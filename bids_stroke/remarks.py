@@ -31,7 +31,8 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]:
     if lacking := _lacking(bundle, unit):
         found.append(f"{', '.join(lacking)} unknown: members that cannot do without are left out.")
     if len(names) < len(bundle.members):
-        weight = sum(bundle.weights[name] for name in names) / sum(bundle.weights.values())
+        weights = bundle.fusion_among(names).weights
+        weight = sum(weights[name] for name in names) / sum(weights.values())
         found.append(
             f"{len(names)} of {len(bundle.members)} members applied, which hold {weight:.0%} of the weight; the "
             "weights were renormalised."

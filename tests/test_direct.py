@@ -321,7 +321,15 @@ def test_joint_member_finds_the_weak_cause_beside_the_strong_one(tmp_path: Path)
         assert said.missing == {} and said.members["joint"].probability == pytest.approx(expected, abs=1e-9)
     for row, part in ((8, "lesion"), (10, "power")):  # without lesion, without recording: nothing is filled in
         assert joint.samples[row] is None
-        assert set(predict(bundle, cohort[row].unit, "cpu").missing) == {part, "joint"}
+        said = predict(bundle, cohort[row].unit, "cpu")
+        assert set(said.missing) == {part, "joint"}
+        (rest,) = said.members.values()
+        assert rest.weight == 1 and said.predicted_score is not None
+    assert bundle.late == trained.contents.late and bundle.late is not None
+    assert list(bundle.late.weights) == ["lesion", "power"] and bundle.late.calibration != bundle.calibration
+    assert bundle.fusion_among(["lesion", "joint"]).weights == bundle.weights
+    assert bundle.fusion_among(["lesion"]) == bundle.late
+    assert "without a joint member" in (bundle.path / "docs" / "model_card.md").read_text()
 
 
 def test_joint_member_is_left_out_without_two_parts_and_wrong_parts_are_refused(cohort: list[Labelled]) -> None:

@@ -21,9 +21,10 @@ from bids_stroke.training.baselines import baselines, predict_baselines
 from bids_stroke.training.cases import make_cohort, read_cases
 from bids_stroke.training.crossval import best_epoch, cross_validate
 from bids_stroke.training.curve import Curve
-from bids_stroke.training.ensemble import TrainedEnsemble, _facts, fit_head
+from bids_stroke.training.ensemble import TrainedEnsemble, _facts
 from bids_stroke.training.fit import Place, _Trainer, fit, predict_rows
 from bids_stroke.training.folds import nested_folds
+from bids_stroke.training.heads import fit_head
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.score import fit_score_fusion
 from bids_stroke.training.target import Target

@@ -9,8 +9,8 @@ from bids_stroke.decision import Calibration, fuse, pool
 from bids_stroke.errors import DataError
 from bids_stroke.metrics import calibration_slope
 from bids_stroke.training.calibration import conformal_quantile, disagreement, fit_calibration
-from bids_stroke.training.ensemble import fit_head
 from bids_stroke.training.fusion import EARLY_FUSION, fit_weights
+from bids_stroke.training.heads import fit_head
 from bids_stroke.training.target import Target
 
 

@@ -11,9 +11,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bids_stroke.bundle import Bundle, BundleContents, BundleMember, ledger_hash, participant_hash, write_bundle
+from bids_stroke.bundle import (
+    Bundle,
+    BundleContents,
+    BundleMember,
+    ledger_hash,
+    participant_hash,
+    write_bundle,
+)
 from bids_stroke.compute import resolve_device
-from bids_stroke.decision import ScoreFusion
+from bids_stroke.decision import Fusion
 from bids_stroke.derivatives import tsv_text
 from bids_stroke.errors import DataError
 from bids_stroke.records import JOINT, Labelled, Member
@@ -25,12 +32,9 @@ from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.crossval import TrainedMember, train_members
 from bids_stroke.training.fit import Place
 from bids_stroke.training.folds import OuterFold, make_folds, roles
-from bids_stroke.training.fusion import EARLY_FUSION
-from bids_stroke.training.heads import Head, crossfitted_head, fit_head, validated_score_fusion
+from bids_stroke.training.fused import Fused, fuse_members
 from bids_stroke.training.ledger import identity, with_roles
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.score import fit_score_fusion, half_width
-from bids_stroke.training.target import Target
 
 Array = NDArray[np.float64]
 
@@ -113,21 +117,10 @@ def _ensemble(
     settings: Settings,
 ) -> TrainedEnsemble:
     """Fusion and calibration of the trained members, in each fold and of the ensemble that is kept."""
-    table, fused = _out_of_fold(cohort, folds, members, measured, settings)
-    coverage, doubt = settings.training.coverage, _doubt(members)
-    target = Target(cohort.poor, cohort.score)
-    if folds[0].fixed:
-        head = fit_head(_stack(members, "inner_probability", 0), target, coverage, doubt)
-        rows = folds[0].learned
-        score_fusion = validated_score_fusion(_stack(members, "inner_score", 0)[rows], cohort.score[rows], doubt)
-    else:
-        first = [i for i, outer in enumerate(folds) if outer.repeat == 0]
-        probabilities = _out_of(members, "test_probability", first)
-        head = crossfitted_head(probabilities, fused, target, coverage, doubt)
-        scores = _out_of(members, "test_score", first)
-        score_fusion = _final_score_fusion(fit_score_fusion(scores, cohort.score, doubt), table[table["repeat"] == 0])
-    contents = with_roles(_contents(cohort, members, head, table, settings), cohort, roles(folds, len(cohort.units)))
-    contents = replace(contents, score_fusion=score_fusion)
+    fused, late = fuse_members(members, cohort, folds, settings.training.coverage)
+    table = _out_of_fold(cohort, folds, members, measured, fused)
+    contents = _contents(cohort, members, fused.kept, table, settings)
+    contents = with_roles(replace(contents, late=late), cohort, roles(folds, len(cohort.units)))
     outputs = [_outputs(cohort, members, i, outer) for i, outer in enumerate(folds)]
     outcomes = [cohort.poor[outer.split.test] for outer in folds]
     subsets = subset_table([entry.member.name for entry in members], outputs, outcomes)
@@ -144,40 +137,33 @@ def _out_of_fold(
     folds: Sequence[OuterFold],
     members: Sequence[TrainedMember],
     measured: Mapping[str, Baseline],
-    settings: Settings,
-) -> tuple[pd.DataFrame, Array]:
-    """The out-of-fold table, and the fused probabilities of the first repeat before calibration."""
+    fused: Fused,
+) -> pd.DataFrame:
     tables = []
-    doubt, target = _doubt(members), Target(cohort.poor, cohort.score)
-    raw = np.full((len(folds), len(cohort.units)), np.nan)
-    first = [outer.repeat == 0 for outer in folds]
     for i, outer in enumerate(folds):
         test = outer.split.test
-        head = fit_head(_stack(members, "inner_probability", i), target, settings.training.coverage, doubt)
-        probabilities, scores = _stack(members, "test_probability", i), _stack(members, "test_score", i)
-        raw[i], calibrated = head.apply(probabilities)
         columns = identity(cohort, test) | {"fold": outer.fold, "repeat": outer.repeat}
         columns |= {"score": cohort.score[test], "poor": cohort.poor[test].astype(int)}
-        columns["probability_poor"] = calibrated[test]
-        columns["prediction"] = [head.calibration.decide(p) if np.isfinite(p) else None for p in calibrated[test]]
-        columns["predicted_score"] = fit_score_fusion(
-            _stack(members, "inner_score", i)[outer.learned], cohort.score[outer.learned], doubt
-        ).apply(scores)[test]
-        columns |= {f"p_{entry.member.name}": probabilities[test, m] for m, entry in enumerate(members)}
-        columns |= {f"s_{entry.member.name}": scores[test, m] for m, entry in enumerate(members)}
+        columns["probability_poor"] = fused.probability[i, test]
+        columns["prediction"] = list(fused.prediction[i, test])
+        columns["predicted_score"] = fused.score[i, test]
+        columns |= {f"p_{entry.member.name}": entry.folds.test_probability[i, test] for entry in members}
+        columns |= {f"s_{entry.member.name}": entry.folds.test_score[i, test] for entry in members}
         columns |= {f"fusion_{name}": p for name, p in alternatives(_outputs(cohort, members, i, outer)).items()}
         for name, (chances, expected) in predict_baselines(measured, cohort, outer.split).items():
             columns |= {f"baseline_{name}": chances, f"s_baseline_{name}": expected}
         tables.append(pd.DataFrame(columns).sort_values(["participant_id", "session_id"]))
     table = pd.concat(tables, ignore_index=True)
-    return table[np.isfinite(table["probability_poor"])].reset_index(drop=True), _mean(raw[first])
+    known: pd.DataFrame = table[np.isfinite(table["probability_poor"])].reset_index(drop=True)
+    return known
 
 
 def _outputs(cohort: Cohort, members: Sequence[TrainedMember], fold: int, outer: OuterFold) -> FoldOutputs:
     """Members' probabilities of one outer fold: of its training rows from the inner folds, and of its test rows."""
     train, test = outer.validated, outer.split.test
-    inner = _stack(members, "inner_probability", fold)[train]
-    return FoldOutputs(inner, cohort.poor[train], _stack(members, "test_probability", fold)[test])
+    inner = np.stack([entry.folds.inner_probability[fold] for entry in members], axis=1)
+    said = np.stack([entry.folds.test_probability[fold] for entry in members], axis=1)
+    return FoldOutputs(inner[train], cohort.poor[train], said[test])
 
 
 def _curves(members: Sequence[TrainedMember]) -> pd.DataFrame:
@@ -190,14 +176,8 @@ def _curves(members: Sequence[TrainedMember]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["member", "outer_fold", "inner_fold", "epoch", "loss", "chosen"])
 
 
-def _final_score_fusion(fusion: ScoreFusion, table: pd.DataFrame) -> ScoreFusion:
-    """Weights from the members' out-of-fold scores; the interval from the cross-fitted fused ones, one of each unit."""
-    predicted, truth = table["predicted_score"].to_numpy(float), table["score"].to_numpy(float)
-    return replace(fusion, half_width=half_width(predicted, truth))
-
-
 def _contents(
-    cohort: Cohort, members: Sequence[TrainedMember], head: Head, table: pd.DataFrame, settings: Settings
+    cohort: Cohort, members: Sequence[TrainedMember], fusion: Fusion, table: pd.DataFrame, settings: Settings
 ) -> BundleContents:
     everybody = identity(cohort, np.arange(len(cohort.units)))
     salt = participant_hash(tsv_text(pd.DataFrame(everybody)), settings.training.name, str(settings.seed))
@@ -209,8 +189,9 @@ def _contents(
         demonstration=settings.training.demonstration,
         members=tuple(_bundle_member(entry) for entry in members),
         states={entry.member.name: entry.fitted.state for entry in members},
-        weights={entry.member.name: float(weight) for entry, weight in zip(members, head.weights, strict=True)},
-        calibration=head.calibration,
+        weights=fusion.weights,
+        calibration=fusion.calibration,
+        score_fusion=fusion.score_fusion,
         salt=salt,
         participants={"train": tuple(ledger_hash(salt, *person) for person in people)},
         splits=table[["dataset", "participant_id", "session_id", "repeat", "fold"]],
@@ -250,26 +231,3 @@ def _settings_to_tell(settings: Settings) -> dict[str, Any]:
         if member.get("pretrained_dir") is not None:
             member["pretrained_dir"] = Path(str(member["pretrained_dir"])).name
     return told
-
-
-def _doubt(members: Sequence[TrainedMember]) -> Array:
-    """(members,), for the fusion weights."""
-    return np.array([EARLY_FUSION if entry.member.modality == JOINT else 1.0 for entry in members])
-
-
-def _stack(members: Sequence[TrainedMember], attribute: str, fold: int) -> Array:
-    """(units, members) of one outer fold."""
-    return np.stack([getattr(entry.folds, attribute)[fold] for entry in members], axis=1)
-
-
-def _out_of(members: Sequence[TrainedMember], attribute: str, folds: Sequence[int]) -> Array:
-    """(units, members): what each member said in that of these outer folds in which a unit was tested."""
-    return np.stack([_mean(getattr(entry.folds, attribute)[list(folds)]) for entry in members], axis=1)
-
-
-def _mean(values: Array) -> Array:
-    """Mean over the first axis of what is there, NaN where nothing is (without numpy's warning)."""
-    present = np.isfinite(values)
-    total, count = np.where(present, values, 0.0).sum(axis=0), present.sum(axis=0)
-    mean: Array = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return mean
