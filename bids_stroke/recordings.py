@@ -97,7 +97,10 @@ def _recording_windows(log: Path, signals: Sequence[Path], inputs: Mapping[str, 
     rate, seconds = float(inputs["rate"]), float(inputs["seconds"])
     import pandas as pd  # here, because predictions from maps need not wait for it
 
-    table = pd.read_csv(log, sep="\t", na_values="n/a")
+    try:
+        table = pd.read_csv(log, sep="\t", na_values="n/a")[["onset", "duration", "status"]]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{log} cannot be read: {error}.", "Run the EEG/EMG step again.") from error
     good = table[(table["status"] == "good") & (np.abs(table["duration"] - seconds) < 0.5 / rate)]
     if good.empty:
         text = f"{log} has no good window of {seconds:g} s ({len(table)} windows in all)."

@@ -173,6 +173,16 @@ def test_windows_have_zero_mean_and_unit_variance_and_the_wanted_order(tmp_path:
     assert np.corrcoef(second, data[2, 40:80])[0, 1] > 0.999
 
 
+def test_a_log_of_windows_that_is_gone_or_broken_is_named(tmp_path: Path) -> None:
+    paths = write_recording(tmp_path, "sub-01_task-leg", rhythm(2.0, 3, np.random.default_rng(0)))
+    paths[0].write_text("onset\tduration\n0\t2\n")
+    with pytest.raises(DataError, match=rf"{paths[0].name} cannot be read: .*status"):
+        read_samples("eegemg", paths, INPUTS)
+    paths[0].unlink()
+    with pytest.raises(DataError, match=rf"{paths[0].name} cannot be read"):
+        read_samples("eegemg", paths, INPUTS)
+
+
 def test_bad_windows_are_left_out(tmp_path: Path) -> None:
     paths = write_recording(tmp_path, "sub-01_task-leg", rhythm(2.0, 3, np.random.default_rng(0)))
     paths[0].write_text(paths[0].read_text().replace("2\t2\twindow\tgood", "2\t2\twindow\tbad"))
