@@ -43,6 +43,8 @@ def model_card(metadata: Mapping[str, Any]) -> str:
     lines += ["", "## Training", ""]
     lines += [f"- {key.replace('_', ' ')}: {_short(value)}" for key, value in facts.items() if key != "settings"]
     lines += ["", "## Calibration", "", *_calibration(metadata["calibration"])]
+    if late:
+        lines += ["- Of whoever has no joint member:", *(f"  {line}" for line in _calibration(late["calibration"]))]
     lines += ["- Missing modalities are left out; nothing is filled in.", "", "## Limits", ""]
     lines += [f"- {text}" for text in _limits(metadata)]
     return "\n".join([*lines, ""])

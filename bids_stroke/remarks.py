@@ -31,11 +31,12 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]:
     if lacking := _lacking(bundle, unit):
         found.append(f"{', '.join(lacking)} unknown: members that cannot do without are left out.")
     if len(names) < len(bundle.members):
-        weights = bundle.fusion_among(names).weights
+        fusion = bundle.fusion_among(names)
+        weights, alone = fusion.weights, " without a joint member" if fusion is bundle.late else ""
         weight = sum(weights[name] for name in names) / sum(weights.values())
         found.append(
-            f"{len(names)} of {len(bundle.members)} members applied, which hold {weight:.0%} of the weight; the "
-            "weights were renormalised."
+            f"{len(names)} of {len(bundle.members)} members applied, which hold {weight:.0%} of the weight{alone}; "
+            "the weights were renormalised."
         )
     with_covariates = [entry for entry in bundle.members if _takes_covariates(entry) and entry.member.name in names]
     if with_covariates:

@@ -325,11 +325,13 @@ def test_joint_member_finds_the_weak_cause_beside_the_strong_one(tmp_path: Path)
         assert set(said.missing) == {part, "joint"}
         (rest,) = said.members.values()
         assert rest.weight == 1 and said.predicted_score is not None
+        assert "of the weight without a joint member; the weights" in " ".join(said.warnings)
     assert bundle.late == trained.contents.late and bundle.late is not None
     assert list(bundle.late.weights) == ["lesion", "power"] and bundle.late.calibration != bundle.calibration
     assert bundle.fusion_among(["lesion", "joint"]).weights == bundle.weights
     assert bundle.fusion_among(["lesion"]) == bundle.late
-    assert "without a joint member" in (bundle.path / "docs" / "model_card.md").read_text()
+    card = (bundle.path / "docs" / "model_card.md").read_text()
+    assert "| without a joint member |" in card and "Of whoever has no joint member" in card
 
 
 def test_joint_member_is_left_out_without_two_parts_and_wrong_parts_are_refused(cohort: list[Labelled]) -> None:
