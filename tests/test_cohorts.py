@@ -54,8 +54,6 @@ COHORT = CohortOptions(n_subjects=N_SUBJECTS, seed=11, weights=Weights(lesion_lo
 PLANTED = ("--seed", "11", "--lesion-weight", "1", "--age-weight", "0.3", "--coupling-weight", "0.7")
 NEAR_CHANCE = 0.12
 """The standard error of a mean over five cohorts of 60 people is 0.034."""
-NEAR_EARLY = 0.02
-"""Early fusion (the joint member) knows all that the fusion knows; the standard error of their difference is 0.004."""
 
 SMALL = {
     "lstm": LSTM,
@@ -181,16 +179,15 @@ def outcomes(people: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 
 @pytest.mark.slow
-def test_planted_signal_is_found_by_the_fusion_above_every_single_member(whole: Whole) -> None:
-    """Means over cohorts: in one of 60 people, luck moves an area by 0.05. A single member sees one kind of data."""
+def test_planted_signal_is_found_by_the_fusion_above_every_member(whole: Whole) -> None:
+    """Means over cohorts: in one of 60 people, luck moves an area by 0.05. The joint member counts as a member."""
     runs = [whole.train(f"planted{seed}", outcomes(whole.people, seed)) for seed in SEEDS]
     found = pd.DataFrame(runs).to_dict("list")
     show("planted:", found)
     means = {name: float(np.mean(values)) for name, values in found.items()}
-    fusion, early = means.pop("fusion"), means.pop("joint")
+    fusion = means.pop("fusion")
     assert fusion > 0.85
     assert fusion > max(means.values())
-    assert fusion > early - NEAR_EARLY
 
 
 @pytest.mark.slow
