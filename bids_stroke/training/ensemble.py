@@ -11,14 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bids_stroke.bundle import (
-    Bundle,
-    BundleContents,
-    BundleMember,
-    ledger_hash,
-    participant_hash,
-    write_bundle,
-)
+from bids_stroke.bundle import Bundle, BundleContents, BundleMember, ledger_hash, participant_hash, write_bundle
 from bids_stroke.compute import resolve_device
 from bids_stroke.decision import Fusion
 from bids_stroke.derivatives import tsv_text
