@@ -10,8 +10,8 @@ from typing import Any
 MODALITIES: tuple[str, ...] = ("fa", "md", "rd", "ad", "gm", "wm", "lesion", "bold", "eegemg")
 CLINICAL = "clinical"
 """What a member reads that has no image: covariates only. Every unit with any covariate has it."""
-JOINT = "joint"
-"""What a member reads that takes the numbers of other members, its parts, together."""
+EARLY = "early_fusion"
+"""Name, and for want of one the modality, of the regression on the numbers of several members together."""
 SPACE = "MNI152NLin2009aSym"
 """Standard space: the exactly left-right symmetric ICBM 2009a template that nilearn carries."""
 
@@ -185,7 +185,7 @@ class Prediction:
     predicted_score: float | None
     members: Mapping[str, MemberPrediction]
     missing: Mapping[str, str]
-    """Member -> reason."""
+    """Member -> reason; ``early_fusion`` too, where the model has one and the unit lacks a part of it."""
     model: Mapping[str, Any]
     """name, version, sha256, demonstration, outcome."""
     in_training_set: bool | None
@@ -193,3 +193,5 @@ class Prediction:
     warnings: tuple[str, ...] = ()
     predicted_score_interval: tuple[float, float] | None = None
     """Of the model's coverage (90 %); None where it is not known."""
+    early_fusion: MemberPrediction | None = None
+    """What the regression on the numbers of several members says; None where there is none."""
