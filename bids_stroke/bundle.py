@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -27,11 +27,11 @@ from bids_stroke.derivatives import write_json, write_table, write_text
 from bids_stroke.errors import ModelError
 from bids_stroke.model_card import model_card
 from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest, verify_checksums
-from bids_stroke.records import SPACE, Member
+from bids_stroke.records import EARLY, SPACE, Member
+from bids_stroke.spelling import ledger_hash, participant_hash
 
 if TYPE_CHECKING:
     import pandas as pd  # half a second that a prediction can do without
-from bids_stroke.spelling import same_dataset, same_person
 
 FORMAT_VERSION = 1
 PREPROCESSING_VERSION = 1
@@ -45,7 +45,7 @@ MONAI_SCHEMA = (
 
 @dataclass(frozen=True)
 class BundleMember:
-    """One member with what its inputs and outputs need.
+    """One member, or the early fusion, with what its inputs and outputs need.
 
     Attributes
     ----------
@@ -73,11 +73,8 @@ class BundleContents:
     demonstration: bool
     members: tuple[BundleMember, ...]
     states: Mapping[str, Mapping[str, torch.Tensor]]
-    """State dict of each member."""
-    weights: Mapping[str, float]
-    """Fusion weight of each member."""
-    calibration: Calibration | None
-    """None where there are no out-of-fold predictions to fit it on."""
+    """State dict of each member, and of the early fusion."""
+    fusion: Fusion
     salt: str
     participants: Mapping[str, tuple[str, ...]]
     """Role (``train``; in a fixed split also ``validation`` and ``test``) -> hashes; empty where nobody knows them."""
@@ -85,10 +82,10 @@ class BundleContents:
     out_of_fold: pd.DataFrame
     facts: Mapping[str, Any] = field(default_factory=dict)
     """What the model card tells: cohort, settings, procedure, results."""
-    score_fusion: ScoreFusion | None = None
-    """None: the scores are fused with the weights of the probabilities."""
+    early: BundleMember | None = None
+    """The early fusion; ``fusion`` weighs it beside the members."""
     late: Fusion | None = None
-    """Of the members that are not joint, for whoever has none that is; None where no member is joint."""
+    """Of the members alone, for whoever the early fusion says nothing of; None where there is none."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """``description``, ``authors``, ``copyright`` and ``made`` (a sentence) of a model that was not trained here."""
 
@@ -104,19 +101,21 @@ class Bundle:
     outcome: str
     demonstration: bool
     members: tuple[BundleMember, ...]
-    weights: Mapping[str, float]
-    calibration: Calibration | None
+    fusion: Fusion
     salt: str
     participants: Mapping[str, frozenset[str]]
     facts: Mapping[str, Any]
-    score_fusion: ScoreFusion | None = None
+    early: BundleMember | None = None
     late: Fusion | None = None
 
-    def fusion_among(self, present: Sequence[str]) -> Fusion:
-        """The fusion for whoever has these members."""
-        if self.late is not None and set(present) <= self.late.weights.keys():
-            return self.late
-        return Fusion(self.weights, self.calibration, self.score_fusion)
+    @property
+    def fitted(self) -> tuple[BundleMember, ...]:
+        """The members and, last, the early fusion."""
+        return fitted(self)
+
+    def fusion_among(self, present: Collection[str]) -> Fusion:
+        """The fusion for whoever these members, or the early fusion, say something of."""
+        return self.fusion if self.late is None or EARLY in present else self.late
 
     def saw(self, dataset: str, participant_id: str) -> bool | None:
         """Whether anything was learned from the participant (any role but ``test``); None where nobody knows."""
@@ -136,14 +135,9 @@ class Bundle:
         return dict(load_file(self.path / "models" / f"{member}.safetensors"))
 
 
-def participant_hash(salt: str, dataset: str, participant_id: str) -> str:
-    """How a bundle knows a person again without naming them."""
-    return hashlib.sha256("\0".join((salt, dataset, participant_id)).encode()).hexdigest()[:32]
-
-
-def ledger_hash(salt: str, dataset: str, participant_id: str) -> str:
-    """The hash by which a participant is known to have been trained on, however the labels are spelled."""
-    return participant_hash(salt, same_dataset(dataset), same_person(participant_id))
+def fitted(bundle: Bundle | BundleContents) -> tuple[BundleMember, ...]:
+    """The members of a bundle and, last, its early fusion."""
+    return (*bundle.members, bundle.early) if bundle.early else bundle.members
 
 
 def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
@@ -153,7 +147,7 @@ def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
     """
     temporary = folder.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{folder.name}")
     try:
-        for entry in contents.members:
+        for entry in fitted(contents):
             path = temporary / "models" / f"{entry.member.name}.safetensors"
             path.parent.mkdir(parents=True, exist_ok=True)
             state = {
@@ -221,10 +215,11 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "label_map": {"poor": 1, "good": 0},
         "demonstration": contents.demonstration,
         "members": [asdict(entry) for entry in contents.members],
-        "fusion_weights": dict(contents.weights),
+        "early_fusion": asdict(contents.early) if contents.early else None,
+        "fusion_weights": dict(contents.fusion.weights),
+        "calibration": asdict(contents.fusion.calibration) if contents.fusion.calibration else None,
+        "score_fusion": asdict(contents.fusion.score_fusion) if contents.fusion.score_fusion else None,
         "late_fusion": asdict(contents.late) if contents.late else None,
-        "calibration": asdict(contents.calibration) if contents.calibration else None,
-        "score_fusion": asdict(contents.score_fusion) if contents.score_fusion else None,
         "salt": contents.salt,
         "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
         "facts": dict(contents.facts),
@@ -252,13 +247,12 @@ def load_bundle(path: Path) -> Bundle:
             outcome=metadata["outcome"],
             demonstration=metadata["demonstration"],
             members=tuple(_member(entry) for entry in metadata["members"]),
-            weights=metadata["fusion_weights"],
-            late=_fusion(found) if (found := metadata.get("late_fusion")) else None,
-            calibration=Calibration(**_fields(found)) if (found := metadata["calibration"]) else None,
+            fusion=_fusion(metadata["fusion_weights"], metadata),
+            early=_member(found) if (found := metadata.get("early_fusion")) else None,
+            late=_fusion(found["weights"], found) if (found := metadata.get("late_fusion")) else None,
             salt=metadata["salt"],
             participants={role: frozenset(hashes) for role, hashes in metadata["participants"].items()},
             facts=metadata["facts"],
-            score_fusion=ScoreFusion(**_fields(found)) if (found := metadata.get("score_fusion")) else None,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
@@ -271,9 +265,13 @@ def _member(entry: Mapping[str, Any]) -> BundleMember:
     return BundleMember(Member(**entry["member"]), scaler, entry["score_mean"], entry["score_sd"])
 
 
-def _fusion(found: Mapping[str, Any]) -> Fusion:
-    scores = ScoreFusion(**_fields(found["score_fusion"]))
-    return Fusion(found["weights"], Calibration(**_fields(found["calibration"])), scores)
+def _fusion(weights: Mapping[str, float], content: Mapping[str, Any]) -> Fusion:
+    calibration, scores = content["calibration"], content.get("score_fusion")
+    return Fusion(
+        weights,
+        Calibration(**_fields(calibration)) if calibration else None,
+        ScoreFusion(**_fields(scores)) if scores else None,
+    )
 
 
 def _fields(content: Mapping[str, Any]) -> dict[str, Any]:

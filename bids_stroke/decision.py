@@ -185,13 +185,13 @@ class Fusion:
     Attributes
     ----------
     weights : mapping of str to float
-        Of each member, on the simplex.
+        Of each member, and of the early fusion where it takes part; on the simplex.
     calibration : Calibration or None
-        Of the fused probability.
+        Of the fused probability; None where there are no out-of-fold predictions to fit it on.
     score_fusion : ScoreFusion or None
-        Of the scores, its weights in the order of the bundle's members; None: with ``weights``.
+        Of the scores, its weights in the order of ``weights``; None: with these.
     """
 
     weights: Mapping[str, float]
-    calibration: Calibration | None
-    score_fusion: ScoreFusion | None
+    calibration: Calibration | None = None
+    score_fusion: ScoreFusion | None = None

@@ -26,13 +26,10 @@ from bids_stroke.metrics import (
     regression_metrics,
 )
 from bids_stroke.patterns import pattern_table
-from bids_stroke.records import JOINT
 from bids_stroke.settings import Settings
 
 OF_CALIBRATED = ("brier", "calibration_slope")
 """Metrics that judge probabilities as such."""
-EARLY = "early fusion"
-"""Kind of a joint member: one model of several modalities' numbers."""
 NOT_CALIBRATED = "its probabilities are not calibrated"
 
 
@@ -41,7 +38,7 @@ class Evaluation:
     """What the predictions are worth, with how that was found."""
 
     metrics: pd.DataFrame
-    """Long: model, kind (fusion, member, early fusion, other fusion, baseline), metric, value, low, high, n, n_poor,
+    """Long: model, kind (fusion, member, other fusion, baseline), metric, value, low, high, n, n_poor,
     reason."""
     comparisons: pd.DataFrame
     """Fusion against each other model: model, kind, n, n_poor, auc_fusion, auc, difference, low, high, p_delong,
@@ -71,12 +68,12 @@ def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, 
     table : DataFrame
         One row per unit: ``participant_id``, ``poor`` (0/1), ``probability_poor``, and where there are any
         ``dataset``, ``session_id``, ``score``, ``predicted_score``, ``p_<member>``, ``fusion_<name>`` (other ways to
-        fuse), ``baseline_<name>``, ``s_<member>`` and ``s_baseline_<name>`` (scores), ``excluded`` (a reason).
+        fuse), ``baseline_<name>``, ``excluded`` (a reason), and scores: ``s_<member>``, ``s_fusion_<name>``,
+        ``s_baseline_<name>``.
     settings : Settings
         Outcome rule, seed, number of bootstrap draws and of permutations.
     modality_of : mapping, optional
-        Member -> modality, for the patterns of missing ones and to tell a joint member; one that is not named stands
-        for itself.
+        Member -> modality, for the patterns of missing ones; one that is not named stands for itself.
 
     Raises
     ------
@@ -94,7 +91,7 @@ def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, 
     participants, left_out, notes = reduce_to_participants(table, settings)
     notes += _repeats_note(table, settings)
     draws = Draws(settings.training.bootstrap, settings.seed)
-    models = _models(participants, modality_of or {})
+    models = _models(participants)
     rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
     rows += _score_rows(participants, models, draws)
     poor, fusion = participants["poor"].to_numpy(float), participants["probability_poor"].to_numpy(float)
@@ -224,14 +221,13 @@ def _exclusion(value: object) -> str:
     return "excluded" if value is True else ""
 
 
-def _models(participants: pd.DataFrame, modality_of: Mapping[str, str]) -> list[tuple[str, str, str]]:
+def _models(participants: pd.DataFrame) -> list[tuple[str, str, str]]:
     """(name, kind, column) of everything that predicts."""
     found = [("fusion", "fusion", "probability_poor")]
     for prefix, kind in (("p_", "member"), ("fusion_", "other fusion"), ("baseline_", "baseline")):
         columns = [str(name) for name in participants.columns if str(name).startswith(prefix)]
         found += [(name.removeprefix(prefix), kind, name) for name in columns]
-    joint = {name for name, modality in modality_of.items() if modality == JOINT}
-    return [(name, EARLY if kind == "member" and name in joint else kind, column) for name, kind, column in found]
+    return found
 
 
 def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: Draws) -> list[dict[str, Any]]:
@@ -242,16 +238,16 @@ def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: 
     if reason:
         return [{**head, **null(reason), "metric": metric} for metric in CLASSIFICATION]
     values = with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
-    if kind in ("member", EARLY) or (kind == "other fusion" and name != "stacking"):  # which is a regression of its own
+    if kind == "member" or (kind == "other fusion" and name != "stacking"):  # which is a regression of its own
         values |= dict.fromkeys(OF_CALIBRATED, null(NOT_CALIBRATED))
     return [{**head, "metric": metric, **values[metric]} for metric in CLASSIFICATION]
 
 
 def _score_rows(people: pd.DataFrame, models: Sequence[tuple[str, str, str]], draws: Draws) -> list[dict[str, Any]]:
-    """R2 and mean absolute error of each predicted score: of the fusion, its members and the baselines."""
+    """R2 and mean absolute error of each predicted score: of the fusions, the members and the baselines."""
     if "score" not in people.columns:
         return []
-    prefixes = {"member": "s_", EARLY: "s_", "baseline": "s_baseline_"}
+    prefixes = {"member": "s_", "other fusion": "s_fusion_", "baseline": "s_baseline_"}
     found = [("fusion", "fusion", "predicted_score")]
     found += [(name, kind, prefixes[kind] + name) for name, kind, _ in models if kind in prefixes]
     there = [model for model in found if model[2] in people.columns]

@@ -14,6 +14,7 @@ from bids_stroke.model_files import CHECKSUMS, bundle_digest
 from bids_stroke.predictions import prediction_row
 from bids_stroke.records import Prediction, Session
 from bids_stroke.settings import Outcome
+from bids_stroke.spelling import participant_hash
 from bids_stroke.tables import check_labels, unit_outcome
 
 if TYPE_CHECKING:
@@ -102,8 +103,6 @@ def check_asked_outcome(run: Run, outcome: Outcome) -> None:
 
 def _out_of_fold(run: Run, row: dict[str, Any], prediction: Prediction, dataset: str) -> dict[str, Any]:
     """The row of a person of the training set with what the bundle predicted of them out of fold."""
-    from bids_stroke.bundle import participant_hash
-
     bundle = _bundle_of(run, str(prediction.model["sha256"]))
     if bundle is None:
         return _left_out(row)

@@ -22,7 +22,7 @@ from bids_stroke.errors import MissingModalityError, ModelError
 from bids_stroke.features import Samples, read_samples
 from bids_stroke.model_files import bundle_digest
 from bids_stroke.networks.direct import DirectNetwork
-from bids_stroke.records import CLINICAL, JOINT, Member, MemberPrediction, Prediction, UnitFeatures
+from bids_stroke.records import CLINICAL, EARLY, Member, MemberPrediction, Prediction, UnitFeatures
 from bids_stroke.remarks import COVARIATES_MISSING, nobody_applies, unit_name, warnings
 
 VOLUME_KERNEL = 5
@@ -79,12 +79,12 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     used = renormalise(np.array([fusion.weights[name] for name in names]), np.ones(len(names), dtype=bool))
     means = np.array([samples[name].probabilities.mean() for name in names])
     scores = np.array([samples[name].scores.mean() for name in names])
-    calibration, score_fusion = fusion.calibration, _score_fusion(fusion, bundle, names)
+    calibration, score_fusion = fusion.calibration, _score_fusion(fusion, names)
     fused = float((calibration.fuse if calibration else fuse)(means[None], used)[0])
     score = _known(score_fusion.apply(scores[None])[0])
     probability = float(calibration.apply(np.array(fused))) if calibration else fused
-    modalities = {entry.member.name: entry.member.modality for entry in bundle.members}
-    members = {
+    modalities = {entry.member.name: entry.member.modality for entry in bundle.fitted}
+    said = {
         name: MemberPrediction(
             float(mean), _known(score), len(samples[name].probabilities), float(weight), modalities[name]
         )
@@ -96,7 +96,8 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
         prediction=calibration.decide(probability) if calibration else more_likely(probability),
         predicted_score=score,
         predicted_score_interval=None if score is None else score_fusion.interval(score),
-        members=members,
+        members={name: one for name, one in said.items() if name != EARLY},
+        early_fusion=said.get(EARLY),
         missing=missing,
         model={
             "name": bundle.name,
@@ -110,25 +111,24 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     )
 
 
-def _score_fusion(fusion: Fusion, bundle: Bundle, names: list[str]) -> ScoreFusion:
+def _score_fusion(fusion: Fusion, names: list[str]) -> ScoreFusion:
     """How the scores of the named members are fused: a bundle that does not say so, uses its other weights."""
     found = fusion.score_fusion
     if found is None:
         return ScoreFusion(tuple(fusion.weights[name] for name in names), -np.inf, np.inf, None)
-    order = [entry.member.name for entry in bundle.members if entry.member.name in fusion.weights]
-    weights = dict(zip(order, found.weights, strict=True))
+    weights = dict(zip(fusion.weights, found.weights, strict=True))
     return replace(found, weights=tuple(weights[name] for name in names))
 
 
 def predict_members(
     bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision: str = "fp32"
 ) -> tuple[dict[str, MemberSamples], dict[str, str]]:
-    """What each member says of each sample, and why the others say nothing: member -> reason code."""
+    """What each member, and the early fusion, says of each sample, and why others say nothing: name -> reason code."""
     place = resolve_device(device)
     keep_memory(KEPT_BETWEEN_LAYERS)
     found, missing = {}, {}
     here = _Here(bundle, unit, place)
-    for entry in bundle.members:
+    for entry in bundle.fitted:
         member = entry.member
         known = covariate_values(unit.covariates, entry.scaler.names)
         try:
@@ -157,8 +157,8 @@ class _Here:
     cache: dict[str, Samples] = field(default_factory=dict)
 
     def check(self, member: Member) -> None:
-        """MissingModalityError if the unit lacks the modality of a member, or of a part of it."""
-        if member.modality == JOINT:
+        """MissingModalityError if the unit lacks the modality of a member, or of a part of the early fusion."""
+        if member.modality == EARLY:
             for part in self._parts(member):
                 self.check(part)
         elif member.modality != CLINICAL and not self.unit.features.get(member.modality):
@@ -167,7 +167,7 @@ class _Here:
 
     def samples(self, member: Member) -> Samples:
         """What a member reads; MissingModalityError where it is not there."""
-        if member.modality == JOINT:
+        if member.modality == EARLY:
             return self._joined(member)
         paths = self.unit.features.get(member.modality, ())
         key = f"{member.modality} {sorted(member.inputs.items())}"
@@ -230,7 +230,7 @@ def _network(wanted: _Wanted) -> nn.Module:
     """A member's network with its weights, once per process (``sha256`` tells a changed bundle)."""
     if bundle_digest(wanted.path) != wanted.sha256:
         raise ModelError(f"Model {wanted.path} was changed during the run.", "Run again.", "changed-model")
-    member = next(entry.member for entry in wanted.bundle.members if entry.member.name == wanted.name)
+    member = next(entry.member for entry in wanted.bundle.fitted if entry.member.name == wanted.name)
     state = wanted.bundle.state(wanted.name)
     return restore_network(member.network, member.arguments, state, torch.device(wanted.device))
 

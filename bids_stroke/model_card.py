@@ -29,10 +29,12 @@ def model_card(metadata: Mapping[str, Any]) -> str:
         "",
         "## Members",
         "",
-        f"| member | modality | network | input options | fusion weight |{' without a joint member |' if late else ''}",
+        "| member | modality | network | input options | fusion weight |"
+        + (" without the early fusion |" if late else ""),
         f"|---|---|---|---|---|{'---|' if late else ''}",
     ]
-    for entry in metadata["members"]:
+    early = metadata.get("early_fusion")
+    for entry in [*metadata["members"], *([early] if early else [])]:
         member = entry["member"]
         options = ", ".join(f"{key} {_short(value)}" for key, value in member["inputs"].items())
         weight = metadata["fusion_weights"][member["name"]]
@@ -44,7 +46,10 @@ def model_card(metadata: Mapping[str, Any]) -> str:
     lines += [f"- {key.replace('_', ' ')}: {_short(value)}" for key, value in facts.items() if key != "settings"]
     lines += ["", "## Calibration", "", *_calibration(metadata["calibration"])]
     if late:
-        lines += ["- Of whoever has no joint member:", *(f"  {line}" for line in _calibration(late["calibration"]))]
+        lines += [
+            "- Of whoever the early fusion says nothing of:",
+            *(f"  {line}" for line in _calibration(late["calibration"])),
+        ]
     lines += ["- Missing modalities are left out; nothing is filled in.", "", "## Limits", ""]
     lines += [f"- {text}" for text in _limits(metadata)]
     return "\n".join([*lines, ""])

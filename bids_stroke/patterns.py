@@ -10,7 +10,7 @@ import pandas as pd
 
 from bids_stroke.bootstrap import Draws, null, too_few, with_intervals
 from bids_stroke.metrics import classification_metrics
-from bids_stroke.records import CLINICAL, JOINT, MODALITIES
+from bids_stroke.records import CLINICAL, MODALITIES
 
 SHOWN = ("auc", "balanced_accuracy", "brier")
 COLUMNS = (
@@ -68,7 +68,7 @@ def _modalities(members: Mapping[str, pd.Series[bool]], modality_of: Mapping[str
     found: dict[str, Any] = {}
     for member, present in members.items():
         modality = modality_of.get(member, member)
-        if modality not in (CLINICAL, JOINT):
+        if modality != CLINICAL:
             found[modality] = found.get(modality, False) | present.to_numpy(bool)
     return {name: found[name] for name in _in_order(list(found))}
 

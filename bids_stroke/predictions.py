@@ -20,12 +20,7 @@ INTERVAL_METHOD = (
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
     """The content of ``_prediction.json`` (DESIGN section 3)."""
-    members: dict[str, Any] = {}
     interval, scores = prediction.probability_poor_interval, prediction.predicted_score_interval
-    for name, member in prediction.members.items():
-        members[name] = asdict(member)
-        if member.modality in COUNTED:
-            members[name][COUNTED[member.modality]] = member.n_samples
     return {
         "ResearchUseOnly": "Not a medical device; not for decisions about patients.",
         "probability_poor": prediction.probability_poor,
@@ -34,7 +29,8 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         "prediction": prediction.prediction,
         "predicted_score": prediction.predicted_score,
         "predicted_score_interval": list(scores) if scores else None,
-        "members": members,
+        "members": {name: _member_json(member) for name, member in prediction.members.items()},
+        "early_fusion": _member_json(prediction.early_fusion) if prediction.early_fusion else None,
         "missing": dict(prediction.missing),
         "model": dict(prediction.model),
         "in_training_set": prediction.in_training_set,
@@ -42,8 +38,13 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
     }
 
 
+def _member_json(member: MemberPrediction) -> dict[str, Any]:
+    counted = {COUNTED[member.modality]: member.n_samples} if member.modality in COUNTED else {}
+    return asdict(member) | counted
+
+
 def prediction_row(prediction: Prediction) -> dict[str, Any]:
-    """The prediction as a row of a table: the numbers, and each member's probability as ``p_<member>``."""
+    """The prediction as a row of a table: the numbers, the members' probabilities ``p_<member>``, ``fusion_early``."""
     low, high = prediction.probability_poor_interval or (None, None)
     lowest, highest = prediction.predicted_score_interval or (None, None)
     row: dict[str, Any] = {
@@ -59,7 +60,7 @@ def prediction_row(prediction: Prediction) -> dict[str, Any]:
         "demonstration": prediction.model["demonstration"],
     }
     row |= {f"p_{name}": member.probability for name, member in prediction.members.items()}
-    return row
+    return row | ({"fusion_early": prediction.early_fusion.probability} if prediction.early_fusion else {})
 
 
 def read_prediction(path: Path) -> Prediction:
@@ -84,6 +85,7 @@ def read_prediction(path: Path) -> Prediction:
             in_training_set=content["in_training_set"],
             warnings=tuple(content["warnings"]),
             predicted_score_interval=None if scores is None else _pair(scores),
+            early_fusion=_member(found) if (found := content.get("early_fusion")) else None,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -20,6 +20,7 @@ from bids_stroke import networks
 from bids_stroke.bundle import Bundle, BundleContents, BundleMember, write_bundle
 from bids_stroke.columns import SYNONYMS
 from bids_stroke.covariates import CovariateScaler
+from bids_stroke.decision import Fusion
 from bids_stroke.errors import ModelError, OutputError, UsageError
 from bids_stroke.features import complete_inputs
 from bids_stroke.keras_weights import NETWORK, read_state
@@ -134,8 +135,7 @@ def import_keras(folder: Path, out: Path, options: ImportOptions | None = None) 
         demonstration=False,
         members=tuple(_member(name, options) for name in files),
         states={name.lower(): read_state(path) for name, path in files.items()},
-        weights={name.lower(): 1 / len(files) for name in files},
-        calibration=None,
+        fusion=Fusion({name.lower(): 1 / len(files) for name in files}),
         salt="",
         participants={},
         splits=pd.DataFrame(columns=["dataset", "participant_id", "session_id", "repeat", "fold"]),

@@ -14,7 +14,7 @@ COVARIATES_MISSING = "covariates-missing"
 
 
 def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]:
-    """Everything that a reader of a prediction should know; ``names`` are the members that applied."""
+    """Everything that a reader of a prediction should know; ``names``: the members, and early fusion, that applied."""
     found = []
     if bundle.demonstration:
         found.append("Demonstration ensemble trained on synthetic data: this prediction means nothing for a patient.")
@@ -23,31 +23,38 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]:
         found.append("Nobody knows who the model was trained on: whether this participant was, cannot be told.")
     if seen:
         found.append("This participant was in the training set: the prediction is no evidence of the model's worth.")
-    if bundle.calibration is None:
+    if bundle.fusion.calibration is None:
         found.append(
             "The model is not calibrated: its probability has no interval, and the prediction is the more likely "
             "outcome, without the choice to abstain."
         )
     if lacking := _lacking(bundle, unit):
         found.append(f"{', '.join(lacking)} unknown: members that cannot do without are left out.")
-    if len(names) < len(bundle.members):
-        fusion = bundle.fusion_among(names)
-        weights, alone = fusion.weights, " without a joint member" if fusion is bundle.late else ""
-        weight = sum(weights[name] for name in names) / sum(weights.values())
-        found.append(
-            f"{len(names)} of {len(bundle.members)} members applied, which hold {weight:.0%} of the weight{alone}; "
-            "the weights were renormalised."
-        )
-    with_covariates = [entry for entry in bundle.members if _takes_covariates(entry) and entry.member.name in names]
+    found += _lost_weight(bundle, names)
+    with_covariates = [entry for entry in bundle.fitted if _takes_covariates(entry) and entry.member.name in names]
     if with_covariates:
         scaler = max((entry.scaler for entry in with_covariates), key=lambda item: len(item.names))
         found += scaler.complaints(covariate_values(unit.covariates, scaler.names))
     return [*found, *_notes(bundle, unit)]
 
 
+def _lost_weight(bundle: Bundle, names: list[str]) -> list[str]:
+    """How much of the weight the members hold that applied, where some did not."""
+    applied = sum(entry.member.name in names for entry in bundle.members)
+    if applied == len(bundle.members):
+        return []
+    fusion = bundle.fusion_among(names)
+    weight = sum(fusion.weights[name] for name in names) / sum(fusion.weights.values())
+    alone = " that they have without the early fusion, which lacks a part" if fusion is bundle.late else ""
+    return [
+        f"{applied} of {len(bundle.members)} members applied, which hold {weight:.0%} of the weight{alone}; "
+        "the weights were renormalised."
+    ]
+
+
 def _notes(bundle: Bundle, unit: UnitFeatures) -> list[str]:
     """What should be known of how the covariates were read that some member takes."""
-    taken = [name for entry in bundle.members if _takes_covariates(entry) for name in entry.scaler.names]
+    taken = [name for entry in bundle.fitted if _takes_covariates(entry) for name in entry.scaler.names]
     return [str(note) for note in covariate_notes(unit.covariates, tuple(dict.fromkeys(taken)))]
 
 
@@ -66,7 +73,7 @@ def nobody_applies(bundle: Bundle, unit: UnitFeatures, missing: Mapping[str, str
 
 def _lacking(bundle: Bundle, unit: UnitFeatures) -> tuple[str, ...]:
     """Covariates of the unit that are missing and that some member cannot do without."""
-    scalers = [entry.scaler for entry in bundle.members]
+    scalers = [entry.scaler for entry in bundle.fitted]
     found = [name for item in scalers for name in item.lacking(covariate_values(unit.covariates, item.names))]
     return tuple(dict.fromkeys(found))
 

@@ -155,9 +155,12 @@ class TrainingSettings(_Frozen):
     members: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Member name -> {modality, network, inputs (options of the reader), training (epochs, patience, batch_size,
     learning_rate, schedule, weight_decay, samples_per_epoch of this member), and the network's own arguments}; empty:
-    one network per modality, one member on covariates only (modality: clinical), directly fitted ones (network:
-    regions on a map, band_power and coherence on eegemg; n_trees above 0: boosted trees, not linear functions), and
-    one that fits the numbers of these together (modality: joint; inputs.parts: names of the members)."""
+    one network per modality, one member on covariates only (modality: clinical), and directly fitted ones (network:
+    regions on a map, band_power and coherence on eegemg; n_trees above 0: boosted trees, not linear functions)."""
+    early_fusion: bool | tuple[str, ...] = True
+    """Of directly fitted members: one regression on the numbers of several together, which the fusion weighs beside the
+    members. true: of the linear ones on images or recordings whose modality at least half of the people have; a list:
+    of the members it names; false: none. Left out where fewer than two are there."""
     bootstrap: Annotated[int, Field(ge=100)] = 2000
     permutations: Annotated[int, Field(ge=100)] = 1000
     demonstration: bool = False

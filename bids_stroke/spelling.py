@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Sequence
 
@@ -18,6 +19,16 @@ def same_person(participant_id: str) -> str:
 def same_dataset(name: str) -> str:
     """The name of a dataset without what people type differently: case and spaces."""
     return " ".join(name.casefold().split())
+
+
+def participant_hash(salt: str, dataset: str, participant_id: str) -> str:
+    """How a bundle knows a person again without naming them."""
+    return hashlib.sha256("\0".join((salt, dataset, participant_id)).encode()).hexdigest()[:32]
+
+
+def ledger_hash(salt: str, dataset: str, participant_id: str) -> str:
+    """The hash by which a participant is known to have been trained on, however the labels are spelled."""
+    return participant_hash(salt, same_dataset(dataset), same_person(participant_id))
 
 
 def twins(labels: Iterable[str]) -> list[tuple[str, ...]]:

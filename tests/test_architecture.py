@@ -54,7 +54,9 @@ MAY_IMPORT: dict[str, set[str]] = {
     "remarks": GROUND | {"bundle", "covariates"},
     "inference": GROUND | {"networks", "features", "bundle", "model_files", "remarks"} | MODEL,
     "explain": GROUND | {"networks", "compute"},
-    "training": GROUND | {"manifest", "networks", "features", "recordings", "bundle", "inference", "metrics"} | MODEL,
+    "training": GROUND
+    | {"manifest", "networks", "features", "recordings", "bundle", "inference", "metrics", "spelling"}
+    | MODEL,
     "predictions": GROUND,
     "metrics": GROUND,
     "bootstrap": {"metrics"},

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 import torch
 
-from bids_stroke.bundle import load_bundle, participant_hash, write_bundle
+from bids_stroke.bundle import load_bundle, write_bundle
+from bids_stroke.decision import Fusion
 from bids_stroke.errors import ModelError
 from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest
+from bids_stroke.spelling import participant_hash
 from tests.units import tiny_contents
 
 FILES = (METADATA, "models/a.safetensors", "docs/model_card.md", "splits.tsv", "out_of_fold.tsv")
@@ -24,8 +26,7 @@ def folder(tmp_path: Path) -> Path:
 def test_what_was_written_is_read_back(folder: Path) -> None:
     contents, bundle = tiny_contents(), load_bundle(folder)
     assert (bundle.name, bundle.version, bundle.outcome) == ("tiny", "1.0.0", "fma_le<=17")
-    assert bundle.weights == contents.weights
-    assert bundle.calibration == contents.calibration
+    assert bundle.fusion == contents.fusion
     assert [entry.scaler for entry in bundle.members] == [entry.scaler for entry in contents.members]
     assert [entry.member.name for entry in bundle.members] == ["a", "b"]
     for name, wanted in contents.states.items():
@@ -42,9 +43,9 @@ def test_same_contents_give_the_same_bytes(tmp_path: Path) -> None:
 
 def test_other_weights_give_another_digest(tmp_path: Path) -> None:
     first = write_bundle(tmp_path / "a", tiny_contents())
-    second = write_bundle(tmp_path / "a", tiny_contents(weights={"a": 0.5, "b": 0.5}))
+    second = write_bundle(tmp_path / "a", tiny_contents(fusion=Fusion({"a": 0.5, "b": 0.5})))
     assert first.sha256 != second.sha256
-    assert load_bundle(tmp_path / "a").weights == {"a": 0.5, "b": 0.5}
+    assert load_bundle(tmp_path / "a").fusion.weights == {"a": 0.5, "b": 0.5}
     assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 

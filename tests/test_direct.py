@@ -27,9 +27,10 @@ from bids_stroke.predictions import prediction_json, prediction_row, read_predic
 from bids_stroke.records import Labelled
 from bids_stroke.settings import Settings
 from bids_stroke.training import train_ensemble, write_trained
-from bids_stroke.training.cases import Cases, join_cases, make_cohort, read_cases
+from bids_stroke.training.cases import Cases, make_cohort, read_cases
 from bids_stroke.training.crossval import cross_validate, fit_final
 from bids_stroke.training.direct import direct_curve, direct_fit, direct_predict, fit_path
+from bids_stroke.training.early import join_cases
 from bids_stroke.training.fit import Place
 from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.members import planned_members
@@ -202,13 +203,13 @@ def test_shrunk_maps_give_nearly_the_same_numbers() -> None:
     assert small[0] == pytest.approx(float(fine[0]), abs=1e-6)
 
 
-@pytest.mark.parametrize("name", ["regions", "band_power", "coherence", "joint", "covariates"])
+@pytest.mark.parametrize("name", ["regions", "band_power", "coherence", "early_fusion", "covariates"])
 def test_other_inputs_than_those_it_was_built_for_are_refused(name: str) -> None:
     network = networks.build(name, n_covariates=2)
     with pytest.raises(ModelError, match="expects input of shape"):
         network(torch.zeros(1, 5, 5), torch.zeros(1, 2))
     window = (1, 500, 22)
-    shapes = {"regions": (1, 1, *GRID_SHAPE), "band_power": window, "coherence": window, "joint": (1, 2)}
+    shapes = {"regions": (1, 1, *GRID_SHAPE), "band_power": window, "coherence": window, "early_fusion": (1, 2)}
     right = shapes.get(name, (1, 0))
     with pytest.raises(ModelError, match="expects covariates"):
         network(torch.zeros(right), torch.zeros(1, 3))
@@ -227,7 +228,7 @@ def test_other_inputs_than_those_it_was_built_for_are_refused(name: str) -> None
         ("coherence", {"n_channels": 3, "sites": [0, 1, 2]}),
         ("coherence", {"n_channels": 3, "sites": [5]}),
         ("covariates", {"n_covariates": -1}),
-        ("joint", {"part_blocks": []}),
+        ("early_fusion", {"part_blocks": []}),
         ("regions", {"n_trees": -1}),
     ],
 )
@@ -295,77 +296,93 @@ def hidden_cause(folder: Path, n: int) -> list[Labelled]:
     return units
 
 
-def test_joint_member_finds_the_weak_cause_beside_the_strong_one(tmp_path: Path) -> None:
+def test_early_fusion_finds_the_weak_cause_beside_the_strong_one(tmp_path: Path) -> None:
     cohort = hidden_cause(tmp_path / "cohort", 64)
-    members = {"joint": {"modality": "joint"}, "lesion": REGIONS, "power": POWER}
-    trained = train_ensemble(cohort, tiny_settings(members=members), "cpu", silent)
-    assert [entry.member.name for entry in trained.contents.members] == ["lesion", "power", "joint"]
-    assert trained.contents.members[-1].member.inputs == {"parts": ["lesion", "power"]}
+    settings = tiny_settings(members={"lesion": REGIONS, "power": POWER})
+    trained = train_ensemble(cohort, settings, "cpu", silent)
+    assert [entry.member.name for entry in trained.contents.members] == ["lesion", "power"]
+    entry = trained.contents.early
+    assert entry is not None and entry.member.inputs == {"parts": ["lesion", "power"]}
     table = trained.out_of_fold
+    assert "fusion_early" in table and "p_early_fusion" not in table
+    assert not trained.subsets["members"].str.contains("early").any()
     found = {name: r2_score(table["score"][known], table[name][known])
-             for name in ("s_lesion", "s_power", "s_joint") for known in [table[name].notna()]}  # fmt: skip
-    assert found["s_joint"] > max(found["s_lesion"], found["s_power"]) + 0.05
+             for name in ("s_lesion", "s_power", "s_fusion_early") for known in [table[name].notna()]}  # fmt: skip
+    assert found["s_fusion_early"] > max(found["s_lesion"], found["s_power"]) + 0.05
     # predicting says what training said, also of somebody who lacks a part
-    bundle = write_trained(tmp_path / "models", trained, tiny_settings(members=members))
+    bundle = write_trained(tmp_path / "models", trained, settings)
     cases = make_cohort(cohort, "fma_le")
-    planned = {member.name: member for member, _ in planned_members(tiny_settings(members=members), cases)}
-    parts = [read_cases(planned[name], tiny_settings().training, cases) for name in ("lesion", "power")]
-    joint = join_cases(planned["joint"], tiny_settings().training, parts)
-    entry = trained.contents.members[-1]
-    network = networks.build("joint", **entry.member.arguments)
-    network.load_state_dict(dict(trained.contents.states["joint"]))
+    planned = {member.name: member for member, _ in planned_members(settings, cases)}
+    parts = [read_cases(planned[name], settings.training, cases) for name in ("lesion", "power")]
+    joined = join_cases(planned["early_fusion"], settings.training, parts)
+    network = networks.build("early_fusion", **entry.member.arguments)
+    network.load_state_dict(dict(trained.contents.states["early_fusion"]))
     for row in (2, 3):
-        covariates = torch.from_numpy(entry.scaler.transform(joint.covariates[row]))[None]
-        expected = float(network(joint.of(row), covariates)[0, 0].sigmoid())
+        covariates = torch.from_numpy(entry.scaler.transform(joined.covariates[row]))[None]
+        expected = float(network(joined.of(row), covariates)[0, 0].sigmoid())
         said = predict(bundle, cohort[row].unit, "cpu")
-        assert said.missing == {} and said.members["joint"].probability == pytest.approx(expected, abs=1e-9)
+        assert said.missing == {} and said.early_fusion is not None and list(said.members) == ["lesion", "power"]
+        assert said.early_fusion.probability == pytest.approx(expected, abs=1e-9)
+        assert prediction_row(said)["fusion_early"] == said.early_fusion.probability
+        (tmp_path / "p.json").write_text(json.dumps(prediction_json(said)))
+        assert read_prediction(tmp_path / "p.json") == said
     for row, part in ((8, "lesion"), (10, "power")):  # without lesion, without recording: nothing is filled in
-        assert joint.samples[row] is None
+        assert joined.samples[row] is None
         said = predict(bundle, cohort[row].unit, "cpu")
-        assert set(said.missing) == {part, "joint"}
+        assert set(said.missing) == {part, "early_fusion"} and said.early_fusion is None
         (rest,) = said.members.values()
         assert rest.weight == 1 and said.predicted_score is not None
-        assert "of the weight without a joint member; the weights" in " ".join(said.warnings)
+        assert "of the weight that they have without the early fusion, which lacks a part; the weights" in " ".join(
+            said.warnings
+        )
     assert bundle.late == trained.contents.late and bundle.late is not None
-    assert list(bundle.late.weights) == ["lesion", "power"] and bundle.late.calibration != bundle.calibration
-    assert bundle.fusion_among(["lesion", "joint"]).weights == bundle.weights
+    assert list(bundle.late.weights) == ["lesion", "power"]
+    assert bundle.late.calibration != bundle.fusion.calibration
+    assert bundle.fusion_among(["lesion", "early_fusion"]) == bundle.fusion
     assert bundle.fusion_among(["lesion"]) == bundle.late
     card = (bundle.path / "docs" / "model_card.md").read_text()
-    assert "| without a joint member |" in card and "Of whoever has no joint member" in card
+    assert "| without the early fusion |" in card and "Of whoever the early fusion says nothing of" in card
+    assert "| early_fusion | early_fusion |" in card
 
 
-def test_joint_member_is_left_out_without_two_parts_and_wrong_parts_are_refused(cohort: list[Labelled]) -> None:
-    def planned(**joint: object) -> list[str]:
-        members = {
-            "a": REGIONS,
-            "trees": TREES,
-            "clinical": CLINICAL,
-            "power": POWER,
-            "j": {"modality": "joint", **joint},
-        }
-        found = planned_members(tiny_settings(members=members), make_cohort(cohort, "fma_le"))
-        return [member.name for member, _ in found]
+def test_early_fusion_is_left_out_without_two_parts_and_wrong_parts_are_refused(cohort: list[Labelled]) -> None:
+    members = {"a": REGIONS, "trees": TREES, "clinical": CLINICAL, "power": POWER}
 
-    assert planned() == ["a", "trees", "clinical"]  # nobody has a recording; trees are no part unless named
-    assert planned(inputs={"parts": ["a", "trees"]})[-1] == "j"
-    for wrong in ({"inputs": {"parts": ["a", "clinical"]}}, {"inputs": {"parts": ["a", "b"]}}, {"inputs": ["a"]},
-                  {"inputs": {"part": []}}, {"inputs": {"parts": ["a"]}}, {"inputs": {"parts": ["a", "a"]}},
-                  {"inputs": {"parts": ["a", "trees"]}, "n_covariates": 50}, {"network": "lstm"},
-                  {"training": {}}):  # fmt: skip
-        with pytest.raises(UsageError, match=r"training\.members\.j"):
-            planned(**wrong)
+    def planned(early_fusion: object) -> list[str]:
+        settings = tiny_settings(members=members, early_fusion=early_fusion)
+        return [member.name for member, _ in planned_members(settings, make_cohort(cohort, "fma_le"))]
+
+    alone = ["a", "trees", "clinical"]
+    assert planned(True) == alone  # nobody has a recording; trees are no part unless named
+    assert planned(["a", "power"]) == alone
+    assert planned(["a", "trees"]) == [*alone, "early_fusion"]
+    for wrong in (["a", "clinical"], ["a", "b"], ["a"], ["a", "a"], []):
+        with pytest.raises(UsageError, match=r"training\.early_fusion"):
+            planned(wrong)
+    with pytest.raises(UsageError, match=r"training\.members\.early_fusion"):
+        members["early_fusion"] = REGIONS
+        planned(True)
+    del members["early_fusion"]
+    said: list[str] = []
+    settings = tiny_settings(members={"a": REGIONS, "power": POWER}, early_fusion=["a", "power"])
+    train_ensemble(cohort, settings, "cpu", said.append)
+    assert "early_fusion: left out, fewer than two of its parts are there" in said
 
 
-def test_parts_of_a_joint_member_are_those_that_most_people_have(tmp_path: Path) -> None:
+def test_parts_of_the_early_fusion_are_those_that_most_people_have(tmp_path: Path) -> None:
     cohort = hidden_cause(tmp_path, 16)
     rare = [replace(item, unit=replace(item.unit, features={**item.unit.features, "fa": (Path("fa.nii"),)}))
             if i < 3 else item for i, item in enumerate(cohort)]  # fmt: skip
-    fa = REGIONS | {"modality": "fa"}
-    members = {"fa": fa, "lesion": REGIONS, "power": POWER, "all": {"modality": "joint"}}
-    members["named"] = {"modality": "joint", "inputs": {"parts": ["fa", "lesion"]}}
-    planned = {m.name: m for m, _ in planned_members(tiny_settings(members=members), make_cohort(rare, "fma_le"))}
-    assert planned["all"].inputs == {"parts": ["lesion", "power"]}
-    assert planned["named"].inputs == {"parts": ["fa", "lesion"]}
+    members = {"fa": REGIONS | {"modality": "fa"}, "lesion": REGIONS, "power": POWER}
+
+    def parts(early_fusion: object) -> object:
+        settings = tiny_settings(members=members, early_fusion=early_fusion)
+        last, _ = planned_members(settings, make_cohort(rare, "fma_le"))[-1]
+        return last.inputs.get("parts")
+
+    assert parts(True) == ["lesion", "power"]
+    assert parts(["fa", "lesion"]) == ["fa", "lesion"]
+    assert parts(False) is None
 
 
 def test_windows_too_short_for_a_coherence_are_refused() -> None:
@@ -498,12 +515,12 @@ def test_the_interval_of_the_score_goes_from_training_to_the_prediction(cohort: 
     ensemble = train_ensemble(cohort, settings, "cpu", silent)
     bundle = write_trained(tmp_path, ensemble, settings)
     prediction = predict(bundle, cohort[0].unit, "cpu")
-    assert bundle.score_fusion == ensemble.contents.score_fusion
-    assert bundle.score_fusion is not None and bundle.score_fusion.half_width is not None
+    assert bundle.fusion == ensemble.contents.fusion
+    assert bundle.fusion.score_fusion is not None and bundle.fusion.score_fusion.half_width is not None
     low, high = prediction.predicted_score_interval or (0.0, 0.0)
     assert prediction.predicted_score is not None and low < prediction.predicted_score < high
     scores = np.array([[prediction.members[name].score for name in ("clinical", "lesion_regions")]])
-    assert prediction.predicted_score == pytest.approx(float(bundle.score_fusion.apply(scores)[0]))
+    assert prediction.predicted_score == pytest.approx(float(bundle.fusion.score_fusion.apply(scores)[0]))
     content = prediction_json(prediction)
     assert content["predicted_score_interval"] == [low, high]
     (tmp_path / "p.json").write_text(json.dumps(content))

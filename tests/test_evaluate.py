@@ -46,12 +46,16 @@ def value(evaluation: Evaluation, model: str, metric: str, column: str = "value"
     return rows[column].item()
 
 
-def test_joint_member_is_told_apart_from_single_ones() -> None:
-    metrics = evaluate(cohort().rename(columns={"p_fa": "p_j"}), QUICK, {"j": "joint", "eegemg": "eegemg"}).metrics
+def test_early_fusion_is_another_fusion_and_no_member() -> None:
+    table = cohort().rename(columns={"p_fa": "fusion_early"})
+    result = evaluate(table.assign(score=20.0 - table["poor"], s_fusion_early=20.0 - table["poor"]), QUICK)
+    metrics = result.metrics
     assert {model: set(own["kind"]) for model, own in metrics.groupby("model")} == {
-        "fusion": {"fusion"}, "j": {"early fusion"}, "eegemg": {"member"}, "clinical": {"baseline"},
+        "fusion": {"fusion"}, "early": {"other fusion"}, "eegemg": {"member"}, "clinical": {"baseline"},
     }  # fmt: skip
-    assert metrics.query("model == 'j' and metric == 'brier'")["value"].isna().all()
+    assert metrics.query("model == 'early' and metric == 'brier'")["value"].isna().all()
+    assert value(result, "early", "r2") == pytest.approx(1)
+    assert "early" in set(result.comparisons["model"])
 
 
 def test_every_model_has_every_metric_with_an_interval_around_it() -> None:

@@ -74,7 +74,7 @@ def volume_bundle(folder: Path) -> Bundle:
         tiny_contents(
             members=(*contents.members, entry),
             states={**contents.states, "c": networks.build("cbam_resnet3d", **arguments).state_dict()},
-            weights={"a": 0.5, "b": 0.25, "c": 0.25},
+            fusion=replace(contents.fusion, weights={"a": 0.5, "b": 0.25, "c": 0.25}),
         ),
     )
 

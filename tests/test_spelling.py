@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from bids_stroke import gather
-from bids_stroke.bundle import Bundle, ledger_hash, write_bundle
+from bids_stroke.bundle import Bundle, write_bundle
 from bids_stroke.dataset import Selection, find_sessions
 from bids_stroke.errors import UsageError
 from bids_stroke.run import Run
 from bids_stroke.settings import Execution, Settings
-from bids_stroke.spelling import same_dataset, same_person, strangers, twins
+from bids_stroke.spelling import ledger_hash, same_dataset, same_person, strangers, twins
 from bids_stroke.tables import check_labels
 from tests.bids import make_dataset
 from tests.units import tiny_contents

@@ -135,9 +135,7 @@ def test_repeats_judge_the_model_and_do_not_make_it_surer(cohort: list[Labelled]
     """Calibration, conformal sets and intervals are those of one training: of one row of each unit."""
     once, twice = (train_ensemble(cohort, tiny_settings(epochs=3, repeats=n), "cpu", silent) for n in (1, 2))
     assert len(twice.out_of_fold) == 2 * len(once.out_of_fold) == 48
-    assert twice.contents.calibration == once.contents.calibration
-    assert twice.contents.weights == once.contents.weights
-    assert twice.contents.score_fusion == once.contents.score_fusion
+    assert twice.contents.fusion == once.contents.fusion
     repeats = twice.out_of_fold.groupby("repeat")["probability_poor"].agg(tuple)
     assert repeats[0] != repeats[1]
 
@@ -207,7 +205,7 @@ def test_members_on_maps_with_units_that_lack_them(tmp_path: Path) -> None:
     assert table["p_lesion"].notna().all() and table["probability_poor"].notna().all()
     assert ensemble.contents.facts["units_per_member"] == {"fa": 32, "lesion": 40}
     assert auc(ensemble, "p_fa") > 0.75
-    assert ensemble.contents.weights["fa"] > ensemble.contents.weights["lesion"]
+    assert ensemble.contents.fusion.weights["fa"] > ensemble.contents.fusion.weights["lesion"]
     assert "baseline_lesion_volume" in table
     bundle = write_trained(tmp_path / "models", ensemble, settings)
     prediction = predict(bundle, units[4].unit, "cpu")
@@ -220,7 +218,7 @@ def test_member_with_too_few_units_is_left_out(cohort: list[Labelled], tmp_path:
     settings = tiny_settings(members={"lstm": LSTM, "fa": VOLUME}, epochs=1)
     said: list[str] = []
     ensemble = train_ensemble([replace(cohort[0], unit=unit), *cohort[1:]], settings, "cpu", said.append)
-    assert list(ensemble.contents.weights) == ["lstm"]
+    assert list(ensemble.contents.fusion.weights) == ["lstm"]
     assert "fa: left out, too few units have fa" in said
     with pytest.raises(DataError, match="No member could be trained"):
         only = tiny_settings(members={"fa": VOLUME}, epochs=1)
@@ -301,7 +299,7 @@ def test_default_members_are_those_of_each_modality_that_is_there(cohort: list[L
     assert [(member.name, member.network) for member, _ in members] == [
         ("fa", "cbam_resnet3d"), ("eegemg", "lstm"), ("clinical", "covariates"), ("fa_regions", "regions"),
         ("eegemg_power", "band_power"), ("eegemg_coherence", "coherence"),
-        ("joint", "joint"),
+        ("early_fusion", "early_fusion"),
     ]  # fmt: skip
     arguments = {member.name: member.arguments for member, _ in members}
     assert arguments["fa"]["n_covariates"] == arguments["fa_regions"]["n_covariates"] == 6

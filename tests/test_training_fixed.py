@@ -81,8 +81,6 @@ def test_garbage_in_the_test_part_changes_nothing_that_is_kept(
     again = train_ensemble(spoilt, fixed(), "cpu", silent)
     for name, state in ensemble.contents.states.items():
         assert all(torch.equal(value, again.contents.states[name][key]) for key, value in state.items())
-    assert again.contents.calibration == ensemble.contents.calibration
-    assert again.contents.weights == ensemble.contents.weights
-    assert again.contents.score_fusion == ensemble.contents.score_fusion
+    assert again.contents.fusion == ensemble.contents.fusion
     assert set(again.out_of_fold["score"]) == {99.0}
     assert [m.scaler for m in again.contents.members] == [m.scaler for m in ensemble.contents.members]

@@ -1,4 +1,4 @@
-"""Fusion with joint members, and of people who lack them."""
+"""Fusion with an early fusion, and of people who lack a part of it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from scipy.special import expit
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from bids_stroke.decision import pool
-from bids_stroke.records import JOINT, Member
+from bids_stroke.records import EARLY, Member
 from bids_stroke.training.cases import Cohort
 from bids_stroke.training.crossval import MemberFolds, TrainedMember
 from bids_stroke.training.folds import OuterFold, nested_folds
@@ -21,7 +21,7 @@ from bids_stroke.training.target import Target
 from tests.units import tiny_settings
 
 N_NOTHING = 6
-NAMES = ("joint", "big", "small", *(f"nothing{i}" for i in range(N_NOTHING)))
+NAMES = (EARLY, "big", "small", *(f"nothing{i}" for i in range(N_NOTHING)))
 
 
 def cohort_of(score: np.ndarray) -> Cohort:
@@ -31,7 +31,7 @@ def cohort_of(score: np.ndarray) -> Cohort:
 
 
 def trained(n: int, lacking: np.ndarray, seed: int = 0) -> tuple[list[TrainedMember], Cohort, list[OuterFold]]:
-    """A joint member that knows two causes, single ones that know one, and some that know nothing; no networks."""
+    """An early fusion that knows two causes, members that know one, and some that know nothing; no networks."""
     rng = np.random.default_rng(seed)
     causes = rng.standard_normal((n, 2)) * np.array([1.0, 0.7])
     cohort = cohort_of(-causes.sum(axis=1) - 0.5 * rng.standard_normal(n))
@@ -44,9 +44,9 @@ def trained(n: int, lacking: np.ndarray, seed: int = 0) -> tuple[list[TrainedMem
             for j, rows in ((0, outer.split.train), (2, outer.split.test)):
                 value = 0.8 * known[rows] + 0.3 * rng.standard_normal(len(rows))
                 said[j, k, rows], said[j + 1, k, rows] = expit(2 * value), -value
-        if name == "joint":
+        if name == EARLY:
             said[:, :, lacking] = np.nan
-        member = Member(name, JOINT if i == 0 else "fa", "joint" if i == 0 else "regions", {}, {})
+        member = Member(name, EARLY if i == 0 else "fa", EARLY if i == 0 else "regions", {}, {})
         outputs = MemberFolds(*said, epochs=np.ones(len(folds)), curves=[])
         members.append(TrainedMember(member, outputs, cast(Any, None), n))
     return members, cohort, folds
@@ -57,7 +57,7 @@ def only_tested(fused: Fused) -> np.ndarray:
     return np.asarray(np.nansum(fused.probability, axis=0))
 
 
-def test_whoever_lacks_the_joint_member_is_told_what_an_ensemble_without_it_would_say() -> None:
+def test_whoever_lacks_the_early_fusion_is_told_what_an_ensemble_without_it_would_say() -> None:
     lacking = np.arange(120) % 3 == 0
     members, cohort, folds = trained(120, lacking)
     fused, late = fuse_members(members, cohort, folds, 0.9)
@@ -68,7 +68,7 @@ def test_whoever_lacks_the_joint_member_is_told_what_an_ensemble_without_it_woul
     np.testing.assert_array_equal(fused.probability[:, lacking], without.probability[:, lacking])
     np.testing.assert_array_equal(fused.score[:, lacking], without.score[:, lacking])
     assert (fused.prediction[:, lacking] == without.prediction[:, lacking]).all()
-    assert fused.kept.weights["joint"] > 0.8 and set(late.weights) == set(NAMES[1:])
+    assert fused.kept.weights[EARLY] > 0.8 and set(late.weights) == set(NAMES[1:])
 
 
 def test_that_is_better_than_to_renormalise_what_is_left_beside_it() -> None:
@@ -91,8 +91,8 @@ def test_that_is_better_than_to_renormalise_what_is_left_beside_it() -> None:
     assert np.mean(error["ours"]) < np.mean(error["renormalised"]) - 0.02
 
 
-def test_people_with_the_joint_member_are_not_fused_by_those_without() -> None:
-    """What single members say of people who lack the joint one moves nothing that is for the others."""
+def test_people_with_the_early_fusion_are_not_fused_by_those_without() -> None:
+    """What members say of people who lack the early fusion moves nothing that is for the others."""
     lacking = np.arange(120) % 3 == 0
     members, cohort, folds = trained(120, lacking)
     spoilt = []
@@ -120,7 +120,7 @@ def test_outcomes_of_the_outer_fold_change_nothing_that_is_said_of_it(n_with: in
     assert np.isfinite(one.probability[0, test]).all()
 
 
-def test_without_a_joint_member_the_fusion_is_that_of_each_fold() -> None:
+def test_without_an_early_fusion_the_fusion_is_that_of_each_fold() -> None:
     members, cohort, folds = trained(60, np.zeros(60, bool))
     single = members[1:]
     fused, late = fuse_members(single, cohort, folds, 0.9)

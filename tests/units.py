@@ -12,12 +12,13 @@ import torch
 from edfio import Edf, EdfSignal
 
 from bids_stroke import networks
-from bids_stroke.bundle import BundleContents, BundleMember, participant_hash
+from bids_stroke.bundle import BundleContents, BundleMember
 from bids_stroke.covariates import CovariateScaler
-from bids_stroke.decision import Calibration
+from bids_stroke.decision import Calibration, Fusion
 from bids_stroke.features import GRID_AFFINE, GRID_SHAPE, complete_inputs
 from bids_stroke.records import Labelled, Member, UnitFeatures
 from bids_stroke.settings import Settings
+from bids_stroke.spelling import participant_hash
 
 CHANNELS = ("C3", "C4", "rectus femoris")
 RATE = 20
@@ -122,8 +123,10 @@ def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> Bundl
     values = {
         "name": "tiny", "version": "1.0.0", "outcome": "fma_le<=17", "demonstration": False,
         "members": tuple(members), "states": states,
-        "weights": dict(zip(names, (0.75, 0.25, 0.0), strict=False)),
-        "calibration": Calibration(1.5, 0.2, ((0.1, 0.01), (0.01, 0.05)), 0.4, (0.6, 0.7), 0.9),
+        "fusion": Fusion(
+            dict(zip(names, (0.75, 0.25, 0.0), strict=False)),
+            Calibration(1.5, 0.2, ((0.1, 0.01), (0.01, 0.05)), 0.4, (0.6, 0.7), 0.9),
+        ),
         "salt": salt,
         "participants": {"train": tuple(participant_hash(salt, "tiny", name) for name in people["participant_id"])},
         "splits": people.assign(repeat=0, fold=[0, 1]),

@@ -116,10 +116,10 @@ def _coherence() -> tuple[Callable[[Any], nn.Module], type[Any]]:
     return Coherence, CoherenceArguments
 
 
-def _joint() -> tuple[Callable[[Any], nn.Module], type[Any]]:
-    from bids_stroke.networks.joint import Joint, JointArguments
+def _early_fusion() -> tuple[Callable[[Any], nn.Module], type[Any]]:
+    from bids_stroke.networks.early_fusion import EarlyFusion, EarlyFusionArguments
 
-    return Joint, JointArguments
+    return EarlyFusion, EarlyFusionArguments
 
 
 def _covariates() -> tuple[Callable[[Any], nn.Module], type[Any]]:
@@ -137,7 +137,7 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
         "regions": NetworkSpec(_regions, "volume", takes_covariates=True, direct=True),
         "band_power": NetworkSpec(_band_power, "window", takes_covariates=True, direct=True),
         "coherence": NetworkSpec(_coherence, "window", takes_covariates=True, direct=True),
-        "joint": NetworkSpec(_joint, "numbers", takes_covariates=True, direct=True),
+        "early_fusion": NetworkSpec(_early_fusion, "numbers", takes_covariates=True, direct=True),
         "covariates": NetworkSpec(_covariates, "none", takes_covariates=True, direct=True),
     }
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.derivatives import write_text
-from bids_stroke.records import CLINICAL, JOINT, Prediction, StepReport, UnitStatus
+from bids_stroke.records import CLINICAL, EARLY, Prediction, StepReport, UnitStatus
 from bids_stroke.report import quality, words
 from bids_stroke.report.figures import caption, rank
 
@@ -100,13 +100,16 @@ def _members(unit: UnitReport) -> list[dict[str, Any]]:
         modality = unit.member_modality.get(name, name.split("_")[0])
         text = words.MODALITY.get(modality, modality)
         rows.append({"name": name, "modality": text, "member": member, "samples": _samples(modality, member.n_samples)})
+    if early := unit.prediction.early_fusion:
+        text = words.MODALITY[EARLY]
+        rows.append({"name": "early fusion", "modality": text, "member": early, "samples": _samples(EARLY, 1)})
     return rows
 
 
 def _samples(modality: str, number: int) -> str:
     if modality == CLINICAL:
         return "covariates"
-    if modality == JOINT:
+    if modality == EARLY:
         return "numbers of its parts"
     kind = {"bold": "slice", "eegemg": "window"}.get(modality, "volume")
     return f"{number} {kind}" + ("" if number == 1 else "s")
@@ -117,6 +120,8 @@ def _missing(unit: UnitReport) -> list[tuple[str, str]]:
     found = {words.MODALITY.get(m, m): reason for report in unit.steps.values() for m, reason in report.missing.items()}
     if unit.prediction is not None:
         for name, reason in unit.prediction.missing.items():
+            if name == EARLY:  # what it lacks, one of its parts lacks
+                continue
             modality = unit.member_modality.get(name, name.split("_")[0])
             found.setdefault(words.MODALITY.get(modality, modality), reason)
     return [(name, words.reason_in_words(reason)) for name, reason in found.items()]

@@ -27,7 +27,7 @@ MODALITY = {
     "lesion": "lesion mask",
     "bold": "resting-state BOLD",
     "eegemg": "EEG and EMG",
-    "joint": "numbers of several modalities together",
+    "early_fusion": "numbers of several modalities together",
     "clinical": "age, sex, time since stroke, first score",
 }
 STEP = {

@@ -16,7 +16,7 @@ from bids_stroke.covariates import covariate_names, covariate_values, first_scor
 from bids_stroke.errors import MissingModalityError, UsageError
 from bids_stroke.features import read_samples
 from bids_stroke.networks.direct import DirectNetwork
-from bids_stroke.records import CLINICAL, JOINT, Labelled, Member
+from bids_stroke.records import CLINICAL, EARLY, Labelled, Member
 from bids_stroke.settings import TrainingSettings
 
 Features = Callable[[torch.Tensor], torch.Tensor]
@@ -36,7 +36,7 @@ class Cohort:
     names: tuple[str, ...]
     """Of the covariates."""
     first: NDArray[np.float64]
-    """(n,) first score, NaN where missing: column `first_name`, for clinical and joint members and baselines."""
+    """(n,) first score, NaN where missing: column `first_name`, for clinical members, early fusion, baselines."""
     first_name: str
 
 
@@ -59,7 +59,7 @@ class Cases:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Covariates of this member: a clinical or joint one reads the first score too, if there is one."""
+        """Covariates of this member: a clinical one, and early fusion, reads the first score too, if there is one."""
         return member_covariates(self.cohort, self.member.modality)
 
     @cached_property
@@ -127,7 +127,7 @@ def make_cohort(units: Sequence[Labelled], outcome_column: str) -> Cohort:
 
 def member_covariates(cohort: Cohort, modality: str) -> tuple[str, ...]:
     """Names of the covariates that a member on this modality may read."""
-    first = (cohort.first_name,) if modality in (CLINICAL, JOINT) and np.isfinite(cohort.first).any() else ()
+    first = (cohort.first_name,) if modality in (CLINICAL, EARLY) and np.isfinite(cohort.first).any() else ()
     return (*cohort.names, *first)
 
 
@@ -139,15 +139,6 @@ def read_cases(member: Member, options: TrainingSettings, cohort: Cohort) -> Cas
         _read(member, labelled, known, features) for labelled, known in zip(cohort.units, bare.known, strict=True)
     ]
     return replace(bare, samples=tuple(samples))
-
-
-def join_cases(member: Member, options: TrainingSettings, parts: Sequence[Cases]) -> Cases:
-    """Samples of a joint member: its parts' numbers side by side; None where one is missing: nothing is filled in."""
-    samples = []
-    for row in zip(*(part.samples for part in parts), strict=True):
-        known = [sample.mean(0) for sample in row if sample is not None]
-        samples.append(torch.cat(known)[None] if len(known) == len(parts) else None)
-    return Cases(member, options, tuple(samples), parts[0].cohort)
 
 
 def _read(member: Member, labelled: Labelled, known: bool, features: Features | None) -> torch.Tensor | None:

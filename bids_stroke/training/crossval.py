@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.records import JOINT, Member
+from bids_stroke.records import EARLY, Member
 from bids_stroke.settings import TrainingSettings
-from bids_stroke.training.cases import Cases, Cohort, join_cases, read_cases
+from bids_stroke.training.cases import Cases, Cohort, read_cases
 from bids_stroke.training.curve import Curve
 from bids_stroke.training.direct import direct_curve, direct_fit, direct_predict, step_in_words
+from bids_stroke.training.early import join_cases
 from bids_stroke.training.fit import Fitted, Place, fit, fit_watching, predict_rows
 from bids_stroke.training.folds import OuterFold, Split, roles
 
@@ -58,7 +59,7 @@ class MemberFolds:
 
 @dataclass(frozen=True, eq=False)
 class TrainedMember:
-    """A member after training."""
+    """A member, or the early fusion of some, after training."""
 
     member: Member
     folds: MemberFolds
@@ -74,7 +75,7 @@ def train_members(
     place: Place,
     progress: Callable[[str], None],
 ) -> list[TrainedMember]:
-    """Each member through the folds, then fitted for good; those for which there are too few units are left out."""
+    """Each member, then the early fusion, through the folds, then fitted for good; left out where too few have it."""
     members = []
     joinable: dict[str, Cases] = {}
     rows = roles(folds, len(cohort.units))["train"]
@@ -87,7 +88,8 @@ def train_members(
         run = cross_validate(cases, folds, here, progress)
         fitted = fit_final(cases, run, here, rows)
         if fitted is None:
-            progress(f"{member.name}: left out, too few units have {member.modality}")
+            what = "all its parts" if member.modality == EARLY else member.modality
+            progress(f"{member.name}: left out, too few units have {what}")
         else:
             joinable |= {member.name: cases} if cases.direct else {}
             members.append(TrainedMember(member, run, fitted, len(cases.having(np.arange(len(cohort.units))))))
@@ -95,7 +97,7 @@ def train_members(
 
 
 def _cases(member: Member, options: TrainingSettings, cohort: Cohort, joinable: Mapping[str, Cases]) -> Cases:
-    if member.modality == JOINT:
+    if member.modality == EARLY:
         return join_cases(member, options, [joinable[part] for part in member.inputs["parts"]])
     return read_cases(member, options, cohort)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +11,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bids_stroke.bundle import Bundle, BundleContents, BundleMember, ledger_hash, participant_hash, write_bundle
+from bids_stroke.bundle import Bundle, BundleContents, BundleMember, write_bundle
 from bids_stroke.compute import resolve_device
 from bids_stroke.decision import Fusion
 from bids_stroke.derivatives import tsv_text
 from bids_stroke.errors import DataError
-from bids_stroke.records import JOINT, Labelled, Member
+from bids_stroke.records import EARLY, Labelled, Member
 from bids_stroke.settings import Settings
+from bids_stroke.spelling import ledger_hash, participant_hash
 from bids_stroke.training.alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.baselines import Baseline, baselines, predict_baselines
 from bids_stroke.training.cases import Cohort, make_cohort
@@ -25,7 +26,7 @@ from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.crossval import TrainedMember, train_members
 from bids_stroke.training.fit import Place
 from bids_stroke.training.folds import OuterFold, make_folds, roles
-from bids_stroke.training.fused import Fused, fuse_members
+from bids_stroke.training.fused import Fused, apart, fuse_members
 from bids_stroke.training.ledger import identity, with_roles
 from bids_stroke.training.members import planned_members
 
@@ -42,7 +43,7 @@ class TrainedEnsemble:
     out_of_fold: pd.DataFrame
     """One row per unit and repeat: dataset, participant_id, session_id, fold, repeat, score, poor, probability_poor,
     prediction, predicted_score, ``p_<member>``, ``fusion_<name>`` (other ways to fuse), ``baseline_<name>``; scores
-    as ``s_<member>`` and ``s_baseline_<name>``."""
+    as ``s_<member>``, ``s_fusion_early`` and ``s_baseline_<name>``."""
     subsets: pd.DataFrame
     """Every subset of members, from `subset_table`."""
     curves: pd.DataFrame
@@ -91,9 +92,9 @@ def train_ensemble(
     place = resolve_device(device)
     planned = planned_members(settings, cohort)
     for name in sorted(set(settings.training.members) - {member.name for member, _ in planned}):
-        modality = settings.training.members[name]["modality"]
-        why = "fewer than two of its parts are there" if modality == JOINT else f"nobody has {modality}"
-        progress(f"{name}: left out, {why}")
+        progress(f"{name}: left out, nobody has {settings.training.members[name]['modality']}")
+    if settings.training.early_fusion not in (True, False) and planned[-1][0].modality != EARLY:
+        progress(f"{EARLY}: left out, fewer than two of its parts are there")
     # First, because a file that cannot be read should not be met after hours of training.
     measured = baselines(cohort, {member.modality: member.inputs for member, _ in planned})
     members = train_members(planned, cohort, folds, Place(place, settings.precision, settings.seed, store), progress)
@@ -112,11 +113,12 @@ def _ensemble(
     """Fusion and calibration of the trained members, in each fold and of the ensemble that is kept."""
     fused, late = fuse_members(members, cohort, folds, settings.training.coverage)
     table = _out_of_fold(cohort, folds, members, measured, fused)
-    contents = _contents(cohort, members, fused.kept, table, settings)
-    contents = with_roles(replace(contents, late=late), cohort, roles(folds, len(cohort.units)))
-    outputs = [_outputs(cohort, members, i, outer) for i, outer in enumerate(folds)]
+    contents = _contents(cohort, members, (fused.kept, late), table, settings)
+    contents = with_roles(contents, cohort, roles(folds, len(cohort.units)))
+    single, _ = apart(members)
+    outputs = [_outputs(cohort, single, i, outer) for i, outer in enumerate(folds)]
     outcomes = [cohort.poor[outer.split.test] for outer in folds]
-    subsets = subset_table([entry.member.name for entry in members], outputs, outcomes)
+    subsets = subset_table([entry.member.name for entry in single], outputs, outcomes)
     return TrainedEnsemble(contents, table, subsets, _curves(members))
 
 
@@ -133,6 +135,7 @@ def _out_of_fold(
     fused: Fused,
 ) -> pd.DataFrame:
     tables = []
+    single, early = apart(members)
     for i, outer in enumerate(folds):
         test = outer.split.test
         columns = identity(cohort, test) | {"fold": outer.fold, "repeat": outer.repeat}
@@ -140,9 +143,12 @@ def _out_of_fold(
         columns["probability_poor"] = fused.probability[i, test]
         columns["prediction"] = list(fused.prediction[i, test])
         columns["predicted_score"] = fused.score[i, test]
-        columns |= {f"p_{entry.member.name}": entry.folds.test_probability[i, test] for entry in members}
-        columns |= {f"s_{entry.member.name}": entry.folds.test_score[i, test] for entry in members}
-        columns |= {f"fusion_{name}": p for name, p in alternatives(_outputs(cohort, members, i, outer)).items()}
+        columns |= {f"p_{entry.member.name}": entry.folds.test_probability[i, test] for entry in single}
+        columns |= {f"s_{entry.member.name}": entry.folds.test_score[i, test] for entry in single}
+        if early:
+            columns |= {"fusion_early": early.folds.test_probability[i, test]}
+            columns |= {"s_fusion_early": early.folds.test_score[i, test]}
+        columns |= {f"fusion_{name}": p for name, p in alternatives(_outputs(cohort, single, i, outer)).items()}
         for name, (chances, expected) in predict_baselines(measured, cohort, outer.split).items():
             columns |= {f"baseline_{name}": chances, f"s_baseline_{name}": expected}
         tables.append(pd.DataFrame(columns).sort_values(["participant_id", "session_id"]))
@@ -170,8 +176,13 @@ def _curves(members: Sequence[TrainedMember]) -> pd.DataFrame:
 
 
 def _contents(
-    cohort: Cohort, members: Sequence[TrainedMember], fusion: Fusion, table: pd.DataFrame, settings: Settings
+    cohort: Cohort,
+    members: Sequence[TrainedMember],
+    fusions: tuple[Fusion, Fusion | None],
+    table: pd.DataFrame,
+    settings: Settings,
 ) -> BundleContents:
+    single, early = apart(members)
     everybody = identity(cohort, np.arange(len(cohort.units)))
     salt = participant_hash(tsv_text(pd.DataFrame(everybody)), settings.training.name, str(settings.seed))
     people = dict.fromkeys(zip(everybody["dataset"], everybody["participant_id"], strict=True))
@@ -180,11 +191,11 @@ def _contents(
         version=VERSION,
         outcome=str(settings.outcome),
         demonstration=settings.training.demonstration,
-        members=tuple(_bundle_member(entry) for entry in members),
+        members=tuple(_bundle_member(entry) for entry in single),
+        early=_bundle_member(early) if early else None,
         states={entry.member.name: entry.fitted.state for entry in members},
-        weights=fusion.weights,
-        calibration=fusion.calibration,
-        score_fusion=fusion.score_fusion,
+        fusion=fusions[0],
+        late=fusions[1],
         salt=salt,
         participants={"train": tuple(ledger_hash(salt, *person) for person in people)},
         splits=table[["dataset", "participant_id", "session_id", "repeat", "fold"]],

@@ -1,8 +1,8 @@
 """Fusion of trained members, in each outer fold and of the ensemble that is kept.
 
-Where some members are joint there are two fusions, fitted apart: of all members, for whoever has a joint one, and of
-the others alone, for whoever lacks it. Beside a joint member the others' weights are what is left to tell, and the
-calibration is that of the joint member: for somebody who lacks it both would be wrong.
+Where there is an early fusion there are two, fitted apart: of the members and the early fusion, and of the members
+alone (late fusion), for whoever lacks a part of it. Beside the early fusion the members' weights are what is left to
+tell, and the calibration is mostly that of the early fusion: for somebody without it both would be wrong.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_stroke.decision import Fusion
-from bids_stroke.records import JOINT
+from bids_stroke.records import EARLY
 from bids_stroke.training.cases import Cohort
 from bids_stroke.training.crossval import TrainedMember
 from bids_stroke.training.folds import OuterFold
-from bids_stroke.training.fusion import EARLY_FUSION
+from bids_stroke.training.fusion import DOUBT_OF_EARLY
 from bids_stroke.training.heads import crossfitted_head, fit_head, validated_score_fusion
 from bids_stroke.training.score import fit_score_fusion, half_width
 from bids_stroke.training.target import Target
@@ -26,8 +26,8 @@ from bids_stroke.training.target import Target
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-LEAST_WITH_JOINT = 10
-"""Units of each class with a joint member that the fusion with it needs to be fitted on them alone; else on all."""
+LEAST_WITH_EARLY = 10
+"""Units of each class with the early fusion that the one of all needs to be fitted on them alone; else on all units."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +58,7 @@ def fuse_members(
     Parameters
     ----------
     members : sequence of TrainedMember
-        With what they said out of the folds.
+        And the early fusion, if there is one, with what they said out of the folds.
     cohort : Cohort
         Units and outcomes.
     folds : sequence of OuterFold
@@ -69,29 +69,36 @@ def fuse_members(
     Returns
     -------
     Fused
-        Its ``kept`` is the fusion of all members.
+        Its ``kept`` is the fusion of all.
     Fusion or None
-        Of the members that are not joint; None where none is joint.
+        Of the members alone; None where there is no early fusion.
     """
-    single = [entry for entry in members if entry.member.modality != JOINT]
-    if not single or len(single) == len(members):
-        return _fused(members, cohort, folds, coverage, np.ones(len(cohort.units), dtype=bool)), None
-    has_joint = np.any([_present(entry) for entry in members if entry.member.modality == JOINT], axis=0)
-    every = _fused(members, cohort, folds, coverage, has_joint)
-    late = _fused(single, cohort, folds, coverage, np.ones_like(has_joint))
+    everybody = np.ones(len(cohort.units), dtype=bool)
+    single, early = apart(members)
+    if early is None:
+        return _fused(members, cohort, folds, coverage, everybody), None
+    has_early = _present(early)
+    every = _fused(members, cohort, folds, coverage, has_early)
+    late = _fused(single, cohort, folds, coverage, everybody)
     return Fused(
-        probability=np.where(has_joint, every.probability, late.probability),
-        score=np.where(has_joint, every.score, late.score),
-        prediction=np.where(has_joint, every.prediction, late.prediction),
+        probability=np.where(has_early, every.probability, late.probability),
+        score=np.where(has_early, every.score, late.score),
+        prediction=np.where(has_early, every.prediction, late.prediction),
         kept=every.kept,
     ), late.kept
+
+
+def apart(members: Sequence[TrainedMember]) -> tuple[list[TrainedMember], TrainedMember | None]:
+    """The members, and the early fusion of some of them if there is one."""
+    single = [entry for entry in members if entry.member.modality != EARLY]
+    return single, next((entry for entry in members if entry.member.modality == EARLY), None)
 
 
 def _fused(
     members: Sequence[TrainedMember], cohort: Cohort, folds: Sequence[OuterFold], coverage: float, whom: Mask
 ) -> Fused:
     """One fusion, for the units in ``whom``."""
-    doubt = np.array([EARLY_FUSION if entry.member.modality == JOINT else 1.0 for entry in members])
+    doubt = np.array([DOUBT_OF_EARLY if entry.member.modality == EARLY else 1.0 for entry in members])
     target, shape = Target(cohort.poor, cohort.score), (len(folds), len(cohort.units))
     raw, probability, score = np.full((3, *shape), np.nan)
     prediction = np.full(shape, None, dtype=object)
@@ -122,7 +129,7 @@ def _fused(
 def _learn_from(whom: Mask, cohort: Cohort, rows: NDArray[np.intp]) -> Mask:
     """The units in ``whom``, or all where too few of a class among these rows are."""
     poor = cohort.poor[rows[whom[rows]]]
-    return whom if min(poor.sum(), (~poor).sum()) >= LEAST_WITH_JOINT else np.ones_like(whom)
+    return whom if min(poor.sum(), (~poor).sum()) >= LEAST_WITH_EARLY else np.ones_like(whom)
 
 
 def _present(entry: TrainedMember) -> Mask:

@@ -12,8 +12,8 @@ from bids_stroke.training.target import Target
 
 Array = NDArray[np.float64]
 
-EARLY_FUSION = 0.5
-"""Penalty of a joint member, in those of the others: the others' numbers are in it, so it is to be believed first."""
+DOUBT_OF_EARLY = 0.5
+"""Penalty of the early fusion, in those of the members: their numbers are in it, so it is to be believed first."""
 FLOOR = 1e-3
 """Least weight of a member, before renormalising: whoever has nothing but members of no use gets their mean."""
 _START = 0.1
@@ -62,7 +62,7 @@ def simplex_weights(said: Array, wanted: Array, doubt: Array | None = None) -> A
     wanted : (n,) float64
         What was measured, on any linear scale.
     doubt : (members,) float64, optional
-        What each member's penalty is multiplied by: `EARLY_FUSION` of one that knows what others know. 1 if not given.
+        What each member's penalty is multiplied by: `DOUBT_OF_EARLY` of the early fusion. 1 if not given.
 
     Returns
     -------

@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bids_stroke.bundle import BundleContents, ledger_hash
+from bids_stroke.bundle import BundleContents
+from bids_stroke.spelling import ledger_hash
 from bids_stroke.training.cases import Cohort
 
 Rows = NDArray[np.int64]

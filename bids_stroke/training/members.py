@@ -14,12 +14,13 @@ from bids_stroke import networks
 from bids_stroke.errors import UsageError
 from bids_stroke.features import complete_inputs
 from bids_stroke.recordings import canonical_name, is_site
-from bids_stroke.records import CLINICAL, JOINT, MODALITIES, Member
+from bids_stroke.records import CLINICAL, EARLY, MODALITIES, Member
 from bids_stroke.settings import Settings, TrainingSettings
-from bids_stroke.training.cases import Cohort, direct_network, member_covariates
+from bids_stroke.training.cases import Cohort, member_covariates
+from bids_stroke.training.early import check_names, planned_early_fusion
 
-NAME = r"(?!baseline_)[A-Za-z0-9][A-Za-z0-9_-]*"
-"""Of a member; ``s_baseline_<name>`` are the columns of the baselines."""
+NAME = rf"(?!baseline_|fusion_|{EARLY}$)[A-Za-z0-9][A-Za-z0-9_-]*"
+"""Of a member; ``s_baseline_<name>`` and ``s_fusion_<name>`` are columns of others."""
 KINDS = dict.fromkeys(MODALITIES, "volume") | {"bold": "slice", "eegemg": "window", CLINICAL: "none"}
 """What one sample of a modality is, as networks.NetworkSpec.kind."""
 DEFAULT_NETWORK = {"bold": "slice_cnn", "eegemg": "lstm", CLINICAL: "covariates"}
@@ -39,16 +40,15 @@ TRAINING_KEYS = ("epochs", "patience", "batch_size", "learning_rate", "schedule"
 
 
 def planned_members(settings: Settings, cohort: Cohort) -> list[tuple[Member, TrainingSettings]]:
-    """Members to train, complete in every argument, with their training settings.
+    """Members to train, complete in every argument, with their training settings; last, the early fusion of some.
 
     Without ``training.members`` there is one member for each wanted modality that anybody has, one on covariates
-    only, those of DEFAULT_DIRECT, and a joint one. Joint members come last, after their parts, and are left out where
-    fewer than two of these are there.
+    only, and those of DEFAULT_DIRECT.
 
     Raises
     ------
     UsageError
-        A member's description is wrong, or no member's modality is there.
+        A member's description or ``training.early_fusion`` is wrong, or no member's modality is there.
     ModelError
         An argument that the network or the reader does not know.
     """
@@ -56,19 +56,16 @@ def planned_members(settings: Settings, cohort: Cohort) -> list[tuple[Member, Tr
     if np.isfinite(cohort.covariates).any() or np.isfinite(cohort.first).any():
         there.add(CLINICAL)
     wanted = settings.training.members or default_members(settings.modalities)
-    joint = {name: text for name, text in wanted.items() if text.get("modality") == JOINT}
-    alone = {name: text for name, text in wanted.items() if name not in joint}
-    planned = [_planned(name, dict(text), settings, cohort) for name, text in alone.items()]
+    check_names(settings.training.early_fusion, list(wanted))
+    planned = [_planned(name, dict(text), settings, cohort) for name, text in wanted.items()]
     found = [(member, options) for member, options in planned if member.modality in there]
     if not found:
         raise UsageError(
             f"No unit has a modality of the members {', '.join(wanted)}.",
             "Run the participant level first, or change training.members.",
         )
-    for name, text in joint.items():
-        member = _planned_joint(name, dict(text), alone, {member.name: member for member, _ in found}, cohort)
-        found += [(member, settings.training)] if member else []
-    return found
+    early = planned_early_fusion(settings.training.early_fusion, [member for member, _ in found], cohort)
+    return [*found, (early, settings.training)] if early else found
 
 
 def default_members(modalities: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -76,7 +73,7 @@ def default_members(modalities: Sequence[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {name: {"modality": name} for name in MODALITIES if name in modalities}
     found[CLINICAL] = {"modality": CLINICAL}
     direct = {name: dict(text) for name, text in DEFAULT_DIRECT.items() if text["modality"] in modalities}
-    return found | direct | {JOINT: {"modality": JOINT}}
+    return found | direct
 
 
 def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort) -> tuple[Member, TrainingSettings]:
@@ -113,58 +110,6 @@ def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort
     networks.checked_arguments(network, text | given)  # a wrong one must not wait until the members before are trained
     _check_covariates(place, text, columns)
     return Member(name, modality, network, text | given, inputs), options
-
-
-def _planned_joint(
-    name: str, text: dict[str, Any], described: Mapping[str, Any], there: Mapping[str, Member], cohort: Cohort
-) -> Member | None:
-    """A joint member, of the parts that are named or by `_may_join`; None where fewer than two are there."""
-    place = _place(name)
-    inputs = text.pop("inputs", {})
-    text.pop("modality")
-    if inputs != {} and not _names_parts(inputs, described):
-        raise UsageError(
-            f"{place}.inputs is {inputs!r}.", "Write 'parts: [names of two or more other members]' or leave it out."
-        )
-    if text.pop("network", "joint") != "joint" or "part_blocks" in text or "training" in text:
-        raise UsageError(f"{place}: a joint member has no network, part_blocks or training.", "Leave them out.")
-    named, most = (inputs["parts"], None) if inputs else (list(described), cohort)
-    parts = [there[part] for part in named if part in there and _may_join(there[part], most)]
-    if most is None and (wrong := [part for part in named if part in there and there[part] not in parts]):
-        raise UsageError(
-            f"{place}.inputs.parts: {', '.join(wrong)} cannot be joined.",
-            "Name regions, band_power or coherence members.",
-        )
-    if len(parts) < 2:
-        return None
-    columns = 2 * len(member_covariates(cohort, JOINT))
-    text.setdefault("n_covariates", columns)
-    blocks = [size for part in parts for size in direct_network(part).blocks]
-    networks.checked_arguments("joint", text | {"part_blocks": blocks})
-    _check_covariates(place, text, columns)
-    return Member(name, JOINT, "joint", text | {"part_blocks": blocks}, {"parts": [part.name for part in parts]})
-
-
-def _names_parts(inputs: Any, described: Mapping[str, Any]) -> bool:
-    """Whether a joint member's ``inputs`` name two or more other members, each once."""
-    named = inputs.get("parts") if isinstance(inputs, Mapping) and set(inputs) == {"parts"} else None
-    names = {name for name in named if isinstance(name, str)} if isinstance(named, list) else set()
-    return isinstance(named, list) and 2 <= len(names) == len(named) and names <= set(described)
-
-
-def _may_join(member: Member, most: Cohort | None) -> bool:
-    """Whether a member's numbers can be part of a joint one.
-
-    If the part was not named, it must be linear (the numbers of trees are often another member's too), and most units
-    of the cohort must have its modality, because a joint member needs all of its parts.
-    """
-    spec = networks.NETWORKS[member.network]
-    if not spec.direct or spec.kind == "none":
-        return False
-    if most is None:
-        return True
-    having = sum(bool(unit.unit.features.get(member.modality)) for unit in most.units)
-    return not member.arguments.get("n_trees") and 2 * having >= len(most.units)
 
 
 def _check_covariates(place: str, text: Mapping[str, Any], columns: int) -> None:

@@ -16,8 +16,8 @@ from bids_stroke.networks.direct import DirectNetwork
 
 
 @dataclass(frozen=True)
-class JointArguments:
-    """Size of a `Joint`.
+class EarlyFusionArguments:
+    """Size of a `EarlyFusion`.
 
     Attributes
     ----------
@@ -40,21 +40,22 @@ class JointArguments:
         object.__setattr__(self, "part_blocks", tuple(self.part_blocks))
         require(
             len(self.part_blocks) >= 1 and min(self.part_blocks) >= 1 and self.n_covariates >= 0,
-            f"joint: part_blocks={self.part_blocks} must be positive, n_covariates={self.n_covariates} not negative.",
-            "Correct the member's arguments.",
+            f"early_fusion: part_blocks={self.part_blocks} must be positive, n_covariates={self.n_covariates} not "
+            "negative.",
+            "Correct training.early_fusion.",
         )
 
 
-class Joint(DirectNetwork):
+class EarlyFusion(DirectNetwork):
     """Numbers of all parts -> logit of a poor outcome and standardised score.
 
     Parameters
     ----------
-    arguments : JointArguments
+    arguments : EarlyFusionArguments
         How many numbers.
     """
 
-    def __init__(self, arguments: JointArguments) -> None:
+    def __init__(self, arguments: EarlyFusionArguments) -> None:
         super().__init__(sum(arguments.part_blocks), arguments.n_covariates)
         self.arguments = arguments
 
