@@ -20,7 +20,7 @@ from bids_stroke.plan import Model, UnitTask, plan_unit
 from bids_stroke.progress import UnitProgress, status_table
 from bids_stroke.records import Session, UnitStatus
 from bids_stroke.run import Run
-from bids_stroke.settings import Outcome
+from bids_stroke.settings import Execution, Outcome
 from bids_stroke.startup import import_torch
 from bids_stroke.unit import UnitResult, run_unit
 
@@ -40,6 +40,9 @@ def run(run: Run) -> int:
     for sentence in dataset.unused_derivatives(selection, sessions):
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
     if run.dry_run:
+        preflight.check_device(run.execution.device)
+        if run.level == "participant":
+            _with_model(run)  # what is wrong with it is better known now
         print_plan(Console(), sessions, run.settings)
         return 0
     preflight.prepare_output(run.selection.bids_dir, run.output_dir)
@@ -120,7 +123,7 @@ def _run_units(run: Run, tasks: Sequence[UnitTask], console: Console) -> list[Un
     if not waiting:
         console.print(f"All {len(tasks)} units are up to date: nothing to do.")
         return list(statuses.values())
-    nprocs = run.execution.nprocs or _default_nprocs(run)
+    nprocs = units_at_a_time(run.execution)
     if waiting[0].model is not None:
         import_torch()
         from bids_stroke.bundle import load_bundle
@@ -148,9 +151,15 @@ def _is_current(task: UnitTask) -> bool:
     return any(stage.step for stage in stages) and all(stage.current_report(task) for stage in stages)
 
 
-def _default_nprocs(run: Run) -> int:
-    memory = run.execution.mem_gb or engine.available_memory_gb()
-    return max(1, min(engine.available_cpus() // run.execution.omp_nthreads, int(memory / GB_PER_UNIT)))
+def units_at_a_time(execution: Execution) -> int:
+    """As many as were asked for, by default as many as there are CPUs for; never more than memory that was given holds.
+
+    Whoever asks for a number without saying how much memory there is knows better than GB_PER_UNIT.
+    """
+    holds = int((execution.mem_gb or engine.available_memory_gb()) / GB_PER_UNIT)
+    if execution.nprocs is None:
+        return max(1, min(engine.available_cpus() // execution.omp_nthreads, holds))
+    return max(1, min(execution.nprocs, holds)) if execution.mem_gb else execution.nprocs
 
 
 def _skipped(task: UnitTask) -> UnitStatus:

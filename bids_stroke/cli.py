@@ -6,6 +6,7 @@ Nothing heavy is imported before the arguments are understood: ``--help`` answer
 from __future__ import annotations
 
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 LEVELS = ("participant", "train", "group")
 MANY = ("--participant-label", "--session-label", "--task-label", "--modalities", "--derivatives")
 """Options that take several values after them, as BIDS Apps do, or ``@file`` with one value a line."""
+STOPPED = "Stopped. What is finished is kept; the same command goes on from there."
 
 
 def expand_arguments(arguments: Sequence[str]) -> list[str]:
@@ -129,7 +131,11 @@ Research use only: not a medical device, not for decisions about patients."""
 @click.option("-w", "--work-dir", type=click.Path(path_type=Path), help="For intermediate files. Default: temporary.")
 @click.option("--nprocs", type=click.IntRange(min=1), help="Units at a time. Default: by CPUs and memory.")
 @click.option("--omp-nthreads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads in each unit.")
-@click.option("--mem-gb", type=click.FloatRange(min=1), help="Memory to stay below. Default: what is available.")
+@click.option(
+    "--mem-gb",
+    type=click.FloatRange(min=1),
+    help="Memory for all units together, at 4 GB each. Default: what is available.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N; cuda never falls back.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="Of the networks. Default: fp32.")
 @click.option("--cluster", type=click.Choice(["none", "slurm"]), default="none", show_default=True,
@@ -203,15 +209,22 @@ def _understand(options: dict[str, Any]) -> Run:
     )
 
 
+def _terminated(number: int, _frame: object) -> None:
+    """End as by Ctrl-C, with temporary files removed: so Slurm and ``docker stop`` ask for it."""
+    click.echo(STOPPED, err=True)
+    raise SystemExit(128 + number)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: one message and the documented exit code for whatever goes wrong."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     flags = [argument for argument in arguments if re.fullmatch(r"-v+|--verbose", argument)]
     show_traceback = sum(1 if flag == "--verbose" else len(flag) - 1 for flag in flags) > 1
+    signal.signal(signal.SIGTERM, _terminated)
     try:
         sys.exit(command.main(args=arguments, prog_name="bids_stroke", standalone_mode=False))
     except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("Stopped. What is finished is kept; the same command goes on from there.", err=True)
+        click.echo(STOPPED, err=True)
         sys.exit(130)
     except click.UsageError as error:
         error.show()

@@ -86,7 +86,7 @@ class LocalProcesses:
         try:
             for _ in tasks:
                 yield done.get()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # Ctrl-C, or SIGTERM
             stop.set()
             for worker_process in multiprocessing.active_children():
                 worker_process.terminate()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import shutil
 import signal
@@ -15,6 +16,7 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from bids_stroke.records import MODALITIES
@@ -193,6 +195,27 @@ def test_a_lost_output_is_made_again_with_the_same_bytes(out: Path, example: Pat
     assert done.returncode == 0, done.stderr
     assert re.search(r"sub-04: done in .* \(eegemg [\d.]+\)", done.stderr), done.stderr
     assert digests(copy) == digests(out)
+
+
+@pytest.mark.parametrize("nprocs", [1, 2])
+def test_asked_to_end_it_stops_at_once_and_leaves_no_temporary_files(
+    example: Path, tmp_path: Path, nprocs: int
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    arguments = ["--modalities", "bold", "--model", "none", "--skip-bids-validation", "--nprocs", str(nprocs)]
+    command = [sys.executable, "-m", "bids_stroke", str(example), str(tmp_path / "out"), "participant", *arguments]
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    while not list(scratch.glob("bids_stroke_*/sub-*_anat_*")) and running.poll() is None:
+        time.sleep(0.05)
+    workers = psutil.Process(running.pid).children(recursive=True)
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 128 + signal.SIGTERM
+    assert "Stopped. What is finished is kept" in said and "Traceback" not in said
+    assert list(scratch.iterdir()) == []
+    assert not psutil.wait_procs(workers, timeout=10)[1]
 
 
 def test_killed_and_run_again_ends_with_the_same_bytes(out: Path, example: Path, tmp_path: Path) -> None:

@@ -144,6 +144,8 @@ def test_dry_run_lists_files_and_what_is_missing_and_writes_nothing(
         (["{raw}", "/proc/none/out", "participant"], 73, "cannot be created or written"),
         (["{raw}", "{out}", "participant", "--cluster", "slurm"], 2, "hpc/README.md"),
         (["{raw}", "{out}", "participant", "--model", "{raw}/none", "--skip-bids-validation"], 66, "none"),
+        (["{raw}", "{out}", "participant", "--model", "{raw}/none", "--dry-run"], 66, "none"),
+        (["{raw}", "{out}", "participant", "--device", "tpu", "--dry-run"], 2, "--device tpu is not known"),
     ],
 )
 def test_each_misuse_has_its_code_and_one_message(

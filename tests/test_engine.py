@@ -14,8 +14,10 @@ import psutil
 import pytest
 
 from bids_stroke import engine
+from bids_stroke.app import units_at_a_time
 from bids_stroke.engine import InProcess, LocalProcesses, make_executor
 from bids_stroke.errors import DataError
+from bids_stroke.settings import Execution
 from tests.conftest import ROOT
 
 
@@ -132,3 +134,19 @@ def test_threads_are_capped_and_temporary_files_stay_in_the_work_folder_and_all_
             assert Path(os.environ[variable]).is_dir()
             assert Path(os.environ[variable]).is_relative_to(tmp_path)
     assert (dict(os.environ), tempfile.gettempdir()) == before
+
+
+@pytest.mark.parametrize(("nprocs", "mem_gb", "expected"), [(8, None, 8), (8, 9.0, 2), (1, 64.0, 1), (8, 1.0, 1)])
+def test_units_at_a_time_are_as_many_as_asked_within_the_memory_given(
+    nprocs: int, mem_gb: float | None, expected: int
+) -> None:
+    assert units_at_a_time(Execution(nprocs=nprocs, mem_gb=mem_gb)) == expected
+
+
+def test_without_a_number_units_at_a_time_go_by_cpus_and_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "available_cpus", lambda: 8)
+    monkeypatch.setattr(engine, "available_memory_gb", lambda: 20.5)
+    assert units_at_a_time(Execution()) == 5
+    assert units_at_a_time(Execution(omp_nthreads=4)) == 2
+    assert units_at_a_time(Execution(mem_gb=8)) == 2
+    assert units_at_a_time(Execution(omp_nthreads=16)) == 1
