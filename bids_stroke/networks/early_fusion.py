@@ -17,7 +17,7 @@ from bids_stroke.networks.direct import DirectNetwork
 
 @dataclass(frozen=True)
 class EarlyFusionArguments:
-    """Size of a `EarlyFusion`.
+    """Size of an `EarlyFusion`.
 
     Attributes
     ----------
