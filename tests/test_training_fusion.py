@@ -9,7 +9,7 @@ from bids_stroke.decision import Calibration, fuse, pool
 from bids_stroke.errors import DataError
 from bids_stroke.metrics import calibration_slope
 from bids_stroke.training.calibration import conformal_quantile, disagreement, fit_calibration
-from bids_stroke.training.fusion import EARLY_FUSION, fit_weights
+from bids_stroke.training.fusion import DOUBT_OF_EARLY, fit_weights
 from bids_stroke.training.heads import fit_head
 from bids_stroke.training.target import Target
 
@@ -211,7 +211,7 @@ def test_members_that_know_nothing_get_next_to_nothing() -> None:
 
 
 def test_an_early_fusion_is_believed_first_but_not_blindly() -> None:
-    doubt = np.array([EARLY_FUSION, 1.0, 1.0])
+    doubt = np.array([DOUBT_OF_EARLY, 1.0, 1.0])
     alike, poor = simulated(60, (1.0,))
     believed = fit_weights(np.repeat(alike, 3, axis=1), classes(poor), doubt)
     assert believed[0] > 0.95
