@@ -1,7 +1,8 @@
 """A trained ensemble on disk: a MONAI Bundle with checksums, without pickle.
 
 Layout: ``configs/metadata.json`` (MONAI's fields, then ours), ``models/<member>.safetensors``,
-``docs/model_card.md``, ``splits.tsv`` and ``out_of_fold.tsv`` (participants as salted hashes), and ``SHA256SUMS``
+``docs/model_card.md``, ``splits.tsv`` and ``out_of_fold.tsv`` (participants as salted hashes), ``evidence.tsv`` (what
+the fusion was fitted on, and the fusion of whoever lacks something will be), and ``SHA256SUMS``
 over all of them, which ``sha256sum -c`` can check too.
 """
 
@@ -11,7 +12,7 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -25,9 +26,10 @@ from bids_stroke.covariates import CovariateScaler
 from bids_stroke.decision import Calibration, Fusion, ScoreFusion
 from bids_stroke.derivatives import write_json, write_table, write_text
 from bids_stroke.errors import ModelError
+from bids_stroke.evidence import EVIDENCE, Evidence, evidence_table
 from bids_stroke.model_card import model_card
 from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest, verify_checksums
-from bids_stroke.records import EARLY, SPACE, Member
+from bids_stroke.records import SPACE, Member
 from bids_stroke.spelling import ledger_hash, participant_hash
 
 if TYPE_CHECKING:
@@ -84,8 +86,8 @@ class BundleContents:
     """What the model card tells: cohort, settings, procedure, results."""
     early: BundleMember | None = None
     """The early fusion; ``fusion`` weighs it beside the members."""
-    late: Fusion | None = None
-    """Of the members alone, for whoever the early fusion says nothing of; None where there is none."""
+    evidence: Evidence | None = None
+    """What the fusion was fitted on; None where there is nothing, as in a model that was not trained here."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """``description``, ``authors``, ``copyright`` and ``made`` (a sentence) of a model that was not trained here."""
 
@@ -106,16 +108,11 @@ class Bundle:
     participants: Mapping[str, frozenset[str]]
     facts: Mapping[str, Any]
     early: BundleMember | None = None
-    late: Fusion | None = None
 
     @property
     def fitted(self) -> tuple[BundleMember, ...]:
         """The members and, last, the early fusion."""
         return fitted(self)
-
-    def fusion_among(self, present: Collection[str]) -> Fusion:
-        """The fusion for whoever these members, or the early fusion, say something of."""
-        return self.fusion if self.late is None or EARLY in present else self.late
 
     def saw(self, dataset: str, participant_id: str) -> bool | None:
         """Whether anything was learned from the participant (any role but ``test``); None where nobody knows."""
@@ -159,6 +156,8 @@ def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
         write_text(temporary / "docs" / "model_card.md", model_card(metadata))
         write_table(temporary / "splits.tsv", _hashed(contents.splits, contents))
         write_table(temporary / "out_of_fold.tsv", _hashed(contents.out_of_fold, contents))
+        if contents.evidence:
+            write_table(temporary / EVIDENCE, evidence_table(contents.evidence))
         sums = [f"{digest}  {name}" for name, digest in sorted(_digests(temporary).items())]
         write_text(temporary / CHECKSUMS, "\n".join(sums) + "\n")
         if folder.exists():
@@ -219,7 +218,6 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "fusion_weights": dict(contents.fusion.weights),
         "calibration": asdict(contents.fusion.calibration) if contents.fusion.calibration else None,
         "score_fusion": asdict(contents.fusion.score_fusion) if contents.fusion.score_fusion else None,
-        "late_fusion": asdict(contents.late) if contents.late else None,
         "salt": contents.salt,
         "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
         "facts": dict(contents.facts),
@@ -249,7 +247,6 @@ def load_bundle(path: Path) -> Bundle:
             members=tuple(_member(entry) for entry in metadata["members"]),
             fusion=_fusion(metadata["fusion_weights"], metadata),
             early=_member(found) if (found := metadata.get("early_fusion")) else None,
-            late=_fusion(found["weights"], found) if (found := metadata.get("late_fusion")) else None,
             salt=metadata["salt"],
             participants={role: frozenset(hashes) for role, hashes in metadata["participants"].items()},
             facts=metadata["facts"],

@@ -19,6 +19,7 @@ from bids_stroke.compute import KEPT_BETWEEN_LAYERS, keep_memory, precision_of, 
 from bids_stroke.covariates import covariate_values
 from bids_stroke.decision import Fusion, ScoreFusion, fuse, more_likely, renormalise
 from bids_stroke.errors import MissingModalityError, ModelError
+from bids_stroke.evidence import read_evidence
 from bids_stroke.features import Samples, read_samples
 from bids_stroke.model_files import bundle_digest
 from bids_stroke.networks.direct import DirectNetwork
@@ -75,7 +76,7 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     if not samples:
         raise nobody_applies(bundle, unit, missing)
     names = list(samples)
-    fusion = bundle.fusion_among(names)
+    fusion = _fusion_among(bundle, names)
     used = renormalise(np.array([fusion.weights[name] for name in names]), np.ones(len(names), dtype=bool))
     means = np.array([samples[name].probabilities.mean() for name in names])
     scores = np.array([samples[name].scores.mean() for name in names])
@@ -107,8 +108,34 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
             "outcome": bundle.outcome,
         },
         in_training_set=bundle.saw(unit.dataset, unit.participant_id),
-        warnings=tuple(warnings(bundle, unit, names)),
+        warnings=tuple(warnings(bundle, unit, names, fusion)),
     )
+
+
+def _fusion_among(bundle: Bundle, names: list[str]) -> Fusion:
+    """The fusion for whoever has these members; the whole one where it is of no others, or nothing else is known."""
+    if set(names) >= bundle.fusion.weights.keys():
+        return bundle.fusion
+    return _fitted_among(_Pattern(bundle.path, bundle.sha256, tuple(names), bundle))
+
+
+@dataclass(frozen=True)
+class _Pattern:
+    """Some members of a bundle, equal for any that was read from the same folder and bytes."""
+
+    path: Path
+    sha256: str
+    names: tuple[str, ...]
+    bundle: Bundle = field(compare=False, repr=False)
+
+
+@lru_cache(maxsize=256)
+def _fitted_among(wanted: _Pattern) -> Fusion:
+    """Their fusion, fitted once per process."""
+    from bids_stroke.fusion import fusion_among  # scipy: a third of a second that who lacks nothing can do without
+
+    evidence = read_evidence(wanted.path)
+    return fusion_among(evidence, wanted.names, wanted.bundle.fusion) if evidence else wanted.bundle.fusion
 
 
 def _score_fusion(fusion: Fusion, names: list[str]) -> ScoreFusion:

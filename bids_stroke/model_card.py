@@ -8,7 +8,7 @@ from typing import Any
 
 def model_card(metadata: Mapping[str, Any]) -> str:
     """Markdown text: what the model is, what it was trained on, how it was judged, what it must not be used for."""
-    facts, late = metadata["facts"], metadata.get("late_fusion")
+    facts = metadata["facts"]
     lines = [
         f"# {metadata['name']} {metadata['version']}",
         "",
@@ -29,28 +29,25 @@ def model_card(metadata: Mapping[str, Any]) -> str:
         "",
         "## Members",
         "",
-        "| member | modality | network | input options | fusion weight |"
-        + (" without the early fusion |" if late else ""),
-        f"|---|---|---|---|---|{'---|' if late else ''}",
+        "| member | modality | network | input options | fusion weight |",
+        "|---|---|---|---|---|",
     ]
     early = metadata.get("early_fusion")
     for entry in [*metadata["members"], *([early] if early else [])]:
         member = entry["member"]
         options = ", ".join(f"{key} {_short(value)}" for key, value in member["inputs"].items())
         weight = metadata["fusion_weights"][member["name"]]
-        alone = f" {late['weights'].get(member['name'], 0):.3f} |" if late else ""
-        lines.append(
-            f"| {member['name']} | {member['modality']} | {member['network']} | {options} | {weight:.3f} |{alone}"
-        )
+        lines.append(f"| {member['name']} | {member['modality']} | {member['network']} | {options} | {weight:.3f} |")
     lines += ["", "## Training", ""]
     lines += [f"- {key.replace('_', ' ')}: {_short(value)}" for key, value in facts.items() if key != "settings"]
     lines += ["", "## Calibration", "", *_calibration(metadata["calibration"])]
-    if late:
+    lines += ["- Missing modalities are left out; nothing is filled in."]
+    if metadata["calibration"]:
         lines += [
-            "- Of whoever the early fusion says nothing of:",
-            *(f"  {line}" for line in _calibration(late["calibration"])),
+            "- These weights and this calibration are of people who lack nothing. Whoever lacks something has those of "
+            "a fusion of the other members, fitted on the same people (`evidence.tsv`)."
         ]
-    lines += ["- Missing modalities are left out; nothing is filled in.", "", "## Limits", ""]
+    lines += ["", "## Limits", ""]
     lines += [f"- {text}" for text in _limits(metadata)]
     return "\n".join([*lines, ""])
 

@@ -99,7 +99,7 @@ def _side(task: UnitTask) -> str:
 def _prediction_key(task: UnitTask, model: Model, keys: Sequence[str]) -> str:
     code = manifest.code_digest("features.py", "recordings.py", "covariates.py", "columns.py", "decision.py",
                                 "compute.py", "inference.py", "predictions.py", "bundle.py", "networks",
-                                "remarks.py", "spelling.py", "tract.py")  # fmt: skip
+                                "remarks.py", "spelling.py", "tract.py", "evidence.py", "fusion")  # fmt: skip
     from bids_stroke.covariates import first_score_name  # here, because it needs numpy
 
     read = {column for columns in SYNONYMS.values() for column in columns}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from bids_stroke.bundle import Bundle, BundleMember
 from bids_stroke.covariates import covariate_notes, covariate_values
+from bids_stroke.decision import Fusion
 from bids_stroke.errors import DataError
 from bids_stroke.records import UnitFeatures
 
@@ -13,8 +14,8 @@ COVARIATES_MISSING = "covariates-missing"
 """Why a member says nothing of a person whose age, sex or time since stroke it needs and nobody knows."""
 
 
-def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]:
-    """Everything that a reader of a prediction should know; ``names``: the members, and early fusion, that applied."""
+def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusion) -> list[str]:
+    """Everything that a reader of a prediction should know; ``names``: what applied, fused by ``fusion``."""
     found = []
     if bundle.demonstration:
         found.append("Demonstration ensemble trained on synthetic data: this prediction means nothing for a patient.")
@@ -30,7 +31,7 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]:
         )
     if lacking := _lacking(bundle, unit):
         found.append(f"{', '.join(lacking)} unknown: members that cannot do without are left out.")
-    found += _lost_weight(bundle, names)
+    found += _lost_weight(bundle, names, fusion)
     with_covariates = [entry for entry in bundle.fitted if _takes_covariates(entry) and entry.member.name in names]
     if with_covariates:
         scaler = max((entry.scaler for entry in with_covariates), key=lambda item: len(item.names))
@@ -38,18 +39,16 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str]) -> list[str]:
     return [*found, *_notes(bundle, unit)]
 
 
-def _lost_weight(bundle: Bundle, names: list[str]) -> list[str]:
-    """How much of the weight the members hold that applied, where some did not."""
+def _lost_weight(bundle: Bundle, names: list[str], fusion: Fusion) -> list[str]:
+    """How much of the weight the members hold that applied, where some did not, and what was done about it."""
     applied = sum(entry.member.name in names for entry in bundle.members)
     if applied == len(bundle.members):
         return []
-    fusion = bundle.fusion_among(names)
-    weight = sum(fusion.weights[name] for name in names) / sum(fusion.weights.values())
-    alone = " that they have without the early fusion, which lacks a part" if fusion is bundle.late else ""
-    return [
-        f"{applied} of {len(bundle.members)} members applied, which hold {weight:.0%} of the weight{alone}; "
-        "the weights were renormalised."
-    ]
+    weights = bundle.fusion.weights
+    weight = sum(weights[name] for name in names) / sum(weights.values())
+    own = "they have weights and a calibration of their own"
+    done = "the weights were renormalised" if fusion == bundle.fusion else own
+    return [f"{applied} of {len(bundle.members)} members applied, which hold {weight:.0%} of the weight; {done}."]
 
 
 def _notes(bundle: Bundle, unit: UnitFeatures) -> list[str]:

@@ -20,6 +20,10 @@ from sklearn.model_selection import LeaveOneOut, cross_val_predict
 from bids_stroke import networks
 from bids_stroke.errors import ModelError, UsageError
 from bids_stroke.evaluate import evaluate
+from bids_stroke.evidence import read_evidence
+from bids_stroke.fusion import fit_fusion
+from bids_stroke.fusion.score import fit_score_fusion, half_width
+from bids_stroke.fusion.target import Target
 from bids_stroke.inference import predict
 from bids_stroke.networks.direct import DirectNetwork
 from bids_stroke.networks.regions import GRID_SHAPE, atlas
@@ -35,8 +39,6 @@ from bids_stroke.training.fit import Place
 from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.paths import LEARNING_RATE, LOGITS_PER_DEVIATION, PENALTIES
-from bids_stroke.training.score import fit_score_fusion, half_width
-from bids_stroke.training.target import Target
 from tests.units import (
     CHANNELS,
     RATE,
@@ -332,16 +334,16 @@ def test_early_fusion_finds_the_weak_cause_beside_the_strong_one(tmp_path: Path)
         assert set(said.missing) == {part, "early_fusion"} and said.early_fusion is None
         (rest,) = said.members.values()
         assert rest.weight == 1 and said.predicted_score is not None
-        assert "of the weight that they have without the early fusion, which lacks a part; the weights" in " ".join(
-            said.warnings
-        )
-    assert bundle.late == trained.contents.late and bundle.late is not None
-    assert list(bundle.late.weights) == ["lesion", "power"]
-    assert bundle.late.calibration != bundle.fusion.calibration
-    assert bundle.fusion_among(["lesion", "early_fusion"]) == bundle.fusion
-    assert bundle.fusion_among(["lesion"]) == bundle.late
+        assert "of the weight; they have weights and a calibration of their own" in " ".join(said.warnings)
+        # as an ensemble of that member alone, fitted on the same people, would say
+        evidence = read_evidence(bundle.path)
+        assert evidence is not None and evidence.names == ("lesion", "power", "early_fusion")
+        (name,) = said.members
+        own = fit_fusion(evidence, [name], 0.9).calibration
+        assert own is not None and own != bundle.fusion.calibration
+        assert said.probability_poor == pytest.approx(float(own.apply(np.array(rest.probability))))
     card = (bundle.path / "docs" / "model_card.md").read_text()
-    assert "| without the early fusion |" in card and "Of whoever the early fusion says nothing of" in card
+    assert "Whoever lacks something has those of a fusion of the other members" in card
     assert "| early_fusion | early_fusion |" in card
 
 

@@ -12,6 +12,9 @@ from sklearn.metrics import r2_score, roc_auc_score
 from bids_stroke.bundle import load_bundle
 from bids_stroke.errors import DataError, ModelError, UsageError
 from bids_stroke.features import GRID_SHAPE, complete_inputs
+from bids_stroke.fusion.heads import fit_head
+from bids_stroke.fusion.score import fit_score_fusion
+from bids_stroke.fusion.target import Target
 from bids_stroke.inference import predict
 from bids_stroke.records import Labelled, UnitFeatures
 from bids_stroke.report.plots import curves_plot
@@ -24,10 +27,7 @@ from bids_stroke.training.curve import Curve
 from bids_stroke.training.ensemble import TrainedEnsemble, _facts
 from bids_stroke.training.fit import Place, _Trainer, fit, predict_rows
 from bids_stroke.training.folds import nested_folds
-from bids_stroke.training.heads import fit_head
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.score import fit_score_fusion
-from bids_stroke.training.target import Target
 from tests.conftest import ROOT
 from tests.units import (
     LSTM,

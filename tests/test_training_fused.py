@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import pytest
-from scipy.special import expit
+from scipy.special import expit, logit
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from bids_stroke.decision import pool
+from bids_stroke.derivatives import write_table
+from bids_stroke.evidence import EVIDENCE, evidence_table, read_evidence
+from bids_stroke.fusion import fit_fusion, fusion_among
+from bids_stroke.fusion.heads import fit_head
+from bids_stroke.fusion.target import Target
 from bids_stroke.records import EARLY, Member
 from bids_stroke.training.cases import Cohort
 from bids_stroke.training.crossval import MemberFolds, TrainedMember
 from bids_stroke.training.folds import OuterFold, nested_folds
 from bids_stroke.training.fused import Fused, fuse_members
-from bids_stroke.training.heads import fit_head
-from bids_stroke.training.target import Target
 from tests.units import tiny_settings
 
 N_NOTHING = 6
@@ -57,18 +61,31 @@ def only_tested(fused: Fused) -> np.ndarray:
     return np.asarray(np.nansum(fused.probability, axis=0))
 
 
-def test_whoever_lacks_the_early_fusion_is_told_what_an_ensemble_without_it_would_say() -> None:
+def without(name: str, members: list[TrainedMember], lacking: np.ndarray) -> list[TrainedMember]:
+    """The same members, one of which says nothing of some people."""
+    found = []
+    for entry in members:
+        said = {
+            field: np.where(lacking, np.nan, getattr(entry.folds, field))
+            for field in ("inner_probability", "inner_score", "test_probability", "test_score")
+        }
+        found.append(replace(entry, folds=replace(entry.folds, **said)) if entry.member.name == name else entry)
+    return found
+
+
+@pytest.mark.parametrize("name", [EARLY, "big", "nothing0"])
+def test_whoever_lacks_a_member_is_told_what_an_ensemble_without_it_would_say(name: str) -> None:
     lacking = np.arange(120) % 3 == 0
-    members, cohort, folds = trained(120, lacking)
-    fused, late = fuse_members(members, cohort, folds, 0.9)
-    without, nothing = fuse_members(members[1:], cohort, folds, 0.9)
-    assert nothing is None and late is not None
-    assert late.weights == without.kept.weights and late.calibration == without.kept.calibration
-    assert late.score_fusion == without.kept.score_fusion
-    np.testing.assert_array_equal(fused.probability[:, lacking], without.probability[:, lacking])
-    np.testing.assert_array_equal(fused.score[:, lacking], without.score[:, lacking])
-    assert (fused.prediction[:, lacking] == without.prediction[:, lacking]).all()
-    assert fused.kept.weights[EARLY] > 0.8 and set(late.weights) == set(NAMES[1:])
+    members, cohort, folds = trained(120, np.zeros(120, bool))
+    fused = fuse_members(without(name, members, lacking), cohort, folds, 0.9)
+    rest = [entry for entry in members if entry.member.name != name]
+    other = fuse_members(rest, cohort, folds, 0.9)
+    np.testing.assert_array_equal(fused.probability[:, lacking], other.probability[:, lacking])
+    np.testing.assert_array_equal(fused.score[:, lacking], other.score[:, lacking])
+    assert (fused.prediction[:, lacking] == other.prediction[:, lacking]).all()
+    own = fusion_among(fused.evidence, [entry.member.name for entry in rest], fused.kept)
+    assert own == other.kept and set(own.weights) == set(NAMES) - {name}
+    assert fused.kept.weights[EARLY] > 0.8
 
 
 def test_that_is_better_than_to_renormalise_what_is_left_beside_it() -> None:
@@ -77,8 +94,8 @@ def test_that_is_better_than_to_renormalise_what_is_left_beside_it() -> None:
     error: dict[str, list[float]] = {"ours": [], "renormalised": []}
     for seed in range(10):
         members, cohort, folds = trained(60, lacking, seed)
-        said = {"ours": only_tested(fuse_members(members, cohort, folds, 0.9)[0])[lacking]}
-        everybody, *_ = fuse_members(members, cohort, folds, 0.9)
+        everybody = fuse_members(members, cohort, folds, 0.9)
+        said = {"ours": only_tested(everybody)[lacking]}
         weights = np.array([everybody.kept.weights[name] for name in NAMES])
         probabilities = np.stack([np.nansum(entry.folds.test_probability, axis=0) for entry in members], axis=1)
         probabilities[lacking, 0] = np.nan
@@ -89,6 +106,33 @@ def test_that_is_better_than_to_renormalise_what_is_left_beside_it() -> None:
             error[name].append(brier_score_loss(cohort.poor[lacking], values))
     assert np.mean(area["ours"]) > np.mean(area["renormalised"]) + 0.03
     assert np.mean(error["ours"]) < np.mean(error["renormalised"]) - 0.02
+
+
+def test_members_that_told_the_same_take_the_place_of_one_that_is_missing() -> None:
+    """Beside one member another that tells the same, less well, has little weight; without it, it should have more."""
+    error: dict[str, list[float]] = {"ours": [], "renormalised": []}
+    for seed in range(10):
+        members, cohort, folds = trained(60, np.ones(60, bool), seed)
+        by_name = {entry.member.name: entry for entry in members}
+        big, rng = by_name["big"], np.random.default_rng(seed)
+        noise = rng.standard_normal(big.folds.inner_probability.shape)
+        worse = {
+            field: expit(logit(getattr(big.folds, field)) + noise)
+            for field in ("inner_probability", "test_probability")
+        }
+        twin = replace(big, member=replace(big.member, name="twin"), folds=replace(big.folds, **worse))
+        both = [big, twin, by_name["small"]]
+        whole = fuse_members(both, cohort, folds, 0.9)
+        lacks = fuse_members(without("big", both, np.arange(60) % 2 == 0), cohort, folds, 0.9)
+        rows = np.arange(60) % 2 == 0
+        said = np.stack([np.nansum(entry.folds.test_probability, axis=0) for entry in both], axis=1)[rows]
+        said[:, 0] = np.nan
+        calibration = whole.kept.calibration
+        assert calibration is not None
+        renormalised = calibration.apply(calibration.fuse(said, np.array(list(whole.kept.weights.values()))))
+        for name, values in (("ours", only_tested(lacks)[rows]), ("renormalised", renormalised)):
+            error[name].append(brier_score_loss(cohort.poor[rows], values))
+    assert np.mean(error["ours"]) < np.mean(error["renormalised"]) - 0.03
 
 
 def test_people_with_the_early_fusion_are_not_fused_by_those_without() -> None:
@@ -102,7 +146,7 @@ def test_people_with_the_early_fusion_are_not_fused_by_those_without() -> None:
             for key in ("inner_probability", "test_probability")
         }
         spoilt.append(replace(entry, folds=replace(entry.folds, **changed)))
-    one, two = (fuse_members(item, cohort, folds, 0.9)[0] for item in (members, spoilt))
+    one, two = (fuse_members(item, cohort, folds, 0.9) for item in (members, spoilt))
     np.testing.assert_array_equal(one.probability[:, ~lacking], two.probability[:, ~lacking])
     assert one.kept == two.kept
 
@@ -114,19 +158,40 @@ def test_outcomes_of_the_outer_fold_change_nothing_that_is_said_of_it(n_with: in
     score, poor = cohort.score.copy(), cohort.poor.copy()
     score[test], poor[test] = 1e3, ~poor[test]
     spoilt = replace(cohort, score=score, poor=poor)
-    one, two = (fuse_members(members, item, folds, 0.9)[0] for item in (cohort, spoilt))
+    one, two = (fuse_members(members, item, folds, 0.9) for item in (cohort, spoilt))
     np.testing.assert_array_equal(one.probability[0, test], two.probability[0, test])
     np.testing.assert_array_equal(one.score[0, test], two.score[0, test])
     assert np.isfinite(one.probability[0, test]).all()
 
 
+def test_with_too_few_people_to_fit_it_the_weights_of_all_are_renormalised() -> None:
+    members, cohort, folds = trained(60, np.zeros(60, bool))
+    evidence = fuse_members(members, cohort, folds, 0.9).evidence
+    whole = fit_fusion(evidence, NAMES, 0.9)
+    assert fusion_among(evidence, NAMES, whole) is whole
+    assert fusion_among(evidence, ["big"], whole).weights == {"big": 1.0}
+    few = replace(evidence, probability=np.where(np.arange(60)[:, None] < 6, evidence.probability, np.nan))
+    assert fusion_among(few, ["big"], whole) is whole
+
+
+def test_evidence_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    members, cohort, folds = trained(30, np.arange(30) % 5 == 0)
+    evidence = fuse_members(members, cohort, folds, 0.9).evidence
+    assert read_evidence(tmp_path) is None
+    write_table(tmp_path / EVIDENCE, evidence_table(evidence))
+    again = read_evidence(tmp_path)
+    assert again is not None and again.names == NAMES
+    np.testing.assert_allclose(again.probability, evidence.probability, rtol=1e-9)
+    np.testing.assert_allclose(again.score, evidence.score, rtol=1e-9)
+    np.testing.assert_array_equal(again.poor, evidence.poor)
+
+
 def test_without_an_early_fusion_the_fusion_is_that_of_each_fold() -> None:
     members, cohort, folds = trained(60, np.zeros(60, bool))
     single = members[1:]
-    fused, late = fuse_members(single, cohort, folds, 0.9)
+    fused = fuse_members(single, cohort, folds, 0.9)
     inner = np.stack([entry.folds.inner_probability[0] for entry in single], axis=1)
     said = np.stack([entry.folds.test_probability[0] for entry in single], axis=1)
     test = folds[0].split.test
     expected = fit_head(inner, Target(cohort.poor, cohort.score), 0.9).apply(said)[1][test]
-    assert late is None
     np.testing.assert_array_equal(fused.probability[0, test], expected)

@@ -7,11 +7,11 @@ from sklearn.metrics import roc_auc_score
 
 from bids_stroke.decision import Calibration, fuse, pool
 from bids_stroke.errors import DataError
+from bids_stroke.fusion.calibration import conformal_quantile, disagreement, fit_calibration
+from bids_stroke.fusion.heads import fit_head
+from bids_stroke.fusion.target import Target
+from bids_stroke.fusion.weights import DOUBT_OF_EARLY, fit_weights
 from bids_stroke.metrics import calibration_slope
-from bids_stroke.training.calibration import conformal_quantile, disagreement, fit_calibration
-from bids_stroke.training.fusion import DOUBT_OF_EARLY, fit_weights
-from bids_stroke.training.heads import fit_head
-from bids_stroke.training.target import Target
 
 
 def classes(poor: np.ndarray) -> Target:

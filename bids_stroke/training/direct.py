@@ -16,13 +16,13 @@ from scipy.special import expit
 
 from bids_stroke import networks
 from bids_stroke.covariates import CovariateScaler
+from bids_stroke.fusion.target import Target
 from bids_stroke.networks import POOR_LOGIT, SCORE
 from bids_stroke.networks.direct import DirectNetwork
 from bids_stroke.training.cases import Cases, direct_network
 from bids_stroke.training.curve import Curve
 from bids_stroke.training.fit import Fitted
 from bids_stroke.training.paths import PENALTIES, TREES_PER_STEP, Path, penalty_path, tree_path
-from bids_stroke.training.target import Target
 
 Rows = NDArray[np.int64]
 Array = NDArray[np.float64]

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from bids_stroke.bundle import Bundle, BundleContents, BundleMember, write_bundle
 from bids_stroke.compute import resolve_device
-from bids_stroke.decision import Fusion
 from bids_stroke.derivatives import tsv_text
 from bids_stroke.errors import DataError
 from bids_stroke.records import EARLY, Labelled, Member
@@ -111,9 +110,9 @@ def _ensemble(
     settings: Settings,
 ) -> TrainedEnsemble:
     """Fusion and calibration of the trained members, in each fold and of the ensemble that is kept."""
-    fused, late = fuse_members(members, cohort, folds, settings.training.coverage)
+    fused = fuse_members(members, cohort, folds, settings.training.coverage)
     table = _out_of_fold(cohort, folds, members, measured, fused)
-    contents = _contents(cohort, members, (fused.kept, late), table, settings)
+    contents = _contents(cohort, members, fused, table, settings)
     contents = with_roles(contents, cohort, roles(folds, len(cohort.units)))
     single, _ = apart(members)
     outputs = [_outputs(cohort, single, i, outer) for i, outer in enumerate(folds)]
@@ -176,11 +175,7 @@ def _curves(members: Sequence[TrainedMember]) -> pd.DataFrame:
 
 
 def _contents(
-    cohort: Cohort,
-    members: Sequence[TrainedMember],
-    fusions: tuple[Fusion, Fusion | None],
-    table: pd.DataFrame,
-    settings: Settings,
+    cohort: Cohort, members: Sequence[TrainedMember], fused: Fused, table: pd.DataFrame, settings: Settings
 ) -> BundleContents:
     single, early = apart(members)
     everybody = identity(cohort, np.arange(len(cohort.units)))
@@ -194,8 +189,8 @@ def _contents(
         members=tuple(_bundle_member(entry) for entry in single),
         early=_bundle_member(early) if early else None,
         states={entry.member.name: entry.fitted.state for entry in members},
-        fusion=fusions[0],
-        late=fusions[1],
+        fusion=fused.kept,
+        evidence=fused.evidence,
         salt=salt,
         participants={"train": tuple(ledger_hash(salt, *person) for person in people)},
         splits=table[["dataset", "participant_id", "session_id", "repeat", "fold"]],

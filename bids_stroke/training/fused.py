@@ -1,38 +1,28 @@
-"""Fusion of trained members, in each outer fold and of the ensemble that is kept.
-
-Where there is an early fusion there are two, fitted apart: of the members and the early fusion, and of the members
-alone (late fusion), for whoever lacks a part of it. Beside the early fusion the members' weights are what is left to
-tell, and the calibration is mostly that of the early fusion: for somebody without it both would be wrong.
-"""
+"""Fusion of trained members, in each outer fold and of the ensemble that is kept."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_stroke.decision import Fusion
+from bids_stroke.evidence import Evidence
+from bids_stroke.fusion import fit_fusion, fusion_among
 from bids_stroke.records import EARLY
 from bids_stroke.training.cases import Cohort
 from bids_stroke.training.crossval import TrainedMember
 from bids_stroke.training.folds import OuterFold
-from bids_stroke.training.fusion import DOUBT_OF_EARLY
-from bids_stroke.training.heads import crossfitted_head, fit_head, validated_score_fusion
-from bids_stroke.training.score import fit_score_fusion, half_width
-from bids_stroke.training.target import Target
 
 Array = NDArray[np.float64]
-Mask = NDArray[np.bool_]
-
-LEAST_WITH_EARLY = 10
-"""Units of each class with the early fusion that the one of all needs to be fitted on them alone; else on all units."""
+Rows = NDArray[np.int64]
 
 
 @dataclass(frozen=True, eq=False)
 class Fused:
-    """What a fusion said of people that it had not seen, and the one that is kept.
+    """What the fusions said of people that they had not seen, and what is kept.
 
     Attributes
     ----------
@@ -41,19 +31,22 @@ class Fused:
     prediction : (folds, units) object
         ``poor``, ``good``, ``abstain``, or None.
     kept : Fusion
-        For the bundle.
+        Of all members and the early fusion.
+    evidence : Evidence
+        What that was fitted on, and what the fusion of whoever lacks something will be.
     """
 
     probability: Array
     score: Array
     prediction: NDArray[np.object_]
     kept: Fusion
+    evidence: Evidence
 
 
 def fuse_members(
     members: Sequence[TrainedMember], cohort: Cohort, folds: Sequence[OuterFold], coverage: float
-) -> tuple[Fused, Fusion | None]:
-    """Fuse out of the folds, everybody by the fusion that is for them.
+) -> Fused:
+    """Fuse out of the folds, everybody by the fusion of the members that they have.
 
     Parameters
     ----------
@@ -65,27 +58,25 @@ def fuse_members(
         Those of the members.
     coverage : float
         Of the conformal sets.
-
-    Returns
-    -------
-    Fused
-        Its ``kept`` is the fusion of all.
-    Fusion or None
-        Of the members alone; None where there is no early fusion.
     """
-    everybody = np.ones(len(cohort.units), dtype=bool)
-    single, early = apart(members)
-    if early is None:
-        return _fused(members, cohort, folds, coverage, everybody), None
-    has_early = _present(early)
-    every = _fused(members, cohort, folds, coverage, has_early)
-    late = _fused(single, cohort, folds, coverage, everybody)
-    return Fused(
-        probability=np.where(has_early, every.probability, late.probability),
-        score=np.where(has_early, every.score, late.score),
-        prediction=np.where(has_early, every.prediction, late.prediction),
-        kept=every.kept,
-    ), late.kept
+    names = [entry.member.name for entry in members]
+    probability, score = np.full((2, len(folds), len(cohort.units)), np.nan)
+    prediction = np.full(probability.shape, None, dtype=object)
+    for i, outer in enumerate(folds):
+        evidence = _evidence(members, cohort, [i], outer.learned, "inner")
+        whole = fit_fusion(evidence, names, coverage)
+        said = _evidence(members, cohort, [i], outer.split.test, "test")
+        there = np.isfinite(said.probability)
+        for pattern in np.unique(there[there.any(axis=1)], axis=0):
+            own = (there == pattern).all(axis=1)
+            rows = outer.split.test[own]
+            fusion = fusion_among(evidence, [name for name, has in zip(names, pattern, strict=True) if has], whole)
+            probability[i, rows], score[i, rows], prediction[i, rows] = _apply(fusion, said, own)
+    if not folds[0].fixed:  # else what was tested is kept
+        first = [i for i, outer in enumerate(folds) if outer.repeat == 0]
+        evidence = _evidence(members, cohort, first, np.arange(len(cohort.units)), "test")
+        whole = fit_fusion(evidence, names, coverage)
+    return Fused(probability, score, prediction, whole, evidence)
 
 
 def apart(members: Sequence[TrainedMember]) -> tuple[list[TrainedMember], TrainedMember | None]:
@@ -94,65 +85,30 @@ def apart(members: Sequence[TrainedMember]) -> tuple[list[TrainedMember], Traine
     return single, next((entry for entry in members if entry.member.modality == EARLY), None)
 
 
-def _fused(
-    members: Sequence[TrainedMember], cohort: Cohort, folds: Sequence[OuterFold], coverage: float, whom: Mask
-) -> Fused:
-    """One fusion, for the units in ``whom``."""
-    doubt = np.array([DOUBT_OF_EARLY if entry.member.modality == EARLY else 1.0 for entry in members])
-    target, shape = Target(cohort.poor, cohort.score), (len(folds), len(cohort.units))
-    raw, probability, score = np.full((3, *shape), np.nan)
-    prediction = np.full(shape, None, dtype=object)
-    for i, outer in enumerate(folds):
-        test, learned = outer.split.test, outer.learned
-        who = _learn_from(whom, cohort, outer.validated)
-        head = fit_head(_stack(members, "inner_probability", i, who), target, coverage, doubt)
-        raw[i], calibrated = head.apply(_stack(members, "test_probability", i, who))
-        probability[i, test] = calibrated[test]
-        prediction[i, test] = [head.calibration.decide(p) if np.isfinite(p) else None for p in calibrated[test]]
-        fusion = fit_score_fusion(_stack(members, "inner_score", i, who)[learned], cohort.score[learned], doubt)
-        score[i, test] = fusion.apply(_stack(members, "test_score", i, who))[test]
-    if folds[0].fixed:  # what was tested is kept
-        inner = _stack(members, "inner_score", 0, who)[learned]
-        scores = validated_score_fusion(inner, cohort.score[learned], doubt)
-    else:
-        first = [i for i, outer in enumerate(folds) if outer.repeat == 0]
-        who = _learn_from(whom, cohort, np.arange(len(cohort.units)))
-        fused, predicted = (np.where(who, _mean(values[first]), np.nan) for values in (raw, score))
-        head = crossfitted_head(_out_of(members, "test_probability", first, who), fused, target, coverage, doubt)
-        scores = fit_score_fusion(_out_of(members, "test_score", first, who), cohort.score, doubt)
-        scores = replace(scores, half_width=half_width(predicted, cohort.score))
-    names = [entry.member.name for entry in members]
-    kept = Fusion(dict(zip(names, head.weights.tolist(), strict=True)), head.calibration, scores)
-    return Fused(probability, score, prediction, kept)
+def _apply(fusion: Fusion, said: Evidence, rows: NDArray[np.bool_]) -> tuple[Array, Array, NDArray[np.object_]]:
+    """Calibrated probabilities, scores and predictions of some rows."""
+    assert fusion.calibration is not None and fusion.score_fusion is not None  # of training, every one has them
+    said = said.of_members(fusion.weights)
+    fused = fusion.calibration.fuse(said.probability[rows], np.array(list(fusion.weights.values())))
+    probability = fusion.calibration.apply(fused)
+    decisions = np.array([fusion.calibration.decide(p) for p in probability], dtype=object)
+    return probability, fusion.score_fusion.apply(said.score[rows]), decisions
 
 
-def _learn_from(whom: Mask, cohort: Cohort, rows: NDArray[np.intp]) -> Mask:
-    """The units in ``whom``, or all where too few of a class among these rows are."""
-    poor = cohort.poor[rows[whom[rows]]]
-    return whom if min(poor.sum(), (~poor).sum()) >= LEAST_WITH_EARLY else np.ones_like(whom)
+def _evidence(
+    members: Sequence[TrainedMember], cohort: Cohort, folds: Sequence[int], rows: Rows, part: str
+) -> Evidence:
+    """What members said of these rows in the ``inner`` or ``test`` part of outer folds, of each row in one of them."""
+    said = [
+        np.stack([_only(getattr(entry.folds, f"{part}_{what}")[list(folds)])[rows] for entry in members], axis=1)
+        for what in ("probability", "score")
+    ]
+    names = tuple(entry.member.name for entry in members)
+    return Evidence(names, said[0], said[1], cohort.poor[rows], cohort.score[rows])
 
 
-def _present(entry: TrainedMember) -> Mask:
-    """(units,) of whom a member says something."""
-    said = np.concatenate([entry.folds.inner_probability, entry.folds.test_probability])
-    return np.asarray(np.isfinite(said).any(axis=0))
-
-
-def _stack(members: Sequence[TrainedMember], attribute: str, fold: int, who: Mask) -> Array:
-    """(units, members) of one outer fold, NaN of units that are not in ``who``."""
-    said = np.stack([getattr(entry.folds, attribute)[fold] for entry in members], axis=1)
-    return np.where(who[:, None], said, np.nan)
-
-
-def _out_of(members: Sequence[TrainedMember], attribute: str, folds: Sequence[int], who: Mask) -> Array:
-    """(units, members): what each member said in that of these outer folds in which a unit was tested."""
-    said = np.stack([_mean(getattr(entry.folds, attribute)[list(folds)]) for entry in members], axis=1)
-    return np.where(who[:, None], said, np.nan)
-
-
-def _mean(values: Array) -> Array:
-    """Mean over the first axis of what is there, NaN where nothing is (without numpy's warning)."""
+def _only(values: Array) -> Array:
+    """The value of each column that is there, NaN where none is, (folds, units) -> (units,)."""
     present = np.isfinite(values)
-    total, count = np.where(present, values, 0.0).sum(axis=0), present.sum(axis=0)
-    result: Array = np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)
-    return result
+    found: Array = np.where(present, values, 0.0).sum(axis=0)
+    return np.where(present.any(axis=0), found, np.nan)

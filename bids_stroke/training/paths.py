@@ -14,9 +14,9 @@ from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegress
 from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
+from bids_stroke.fusion.target import LOGITS_PER_DEVIATION, Target
 from bids_stroke.networks import N_OUTPUTS, POOR_LOGIT, SCORE
 from bids_stroke.networks.direct import TREE_DEPTH, TREE_LEAVES, TREE_NODES, tree_values
-from bids_stroke.training.target import LOGITS_PER_DEVIATION, Target
 
 Array = NDArray[np.float64]
 State = Mapping[str, Tensor]

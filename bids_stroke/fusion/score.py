@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_stroke.decision import ScoreFusion
-from bids_stroke.training.fusion import simplex_weights
+from bids_stroke.fusion.weights import simplex_weights
 
 Array = NDArray[np.float64]
 

@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 
 from bids_stroke.decision import clipped_logit
 from bids_stroke.errors import DataError
-from bids_stroke.training.target import Target
+from bids_stroke.fusion.target import Target
 
 Array = NDArray[np.float64]
 

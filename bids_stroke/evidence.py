@@ -1,0 +1,68 @@
+"""What a fusion is fitted on, as a record and as a table of the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import pandas as pd  # half a second that a prediction of somebody who lacks nothing can do without
+
+Array = NDArray[np.float64]
+
+EVIDENCE = "evidence.tsv"
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What members said of people on whom they were not trained, with the outcomes: what a fusion is fitted on.
+
+    Attributes
+    ----------
+    names : tuple of str
+        Of the members, and of the early fusion where there is one.
+    probability, score : (n, members) float64
+        NaN where a member said nothing.
+    poor : (n,) bool
+        Outcomes.
+    outcome : (n,) float64
+        Scores that were measured.
+    """
+
+    names: tuple[str, ...]
+    probability: Array
+    score: Array
+    poor: NDArray[np.bool_]
+    outcome: Array
+
+    def of_members(self, present: Collection[str]) -> Evidence:
+        """Of some of the members, in the same order."""
+        kept = [i for i, name in enumerate(self.names) if name in present]
+        names = tuple(self.names[i] for i in kept)
+        return Evidence(names, self.probability[:, kept], self.score[:, kept], self.poor, self.outcome)
+
+
+def evidence_table(evidence: Evidence) -> pd.DataFrame:
+    """Columns ``poor``, ``score``, and of each member ``p_<member>`` and ``s_<member>``."""
+    import pandas as pd
+
+    columns: dict[str, Any] = {"poor": evidence.poor.astype(int), "score": evidence.outcome}
+    columns |= {f"p_{name}": evidence.probability[:, i] for i, name in enumerate(evidence.names)}
+    return pd.DataFrame(columns | {f"s_{name}": evidence.score[:, i] for i, name in enumerate(evidence.names)})
+
+
+def read_evidence(bundle: Path) -> Evidence | None:
+    """The evidence of a bundle; None in one without, whose fusion was not fitted here."""
+    import pandas as pd
+
+    if not (bundle / EVIDENCE).is_file():
+        return None
+    table = pd.read_csv(bundle / EVIDENCE, sep="\t", na_values="n/a")
+    names = tuple(str(name).removeprefix("p_") for name in table if str(name).startswith("p_"))
+    probability, score = (table[[f"{what}_{name}" for name in names]].to_numpy(np.float64) for what in ("p", "s"))
+    return Evidence(names, probability, score, table["poor"].to_numpy(bool), table["score"].to_numpy(np.float64))
