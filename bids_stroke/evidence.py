@@ -58,10 +58,10 @@ def evidence_table(evidence: Evidence) -> pd.DataFrame:
 
 def read_evidence(bundle: Path) -> Evidence | None:
     """The evidence of a bundle; None in one without, whose fusion was not fitted here."""
-    import pandas as pd
-
     if not (bundle / EVIDENCE).is_file():
         return None
+    import pandas as pd
+
     table = pd.read_csv(bundle / EVIDENCE, sep="\t", na_values="n/a")
     names = tuple(str(name).removeprefix("p_") for name in table if str(name).startswith("p_"))
     probability, score = (table[[f"{what}_{name}" for name in names]].to_numpy(np.float64) for what in ("p", "s"))

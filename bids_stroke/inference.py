@@ -132,10 +132,12 @@ class _Pattern:
 @lru_cache(maxsize=256)
 def _fitted_among(wanted: _Pattern) -> Fusion:
     """Their fusion, fitted once per process."""
-    from bids_stroke.fusion import fusion_among  # scipy: a third of a second that who lacks nothing can do without
-
     evidence = read_evidence(wanted.path)
-    return fusion_among(evidence, wanted.names, wanted.bundle.fusion) if evidence else wanted.bundle.fusion
+    if evidence is None:
+        return wanted.bundle.fusion
+    from bids_stroke.fusion import fusion_among  # scipy, which a prediction can do without where nothing is missing
+
+    return fusion_among(evidence, wanted.names, wanted.bundle.fusion)
 
 
 def _score_fusion(fusion: Fusion, names: list[str]) -> ScoreFusion:
