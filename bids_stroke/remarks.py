@@ -8,7 +8,7 @@ from bids_stroke.bundle import Bundle, BundleMember
 from bids_stroke.covariates import covariate_notes, covariate_values
 from bids_stroke.decision import Fusion
 from bids_stroke.errors import DataError
-from bids_stroke.records import UnitFeatures
+from bids_stroke.records import EARLY, UnitFeatures
 
 COVARIATES_MISSING = "covariates-missing"
 """Why a member says nothing of a person whose age, sex or time since stroke it needs and nobody knows."""
@@ -44,11 +44,13 @@ def _lost_weight(bundle: Bundle, names: list[str], fusion: Fusion) -> list[str]:
     applied = sum(entry.member.name in names for entry in bundle.members)
     if applied == len(bundle.members):
         return []
+    lacks_early = bundle.early is not None and EARLY not in names
     weights = bundle.fusion.weights
     weight = sum(weights[name] for name in names) / sum(weights.values())
     own = "they have weights and a calibration of their own"
     done = "the weights were renormalised" if fusion == bundle.fusion else own
-    return [f"{applied} of {len(bundle.members)} members applied, which hold {weight:.0%} of the weight; {done}."]
+    what = f"{applied} of {len(bundle.members)} members" + (" and no early fusion" if lacks_early else "")
+    return [f"{what} applied, which hold {weight:.0%} of the weight; {done}."]
 
 
 def _notes(bundle: Bundle, unit: UnitFeatures) -> list[str]:
