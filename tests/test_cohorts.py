@@ -180,19 +180,17 @@ def outcomes(people: pd.DataFrame, seed: int) -> pd.DataFrame:
 
 @pytest.mark.slow
 def test_planted_signal_is_found_by_the_fusion_above_every_member(whole: Whole) -> None:
-    """Means over cohorts: in one of 60 people, luck moves an area by 0.05.
+    """Means over cohorts: in one of 60 people, luck moves an area by 0.05. The early fusion counts as a member.
 
-    A member is one network on one input. The early fusion has several: it is another way to fuse. Here it is given the
-    numbers of all causes there are, in the linear form in which they act, so that nothing can be added to it.
+    It is given the numbers of all causes there are, in the linear form in which they act: little can be added to it.
     """
     runs = [whole.train(f"planted{seed}", outcomes(whole.people, seed)) for seed in SEEDS]
     found = pd.DataFrame(runs).to_dict("list")
     show("planted:", found)
     means = {name: float(np.mean(values)) for name, values in found.items()}
-    fusion, early = means.pop("fusion"), means.pop(EARLY)
+    fusion = means.pop("fusion")
     assert fusion > 0.85
     assert fusion > max(means.values())
-    assert fusion > early - 0.01
 
 
 @pytest.mark.slow
