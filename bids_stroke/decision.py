@@ -160,16 +160,22 @@ class ScoreFusion:
         Range of the training scores (outcome's units): a prediction beyond is moved to its end.
     half_width : float or None
         Of the interval, which covers the true score of the wanted share of people; None where it is not known.
+    slope, intercept : float
+        Of the true score on the weighted mean: above 1 where members know different things and so each say too
+        little, below 1 where they know less than they say.
     """
 
     weights: tuple[float, ...]
     low: float
     high: float
     half_width: float | None
+    slope: float = 1.0
+    intercept: float = 0.0
 
     def apply(self, scores: Array) -> Array:
         """Fused score (n,) of the members' scores (n, members), NaN where no member has one."""
-        return np.asarray(np.clip(fuse(scores, np.array(self.weights)), self.low, self.high))
+        fused = self.intercept + self.slope * fuse(scores, np.array(self.weights))
+        return np.asarray(np.clip(fused, self.low, self.high))
 
     def interval(self, score: float) -> tuple[float, float] | None:
         """Interval of a fused score, within the range of the training scores; None without a half-width."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bids_stroke.decision import Calibration, ScoreFusion, pool
 from bids_stroke.fusion.calibration import disagreement, fit_calibration
-from bids_stroke.fusion.score import fit_score_fusion, half_width
+from bids_stroke.fusion.score import calibrate_scores, fit_score_fusion
 from bids_stroke.fusion.target import Target
 from bids_stroke.fusion.weights import fit_weights
 
@@ -60,7 +60,7 @@ def fit_head(probabilities: Array, target: Target, coverage: float, doubt: Array
 
 
 def fit_scores(scores: Array, target: Target, doubt: Array) -> ScoreFusion:
-    """Weights and interval from the rows that have scores, the interval with weights from other rows; range from all.
+    """Weights; slope and interval with other rows' weights; range of all.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def fit_scores(scores: Array, target: Target, doubt: Array) -> ScoreFusion:
     for here in _parts(outcomes):
         fusion = fit_score_fusion(scores[rows[~here]], outcomes.score[~here], doubt)
         predicted[rows[here]] = fusion.apply(scores[rows[here]])
-    return replace(fit_score_fusion(scores, target.score, doubt), half_width=half_width(predicted, target.score))
+    return calibrate_scores(fit_score_fusion(scores, target.score, doubt), predicted, target.score)
 
 
 def _parts(target: Target) -> Iterator[NDArray[np.bool_]]:
