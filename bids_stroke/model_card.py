@@ -40,7 +40,7 @@ def model_card(metadata: Mapping[str, Any]) -> str:
         lines.append(f"| {member['name']} | {member['modality']} | {member['network']} | {options} | {weight:.3f} |")
     lines += ["", "## Training", ""]
     lines += [f"- {key.replace('_', ' ')}: {_short(value)}" for key, value in facts.items() if key != "settings"]
-    lines += ["", "## Calibration", "", *_calibration(metadata["calibration"])]
+    lines += ["", "## Calibration", "", *_calibration(metadata["calibration"]), *_scores(metadata.get("score_fusion"))]
     lines += ["- Missing modalities are left out; nothing is filled in."]
     if metadata["calibration"]:
         lines += [
@@ -62,6 +62,16 @@ def _calibration(calibration: Mapping[str, Any] | None) -> list[str]:
         f"- Temperature {calibration['temperature']:.3f}, intercept {calibration['intercept']:.3f}, fitted on "
         "out-of-fold predictions.",
         f"- poor, good or abstain: class-conditional conformal sets at {calibration['coverage']:.0%}.",
+    ]
+
+
+def _scores(fusion: Mapping[str, Any] | None) -> list[str]:
+    if fusion is None:
+        return []
+    width = "" if fusion["half_width"] is None else f"; its interval is {fusion['half_width']:.3g} to either side"
+    return [
+        f"- Score: the weighted mean of the members' scores times {fusion['slope']:.3f}, plus "
+        f"{fusion['intercept']:.3g}{width}."
     ]
 
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bids_stroke.bundle import load_bundle, write_bundle
-from bids_stroke.decision import Fusion
+from bids_stroke.decision import Fusion, ScoreFusion
 from bids_stroke.errors import ModelError
 from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest
 from bids_stroke.spelling import participant_hash
@@ -168,3 +168,11 @@ def test_model_card_tells_the_facts(tmp_path: Path) -> None:
     assert "- Members on modalities or covariates, fused and calibrated." in text
     assert "Demonstration" not in text
     assert "Demonstration ensemble" in shown.read_text()
+
+
+def test_how_the_score_is_fused_comes_back_and_is_told(tmp_path: Path) -> None:
+    weights = {"a": 0.5, "b": 0.5}
+    fusion = Fusion(weights, score_fusion=ScoreFusion((0.2, 0.8), 0.0, 34.0, 9.5, slope=1.25, intercept=-4.0))
+    path = write_bundle(tmp_path, tiny_contents(fusion=fusion)).path
+    assert load_bundle(path).fusion == fusion
+    assert "times 1.250, plus -4; its interval is 9.5 to either side" in (path / "docs" / "model_card.md").read_text()
