@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from bids_stroke.records import MODALITIES
+from bids_stroke.records import EARLY, MODALITIES
 
 SUBJECTS = ("02", "04")
 """02 has no EEG and no lesion mask; 04 has everything, its EMG in a file of its own."""
@@ -129,19 +129,25 @@ def test_the_prediction_says_what_the_contract_asks(out: Path) -> None:
     assert 0 <= low <= prediction["probability_poor"] <= high <= 1
     assert prediction["prediction"] in ("poor", "good", "abstain")
     assert 0 <= prediction["predicted_score"] <= 34
-    assert len(prediction["members"]) == 9
-    assert sum(member["weight"] for member in prediction["members"].values()) == pytest.approx(1)
+    assert len(prediction["members"]) == 14
+    parts = [*prediction["members"].values(), prediction["early_fusion"]]
+    assert sum(part["weight"] for part in parts) == pytest.approx(1)
     assert prediction["missing"] == {}
     assert prediction["model"]["demonstration"] is True
     assert not prediction["in_training_set"]
     assert any("synthetic" in warning for warning in prediction["warnings"])
 
 
-def test_missing_modalities_are_named_and_weights_renormalised(out: Path) -> None:
+def test_missing_modalities_are_named_and_the_others_weighed_anew(out: Path) -> None:
     prediction = json.loads((out / "sub-02" / "sub-02_desc-fmale_prediction.json").read_text())
-    assert prediction["missing"] == {"lstm": "no-eeg", "lesion": "no-lesion"}
-    assert len(prediction["members"]) == 7
-    assert sum(member["weight"] for member in prediction["members"].values()) == pytest.approx(1)
+    assert prediction["missing"] == {
+        **dict.fromkeys(("lesion", "lesion_regions", EARLY), "no-lesion"),
+        **dict.fromkeys(("lstm", "eegemg_power", "eegemg_coherence"), "no-eeg"),
+    }
+    assert len(prediction["members"]) == 9
+    weights = {name: member["weight"] for name, member in prediction["members"].items()}
+    assert sum(weights.values()) == pytest.approx(1)
+    assert weights["fa_regions"] > 0.1  # beside the early fusion it had nothing to add
 
 
 def test_the_output_is_valid_bids(out: Path) -> None:

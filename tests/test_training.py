@@ -16,7 +16,8 @@ from bids_stroke.fusion.heads import fit_head
 from bids_stroke.fusion.score import fit_score_fusion
 from bids_stroke.fusion.target import Target
 from bids_stroke.inference import predict
-from bids_stroke.records import Labelled, UnitFeatures
+from bids_stroke.networks import NETWORKS
+from bids_stroke.records import CLINICAL, EARLY, Labelled, UnitFeatures
 from bids_stroke.report.plots import curves_plot
 from bids_stroke.settings import load_settings
 from bids_stroke.training import train_ensemble, write_trained
@@ -313,14 +314,15 @@ def test_member_may_train_in_its_own_way(cohort: list[Labelled]) -> None:
     assert [options.epochs for _, options in planned] == [7, 25]
 
 
-def test_demonstration_settings_describe_nine_members_of_the_registry() -> None:
+def test_demonstration_settings_describe_every_kind_of_member() -> None:
     settings = load_settings(ROOT / "bids_stroke" / "data" / "demonstration.yml")
     assert settings.training.demonstration
     everything = {modality: (Path("x"),) for modality in settings.modalities}
-    unit = Labelled(UnitFeatures("01", None, everything), 10, True)
+    unit = Labelled(UnitFeatures("01", None, everything, {}, {"age": 60.0}), 10, True)
     members = [member for member, _ in planned_members(settings, make_cohort([unit], "fma_le"))]
-    assert {member.modality for member in members} == set(settings.modalities)
-    assert len(members) == 9
+    assert {member.modality for member in members} == {*settings.modalities, CLINICAL, EARLY}
+    assert {member.network for member in members} == set(NETWORKS) - {"miccai2025"}
+    assert len(members) == 15
 
 
 def test_baselines_use_only_what_they_are_named_for() -> None:
