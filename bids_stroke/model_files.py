@@ -41,7 +41,7 @@ def verify_checksums(path: Path) -> None:
     for file in files:
         if not file.is_file():
             raise ModelError(f"Model file {file} is missing.", remedy, "corrupt-model")
-    with ThreadPoolExecutor() as pool:  # hashlib lets go of the lock, and this is a twentieth of a first prediction
+    with ThreadPoolExecutor() as pool:  # hashlib lets go of the interpreter's lock
         for file, (wanted, _), found in zip(files, rows, pool.map(_sha256, files), strict=True):
             if found != wanted:
                 raise ModelError(f"Model file {file} is corrupt: its sha256 differs.", remedy, "corrupt-model")
