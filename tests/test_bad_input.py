@@ -140,7 +140,7 @@ def test_the_sound_subject_is_predicted_all_the_same(outcome) -> None:
     _, table, out = outcome
     assert table.loc["sound", "status"] == "done"
     prediction = json.loads((out / "sub-sound" / "sub-sound_desc-fmale_prediction.json").read_text())
-    assert set(prediction["members"]) == {"lstm"}
+    assert set(prediction["members"]) == {"lstm", "eegemg_power", "eegemg_coherence"}
     assert 0 <= prediction["probability_poor"] <= 1
     assert prediction["missing"]
 
