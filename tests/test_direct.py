@@ -23,7 +23,8 @@ from bids_stroke.errors import ModelError, UsageError
 from bids_stroke.evaluate import evaluate
 from bids_stroke.evidence import read_evidence
 from bids_stroke.fusion import fit_fusion
-from bids_stroke.fusion.score import calibrate_scores, fit_score_fusion, half_width
+from bids_stroke.fusion.heads import fit_scores
+from bids_stroke.fusion.score import calibrate_scores, half_width
 from bids_stroke.fusion.target import Target
 from bids_stroke.inference import predict
 from bids_stroke.networks.direct import DirectNetwork
@@ -502,7 +503,8 @@ def test_weights_of_the_scores_follow_the_errors_and_the_interval_covers() -> No
     truth = rng.normal(17, 8, 400)
     scores = np.stack([truth + rng.normal(0, 3, 400), truth + rng.normal(0, 12, 400), np.full(400, np.nan)], axis=1)
     scores[:40, 0] = np.nan
-    fusion = fit_score_fusion(scores, truth)
+    target = Target(truth <= 17, truth)
+    fusion = replace(fit_scores(scores, target), slope=1.0, intercept=0.0, half_width=None)
     assert sum(fusion.weights) == pytest.approx(1) and fusion.weights[0] > 5 * fusion.weights[1]
     fused = fusion.apply(scores)
     np.testing.assert_allclose(fused[:40], np.clip(scores[:40, 1], truth.min(), truth.max()))
@@ -512,7 +514,7 @@ def test_weights_of_the_scores_follow_the_errors_and_the_interval_covers() -> No
     low, high = replace(fusion, half_width=half).interval(truth.max()) or (0.0, 0.0)
     assert (low, high) == (pytest.approx(truth.max() - half), truth.max())
     assert half_width(fused[:5], truth[:5], 0.9) is None and fusion.interval(1.0) is None
-    assert fit_score_fusion(np.full((5, 2), np.nan), truth[:5]).weights == (0.5, 0.5)
+    assert fit_scores(np.full((5, 2), np.nan), target.of(np.arange(5))).weights == (0.5, 0.5)
 
 
 def test_members_that_know_different_things_predict_the_whole_spread_together() -> None:

@@ -12,8 +12,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from bids_stroke.bundle import load_bundle
 from bids_stroke.errors import DataError, ModelError, UsageError
 from bids_stroke.features import GRID_SHAPE, complete_inputs
-from bids_stroke.fusion.heads import fit_head
-from bids_stroke.fusion.score import fit_score_fusion
+from bids_stroke.fusion.heads import fit_head, fit_scores
 from bids_stroke.fusion.target import Target
 from bids_stroke.inference import predict
 from bids_stroke.networks import NETWORKS
@@ -162,7 +161,8 @@ def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(cohort: 
         inner = np.stack([run.inner_probability[0], 1 - run.inner_probability[0]], axis=1)
         heads.append(fit_head(inner, Target(item.poor, item.score), 0.9))
         learned = folds[0].learned
-        scores.append(fit_score_fusion(run.inner_score[0][learned, None], item.score[learned]))
+        said = np.stack([run.inner_score[0][learned], np.arange(len(learned))], axis=1)
+        scores.append(fit_scores(said, Target(item.poor, item.score).of(learned)))
     assert heads[0].calibration == heads[1].calibration and scores[0] == scores[1]
     np.testing.assert_array_equal(heads[0].weights, heads[1].weights)
     for attribute in ("scaler", "score_mean", "score_sd"):

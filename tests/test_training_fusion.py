@@ -10,7 +10,7 @@ from bids_stroke.errors import DataError
 from bids_stroke.fusion.calibration import conformal_quantile, disagreement, fit_calibration
 from bids_stroke.fusion.heads import fit_head
 from bids_stroke.fusion.target import Target
-from bids_stroke.fusion.weights import DOUBT_OF_EARLY, fit_weights
+from bids_stroke.fusion.weights import DOUBT_OF_EARLY, averaged_weights, fit_weights
 from bids_stroke.metrics import calibration_slope
 
 
@@ -217,6 +217,35 @@ def test_an_early_fusion_is_believed_first_but_not_blindly() -> None:
     assert believed[0] > 0.95
     weaker, outcomes = simulated(200, (0.0, 1.5, 0.0))
     assert fit_weights(weaker, classes(outcomes), doubt).argmax() == 1
+
+
+def averaged(probabilities: np.ndarray, poor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    target = classes(poor)
+    return averaged_weights(lambda half: fit_weights(probabilities[half], target.of(half)), poor)
+
+
+def test_means_over_halves_move_less_from_sample_to_sample() -> None:
+    """Where members know little; where they know much, a single fit hardly moves either."""
+    samples = [simulated(48, (0.3, 0.3) + (0.0,) * 6, seed) for seed in range(30)]
+    once = [fit_weights(probabilities, classes(poor)) for probabilities, poor in samples]
+    means = [averaged(*sample)[0] for sample in samples]
+    assert np.var(means, axis=0).sum() < 0.8 * np.var(once, axis=0).sum()
+
+
+def test_weights_for_a_row_do_not_know_its_outcome() -> None:
+    probabilities, poor = simulated(40, (1.0, 0.5, 0.0))
+    weights, others = averaged(probabilities, poor)
+    assert weights.sum() == pytest.approx(1) and others.sum(axis=1) == pytest.approx(np.ones(40))
+    changed = probabilities.copy()
+    changed[7] = [0.999, 0.001, 0.999] if poor[7] else [0.001, 0.999, 0.001]
+    again, others_again = averaged(changed, poor)
+    np.testing.assert_array_equal(others_again[7], others[7])
+    assert np.abs(again - weights).max() > 1e-3 and np.abs(np.delete(others_again - others, 7, axis=0)).max() > 1e-3
+
+
+def test_the_weights_of_one_person_are_equal() -> None:
+    weights, others = averaged(np.array([[0.2, 0.9]]), np.array([True]))
+    assert weights == pytest.approx([0.5, 0.5]) and others == pytest.approx(weights[None])
 
 
 def test_two_members_together_are_surer_than_the_better_one() -> None:

@@ -18,8 +18,8 @@ SLOPE_SD = 1.0
 """Of the slope, about 1: few people, of whom little can be told, leave the weighted mean as it is."""
 
 
-def fit_score_fusion(scores: Array, truth: Array, doubt: Array | None = None) -> ScoreFusion:
-    """Weights, and the range of the training scores, beyond which nothing is predicted; no slope, no interval.
+def score_weights(scores: Array, truth: Array, doubt: Array | None = None) -> Array:
+    """Weights with which the members' scores are averaged.
 
     Parameters
     ----------
@@ -29,13 +29,13 @@ def fit_score_fusion(scores: Array, truth: Array, doubt: Array | None = None) ->
         Scores that were measured.
     doubt : (members,) float64, optional
         As in `simplex_weights`.
+
+    Returns
+    -------
+    (members,) float64
+        As `simplex_weights` gives them.
     """
-    rows = np.isfinite(scores).any(axis=1)
-    if rows.any():
-        weights = simplex_weights(np.nan_to_num(scores[rows] - truth[rows].mean()), truth[rows], doubt)
-    else:
-        weights = np.full(scores.shape[1], 1 / scores.shape[1])
-    return ScoreFusion(tuple(float(weight) for weight in weights), float(truth.min()), float(truth.max()), None)
+    return simplex_weights(np.nan_to_num(scores - truth.mean()), truth, doubt)
 
 
 def calibrate_scores(fusion: ScoreFusion, predicted: Array, truth: Array) -> ScoreFusion:
