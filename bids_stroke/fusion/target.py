@@ -40,14 +40,15 @@ class Target:
 
     @property
     def latent(self) -> Array:
-        """Normal scores of the outcome, large ones poor, with mean 0, (n,).
+        """Normal scores of the outcome, large ones poor, with mean 0, (n,); all 0 where there is one class only.
 
         How poor an outcome is tells more than that it is poor: who learns from classes alone gives away a third of the
         people or more (Altman and Royston 2006, "The cost of dichotomising continuous variables"). Ranks only, so that
         a skewed score does no harm; equal outcomes share their mean rank (Blom 1958, "Statistical estimates and
         transformed beta-variables").
         """
-        one_class = self.poor.all() or not self.poor.any()
-        downwards = not one_class and self.score[self.poor].mean() < self.score[~self.poor].mean()
+        if self.poor.all() or not self.poor.any():  # which end of the score is poor, nobody knows
+            return np.zeros(len(self.score))
+        downwards = self.score[self.poor].mean() < self.score[~self.poor].mean()
         normal = norm.ppf((rankdata(-self.score if downwards else self.score) - 0.375) / (len(self.score) + 0.25))
         return np.asarray(normal - normal.mean())
