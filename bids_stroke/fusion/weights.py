@@ -124,7 +124,7 @@ def averaged_weights(fit: Callable[[Rows], Array], poor: NDArray[np.bool_]) -> t
     -----
     A penalty leaves members out or lets them in, often by one person more or less. Means over halves take out that
     chance, of which there is most where members know little (Buehlmann and Yu 2002, "Analyzing bagging").
-    The splits depend on nothing but the number of rows of each class.
+    The splits depend on nothing but which rows are poor.
     """
     if len(poor) == 1:
         weights = fit(np.arange(1))
