@@ -232,15 +232,24 @@ def test_means_over_halves_move_less_from_sample_to_sample() -> None:
     assert np.var(means, axis=0).sum() < 0.8 * np.var(once, axis=0).sum()
 
 
-def test_weights_for_a_row_do_not_know_its_outcome() -> None:
-    probabilities, poor = simulated(40, (1.0, 0.5, 0.0))
-    weights, others = averaged(probabilities, poor)
+def test_weights_for_a_row_know_neither_its_outcome_nor_what_was_said_of_it() -> None:
+    said, target = degrees(40, 0)
+    said = np.stack([said, simulated(40, (0.0,))[0][:, 0]], axis=1)
+    poor = target.poor
+    row = int(np.argmax(poor))
+
+    def halves(probabilities: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        known = Target(poor, score)
+        return averaged_weights(lambda half: fit_weights(probabilities[half], known.of(half)), poor)
+
+    weights, others = halves(said, target.score)
     assert weights.sum() == pytest.approx(1) and others.sum(axis=1) == pytest.approx(np.ones(40))
-    changed = probabilities.copy()
-    changed[7] = [0.999, 0.001, 0.999] if poor[7] else [0.001, 0.999, 0.001]
-    again, others_again = averaged(changed, poor)
-    np.testing.assert_array_equal(others_again[7], others[7])
-    assert np.abs(again - weights).max() > 1e-3 and np.abs(np.delete(others_again - others, 7, axis=0)).max() > 1e-3
+    score, turned = target.score.copy(), said.copy()
+    score[row], turned[row] = score.max() + 1, [0.001, 0.999]  # poorest of all, of the same class: in the same halves
+    for again, others_again in (halves(said, score), halves(turned, target.score)):
+        np.testing.assert_array_equal(others_again[row], others[row])
+        assert np.abs(again - weights).max() > 1e-3
+        assert np.abs(np.delete(others_again - others, row, axis=0)).max() > 1e-3
 
 
 def test_one_person_of_a_class_does_not_turn_the_others_round() -> None:
