@@ -179,8 +179,8 @@ def reduce_to_participants(
     rows_per_person = grouped.size()
     if (rows_per_person > 1).any():
         notes.append(
-            f"{int((rows_per_person > 1).sum())} participants have several sessions or repeats: their mean probability "
-            "was evaluated, once per participant."
+            "Evaluated once per participant, by the mean probability where there are several sessions or repeats "
+            f"({int((rows_per_person > 1).sum())} of {len(people)} participants)."
         )
     return people, left_out[reason != ""].drop_duplicates().reset_index(drop=True), tuple(notes)
 
