@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bids_stroke import dataset, engine, gather, group, preflight
-from bids_stroke.derivatives import write_dataset_files, write_table
+from bids_stroke.derivatives import write_dataset_files, write_table, write_text
 from bids_stroke.dryrun import print_plan
 from bids_stroke.errors import BidsStrokeError, UsageError
 from bids_stroke.model_files import bundle_digest, bundle_lesion_side, bundle_modalities, bundle_outcome
@@ -215,13 +215,13 @@ def run_train(run: Run, sessions: Sequence[Session], dataset_name: str, console:
         console.print("An earlier training was interrupted: what it had finished is used where nothing has changed.")
     ensemble = train_ensemble(cohort, run.settings, run.execution.device, console.print, store)
     bundle = write_trained(models, ensemble, run.settings)
-    shutil.rmtree(store.folder, ignore_errors=True)
     modality_of = {entry.member.name: entry.member.modality for entry in ensemble.contents.members}
     evaluation = evaluate(ensemble.out_of_fold, run.settings, modality_of)
     group.write_evaluation(bundle.path.parent, bundle.path.name, evaluation)
     for name, table in (("subsets", ensemble.subsets), ("curves", ensemble.curves)):
         write_table(models / f"{run.settings.training.name}_{name}.tsv", table)
-    (models / f"{run.settings.training.name}_curves.svg").write_text(curves_plot(ensemble.curves))
+    write_text(models / f"{run.settings.training.name}_curves.svg", curves_plot(ensemble.curves))
+    shutil.rmtree(store.folder, ignore_errors=True)  # last: until all is written, the next run can start from it
     console.print(f"Model: {bundle.path}", soft_wrap=True)
     return 0
 

@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save
 import bids_stroke
 from bids_stroke.covariates import CovariateScaler
 from bids_stroke.decision import Calibration, Fusion, ScoreFusion
-from bids_stroke.derivatives import write_json, write_table, write_text
+from bids_stroke.derivatives import write_json, write_table, write_text, writing
 from bids_stroke.errors import ModelError
 from bids_stroke.evidence import EVIDENCE, Evidence, evidence_table
 from bids_stroke.model_card import model_card
@@ -141,35 +141,42 @@ def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
     """Write a bundle beside its final place, rename it into place, and load it back.
 
     The same contents give the same bytes; a bundle that is already there is replaced.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written; a bundle that was there is still there.
     """
     temporary = folder.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{folder.name}")
     try:
-        for entry in fitted(contents):
-            path = temporary / "models" / f"{entry.member.name}.safetensors"
-            path.parent.mkdir(parents=True, exist_ok=True)
-            state = {
-                key: value.detach().cpu().contiguous() for key, value in contents.states[entry.member.name].items()
-            }
-            path.write_bytes(save(state))  # save_file would make it unreadable for other users
-        metadata = _metadata(contents)
-        write_json(temporary / METADATA, metadata)
-        write_text(temporary / "docs" / "model_card.md", model_card(metadata))
-        write_table(temporary / "splits.tsv", _hashed(contents.splits, contents))
-        write_table(temporary / "out_of_fold.tsv", _hashed(contents.out_of_fold, contents))
-        if contents.evidence:
-            write_table(temporary / EVIDENCE, evidence_table(contents.evidence))
-        sums = [f"{digest}  {name}" for name, digest in sorted(_digests(temporary).items())]
-        write_text(temporary / CHECKSUMS, "\n".join(sums) + "\n")
-        if folder.exists():
+        with writing(folder):
+            _write_files(temporary, contents)
             old = temporary.with_name(f"{temporary.name}-old")
-            folder.rename(old)
+            if folder.exists():
+                folder.rename(old)
             temporary.rename(folder)
-            shutil.rmtree(old)
-        else:
-            temporary.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return load_bundle(folder)
+
+
+def _write_files(folder: Path, contents: BundleContents) -> None:
+    (folder / "models").mkdir(parents=True)
+    for entry in fitted(contents):
+        state = {key: value.detach().cpu().contiguous() for key, value in contents.states[entry.member.name].items()}
+        weights = save(state)  # save_file would make it unreadable for other users
+        (folder / "models" / f"{entry.member.name}.safetensors").write_bytes(weights)
+    metadata = _metadata(contents)
+    write_json(folder / METADATA, metadata)
+    write_text(folder / "docs" / "model_card.md", model_card(metadata))
+    write_table(folder / "splits.tsv", _hashed(contents.splits, contents))
+    write_table(folder / "out_of_fold.tsv", _hashed(contents.out_of_fold, contents))
+    if contents.evidence:
+        write_table(folder / EVIDENCE, evidence_table(contents.evidence))
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}" for name in names]
+    write_text(folder / CHECKSUMS, "\n".join(sums) + "\n")
 
 
 def _hashed(table: pd.DataFrame, contents: BundleContents) -> pd.DataFrame:
@@ -288,8 +295,3 @@ def _verify_versions(path: Path, metadata: Mapping[str, Any]) -> None:
                 f"Train it again, or use bids_stroke {made_by}, which made it.",
                 "other-version",
             )
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}

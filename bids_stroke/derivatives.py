@@ -6,7 +6,8 @@ import errno
 import json
 import os
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,12 +34,34 @@ BIDSIGNORE = (
 """Names that the BIDS validator does not know yet (no trailing slash: it would still report the folder)."""
 
 
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No permission, or no space: on the disk, of the user's quota, under the limit of a file's size."""
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn what the system says of a full or closed disk into an error that names the file or folder.
+
+    Raises
+    ------
+    OutputError
+        Instead of an OSError of `NOT_WRITABLE`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in NOT_WRITABLE:
+            raise
+        remedy = "Check the folder's permissions and the space left."
+        raise OutputError(f"{path} cannot be written: {error.strerror}.", remedy) from error
+
+
 def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
     """Let ``write`` make a temporary file beside ``path``, then rename it: readers never see half a file.
 
     The temporary name keeps the extension, because writers choose the format by it.
     """
-    try:
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{path.name}")
         try:
@@ -46,11 +69,6 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
             os.replace(temporary, path)  # noqa: PTH105 (Path.replace, but explicit about the rename)
         finally:
             temporary.unlink(missing_ok=True)
-    except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT):
-            raise
-        remedy = "Check the folder's permissions and the space left."
-        raise OutputError(f"{path} cannot be written: {error.strerror}.", remedy) from error
     return path
 
 

@@ -10,12 +10,12 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from bids_stroke import manifest
-from bids_stroke.derivatives import Outputs, tsv_text
+from bids_stroke.derivatives import Outputs, tsv_text, writing
 from bids_stroke.errors import BidsStrokeError, DataError, MissingModalityError
 from bids_stroke.plan import Model, Stage, UnitTask, merge_features, missing_inputs, plan_unit
 from bids_stroke.predictions import prediction_json, prediction_row
@@ -198,12 +198,25 @@ def _status(task: UnitTask, failures: Mapping[str, BidsStrokeError], seconds: fl
     )
 
 
+class _LogFile(logging.FileHandler):
+    """A log that the disk has no room for stays incomplete: the unit's status says what failed."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Instead of a traceback on the terminal for each line of the log."""
+
+    def close(self) -> None:
+        """Close, also where the rest of the log cannot be written."""
+        with suppress(OSError):
+            super().close()
+
+
 @contextmanager
 def _unit_log(task: UnitTask) -> Iterator[logging.Logger]:
     """``logs/<unit>.log``: stages, seconds, tracebacks, and the warnings of libraries."""
-    folder = task.output_dir / "logs"
-    folder.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(folder / f"{task.session.prefix}.log", mode="a")
+    path = task.output_dir / "logs" / f"{task.session.prefix}.log"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = _LogFile(path, mode="a")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     log = logging.getLogger(f"bids_stroke.{task.session.prefix}")
     log.setLevel(logging.INFO)

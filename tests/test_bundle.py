@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 
 from bids_stroke.bundle import load_bundle, write_bundle
 from bids_stroke.decision import Fusion, ScoreFusion
-from bids_stroke.errors import ModelError
+from bids_stroke.errors import ModelError, OutputError
 from bids_stroke.model_files import CHECKSUMS, METADATA, bundle_digest
 from bids_stroke.spelling import participant_hash
 from tests.units import tiny_contents
@@ -176,3 +177,16 @@ def test_how_the_score_is_fused_comes_back_and_is_told(tmp_path: Path) -> None:
     path = write_bundle(tmp_path, tiny_contents(fusion=fusion)).path
     assert load_bundle(path).fusion == fusion
     assert "times 1.250, plus -4; its interval is 9.5 to either side" in (path / "docs" / "model_card.md").read_text()
+
+
+def test_a_full_disk_leaves_the_bundle_that_was_there(folder: Path) -> None:
+    before = bundle_digest(folder)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # no file may be larger
+    try:
+        with pytest.raises(OutputError, match="tiny cannot be written: File too large"):
+            write_bundle(folder, tiny_contents(fusion=Fusion({"a": 0.5, "b": 0.5})))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert load_bundle(folder).sha256 == before
+    assert [path.name for path in folder.parent.iterdir()] == ["tiny"]

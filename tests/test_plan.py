@@ -1,4 +1,4 @@
-"""Which steps a unit needs, and what makes a stage run again."""
+"""Which steps a unit needs, what makes a stage run again, and a unit whose log cannot be written."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from bids_stroke.plan import Model, UnitTask, input_paths, merge_features, missing_inputs, needed_steps, plan_unit
 from bids_stroke.records import BidsFile, Session, StepReport
 from bids_stroke.settings import BoldSettings, DwiSettings, Settings
+from bids_stroke.unit import run_unit
 
 
 def file(folder: Path, name: str, **metadata: object) -> BidsFile:
@@ -121,3 +122,16 @@ def test_features_are_merged_and_every_absence_has_a_reason(session: Session, tm
     features, missing = merge_features(reports, session, settings)
     assert features == {"fa": (tmp_path / "fa",)}
     assert missing == {"gm": "not-computed", "lesion": "not-computed", "bold": "too-few-volumes", "eegemg": "no-eeg"}
+
+
+def test_a_log_that_the_disk_has_no_room_for_costs_nothing_else(
+    task: UnitTask, capfd: pytest.CaptureFixture[str]
+) -> None:
+    full = task.output_dir / "logs" / "sub-1.log"
+    full.parent.mkdir(parents=True)
+    full.symlink_to("/dev/full")
+    result = run_unit(replace(task, settings=Settings(modalities=("gm",)), model=None))
+    assert result.status.status == "failed"  # the image is a line of text
+    assert "sub-1_T1w.nii.gz" in result.status.detail
+    assert "cannot be written" not in result.status.detail
+    assert capfd.readouterr().err == ""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -30,9 +32,14 @@ SETTINGS = {
 }
 
 
-def bids_stroke(*arguments: object) -> subprocess.CompletedProcess[str]:
+def bids_stroke(*arguments: object, largest_file: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the app; with ``largest_file`` the system lets no file grow beyond so many bytes."""
+    limits = (largest_file, largest_file)
     command = [sys.executable, "-m", "bids_stroke", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False,
+        preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)) if largest_file else None,
+    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +158,22 @@ def test_a_model_of_another_version_is_refused_with_the_remedy(
     assert done.returncode == 66
     assert "format_version 99" in done.stderr
     assert "Train it again" in done.stderr
+
+
+def test_training_on_a_full_disk_says_so_and_goes_on_later(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    raw, out, settings = trained
+    here = tmp_path / "out"
+    shutil.copytree(out, here, ignore=shutil.ignore_patterns("models"))
+    models = here / "models"
+    for largest_file, which in ((2000, "lstm-.*pt"), (30_000, "small_curves.svg")):
+        done = bids_stroke(raw, here, "train", "--config", settings, largest_file=largest_file)
+        assert done.returncode == 73, done.stderr
+        assert re.search(rf"{which} cannot be written: File too large", done.stderr)
+        assert "Traceback" not in done.stderr
+        assert not list(models.rglob(".tmp-*"))
+    assert len(list((models / "small.unfinished").glob("lstm-*.pt"))) > 2  # what was done is kept to the end
+    done = bids_stroke(raw, here, "train", "--config", settings)
+    assert done.returncode == 0, done.stderr
+    sums = [(folder / "models" / "small" / "SHA256SUMS").read_text() for folder in (out, here)]
+    assert sums[0] == sums[1]
+    assert not (models / "small.unfinished").exists()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
-import os
 import pickle
 import time
 from collections.abc import Mapping
@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 import bids_stroke
+from bids_stroke.derivatives import write_atomic
 from bids_stroke.manifest import code_digest
 from bids_stroke.training.cases import Cases
 
@@ -57,10 +58,9 @@ class Store:
 
     def save(self, name: str, state: Mapping[str, Any]) -> None:
         """Replace what was saved before, wholly or not at all."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        unfinished = self.folder / f"{name}.pt.{os.getpid()}"
-        torch.save(dict(state), unfinished)
-        unfinished.replace(self.folder / f"{name}.pt")
+        content = io.BytesIO()  # torch's own writer says of a full disk no more than that positions differ
+        torch.save(dict(state), content)
+        write_atomic(self.folder / f"{name}.pt", lambda temporary: temporary.write_bytes(content.getbuffer()))
 
 
 class Keeper:
