@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 import resource
 import shutil
@@ -34,11 +35,14 @@ SETTINGS = {
 
 def bids_stroke(*arguments: object, largest_file: int | None = None) -> subprocess.CompletedProcess[str]:
     """Run the app; with ``largest_file`` the system lets no file grow beyond so many bytes."""
-    limits = (largest_file, largest_file)
     command = [sys.executable, "-m", "bids_stroke", *map(str, arguments)]
+    if largest_file is None:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    limits = (largest_file, largest_file)
     return subprocess.run(
         command, capture_output=True, text=True, check=False,
-        preexec_fn=(lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits)) if largest_file else None,
+        env={name: value for name, value in os.environ.items() if not name.startswith("COV")},  # its file is larger
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits),
     )  # fmt: skip
 
 
