@@ -145,7 +145,7 @@ def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
     Raises
     ------
     OutputError
-        The folder cannot be written; a bundle that was there is still there.
+        The folder cannot be written; nothing is lost of a bundle that was there.
     """
     temporary = folder.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{folder.name}")
     try:
