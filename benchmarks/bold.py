@@ -41,14 +41,14 @@ def simulate(folder: Path) -> None:
 
 def ours(folder: Path) -> None:
     """Our step, which also writes the series on its own grid, confounds and seed maps."""
-    from bids_stroke.derivatives import Outputs
-    from bids_stroke.preprocess import bold
-    from bids_stroke.preprocess.step import StepContext
-    from bids_stroke.records import BidsFile, Session
-    from bids_stroke.settings import Settings
+    from bids_stroke.core.records import BidsFile, Session
+    from bids_stroke.core.settings import Settings
+    from bids_stroke.derivatives.outputs import Outputs
+    from bids_stroke.preprocess.bold import step
+    from bids_stroke.preprocess.registry import StepContext
 
     source = BidsFile(folder / "sub-1_task-rest_bold.nii.gz", {"task": "rest"}, {"RepetitionTime": TR}, "bids:raw:x")
-    bold.run(StepContext(Session("1", None, bold=(source,)), Outputs(folder / "ours", "1"), Settings(), {}, folder))
+    step.run(StepContext(Session("1", None, bold=(source,)), Outputs(folder / "ours", "1"), Settings(), {}, folder))
 
 
 def peer(folder: Path) -> None:
@@ -63,7 +63,7 @@ def peer(folder: Path) -> None:
     from nilearn.masking import compute_epi_mask
     from scipy.stats import rankdata
 
-    from bids_stroke.preprocess.registration import standard_grid, template
+    from bids_stroke.imaging.registration import standard_grid, template
 
     image = nib.load(folder / "sub-1_task-rest_bold.nii.gz").slicer[..., 2:]
     still = gradient_table(np.zeros(image.shape[3]), bvecs=np.zeros((image.shape[3], 3)))

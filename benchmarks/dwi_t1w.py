@@ -39,7 +39,7 @@ def simulate(folder: Path) -> None:
     import nibabel as nib
     import numpy as np
 
-    from bids_stroke.preprocess.gradients import Gradients, bval_text, bvec_text
+    from bids_stroke.preprocess.dwi.gradients import Gradients, bval_text, bvec_text
     from bids_stroke.simulate.anatomy import T1W_SIDECAR, simulate_t1w
     from bids_stroke.simulate.diffusion import DWI_SIDECAR, Degeneration, simulate_dwi
     from bids_stroke.simulate.head import draw_head, draw_pose, view
@@ -78,8 +78,8 @@ def carry_ours(folder: Path) -> None:
     """The truth in standard space, by the transform that the app wrote (not in its time)."""
     import nibabel as nib
 
-    from bids_stroke.preprocess.registration import standard_grid
-    from bids_stroke.preprocess.transforms import resample
+    from bids_stroke.imaging.registration import standard_grid
+    from bids_stroke.imaging.transforms import resample
 
     [warp] = (folder / "out").glob("sub-01/anat/*from-T1w_to-*_xfm.nii.gz")
     for name in TRUTH:
@@ -98,7 +98,7 @@ def peer(folder: Path, n_volumes: int, brain_from: str) -> tuple[dict[str, float
     from dipy.reconst.dti import TensorModel
     from dipy.segment.mask import median_otsu
 
-    from bids_stroke.preprocess.registration import template
+    from bids_stroke.imaging.registration import template
 
     seconds: dict[str, float] = {}
     cpu: dict[str, float] = {}
@@ -155,7 +155,7 @@ def dice(folder: Path, side: str) -> dict[str, float]:
     import nibabel as nib
     import numpy as np
 
-    from bids_stroke.preprocess.registration import template
+    from bids_stroke.imaging.registration import template
 
     found = {}
     for name, kind in TRUTH.items():

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from mne_bids import BIDSPath
 
-from bids_stroke.dataset import Selection, find_sessions
-from bids_stroke.derivatives import Outputs
-from bids_stroke.preprocess import eegemg
-from bids_stroke.preprocess.step import StepContext
-from bids_stroke.settings import Settings
+from bids_stroke.bids.sessions import Selection, find_sessions
+from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.outputs import Outputs
+from bids_stroke.preprocess.eegemg import step
+from bids_stroke.preprocess.registry import StepContext
 from bids_stroke.simulate.eegemg import TASK, simulate_recording, write_recording
 from bids_stroke.simulate.options import RESOLUTIONS
 
@@ -31,7 +31,7 @@ def main() -> None:
         session = find_sessions(Selection(root))[0]
         begin = time.perf_counter()
         work = Path(temporary)
-        report = eegemg.run(StepContext(session, Outputs(work / "out", "1"), Settings(), {}, work))
+        report = step.run(StepContext(session, Outputs(work / "out", "1"), Settings(), {}, work))
         seconds = time.perf_counter() - begin
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     print("| EEG/EMG, 22 channels, 1000 Hz, 9 min | seconds | peak memory, GB | windows kept |\n|---|---|---|---|")

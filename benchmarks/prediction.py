@@ -34,7 +34,7 @@ def write_maps(folder: Path) -> None:
     import numpy as np
     from scipy.ndimage import gaussian_filter
 
-    from bids_stroke.features import GRID_AFFINE
+    from bids_stroke.features.readers import GRID_AFFINE
 
     inside = np.linalg.norm(np.indices(SHAPE) - np.array(SHAPE).reshape(3, 1, 1, 1) / 2, axis=0) < 42
     for seed, name in enumerate(MAPS):
@@ -45,7 +45,7 @@ def write_maps(folder: Path) -> None:
 
 def start(threads: int) -> None:
     """Import torch as the app does."""
-    from bids_stroke.startup import import_torch
+    from bids_stroke.networks.torch_import import import_torch
 
     import_torch()
     import torch
@@ -54,14 +54,14 @@ def start(threads: int) -> None:
 
 
 def unit(folder: Path) -> Any:
-    from bids_stroke.records import UnitFeatures
+    from bids_stroke.core.records import UnitFeatures
 
     return UnitFeatures("1", None, {n.lower(): (folder / f"{n.lower()}.nii.gz",) for n in MAPS}, {}, PERSON, "bench")
 
 
 def cold(folder: Path) -> dict[str, Any]:
-    from bids_stroke.bundle import load_bundle
-    from bids_stroke.inference import predict
+    from bids_stroke.ensemble.bundle import load_bundle
+    from bids_stroke.ensemble.predict import predict
 
     prediction = predict(load_bundle(folder / "bundle"), unit(folder), "cpu")
     return {"poor": [prediction.members[name.lower()].probability for name in MAPS]}
@@ -71,10 +71,10 @@ def warm(folder: Path) -> dict[str, Way]:
     import numpy as np
     import torch
 
-    from bids_stroke.bundle import load_bundle
-    from bids_stroke.compute import KEPT_BETWEEN_LAYERS, keep_memory
-    from bids_stroke.features import read_samples
-    from bids_stroke.inference import restore_network, run_network
+    from bids_stroke.ensemble.bundle import load_bundle
+    from bids_stroke.ensemble.predict import restore_network, run_network
+    from bids_stroke.features.readers import read_samples
+    from bids_stroke.networks.device import KEPT_BETWEEN_LAYERS, keep_memory
 
     state, here = load_bundle(folder / "bundle").state("fa"), torch.device("cpu")
     model = restore_network("miccai2025", {}, state, here)
@@ -86,7 +86,7 @@ def warm(folder: Path) -> dict[str, Way]:
 
 def environment(threads: int) -> dict[str, str]:
     """What the app sets for its processes; Keras is told its threads by its own script."""
-    from bids_stroke.engine import PATIENT, THREAD_VARIABLES
+    from bids_stroke.app.executors import PATIENT, THREAD_VARIABLES
 
     return os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads)) | PATIENT
 
@@ -177,7 +177,7 @@ def compare(folder: Path, options: argparse.Namespace, threads: int) -> None:
 
 def prepare(folder: Path, options: argparse.Namespace) -> None:
     """Maps, weight files and bundle."""
-    from bids_stroke.published import FILE_NAME, import_keras
+    from bids_stroke.convert.miccai2025 import FILE_NAME, import_keras
 
     write_maps(folder)
     if options.weights:

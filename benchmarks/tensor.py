@@ -25,10 +25,10 @@ from dipy.core.gradients import gradient_table
 from dipy.reconst.dti import TensorModel
 from threadpoolctl import threadpool_limits
 
-from bids_stroke.derivatives import Outputs
-from bids_stroke.preprocess.gradients import Gradients, bval_text, bvec_text, read_gradients
-from bids_stroke.preprocess.images import array, like, load_image, load_signals
-from bids_stroke.preprocess.tensor import fit_tensor, scalar_maps
+from bids_stroke.derivatives.outputs import Outputs
+from bids_stroke.imaging.images import array, like, load_image, load_signals
+from bids_stroke.preprocess.dwi.gradients import Gradients, bval_text, bvec_text, read_gradients
+from bids_stroke.preprocess.dwi.tensor.wls import fit_tensor, scalar_maps
 from bids_stroke.simulate.diffusion import Degeneration, simulate_dwi
 from bids_stroke.simulate.head import draw_head
 from bids_stroke.simulate.lesion import draw_lesion

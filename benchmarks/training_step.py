@@ -20,8 +20,9 @@ def train(folder: Path) -> dict[str, Way]:
     import torch
 
     from bids_stroke import networks
-    from bids_stroke.compute import keep_memory
-    from bids_stroke.features import read_samples
+    from bids_stroke.features.readers import read_samples
+    from bids_stroke.networks.base import POOR_LOGIT
+    from bids_stroke.networks.device import keep_memory
 
     keep_memory()
     torch.manual_seed(0)
@@ -31,7 +32,7 @@ def train(folder: Path) -> dict[str, Way]:
     known, poor = torch.tensor(COVARIATES).repeat(BATCH, 1), (torch.arange(BATCH) % 2).float()
 
     def step() -> None:
-        logit = model(data, known)[:, networks.POOR_LOGIT]
+        logit = model(data, known)[:, POOR_LOGIT]
         adam.zero_grad()
         torch.nn.functional.binary_cross_entropy_with_logits(logit, poor).backward()
         adam.step()

@@ -153,15 +153,17 @@ def test_the_house_as_a_whole() -> None:
 
 
 def test_every_registered_step_has_its_module() -> None:
-    from bids_stroke.preprocess import STEPS
-    from bids_stroke.records import MODALITIES
+    from bids_stroke.core.records import MODALITIES
+    from bids_stroke.preprocess.registry import STEPS
 
     for step in STEPS:
         assert "run" in {function.name for function in functions_of(PACKAGE / "preprocess" / f"{step.name}.py")}
     assert {modality for step in STEPS for modality in step.modalities} == set(MODALITIES)
 
 
-@pytest.mark.parametrize("module", ["bids_stroke", "bids_stroke.cli", "bids_stroke.app", "bids_stroke.tools"])
+@pytest.mark.parametrize(
+    "module", ["bids_stroke", *(f"bids_stroke.{name}" for name in ("cli.app", "app.run", "cli.tools", "networks"))]
+)
 def test_importing_is_light(module: str) -> None:
     code = f"import sys, {module}; print(' '.join(sorted({HEAVY!r} & set(sys.modules))))"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)

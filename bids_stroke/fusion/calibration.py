@@ -8,7 +8,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import norm
 
-from bids_stroke.decision import Calibration, clipped_logit, fuse
+from bids_stroke.fusion.fitted import Calibration, clipped_logit, fuse
 from bids_stroke.fusion.target import LOGITS_PER_DEVIATION, Target
 
 Array = NDArray[np.float64]

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.decision import ScoreFusion
+from bids_stroke.fusion.fitted import ScoreFusion
 from bids_stroke.fusion.weights import simplex_weights
 
 Array = NDArray[np.float64]

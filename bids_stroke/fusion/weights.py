@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from bids_stroke.decision import clipped_logit
-from bids_stroke.errors import DataError
+from bids_stroke.core.errors import DataError
+from bids_stroke.fusion.fitted import clipped_logit
 from bids_stroke.fusion.target import Target
 
 Array = NDArray[np.float64]

@@ -14,15 +14,13 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from torch import nn
-
-from bids_stroke.errors import ModelError
-from bids_stroke.networks.contract import N_OUTPUTS, POOR_LOGIT, SCORE
+from bids_stroke.core.errors import ModelError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
+    from torch import nn
 
-__all__ = ["NETWORKS", "N_OUTPUTS", "POOR_LOGIT", "SCORE", "NetworkSpec", "build", "checked_arguments", "feature_layer"]
+__all__ = ["NETWORKS", "NetworkSpec", "build", "checked_arguments", "feature_layer"]
 
 
 @dataclass(frozen=True)
@@ -200,6 +198,8 @@ def feature_layer(model: nn.Module) -> nn.Module:
     ModelError
         If the network has no feature map (`lstm`).
     """
+    from torch import nn
+
     layer = getattr(model, "feature_layer", None)
     if not isinstance(layer, nn.Module):
         raise ModelError(

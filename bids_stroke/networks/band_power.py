@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from bids_stroke.networks.contract import require
-from bids_stroke.networks.direct import DirectNetwork, require_trees
+from bids_stroke.networks.base import require
+from bids_stroke.networks.shallow import DirectNetwork, require_trees
 
 BANDS = ((1.0, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0), (30.0, 100.0))
 """Delta, theta, alpha, beta, gamma (Hz); those of EMG are not named."""

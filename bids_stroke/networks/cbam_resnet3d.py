@@ -15,7 +15,7 @@ from monai.networks.blocks.convolutions import Convolution
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bids_stroke.networks.contract import check_inputs, dense_head, require
+from bids_stroke.networks.base import check_inputs, dense_head, require
 
 ATTENTION_RATIO = 8
 ATTENTION_KERNEL = 7

@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 
 from bids_stroke.networks.band_power import NYQUIST_SHARE
-from bids_stroke.networks.contract import require
-from bids_stroke.networks.direct import DirectNetwork, require_trees
+from bids_stroke.networks.base import require
+from bids_stroke.networks.shallow import DirectNetwork, require_trees
 
 BANDS = ((13.0, 30.0), (30.0, 45.0))
 """Beta (steady contraction) and low gamma (movement), Hz."""

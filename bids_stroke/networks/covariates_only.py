@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from bids_stroke.networks.contract import require
-from bids_stroke.networks.direct import DirectNetwork, require_trees
+from bids_stroke.networks.base import require
+from bids_stroke.networks.shallow import DirectNetwork, require_trees
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from bids_stroke.networks.contract import check_inputs, dense_head, require
+from bids_stroke.networks.base import check_inputs, dense_head, require
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bids_stroke.networks import depth_norm
-from bids_stroke.networks.contract import check_inputs, require
-from bids_stroke.networks.keras_layers import (
+from bids_stroke.networks.base import check_inputs, require
+from bids_stroke.networks.layers import depth_norm
+from bids_stroke.networks.layers.keras import (  # fmt: skip
     EPS,
     MOMENTUM,
     Conv3d,
@@ -25,7 +25,7 @@ from bids_stroke.networks.keras_layers import (
     computes_on_cpu,
     infers_on_cpu,
     pool,
-)  # fmt: skip
+)
 
 STEM = 32
 PLAIN = 16

@@ -20,9 +20,9 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 from torch.nn import functional
 
-from bids_stroke.networks.contract import require
-from bids_stroke.networks.direct import DirectNetwork, require_trees
-from bids_stroke.tract import membership
+from bids_stroke.imaging.corticospinal_tract import membership
+from bids_stroke.networks.base import require
+from bids_stroke.networks.shallow import DirectNetwork, require_trees
 
 Array = NDArray[np.float64]
 

@@ -15,8 +15,8 @@ import timm
 import torchvision
 from torch import Tensor, nn
 
-from bids_stroke.networks.contract import check_inputs, dense_head, require
-from bids_stroke.networks.pretrained import find_weights, load_weights
+from bids_stroke.networks.base import check_inputs, dense_head, require
+from bids_stroke.networks.layers.imagenet import find_weights, load_weights
 
 PRETRAINED_CHANNELS = 3
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bids_stroke.derivatives import write_text
-from bids_stroke.records import StepReport, UnitStatus
+from bids_stroke.core.records import StepReport, UnitStatus
+from bids_stroke.derivatives.outputs import write_text
 from bids_stroke.report import plots, quality, words
 
 if TYPE_CHECKING:
-    from bids_stroke.evaluate import Evaluation
+    from bids_stroke.evaluation.evaluate import Evaluation
 
 TABLES = (
     ("recall", "f1", "precision"),

@@ -8,10 +8,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from bids_stroke.derivatives import write_text
-from bids_stroke.records import CLINICAL, EARLY, Prediction, StepReport, UnitStatus
+from bids_stroke.core.records import CLINICAL, EARLY, Prediction, StepReport, UnitStatus
+from bids_stroke.derivatives.outputs import write_text
 from bids_stroke.report import quality, words
-from bids_stroke.report.figures import caption, rank
+from bids_stroke.report.figures.unit import caption, rank
 
 
 @dataclass(frozen=True)

@@ -8,16 +8,16 @@ from typing import Any
 
 import pandas as pd
 
-from bids_stroke import quality
-from bids_stroke.quality_rules import Limits
-from bids_stroke.records import StepReport
+from bids_stroke.core.records import StepReport
+from bids_stroke.quality import judge
+from bids_stroke.quality.rules import Limits
 from bids_stroke.report import words
 
 JUDGEMENT = {
-    quality.OK: "as expected",
-    quality.CHECK: "look at this",
-    quality.FAIL: "cannot be right",
-    quality.NONE: "",
+    judge.OK: "as expected",
+    judge.CHECK: "look at this",
+    judge.FAIL: "cannot be right",
+    judge.NONE: "",
 }
 
 
@@ -37,13 +37,13 @@ class Line:
 
 def lines(steps: Mapping[str, StepReport]) -> list[Line]:
     """Every quality number of a unit, in the order of the steps."""
-    return [_line(item) for item in quality.judge(steps)]
+    return [_line(item) for item in judge.judge(steps)]
 
 
 def flagged(steps: Mapping[str, StepReport]) -> list[Line]:
     """Those to be looked at, the worst first."""
-    found = [item for item in lines(steps) if item.flag in (quality.CHECK, quality.FAIL)]
-    return sorted(found, key=lambda item: item.flag != quality.FAIL)
+    found = [item for item in lines(steps) if item.flag in (judge.CHECK, judge.FAIL)]
+    return sorted(found, key=lambda item: item.flag != judge.FAIL)
 
 
 def flagged_units(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[str, Any]]:
@@ -54,9 +54,9 @@ def flagged_units(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[st
         if items:
             told = [f"{item.step}: {item.label} {item.value}" + (f" (usual: {item.usual})" if item.usual else "")
                     for item in items]  # fmt: skip
-            flag = quality.worst(item.flag for item in items)
+            flag = judge.worst(item.flag for item in items)
             found.append({"unit": unit, "flag": flag, "judgement": JUDGEMENT[flag], "what": told})
-    return sorted(found, key=lambda row: (row["flag"] != quality.FAIL, row["unit"]))
+    return sorted(found, key=lambda row: (row["flag"] != judge.FAIL, row["unit"]))
 
 
 def overview(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[str, Any]]:
@@ -64,16 +64,16 @@ def overview(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[str, An
     names: dict[str, tuple[str, str]] = {}
     rows: dict[str, dict[str, float]] = {}
     for unit, steps in units.items():
-        judged = quality.judge(steps)
+        judged = judge.judge(steps)
         names |= {item.column: (item.step, item.name) for item in judged}
         rows[unit] = {item.column: item.value for item in judged}
     values = pd.DataFrame.from_dict(rows, orient="index", dtype=float)
-    far = quality.unusual(values)
+    far = judge.unusual(values)
     found = []
     for column, (step, name) in names.items():
         known = values[column].dropna()
         if not known.empty:
-            rule = quality.rule_of(step, name)
+            rule = judge.rule_of(step, name)
             measure = rule.units if rule else "1"
             ends = {"median": known.median(), "low": known.min(), "high": known.max()}
             found.append({
@@ -84,7 +84,7 @@ def overview(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[str, An
     return found
 
 
-def _line(item: quality.Judged) -> Line:
+def _line(item: judge.Judged) -> Line:
     units = item.rule.units if item.rule else "1"
     return Line(
         step=words.STEP.get(item.step, item.step),
@@ -98,7 +98,7 @@ def _line(item: quality.Judged) -> Line:
 
 
 def _label(step: str, name: str) -> str:
-    rule = quality.rule_of(step, name)
+    rule = judge.rule_of(step, name)
     return rule.label if rule else words.quantity_in_words(name)
 
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 from mne_bids import BIDSPath
 
-from bids_stroke.derivatives import write_atomic, write_json, write_table, write_text
-from bids_stroke.errors import OutputError
+from bids_stroke.core.errors import OutputError
+from bids_stroke.derivatives.outputs import write_atomic, write_json, write_table, write_text
 from bids_stroke.simulate import description
 from bids_stroke.simulate.anatomy import T1W_SIDECAR, simulate_t1w
 from bids_stroke.simulate.bold import BOLD_SIDECAR, simulate_bold

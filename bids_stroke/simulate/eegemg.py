@@ -16,7 +16,7 @@ from mne_bids import BIDSPath, write_raw_bids
 from numpy.typing import NDArray
 from scipy.signal import butter, sosfiltfilt
 
-from bids_stroke.derivatives import write_json, write_text
+from bids_stroke.derivatives.outputs import write_json, write_text
 from bids_stroke.simulate.options import Resolution
 
 Array = NDArray[np.float64]

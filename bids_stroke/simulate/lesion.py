@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
-from bids_stroke.tract import N_POINTS, cross_sections
+from bids_stroke.imaging.corticospinal_tract import N_POINTS, cross_sections
 
 Array = NDArray[np.float64]
 

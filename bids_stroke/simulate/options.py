@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from bids_stroke.errors import UsageError
+from bids_stroke.core.errors import UsageError
 
 MODALITIES: tuple[str, ...] = ("dwi", "bold", "eegemg", "lesion")
 """What a simulated person may lack. The T1w image is always there."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import binary_fill_holes, distance_transform_edt, gaussian_filter, map_coordinates
 from scipy.spatial import KDTree
 
-from bids_stroke.tract import N_POINTS, centre_line, radius
+from bids_stroke.imaging.corticospinal_tract import N_POINTS, centre_line, radius
 
 Volume = NDArray[np.float32]
 Array = NDArray[np.float64]

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 
 from bids_stroke import networks
-from bids_stroke.covariates import CovariateScaler
-from bids_stroke.errors import MissingModalityError
-from bids_stroke.features import read_samples
-from bids_stroke.networks.direct import DirectNetwork
-from bids_stroke.training.cases import Cohort
+from bids_stroke.core.errors import MissingModalityError
+from bids_stroke.features.covariates import CovariateScaler
+from bids_stroke.features.readers import read_samples
+from bids_stroke.networks.shallow import DirectNetwork
+from bids_stroke.training.cohort import Cohort
 from bids_stroke.training.folds import Split
 
 Array = NDArray[np.float64]

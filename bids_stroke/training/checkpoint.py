@@ -19,13 +19,16 @@ import torch
 from numpy.typing import NDArray
 
 import bids_stroke
-from bids_stroke.derivatives import write_atomic
-from bids_stroke.manifest import code_digest
-from bids_stroke.training.cases import Cases
+from bids_stroke.derivatives.manifest import code_digest
+from bids_stroke.derivatives.outputs import write_atomic
+from bids_stroke.training.cohort import Cases
 
 Rows = NDArray[np.int64]
 
-CODE = ("training", "networks", "compute.py", "covariates.py", "columns.py", "inference.py", "tract.py")
+CODE = (
+    "training", "networks", "features/covariates.py", "bids/columns.py", "ensemble/predict.py",
+    "imaging/corticospinal_tract.py",
+)  # fmt: skip
 """Sources that decide the result of a fit, beside its data."""
 LIBRARIES = ("torch", "torchvision", "timm", "monai", "numpy", "scipy", "scikit-learn")
 """Whose other version may give other numbers."""

@@ -11,23 +11,23 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from bids_stroke.bundle import Bundle, BundleContents, BundleMember, write_bundle
-from bids_stroke.compute import resolve_device
-from bids_stroke.derivatives import tsv_text
-from bids_stroke.errors import DataError
-from bids_stroke.records import EARLY, Labelled, Member
-from bids_stroke.settings import Settings
-from bids_stroke.spelling import ledger_hash, participant_hash
-from bids_stroke.training.alternatives import FoldOutputs, alternatives, subset_table
+from bids_stroke.bids.labels import ledger_hash, participant_hash
+from bids_stroke.core.errors import DataError
+from bids_stroke.core.records import EARLY, Labelled, Member
+from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.outputs import tsv_text
+from bids_stroke.ensemble.bundle import Bundle, BundleContents, BundleMember, write_bundle
+from bids_stroke.networks.device import resolve_device
 from bids_stroke.training.baselines import Baseline, baselines, predict_baselines
-from bids_stroke.training.cases import Cohort, make_cohort
 from bids_stroke.training.checkpoint import Store
-from bids_stroke.training.crossval import TrainedMember, train_members
-from bids_stroke.training.fit import Place
+from bids_stroke.training.cohort import Cohort, make_cohort
+from bids_stroke.training.cross_validation import TrainedMember, train_members
 from bids_stroke.training.folds import OuterFold, make_folds, roles
-from bids_stroke.training.fused import Fused, apart, fuse_members
-from bids_stroke.training.ledger import identity, with_roles
+from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
+from bids_stroke.training.late_fusion import Fused, apart, fuse_members
 from bids_stroke.training.members import planned_members
+from bids_stroke.training.participants import identity, with_roles
+from bids_stroke.training.trainer import Place
 
 Array = NDArray[np.float64]
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
-from bids_stroke.errors import UsageError
-from bids_stroke.settings import TrainingSettings
+from bids_stroke.core.errors import UsageError
+from bids_stroke.core.settings import TrainingSettings
 
 Rows = NDArray[np.int64]
 

@@ -11,13 +11,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from bids_stroke import networks
-from bids_stroke.errors import UsageError
-from bids_stroke.features import complete_inputs
-from bids_stroke.recordings import canonical_name, is_site
-from bids_stroke.records import CLINICAL, EARLY, MODALITIES, Member
-from bids_stroke.settings import Settings, TrainingSettings
-from bids_stroke.training.cases import Cohort, member_covariates
-from bids_stroke.training.early import check_names, planned_early_fusion
+from bids_stroke.core.errors import UsageError
+from bids_stroke.core.records import CLINICAL, EARLY, MODALITIES, Member
+from bids_stroke.core.settings import Settings, TrainingSettings
+from bids_stroke.features.readers import complete_inputs
+from bids_stroke.features.recordings import canonical_name, is_site
+from bids_stroke.training.cohort import Cohort, member_covariates
+from bids_stroke.training.early_fusion import check_names, planned_early_fusion
 
 NAME = rf"(?!baseline_|fusion_|{EARLY}$)[A-Za-z0-9][A-Za-z0-9_-]*"
 """Of a member; ``s_baseline_<name>`` and ``s_fusion_<name>`` are columns of others."""

@@ -1,0 +1,1 @@
+"""The levels as recipes: the only place where the stages are composed."""

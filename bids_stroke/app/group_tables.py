@@ -1,0 +1,203 @@
+"""The group level's table: predictions joined with outcomes, out-of-fold where the person was in training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bids_stroke.bids.labels import participant_hash
+from bids_stroke.bids.phenotype import check_labels, unit_outcome
+from bids_stroke.bids.sessions import read_description
+from bids_stroke.core.errors import InputError, UsageError
+from bids_stroke.core.records import Prediction, Session
+from bids_stroke.core.settings import Outcome
+from bids_stroke.derivatives.outputs import write_json, write_table
+from bids_stroke.derivatives.predictions import prediction_row
+from bids_stroke.derivatives.status import read_predictions
+from bids_stroke.ensemble.metadata import CHECKSUMS, bundle_digest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bids_stroke.app.request import Run
+    from bids_stroke.ensemble.bundle import Bundle
+    from bids_stroke.evaluation.evaluate import Evaluation
+
+
+def prediction_table(run: Run, sessions: Sequence[Session], outcome: Outcome) -> pd.DataFrame:
+    """One row for each predicted unit, with its outcome where there is one: what evaluate.py takes.
+
+    A person of the training set counts with the out-of-fold prediction that the bundle holds (column
+    ``out_of_fold``), or is left out (column ``excluded``), never with the in-sample one.
+
+    Raises
+    ------
+    InputError
+        No unit has a prediction.
+    UsageError
+        A person has two labels that are spelled differently.
+    """
+    import pandas as pd
+
+    predictions = read_predictions(run.output_dir, sessions)
+    check_labels(
+        run.selection.bids_dir, sorted({f"sub-{item.subject}" for item in sessions if item.prefix in predictions})
+    )
+    name = str(read_description(run.selection.bids_dir)["Name"])
+    rows: list[dict[str, Any]] = []
+    for session in sessions:
+        prediction = predictions.get(session.prefix)
+        if prediction is None:
+            continue
+        score = unit_outcome(run.selection.bids_dir, outcome.column, session.subject, session.session)
+        row = {
+            "participant_id": f"sub-{session.subject}",
+            "session_id": f"ses-{session.session}" if session.session else None,
+            "score": score,
+            "poor": None if score is None else float(outcome.is_poor(score)),
+            "excluded": None,
+            "out_of_fold": False,
+            "missing": " ".join(sorted(prediction.missing)) or None,
+        }
+        row |= prediction_row(prediction)
+        rows.append(_out_of_fold(run, row, prediction, name) if prediction.in_training_set else row)
+    if not rows:
+        raise InputError(
+            f"{run.output_dir} holds no prediction of the selected units.",
+            "Run the participant level first, into the same OUTPUT_DIR.",
+            "no-predictions",
+        )
+    return pd.DataFrame(rows)
+
+
+def the_outcome(run: Run, predictions: Mapping[str, Prediction]) -> Outcome:
+    """The outcome that the predictions are of.
+
+    Raises
+    ------
+    InputError
+        They were made with different models.
+    UsageError
+        ``--outcome`` names another one.
+    """
+    models = {str(item.model["sha256"]): str(item.model["outcome"]) for item in predictions.values()}
+    if len(models) > 1:
+        raise InputError(
+            f"The predictions in {run.output_dir} were made with {len(models)} models.",
+            "Run the participant level again with one --model for all.",
+            "several-models",
+        )
+    outcome = Outcome.parse(next(iter(models.values()), str(run.settings.outcome)))
+    check_asked_outcome(run, outcome)
+    return outcome
+
+
+def check_asked_outcome(run: Run, outcome: Outcome) -> None:
+    """UsageError where ``--outcome`` is given and is not what the model predicts."""
+    if run.outcome_given and run.settings.outcome != outcome:
+        raise UsageError(
+            f"--outcome {run.settings.outcome}: the model predicts {outcome}.", "Leave it out, or give another --model."
+        )
+
+
+def _out_of_fold(run: Run, row: dict[str, Any], prediction: Prediction, dataset: str) -> dict[str, Any]:
+    """The row of a person of the training set with what the bundle predicted of them out of fold."""
+    bundle = _bundle_of(run, str(prediction.model["sha256"]))
+    if bundle is None:
+        return _left_out(row)
+    table = bundle.out_of_fold()
+    mark = participant_hash(bundle.salt, dataset, row["participant_id"])
+    own = table[
+        (table["participant_hash"] == mark) & (table["session_id"].isna() | (table["session_id"] == row["session_id"]))
+    ]
+    if own.empty:
+        return _left_out(row)
+    values = own[[column for column in own if column in row and column not in ("session_id", "poor", "score")]]
+    means: dict[str, Any] = values.select_dtypes("number").mean().to_dict()
+    intervals = (f"{name}_{end}" for name in ("probability_poor", "predicted_score") for end in ("low", "high"))
+    decision = _decision(list(own["prediction"]), means["probability_poor"])
+    return row | means | dict.fromkeys(intervals) | {"prediction": decision, "out_of_fold": True}
+
+
+def _decision(said: Sequence[str], probability: float) -> str:
+    """The decision of most repeats of the cross-validation; ``abstain`` where there is no such.
+
+    One that contradicts the mean probability of the repeats is none either, as in `Calibration.decide`.
+    """
+    likely = "poor" if probability > 0.5 else "good" if probability < 0.5 else "abstain"
+    return likely if said.count(likely) > len(said) / 2 else "abstain"
+
+
+def _left_out(row: dict[str, Any]) -> dict[str, Any]:
+    """The row without its numbers: an in-sample prediction is never shown as one."""
+    kept = {"participant_id", "session_id", "score", "poor", "missing", "in_training_set", "model", "demonstration"}
+    nothing = dict.fromkeys(key for key in row if key not in kept | {"out_of_fold"})
+    return row | nothing | {"excluded": "in-training-set", "prediction": "left-out"}
+
+
+def _bundle_of(run: Run, sha256: str) -> Bundle | None:
+    """The bundle that made the predictions, where it is at hand: ``--model``, or one of OUTPUT_DIR's own."""
+    from bids_stroke.ensemble.bundle import load_bundle
+
+    candidates = [run.model] if run.model else []
+    candidates += sorted((run.output_dir / "models").glob("*"))
+    for path in candidates:
+        if (path / CHECKSUMS).is_file() and bundle_digest(path) == sha256:
+            return load_bundle(path)
+    return None
+
+
+def write_group_tables(root: Path, table: pd.DataFrame, evaluation: Evaluation) -> None:
+    """``phenotype/prediction.tsv`` (one row a participant), ``group_*.tsv`` and ``group_evaluation.json``."""
+    import pandas as pd
+
+    people = table.groupby("participant_id", sort=True)
+    numbers = ["probability_poor", "predicted_score"]
+    people_numbers = table[numbers].apply(pd.to_numeric).groupby(table["participant_id"], sort=True)
+    wide = people_numbers.mean().reset_index()
+    wide["n_sessions"] = people.size().to_numpy()
+    wide["prediction"] = (
+        people["prediction"].agg(lambda words: words.iloc[0] if words.nunique() == 1 else "differs").to_numpy()
+    )
+    wide["in_training_set"] = people["in_training_set"].agg(_ever).to_numpy()
+    wide["demonstration"] = people["demonstration"].any().to_numpy()
+    write_table(root / "phenotype" / "prediction.tsv", wide)
+    write_json(root / "phenotype" / "prediction.json", PREDICTION_COLUMNS)
+    write_table(root / "group_predictions.tsv", table)
+    write_evaluation(root, "group", evaluation)
+
+
+def _ever(seen: pd.Series[Any]) -> bool | None:
+    """Whether it is true of any session; None where it is not known of any."""
+    return None if seen.isna().all() else bool(seen.eq(True).any())
+
+
+def write_evaluation(folder: Path, name: str, evaluation: Evaluation) -> None:
+    """``<name>_metrics.tsv``, ``_comparisons.tsv``, ``_patterns.tsv`` and ``_evaluation.json``, which has all of it."""
+    from bids_stroke.evaluation.evaluate import evaluation_json
+
+    write_table(folder / f"{name}_metrics.tsv", evaluation.metrics)
+    write_table(folder / f"{name}_comparisons.tsv", evaluation.comparisons)
+    write_table(folder / f"{name}_patterns.tsv", evaluation.patterns)
+    write_json(folder / f"{name}_evaluation.json", evaluation_json(evaluation))
+
+
+PREDICTION_COLUMNS: dict[str, Any] = {
+    "MeasurementToolMetadata": {
+        "Description": "Prediction of a poor motor outcome by bids_stroke. Research use only, not for care."
+    },
+    "participant_id": {"Description": "Participant"},
+    "probability_poor": {"Description": "Calibrated probability of a poor outcome (0-1), mean over sessions"},
+    "predicted_score": {"Description": "Predicted score in the outcome's units, mean over sessions"},
+    "n_sessions": {"Description": "Sessions with a prediction"},
+    "prediction": {
+        "Description": "poor, good or abstain; differs: not the same in all sessions; left-out: was in the training "
+        "set, and what models that had not seen the person said is not known"
+    },
+    "in_training_set": {
+        "Description": "Was in the model's training set; probability and prediction are then the out-of-fold ones, "
+        "where known; n/a: nobody knows who the model was trained on"
+    },
+    "demonstration": {"Description": "Made with a demonstration model, which knows nothing about real patients"},
+}

@@ -1,0 +1,55 @@
+"""What the user sees while units run: a bar on a terminal, plain lines in a log."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import TracebackType
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from bids_stroke.core.records import UnitStatus
+
+COLOURS = {"done": "green", "skipped": "cyan", "failed": "red"}
+
+
+class UnitProgress:
+    """Progress over units; ``with UnitProgress(console, 7) as progress: progress.ended("sub-01", "done")``."""
+
+    def __init__(self, console: Console, total: int) -> None:
+        self.console = console
+        self.total = total
+        self.count = 0
+        columns = (TextColumn("units"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        self.bar = Progress(*columns, console=console, disable=not console.is_terminal)
+        self.row = self.bar.add_task("units", total=total)
+
+    def __enter__(self) -> UnitProgress:
+        self.bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bar.stop()
+
+    def ended(self, prefix: str, text: str) -> None:
+        """Say that a unit has ended, in one line."""
+        self.count += 1
+        self.bar.advance(self.row)
+        self.console.print(
+            f"[{self.count}/{self.total}] {prefix}: {text}", highlight=False, markup=False, soft_wrap=True
+        )
+
+
+def status_table(statuses: Sequence[UnitStatus]) -> Table:
+    """The table of units at the end of a run."""
+    table = Table("unit", "status", "seconds", "peak memory (MB)", "why", title="Units")
+    for status in statuses:
+        unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")
+        colour = COLOURS[status.status]
+        numbers = (f"{status.seconds:.1f}", f"{status.peak_memory_mb:.0f}") if status.status != "skipped" else ("", "")
+        table.add_row(unit, f"[{colour}]{status.status}[/{colour}]", *numbers, escape(status.reason))
+    return table

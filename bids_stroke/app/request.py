@@ -1,0 +1,25 @@
+"""One run of the app: what the command line asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_stroke.bids.sessions import Selection
+from bids_stroke.core.settings import Execution, Settings
+
+
+@dataclass(frozen=True)
+class Run:
+    """A checked command line."""
+
+    level: str
+    output_dir: Path
+    selection: Selection
+    settings: Settings
+    execution: Execution
+    model: Path | None = None
+    outcome_given: bool = False
+    """Whether ``--outcome`` or the settings file gave one, or the default holds."""
+    dry_run: bool = False
+    validate_bids: bool = True

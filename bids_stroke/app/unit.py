@@ -1,0 +1,233 @@
+"""One unit from files to prediction: what a worker process runs."""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import resource
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_stroke.app.plan import Model, Stage, UnitTask, merge_features, missing_inputs, plan_unit
+from bids_stroke.core.errors import BidsStrokeError, DataError, MissingModalityError
+from bids_stroke.core.records import Session, StepReport, UnitFeatures, UnitStatus
+from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.outputs import Outputs, tsv_text, writing
+from bids_stroke.derivatives.predictions import prediction_json, prediction_row
+from bids_stroke.networks.torch_import import import_torch
+from bids_stroke.preprocess.registry import STEPS, Step, StepContext
+
+
+@dataclass(frozen=True)
+class UnitResult:
+    """How a unit ended, with the seconds of each stage that ran."""
+
+    status: UnitStatus
+    seconds: Mapping[str, float]
+
+
+def run_unit(task: UnitTask) -> UnitResult:
+    """Bring a unit up to date: preprocess, predict, draw.
+
+    A stage that fails does not stop those that do not build on it: their files are kept, the unit counts as failed
+    and is not predicted, and the next run goes on from there.
+    """
+    begin = time.monotonic()
+    seconds: dict[str, float] = {}
+    reports: dict[str, StepReport] = {}
+    failures: dict[str, BidsStrokeError] = {}
+    stages = plan_unit(task)
+    if task.session.error:
+        failures["discovery"] = DataError(task.session.error, reason="unreadable-sidecar")
+    elif not any(stage.step for stage in stages):
+        failures["discovery"] = no_modality(task.session, missing_inputs(task.session, task.settings))
+        stages = []
+    _forget_unplanned(task, {stage.name for stage in stages})
+    with _unit_log(task) as log:
+        for stage in stages:
+            start = time.monotonic()
+            try:
+                report = stage.current_report(task)
+                if report is None:
+                    report = _run_stage(task, stage, reports, failures)
+                    seconds[stage.name] = time.monotonic() - start
+                    log.info("%s: %.1f s", stage.name, seconds[stage.name])
+                if report is not None:
+                    reports[stage.name] = report
+            except Exception as error:  # one stage's failure, also one of our own making, never stops the others
+                log.exception("%s", stage.name)
+                failures[stage.name] = _as_ours(error)
+        if failures:
+            _forget_prediction(task)
+        return UnitResult(_status(task, failures, time.monotonic() - begin, bool(seconds)), seconds)
+
+
+def _as_ours(error: Exception) -> BidsStrokeError:
+    if isinstance(error, BidsStrokeError):
+        return error
+    return BidsStrokeError(
+        f"{type(error).__name__}: {error}.", "The log of the unit has the traceback: please report it."
+    )
+
+
+def _forget_unplanned(task: UnitTask, planned: set[str]) -> None:
+    """Remove manifests of steps that this run does not have: train and group must not read them."""
+    for step in STEPS:
+        if step.name not in planned and step.modalities and set(step.modalities) & set(task.settings.modalities):
+            manifest.manifest_path(task.output_dir, task.session.prefix, step.name).unlink(missing_ok=True)
+
+
+def _forget_prediction(task: UnitTask) -> None:
+    """Remove the prediction of an earlier run: it is not what these inputs give."""
+    path = prediction_path(task)
+    for old in (
+        manifest.manifest_path(task.output_dir, task.session.prefix, "prediction"),
+        path,
+        path.with_suffix(".tsv"),
+    ):
+        old.unlink(missing_ok=True)
+
+
+def _run_stage(
+    task: UnitTask, stage: Stage, reports: Mapping[str, StepReport], failures: Mapping[str, BidsStrokeError]
+) -> StepReport | None:
+    """Run a stage and write its manifest; None where something that it builds on has failed."""
+    outputs = task.outputs
+    stage.manifest_path(task).unlink(missing_ok=True)  # what an earlier run said of it holds no longer
+    if stage.step is not None:
+        if any(name in failures for name in stage.step.builds_on(task.settings)):
+            return None
+        report = _run_step(task, stage.step, reports, outputs)
+    elif stage.name == "prediction" and task.model is not None:
+        if failures:
+            return None
+        report = _predict(task, task.model, reports, outputs)
+    else:
+        report = _draw(reports, outputs)
+        if failures:  # drawn for the report, but without a manifest: to be drawn again when all is there
+            return report
+    done = manifest.make_manifest(task.output_dir, stage.key, stage.inputs, outputs.written, report)
+    manifest.write_manifest(stage.manifest_path(task), task.output_dir, done)
+    return report
+
+
+def _run_step(task: UnitTask, step: Step, reports: Mapping[str, StepReport], outputs: Outputs) -> StepReport:
+    task.work_dir.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f"{task.session.prefix}_{step.name}_", dir=task.work_dir))
+    earlier = {name: reports[name] for name in step.builds_on(task.settings) if name in reports}
+    try:
+        return step.run(StepContext(task.session, outputs, task.settings, earlier, work))
+    except MissingModalityError as error:
+        modalities = set(step.modalities) & set(task.settings.modalities)
+        return StepReport(missing=dict.fromkeys(sorted(modalities), error.reason), warnings=(str(error),))
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], outputs: Outputs) -> StepReport:
+    """Predict and write ``P_desc-<outcome>_prediction.json`` and ``.tsv``.
+
+    Raises
+    ------
+    DataError
+        The unit has no modality at all, or none that a member of the ensemble takes.
+    """
+    import pandas as pd
+
+    import_torch()
+    from bids_stroke.ensemble import predict
+    from bids_stroke.ensemble.bundle import load_bundle
+
+    session = task.session
+    features, missing = merge_features(reports, session, task.settings)
+    if not features:
+        raise no_modality(session, missing)
+    unit = UnitFeatures(session.subject, session.session, features, missing, session.covariates, task.dataset)
+    bundle = load_bundle(model.path)
+    prediction = predict.predict(bundle, unit, device=task.device, precision=task.settings.precision)
+    path = prediction_path(task)
+    content = prediction_json(prediction) | {
+        "Sources": outputs.sources(item for paths in features.values() for item in paths)
+    }
+    outputs.save(path, lambda temporary: temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n"))
+    row = pd.DataFrame([prediction_row(prediction)])
+    outputs.save(path.with_suffix(".tsv"), lambda temporary: temporary.write_text(tsv_text(row)))
+    return StepReport(files={"prediction": path}, warnings=prediction.warnings)
+
+
+def no_modality(session: Session, missing: Mapping[str, str]) -> DataError:
+    """The error of a unit that nothing can be computed of."""
+    reasons = sorted({reason.replace("-", " ") for reason in missing.values()})
+    text = "; ".join([*reasons, *(f"{name} is left out: {why}" for name, why in session.left_out.items())])
+    remedy = "Look at --dry-run for what was found."
+    return DataError(f"{session.prefix} has no usable modality: {text}.", remedy, "no-usable-modality")
+
+
+def prediction_path(task: UnitTask) -> Path:
+    """``sub-01[/ses-01]/sub-01[_ses-01]_desc-fmale_prediction.json``."""
+    label = re.sub(r"[^A-Za-z0-9]", "", task.settings.outcome.column)
+    return task.outputs.folder / f"{task.session.prefix}_desc-{label}_prediction.json"
+
+
+def _draw(reports: Mapping[str, StepReport], outputs: Outputs) -> StepReport:
+    from bids_stroke.report.figures.unit import draw_unit_figures
+
+    paths = draw_unit_figures(outputs, reports)
+    return StepReport(files={path.name: path for path in paths})
+
+
+def _status(task: UnitTask, failures: Mapping[str, BidsStrokeError], seconds: float, changed: bool) -> UnitStatus:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    first = next(iter(failures.values()), None)
+    return UnitStatus(
+        subject=task.session.subject,
+        session=task.session.session,
+        status="failed" if failures else "done" if changed else "skipped",
+        reason=first.reason if first else "" if changed else "up-to-date",
+        detail=" ".join(f"{name}: {error}" for name, error in failures.items()),
+        seconds=round(seconds, 2),
+        peak_memory_mb=round(peak, 1),
+        model_sha256=task.model.sha256 if task.model else "",
+    )
+
+
+class _LogFile(logging.FileHandler):
+    """A log that the disk has no room for stays incomplete: the unit's status says what failed."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Instead of a traceback on the terminal for each line of the log."""
+
+    def close(self) -> None:
+        """Close, also where the rest of the log cannot be written."""
+        with suppress(OSError):
+            super().close()
+
+
+@contextmanager
+def _unit_log(task: UnitTask) -> Iterator[logging.Logger]:
+    """``logs/<unit>.log``: stages, seconds, tracebacks, and the warnings of libraries."""
+    path = task.output_dir / "logs" / f"{task.session.prefix}.log"
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = _LogFile(path, mode="a")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    log = logging.getLogger(f"bids_stroke.{task.session.prefix}")
+    log.setLevel(logging.INFO)
+    log.propagate = False
+    loggers = (log, logging.getLogger("py.warnings"))
+    logging.captureWarnings(True)
+    for logger in loggers:
+        logger.addHandler(handler)
+    try:
+        yield log
+    finally:
+        logging.captureWarnings(False)
+        for logger in loggers:
+            logger.removeHandler(handler)
+        handler.close()

@@ -1,0 +1,1 @@
+"""BIDS_DIR and --derivatives on disk -> the sessions to work on."""

@@ -1,0 +1,267 @@
+"""A BIDS dataset on disk -> the sessions to work on. Labels, filters, lesion masks, ready maps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from bids_stroke.bids.derivative_files import best_lesions, find_lesions, find_maps, find_native
+from bids_stroke.bids.layout import QUERIES, entity_names, index_subject
+from bids_stroke.bids.phenotype import unit_covariates
+from bids_stroke.bids.precomputed import epi_of, take_ready
+from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, UsageError
+from bids_stroke.core.records import MODALITIES, BidsFile, Session
+
+NEEDS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys(("fa", "md", "rd", "ad"), ("dwi", "t1w", "epi")),
+    "gm": ("t1w",),
+    "wm": ("t1w",),
+    "lesion": ("t1w",),
+    "bold": ("bold", "t1w"),
+    "eegemg": ("eeg", "emg"),
+}
+"""Raw inputs that each modality is computed from."""
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What the user asked for. Labels come without ``sub-``, ``ses-``, ``task-``."""
+
+    bids_dir: Path
+    participant_labels: tuple[str, ...] = ()
+    session_labels: tuple[str, ...] = ()
+    task_labels: tuple[str, ...] = ()
+    filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    derivatives: Mapping[str, Path] = field(default_factory=dict)
+    database_dir: Path | None = None
+    modalities: tuple[str, ...] = MODALITIES
+
+
+def read_description(bids_dir: Path) -> dict[str, Any]:
+    """dataset_description.json of a BIDS dataset.
+
+    Raises
+    ------
+    InputError
+        The folder is not there or is a file (66).
+    NotBidsError
+        There is no readable dataset_description.json with Name and BIDSVersion (16).
+    """
+    if not bids_dir.is_dir():
+        state = "is a file, not a folder" if bids_dir.exists() else "does not exist"
+        raise InputError(f"BIDS_DIR {bids_dir} {state}.", "Give the folder of a BIDS dataset.", "no-bids-dir")
+    path = bids_dir / "dataset_description.json"
+    try:
+        description = json.loads(path.read_text())
+        missing = [key for key in ("Name", "BIDSVersion") if key not in description]
+    except FileNotFoundError:
+        raise NotBidsError(f"{bids_dir} has no dataset_description.json.", "Is this the root of the dataset?") from None
+    except (ValueError, TypeError, OSError) as error:
+        raise NotBidsError(f"{path} cannot be read as JSON: {error}.", "Correct it (see bids-validator).") from None
+    if missing:
+        raise NotBidsError(f"{path} lacks {' and '.join(missing)}.", "Add the required key (see bids-validator).")
+    return dict(description)
+
+
+def list_subjects(bids_dir: Path) -> list[str]:
+    """Labels of all ``sub-*`` folders, sorted; a directory listing, not an index."""
+    return sorted(path.name[4:] for path in bids_dir.glob("sub-*") if path.is_dir())
+
+
+def read_filter_file(path: Path) -> dict[str, dict[str, Any]]:
+    """``--bids-filter-file``: JSON of query -> entity -> value or list of values (as fMRIPrep's).
+
+    Raises
+    ------
+    InputError
+        The file is not there.
+    UsageError
+        Not JSON, or a query or entity that is not known.
+    """
+    try:
+        filters = json.loads(path.read_text())
+    except OSError as error:
+        raise InputError(f"--bids-filter-file {path} cannot be read: {error.strerror}.", "Check the path.") from None
+    except ValueError as error:
+        raise UsageError(f"--bids-filter-file {path} is not JSON: {error}.", "Correct the file.") from None
+    if not isinstance(filters, dict) or not all(isinstance(value, dict) for value in filters.values()):
+        raise UsageError(f"--bids-filter-file {path} must map queries to entities.", 'Like {"bold": {"run": "1"}}.')
+    for query, entities in filters.items():
+        if query not in QUERIES:
+            known = ", ".join(QUERIES)
+            raise UsageError(f"--bids-filter-file {path}: unknown key '{query}'.", f"Known keys: {known}.")
+        unknown = sorted(set(entities) - entity_names())
+        if unknown:
+            raise UsageError(f"--bids-filter-file {path}: unknown entity '{unknown[0]}' under '{query}'.",
+                             "Use pybids names: session, task, acquisition, run, direction, ...")  # fmt: skip
+    return filters
+
+
+def find_sessions(selection: Selection) -> list[Session]:
+    """All units of work that the selection asks for, in order of labels.
+
+    A subject with sessions gives one unit for each session that has data; a subject with nothing usable gives
+    one empty unit, so that it is reported and not dropped silently.
+
+    Raises
+    ------
+    InputError, NotBidsError
+        From :func:`read_description`, or a folder of ``--derivatives`` that is not there.
+    NothingSelectedError
+        A label, task or filter that matches nothing in the selected subjects.
+    """
+    read_description(selection.bids_dir)
+    for name, folder in selection.derivatives.items():
+        if not folder.is_dir():
+            raise InputError(f"--derivatives {name}={folder} is not a folder.", "Check the path.", "no-derivatives")
+    subjects = _selected_subjects(selection)
+    sessions: list[Session] = []
+    matched: set[tuple[str, str]] = set()
+    for subject in subjects:
+        try:
+            units = _subject_sessions(selection, subject, matched)
+        except InputError as error:  # one subject's broken sidecar never stops the others
+            sessions.append(Session(subject, None, error=str(error)))
+            continue
+        empty = not any(unit.inputs for unit in units)
+        if empty and selection.participant_labels and not _has_files(selection.bids_dir / f"sub-{subject}"):
+            raise NothingSelectedError(
+                f"--participant-label {subject}: sub-{subject} holds no data.", "Check the label."
+            )
+        sessions.extend(units)
+    _check_all_matched(selection, matched)
+    if not sessions:
+        raise NothingSelectedError(f"{selection.bids_dir} has no sub-* folder.", "Is this the root of the dataset?")
+    return sessions
+
+
+def unused_derivatives(selection: Selection, sessions: Iterable[Session]) -> list[str]:
+    """One sentence for each folder of ``--derivatives`` of which no file is used."""
+    used = {item.uri.split(":")[1] for session in sessions for item in session.inputs if item.uri.count(":") > 1}
+    return [
+        f"--derivatives {name}={folder} gives nothing to any of the selected units: look at --dry-run, and at "
+        "docs/derivatives.md for the names that are known."
+        for name, folder in selection.derivatives.items()
+        if name not in used
+    ]
+
+
+def _selected_subjects(selection: Selection) -> list[str]:
+    present = list_subjects(selection.bids_dir)
+    for label in selection.participant_labels:
+        if label not in present:
+            shown = ", ".join(present[:8]) + (", ..." if len(present) > 8 else "")
+            raise NothingSelectedError(
+                f"--participant-label {label}: no folder sub-{label} in {selection.bids_dir}.", f"There are: {shown}."
+            )
+    return sorted(set(selection.participant_labels)) if selection.participant_labels else present
+
+
+def _check_all_matched(selection: Selection, matched: set[tuple[str, str]]) -> None:
+    asked = [("session", label) for label in selection.session_labels]
+    asked += [("task", label) for label in selection.task_labels]
+    asked += [("filter", query) for query in selection.filters]
+    options = {"session": "--session-label", "task": "--task-label", "filter": "--bids-filter-file: query"}
+    for kind, label in asked:
+        if (kind, label) not in matched:
+            raise NothingSelectedError(
+                f"{options[kind]} {label} matches nothing in the selected subjects.", "Look at --dry-run without it."
+            )
+
+
+def _has_files(folder: Path) -> bool:
+    return any(path.is_file() for path in folder.rglob("*"))
+
+
+@dataclass(frozen=True)
+class _SubjectFiles:
+    """All that one subject has, before it is dealt out to sessions."""
+
+    raw: Mapping[str, tuple[BidsFile, ...]]
+    lesions: tuple[BidsFile, ...]
+    maps: tuple[BidsFile, ...]
+    native: tuple[BidsFile, ...]
+    left_out: Mapping[str, str]
+
+    def sessions(self) -> set[str | None]:
+        """Session labels of everything; a file above the sessions belongs to all of them."""
+        items = [item for query, files in self.raw.items() if query != "epi" for item in files]
+        items += [*self.lesions, *self.maps, *self.native]
+        labels = {item.entities.get("session") for item in items}
+        return labels - {None} if len(labels) > 1 else labels
+
+
+def _subject_sessions(selection: Selection, subject: str, matched: set[tuple[str, str]]) -> list[Session]:
+    raw = index_subject(selection.bids_dir, subject, selection.database_dir)
+    kept: dict[str, tuple[BidsFile, ...]] = {}
+    left_out: dict[str, str] = {}
+    for query, items in raw.items():
+        for kind in ("session", "task"):
+            matched |= {(kind, item.entities[kind]) for item in items if kind in item.entities}
+        reasons = {item: _why_not(selection, query, item) for item in items}
+        kept[query] = tuple(item for item in items if not reasons[item])
+        left_out |= {item.path.name: reason for item, reason in reasons.items() if reason}
+        if kept[query]:
+            matched.add(("filter", query))
+    needs_lesion = any("t1w" in NEEDS[modality] for modality in selection.modalities)  # where the T1w is registered
+    lesions = find_lesions(selection.bids_dir, subject, selection.derivatives) if needs_lesion else ()
+    maps, native = find_maps(subject, selection.derivatives), find_native(subject, selection.derivatives)
+    ready_bold = [item for item in native if item.entities["role"] == "bold"]
+    matched |= {("task", item.entities["task"]) for item in ready_bold if "task" in item.entities}
+    reasons = {item: _why_not(selection, "bold", item) for item in ready_bold}
+    native = tuple(item for item in native if not reasons.get(item))
+    left_out |= {item.path.name: reason for item, reason in reasons.items() if reason}
+    files = _SubjectFiles(kept, lesions, maps, native, left_out)
+    labels = files.sessions()
+    matched |= {("session", label) for label in labels if label}
+    if selection.session_labels:
+        labels &= set(selection.session_labels)
+        if not labels:
+            return []
+    return [_unit(selection, subject, label, files) for label in sorted(labels or {None}, key=lambda item: item or "")]
+
+
+def _unit(selection: Selection, subject: str, session: str | None, files: _SubjectFiles) -> Session:
+    wanted = {need for modality in selection.modalities for need in NEEDS[modality]}
+
+    def own(items: Iterable[BidsFile]) -> tuple[BidsFile, ...]:
+        return tuple(item for item in items if item.entities.get("session") in (session, None))
+
+    found: dict[str, Any] = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
+    found["epi"] = epi_of(found["epi"], found["dwi"])
+    chosen = {item.entities["modality"]: item for item in own(files.maps)}
+    unit = Session(
+        subject,
+        session,
+        lesion=own(files.lesions),
+        maps={modality: item for modality, item in chosen.items() if modality in selection.modalities},
+        covariates=unit_covariates(selection.bids_dir, subject, session),
+        left_out=files.left_out,
+    )
+    unit = take_ready(replace(unit, **found), own(files.native), wanted)
+    return replace(unit, lesion=best_lesions(unit.lesion, bool(unit.t1w or unit.ready_anat)))
+
+
+def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
+    """Why a file is left out; empty if it is used."""
+    for entity, wanted in selection.filters.get(query, {}).items():
+        values = {str(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
+        if not _same_label(item.entities.get(entity), values):
+            return f"--bids-filter-file asks for {entity} {', '.join(sorted(values))}"
+    if query not in ("bold", "eeg", "emg") or "task" in selection.filters.get(query, {}):
+        return ""
+    if selection.task_labels:
+        return "" if item.entities.get("task") in selection.task_labels else "not among --task-label"
+    if query == "bold" and item.entities.get("task") != "rest":
+        return f"task {item.entities.get('task')} is not rest; ask for it with --task-label"
+    return ""
+
+
+def _same_label(value: str | None, wanted: set[str]) -> bool:
+    """Labels equal as text, or as numbers (run-01 is run 1)."""
+    if value is None:
+        return False
+    return value in wanted or (value.isdigit() and any(w.isdigit() and int(w) == int(value) for w in wanted))

@@ -1,0 +1,97 @@
+"""The Boutiques descriptor, generated from the click command so that the two cannot differ."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from bids_stroke import __version__
+from bids_stroke.cli.app import MANY, command
+from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, OutputError
+
+IDS = {"bids_dir": "InputDataset", "output_dir": "OutputLocation", "analysis_level": "AnalysisLevel",
+       "participant_label": "SubjectLabel"}  # fmt: skip
+"""Input ids of the BIDS execution specification (BEP 27) for our parameters."""
+
+EXIT_CODES = {
+    1: "Internal error",
+    2: "Usage error",
+    NotBidsError.exit_code: "Not a BIDS dataset",
+    NothingSelectedError.exit_code: "Labels or filters select nothing",
+    65: "Some or all units failed",
+    InputError.exit_code: "Required input missing or unreadable",
+    OutputError.exit_code: "Output or work folder not writable",
+}
+
+
+def make_descriptor() -> dict[str, Any]:
+    """Descriptor of schema 0.5 as a dictionary."""
+    parameters = [item for item in command.params if item.name not in ("help", "version")]
+    inputs = [_input(parameter) for parameter in parameters]
+    return {
+        "name": "bids_stroke",
+        "tool-version": __version__,
+        "schema-version": "0.5",
+        "description": "BIDS App: feature maps and prediction of motor outcome after stroke. Research use only.",
+        "author": "The bids_stroke developers",
+        "command-line": " ".join(["bids_stroke", *(str(item["value-key"]) for item in inputs)]),
+        "container-image": {
+            "type": "docker",
+            "image": f"bids_stroke:{__version__}",
+            "index": "docker://",
+            "entrypoint": True,
+        },
+        "inputs": inputs,
+        "output-files": _outputs(),
+        "error-codes": [{"code": code, "description": text} for code, text in EXIT_CODES.items()],
+        "suggested-resources": {"cpu-cores": 2, "ram": 8, "walltime-estimate": 900},
+        "tags": {"domain": ["neuroinformatics", "bids"]},
+        "custom": {"BIDSAppSpecVersion": "0.1.0"},
+    }
+
+
+def _input(parameter: click.Parameter) -> dict[str, Any]:
+    name = str(parameter.name)
+    entry: dict[str, Any] = {
+        "id": IDS.get(name, name),
+        "name": name.replace("_", " "),
+        "value-key": f"[{name.upper()}]",
+        "optional": not parameter.required,
+    }
+    if isinstance(parameter, click.Option):
+        flag = max(parameter.opts, key=len)
+        entry |= {"description": parameter.help or "", "command-line-flag": flag}
+        if flag in MANY:
+            entry["list"] = True
+    kind = parameter.type
+    if isinstance(kind, click.Choice):
+        return entry | {"type": "String", "value-choices": list(kind.choices)}
+    if isinstance(parameter, click.Option) and (parameter.is_flag or parameter.count):
+        return entry | {"type": "Flag"}
+    if isinstance(kind, click.IntRange):
+        return entry | {"type": "Number", "integer": True, "minimum": kind.min}
+    if isinstance(kind, click.FloatRange):
+        return entry | {"type": "Number", "minimum": kind.min}
+    # output and work folders need not exist yet: a File would be checked and mounted
+    is_file = name in ("bids_dir", "bids_filter_file", "config", "model")
+    return entry | {"type": "File" if is_file else "String"}
+
+
+def _outputs() -> list[dict[str, Any]]:
+    return [
+        {"id": "output_folder", "name": "Output folder", "path-template": "[OUTPUT_DIR]"},
+        {
+            "id": "participant_reports",
+            "name": "Report of each subject",
+            "path-template": "[OUTPUT_DIR]/sub-*.html",
+            "list": True,
+            "optional": True,
+        },
+        {
+            "id": "group_report",
+            "name": "Group report",
+            "path-template": "[OUTPUT_DIR]/group.html",
+            "optional": True,
+        },
+    ]

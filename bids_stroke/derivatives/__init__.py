@@ -1,0 +1,1 @@
+"""Everything that is written to OUTPUT_DIR, and read back from it."""

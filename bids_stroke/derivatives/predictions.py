@@ -1,0 +1,102 @@
+"""A prediction as files hold it: JSON (DESIGN section 3), and a row of a table."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+from bids_stroke.core.errors import InputError
+from bids_stroke.core.records import MemberPrediction, Prediction
+
+COUNTED = {"bold": "n_slices", "eegemg": "n_windows"}
+"""How the samples of a modality are called in the prediction's JSON."""
+INTERVAL_METHOD = (
+    "90 %, normal on the logit scale: sampling error of the calibration (fitted on out-of-fold predictions) plus "
+    "the members' typical disagreement over the members present"
+)
+
+
+def prediction_json(prediction: Prediction) -> dict[str, Any]:
+    """The content of ``_prediction.json`` (DESIGN section 3)."""
+    interval, scores = prediction.probability_poor_interval, prediction.predicted_score_interval
+    return {
+        "ResearchUseOnly": "Not a medical device; not for decisions about patients.",
+        "probability_poor": prediction.probability_poor,
+        "probability_poor_interval": list(interval) if interval else None,
+        "probability_poor_interval_method": INTERVAL_METHOD if interval else "none: the model is not calibrated",
+        "prediction": prediction.prediction,
+        "predicted_score": prediction.predicted_score,
+        "predicted_score_interval": list(scores) if scores else None,
+        "members": {name: _member_json(member) for name, member in prediction.members.items()},
+        "early_fusion": _member_json(prediction.early_fusion) if prediction.early_fusion else None,
+        "missing": dict(prediction.missing),
+        "model": dict(prediction.model),
+        "in_training_set": prediction.in_training_set,
+        "warnings": list(prediction.warnings),
+    }
+
+
+def _member_json(member: MemberPrediction) -> dict[str, Any]:
+    counted = {COUNTED[member.modality]: member.n_samples} if member.modality in COUNTED else {}
+    return asdict(member) | counted
+
+
+def prediction_row(prediction: Prediction) -> dict[str, Any]:
+    """The prediction as a row of a table: the numbers, the members' probabilities ``p_<member>``, ``fusion_early``."""
+    low, high = prediction.probability_poor_interval or (None, None)
+    lowest, highest = prediction.predicted_score_interval or (None, None)
+    row: dict[str, Any] = {
+        "probability_poor": prediction.probability_poor,
+        "probability_poor_low": low,
+        "probability_poor_high": high,
+        "prediction": prediction.prediction,
+        "predicted_score": prediction.predicted_score,
+        "predicted_score_low": lowest,
+        "predicted_score_high": highest,
+        "in_training_set": prediction.in_training_set,
+        "model": prediction.model["name"],
+        "demonstration": prediction.model["demonstration"],
+    }
+    row |= {f"p_{name}": member.probability for name, member in prediction.members.items()}
+    return row | ({"fusion_early": prediction.early_fusion.probability} if prediction.early_fusion else {})
+
+
+def read_prediction(path: Path) -> Prediction:
+    """A prediction from its JSON file.
+
+    Raises
+    ------
+    InputError
+        The file is not such a file.
+    """
+    try:
+        content = json.loads(path.read_text())
+        interval, scores = content["probability_poor_interval"], content.get("predicted_score_interval")
+        return Prediction(
+            probability_poor=content["probability_poor"],
+            probability_poor_interval=None if interval is None else _pair(interval),
+            prediction=content["prediction"],
+            predicted_score=content["predicted_score"],
+            members={name: _member(member) for name, member in content["members"].items()},
+            missing=content["missing"],
+            model=content["model"],
+            in_training_set=content["in_training_set"],
+            warnings=tuple(content["warnings"]),
+            predicted_score_interval=None if scores is None else _pair(scores),
+            early_fusion=_member(found) if (found := content.get("early_fusion")) else None,
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{path} is no prediction of bids_stroke: {error}.", "Run the participant level again."
+        ) from error
+
+
+def _pair(interval: list[float]) -> tuple[float, float]:
+    low, high = interval
+    return low, high
+
+
+def _member(content: dict[str, Any]) -> MemberPrediction:
+    return MemberPrediction(**{field.name: content[field.name] for field in fields(MemberPrediction)})

@@ -1,0 +1,1 @@
+"""A trained ensemble: the bundle on disk, and what it says of a unit."""

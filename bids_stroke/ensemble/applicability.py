@@ -1,0 +1,88 @@
+"""What should be said beside a prediction, and why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bids_stroke.core.errors import DataError
+from bids_stroke.core.records import EARLY, UnitFeatures
+from bids_stroke.ensemble.bundle import Bundle, BundleMember
+from bids_stroke.features.covariates import covariate_notes, covariate_values
+from bids_stroke.fusion.fitted import Fusion
+
+COVARIATES_MISSING = "covariates-missing"
+"""Why a member says nothing of a person whose age, sex or time since stroke it needs and nobody knows."""
+
+
+def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusion) -> list[str]:
+    """Everything that a reader of a prediction should know; ``names``: what applied, fused by ``fusion``."""
+    found = []
+    if bundle.demonstration:
+        found.append("Demonstration ensemble trained on synthetic data: this prediction means nothing for a patient.")
+    seen = bundle.saw(unit.dataset, unit.participant_id)
+    if seen is None:
+        found.append("Nobody knows who the model was trained on: whether this participant was, cannot be told.")
+    if seen:
+        found.append("This participant was in the training set: the prediction is no evidence of the model's worth.")
+    if bundle.fusion.calibration is None:
+        found.append(
+            "The model is not calibrated: its probability has no interval, and the prediction is the more likely "
+            "outcome, without the choice to abstain."
+        )
+    if lacking := _lacking(bundle, unit):
+        found.append(f"{', '.join(lacking)} unknown: members that cannot do without are left out.")
+    found += _lost_weight(bundle, names, fusion)
+    with_covariates = [entry for entry in bundle.fitted if _takes_covariates(entry) and entry.member.name in names]
+    if with_covariates:
+        scaler = max((entry.scaler for entry in with_covariates), key=lambda item: len(item.names))
+        found += scaler.complaints(covariate_values(unit.covariates, scaler.names))
+    return [*found, *_notes(bundle, unit)]
+
+
+def _lost_weight(bundle: Bundle, names: list[str], fusion: Fusion) -> list[str]:
+    """How much of the weight the members hold that applied, where some did not, and what was done about it."""
+    applied = sum(entry.member.name in names for entry in bundle.members)
+    if applied == len(bundle.members):
+        return []
+    lacks_early = bundle.early is not None and EARLY not in names
+    weights = bundle.fusion.weights
+    weight = sum(weights[name] for name in names) / sum(weights.values())
+    own = "they have weights and a calibration of their own"
+    done = "the weights were renormalised" if fusion == bundle.fusion else own
+    what = f"{applied} of {len(bundle.members)} members" + (" and no early fusion" if lacks_early else "")
+    return [f"{what} applied, which hold {weight:.0%} of the weight; {done}."]
+
+
+def _notes(bundle: Bundle, unit: UnitFeatures) -> list[str]:
+    """What should be known of how the covariates were read that some member takes."""
+    taken = [name for entry in bundle.fitted if _takes_covariates(entry) for name in entry.scaler.names]
+    return [str(note) for note in covariate_notes(unit.covariates, tuple(dict.fromkeys(taken)))]
+
+
+def nobody_applies(bundle: Bundle, unit: UnitFeatures, missing: Mapping[str, str]) -> DataError:
+    """The error for a unit that no member can say anything of; ``missing``: member -> reason code."""
+    why = "; ".join(f"{name}: {reason.replace('-', ' ')}" for name, reason in missing.items())
+    lacking = ", ".join(_lacking(bundle, unit)) if COVARIATES_MISSING in missing.values() else ""
+    unknown = "; ".join([f"; {lacking} unknown", *_notes(bundle, unit)]) if lacking else ""
+    wanted = f"{lacking} to participants.tsv or sessions.tsv" if lacking else "a modality that the model uses"
+    return DataError(
+        f"{unit_name(unit)}: no member of the model {bundle.name} applies ({why}{unknown}).",
+        f"Add {wanted}, or give another --model.",
+        "no-member-applies",
+    )
+
+
+def _lacking(bundle: Bundle, unit: UnitFeatures) -> tuple[str, ...]:
+    """Covariates of the unit that are missing and that some member cannot do without."""
+    scalers = [entry.scaler for entry in bundle.fitted]
+    found = [name for item in scalers for name in item.lacking(covariate_values(unit.covariates, item.names))]
+    return tuple(dict.fromkeys(found))
+
+
+def _takes_covariates(entry: BundleMember) -> bool:
+    return bool(entry.member.arguments.get("n_covariates", 0))
+
+
+def unit_name(unit: UnitFeatures) -> str:
+    """Participant and session, as files are named."""
+    return unit.participant_id + (f"_ses-{unit.session}" if unit.session else "")

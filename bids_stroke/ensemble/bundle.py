@@ -1,0 +1,297 @@
+"""A trained ensemble on disk: a MONAI Bundle with checksums, without pickle.
+
+Layout: ``configs/metadata.json`` (MONAI's fields, then ours), ``models/<member>.safetensors``,
+``docs/model_card.md``, ``splits.tsv`` and ``out_of_fold.tsv`` (participants as salted hashes), ``evidence.tsv`` (what
+the fusion was fitted on, and the fusion of whoever lacks something will be), and ``SHA256SUMS``
+over all of them, which ``sha256sum -c`` can check too.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import version as installed_version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors.torch import load_file, save
+
+import bids_stroke
+from bids_stroke.bids.labels import ledger_hash, participant_hash
+from bids_stroke.core.errors import ModelError
+from bids_stroke.core.records import SPACE, Member
+from bids_stroke.derivatives.outputs import write_json, write_table, write_text, writing
+from bids_stroke.ensemble.metadata import CHECKSUMS, METADATA, bundle_digest, verify_checksums
+from bids_stroke.ensemble.model_card import model_card
+from bids_stroke.features.covariates import CovariateScaler
+from bids_stroke.fusion.fitted import Calibration, Fusion, ScoreFusion
+from bids_stroke.fusion.out_of_fold import EVIDENCE, Evidence, evidence_table
+
+if TYPE_CHECKING:
+    import pandas as pd  # half a second that a prediction can do without
+
+FORMAT_VERSION = 1
+PREPROCESSING_VERSION = 1
+"""Raised when feature maps change so that older networks must not read them."""
+TEST = "test"
+"""Role of people on whom the finished model was tested: it has learned nothing from them."""
+MONAI_SCHEMA = (
+    "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
+)
+
+
+@dataclass(frozen=True)
+class BundleMember:
+    """One member, or the early fusion, with what its inputs and outputs need.
+
+    Attributes
+    ----------
+    member : Member
+        Name, modality, network, arguments and reader's options, all complete.
+    scaler : CovariateScaler
+        Fitted on the training participants.
+    score_mean, score_sd : float
+        The network's score is standardised with these (outcome's units).
+    """
+
+    member: Member
+    scaler: CovariateScaler
+    score_mean: float
+    score_sd: float
+
+
+@dataclass(frozen=True, eq=False)
+class BundleContents:
+    """Everything that `write_bundle` puts on disk."""
+
+    name: str
+    version: str
+    outcome: str
+    demonstration: bool
+    members: tuple[BundleMember, ...]
+    states: Mapping[str, Mapping[str, torch.Tensor]]
+    """State dict of each member, and of the early fusion."""
+    fusion: Fusion
+    salt: str
+    participants: Mapping[str, tuple[str, ...]]
+    """Role (``train``; in a fixed split also ``validation`` and ``test``) -> hashes; empty where nobody knows them."""
+    splits: pd.DataFrame
+    out_of_fold: pd.DataFrame
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    """What the model card tells: cohort, settings, procedure, results."""
+    early: BundleMember | None = None
+    """The early fusion; ``fusion`` weighs it beside the members."""
+    evidence: Evidence | None = None
+    """What the fusion was fitted on; None where there is nothing, as in a model that was not trained here."""
+    origin: Mapping[str, str] = field(default_factory=dict)
+    """``description``, ``authors``, ``copyright`` and ``made`` (a sentence) of a model that was not trained here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A verified bundle."""
+
+    path: Path
+    name: str
+    version: str
+    sha256: str
+    outcome: str
+    demonstration: bool
+    members: tuple[BundleMember, ...]
+    fusion: Fusion
+    salt: str
+    participants: Mapping[str, frozenset[str]]
+    facts: Mapping[str, Any]
+    early: BundleMember | None = None
+
+    @property
+    def fitted(self) -> tuple[BundleMember, ...]:
+        """The members and, last, the early fusion."""
+        return fitted(self)
+
+    def saw(self, dataset: str, participant_id: str) -> bool | None:
+        """Whether anything was learned from the participant (any role but ``test``); None where nobody knows."""
+        if not self.participants:
+            return None
+        marks = {ledger_hash(self.salt, dataset, participant_id), participant_hash(self.salt, dataset, participant_id)}
+        return any(marks & hashes for role, hashes in self.participants.items() if role != TEST)
+
+    def out_of_fold(self) -> pd.DataFrame:
+        """Out-of-fold predictions of the training participants, by ``participant_hash``."""
+        import pandas as pd
+
+        return pd.read_csv(self.path / "out_of_fold.tsv", sep="\t", na_values="n/a", dtype={"session_id": str})
+
+    def state(self, member: str) -> dict[str, torch.Tensor]:
+        """Weights of a member, on the CPU."""
+        return dict(load_file(self.path / "models" / f"{member}.safetensors"))
+
+
+def fitted(bundle: Bundle | BundleContents) -> tuple[BundleMember, ...]:
+    """The members of a bundle and, last, its early fusion."""
+    return (*bundle.members, bundle.early) if bundle.early else bundle.members
+
+
+def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
+    """Write a bundle beside its final place, rename it into place, and load it back.
+
+    The same contents give the same bytes; a bundle that is already there is replaced.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written; nothing is lost of a bundle that was there.
+    """
+    temporary = folder.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{folder.name}")
+    try:
+        with writing(folder):
+            _write_files(temporary, contents)
+            old = temporary.with_name(f"{temporary.name}-old")
+            if folder.exists():
+                folder.rename(old)
+            temporary.rename(folder)
+            shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return load_bundle(folder)
+
+
+def _write_files(folder: Path, contents: BundleContents) -> None:
+    (folder / "models").mkdir(parents=True)
+    for entry in fitted(contents):
+        state = {key: value.detach().cpu().contiguous() for key, value in contents.states[entry.member.name].items()}
+        weights = save(state)  # save_file would make it unreadable for other users
+        (folder / "models" / f"{entry.member.name}.safetensors").write_bytes(weights)
+    metadata = _metadata(contents)
+    write_json(folder / METADATA, metadata)
+    write_text(folder / "docs" / "model_card.md", model_card(metadata))
+    write_table(folder / "splits.tsv", _hashed(contents.splits, contents))
+    write_table(folder / "out_of_fold.tsv", _hashed(contents.out_of_fold, contents))
+    if contents.evidence:
+        write_table(folder / EVIDENCE, evidence_table(contents.evidence))
+    names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}" for name in names]
+    write_text(folder / CHECKSUMS, "\n".join(sums) + "\n")
+
+
+def _hashed(table: pd.DataFrame, contents: BundleContents) -> pd.DataFrame:
+    """The table with ``participant_hash`` instead of ``dataset`` and ``participant_id``."""
+    marks = [
+        participant_hash(contents.salt, dataset, participant)
+        for dataset, participant in zip(table["dataset"], table["participant_id"], strict=True)
+    ]
+    rest = table.drop(columns=["dataset", "participant_id"])
+    rest.insert(0, "participant_hash", marks)
+    return rest
+
+
+def _metadata(contents: BundleContents) -> dict[str, Any]:
+    inputs = {
+        entry.member.name: {"type": "feature", "format": entry.member.modality, "dtype": "float32"}
+        for entry in contents.members
+    }
+    outputs = {"type": "probability", "format": "classification", "dtype": "float32", "value_range": [0, 1]}
+    return {
+        "schema": MONAI_SCHEMA,
+        "version": contents.version,
+        "changelog": {contents.version: contents.origin.get("made", "Trained by bids_stroke.")},
+        "monai_version": installed_version("monai"),
+        "pytorch_version": installed_version("torch"),
+        "numpy_version": installed_version("numpy"),
+        "required_packages_version": {"bids_stroke": bids_stroke.__version__},
+        "name": contents.name,
+        "task": f"Prediction of a poor motor outcome after stroke ({contents.outcome})",
+        "description": contents.origin.get("description", "Members on modalities or covariates, fused and calibrated."),
+        "authors": contents.origin.get("authors", "Trained with bids_stroke by its user"),
+        "copyright": contents.origin.get("copyright", "As the training data's terms say"),
+        "intended_use": "Research only; not for decisions about patients.",
+        "network_data_format": {
+            "inputs": inputs,
+            "outputs": {"pred": {**outputs, "channel_def": {"0": "probability of a poor outcome"}}},
+        },
+        "format_version": FORMAT_VERSION,
+        "preprocessing_version": PREPROCESSING_VERSION,
+        "space": SPACE,
+        "outcome": contents.outcome,
+        "label_map": {"poor": 1, "good": 0},
+        "demonstration": contents.demonstration,
+        "members": [asdict(entry) for entry in contents.members],
+        "early_fusion": asdict(contents.early) if contents.early else None,
+        "fusion_weights": dict(contents.fusion.weights),
+        "calibration": asdict(contents.fusion.calibration) if contents.fusion.calibration else None,
+        "score_fusion": asdict(contents.fusion.score_fusion) if contents.fusion.score_fusion else None,
+        "salt": contents.salt,
+        "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
+        "facts": dict(contents.facts),
+    }
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read a bundle after checking format, checksums and preprocessing.
+
+    Raises
+    ------
+    ModelError
+        The folder is no bundle, a file is changed or missing, or the bundle is of another version.
+    """
+    digest = bundle_digest(path)
+    verify_checksums(path)
+    try:
+        metadata = json.loads((path / METADATA).read_text())
+        _verify_versions(path, metadata)
+        return Bundle(
+            path=path,
+            name=metadata["name"],
+            version=metadata["version"],
+            sha256=digest,
+            outcome=metadata["outcome"],
+            demonstration=metadata["demonstration"],
+            members=tuple(_member(entry) for entry in metadata["members"]),
+            fusion=_fusion(metadata["fusion_weights"], metadata),
+            early=_member(found) if (found := metadata.get("early_fusion")) else None,
+            salt=metadata["salt"],
+            participants={role: frozenset(hashes) for role, hashes in metadata["participants"].items()},
+            facts=metadata["facts"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"{path / METADATA} cannot be read: {type(error).__name__} {error}.", "Train the model again."
+        ) from error
+
+
+def _member(entry: Mapping[str, Any]) -> BundleMember:
+    scaler = CovariateScaler(**_fields(entry["scaler"]))
+    return BundleMember(Member(**entry["member"]), scaler, entry["score_mean"], entry["score_sd"])
+
+
+def _fusion(weights: Mapping[str, float], content: Mapping[str, Any]) -> Fusion:
+    calibration, scores = content["calibration"], content.get("score_fusion")
+    return Fusion(
+        weights,
+        Calibration(**_fields(calibration)) if calibration else None,
+        ScoreFusion(**_fields(scores)) if scores else None,
+    )
+
+
+def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _tuples(value) for key, value in content.items()}
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+
+
+def _verify_versions(path: Path, metadata: Mapping[str, Any]) -> None:
+    for key, ours in (("format_version", FORMAT_VERSION), ("preprocessing_version", PREPROCESSING_VERSION)):
+        if metadata.get(key) != ours:
+            made_by = metadata.get("required_packages_version", {}).get("bids_stroke", "unknown")
+            raise ModelError(
+                f"Model {path} has {key} {metadata.get(key)}, this version of bids_stroke reads {ours}.",
+                f"Train it again, or use bids_stroke {made_by}, which made it.",
+                "other-version",
+            )

@@ -1,0 +1,1 @@
+"""Tables of predictions and outcomes -> metrics with intervals, comparisons."""

@@ -1,0 +1,88 @@
+"""Bootstrap over participants: percentile intervals of many metrics at once, and when there are too few for any."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bids_stroke.evaluation.metrics import Array
+
+MINIMUM_PARTICIPANTS = 10
+MINIMUM_PER_CLASS = 5
+DEFINED_DRAWS = 0.9
+"""Share of bootstrap draws that must give a value before an interval is reported."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Bootstrap draws: the same for every set of n participants, so one model does not move another's interval."""
+
+    number: int
+    seed: int
+
+    def weights(self, n: int) -> Array:
+        """How often each of n participants counts in each draw, (number, n)."""
+        rng = np.random.default_rng([self.seed, n])
+        return rng.multinomial(n, np.full(n, 1 / n), size=self.number).astype(float)
+
+
+def too_few(poor: Array) -> str:
+    """Why these outcomes do not suffice for metrics; empty where they do."""
+    n, n_poor = len(poor), int(poor.sum())
+    if n_poor in (0, n):
+        return f"only one kind of outcome ({n_poor} poor, {n - n_poor} good)"
+    if n < MINIMUM_PARTICIPANTS:
+        return f"too few participants ({n} of at least {MINIMUM_PARTICIPANTS})"
+    if min(n_poor, n - n_poor) < MINIMUM_PER_CLASS:
+        return f"too few of one outcome ({n_poor} poor, {n - n_poor} good; at least {MINIMUM_PER_CLASS} each)"
+    return ""
+
+
+def null(reason: str) -> dict[str, Any]:
+    """A metric without a value."""
+    return {"value": np.nan, "low": np.nan, "high": np.nan, "reason": reason}
+
+
+def with_intervals(compute: Callable[[Array], Mapping[str, Array]], n: int, draws: Draws) -> dict[str, dict[str, Any]]:
+    """Value and 95 % percentile interval of each metric; draws in blocks, so that memory stays small.
+
+    Parameters
+    ----------
+    compute : callable
+        Takes weights (draws, n), gives each metric as (draws,).
+    n : int
+        Participants.
+    draws : Draws
+        Number and seed.
+
+    Returns
+    -------
+    dict
+        Metric -> ``value``, ``low``, ``high`` (NaN where there is none) and ``reason`` (empty where all are there).
+    """
+    points = compute(np.ones((1, n)))
+    weights = draws.weights(n)
+    blocks = [compute(block) for block in np.array_split(weights, max(1, weights.size // 1_000_000))]
+    return {
+        metric: _interval(float(point[0]), np.concatenate([block[metric] for block in blocks]))
+        for metric, point in points.items()
+    }
+
+
+def _interval(value: float, drawn: Array) -> dict[str, Any]:
+    if not np.isfinite(value):
+        return null("predictions separate the outcomes completely" if np.isinf(value) else "not defined on these data")
+    defined = drawn[~np.isnan(drawn)]
+    if len(defined) < DEFINED_DRAWS * len(drawn):
+        return {**null("no interval: not defined in too many bootstrap draws"), "value": value}
+    low, high = (float(x) for x in np.quantile(defined, (0.025, 0.975), method="inverted_cdf"))
+    bounded = np.isfinite(low) and np.isfinite(high)
+    return {
+        "value": value,
+        "low": low if np.isfinite(low) else np.nan,
+        "high": high if np.isfinite(high) else np.nan,
+        "reason": "" if bounded else "the interval is not bounded on one side",
+    }

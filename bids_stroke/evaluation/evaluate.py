@@ -1,0 +1,293 @@
+"""From predictions and outcomes to metrics with intervals (pure: tables in, tables out).
+
+The unit of every statistic is the participant. A poor outcome is the positive class, so recall is the share of poor
+outcomes that were predicted, and precision the share of predictions "poor" that came true.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_stroke.core.errors import InputError
+from bids_stroke.core.settings import Settings
+from bids_stroke.evaluation.bootstrap import (
+    MINIMUM_PARTICIPANTS,
+    MINIMUM_PER_CLASS,
+    Draws,
+    null,
+    too_few,
+    with_intervals,
+)
+from bids_stroke.evaluation.metrics import (
+    CLASSIFICATION,
+    REGRESSION,
+    Array,
+    classification_metrics,
+    delong_test,
+    permutation_p,
+    ranking_metrics,
+    regression_metrics,
+)
+from bids_stroke.evaluation.missing_modalities import pattern_table
+
+OF_CALIBRATED = ("brier", "calibration_slope")
+"""Metrics that judge probabilities as such."""
+NOT_CALIBRATED = "its probabilities are not calibrated"
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """What the predictions are worth, with how that was found."""
+
+    metrics: pd.DataFrame
+    """Long: model, kind (fusion, member, other fusion, baseline), metric, value, low, high, n, n_poor,
+    reason."""
+    comparisons: pd.DataFrame
+    """Fusion against each other model: model, kind, n, n_poor, auc_fusion, auc, difference, low, high, p_delong,
+    reason."""
+    participants: pd.DataFrame
+    """One row per evaluated participant, mean over sessions and repeats."""
+    left_out: pd.DataFrame
+    """participant_id (with its dataset where that is known), session_id, reason: rows that were not evaluated."""
+    permutation_p: float | None
+    """One-sided p-value of the fusion's AUC against shuffled outcomes; None where the AUC is null."""
+    outcome: str
+    """The rule of a poor outcome, ``fma_le<=17``."""
+    notes: tuple[str, ...] = ()
+    n: int = 0
+    n_poor: int = 0
+    patterns: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Fusion by pattern of missing modalities, from `pattern_table`."""
+    procedure: Mapping[str, Any] = field(default_factory=dict)
+    """Numbers of draws and permutations, seed, minimum counts."""
+
+
+def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, str] | None = None) -> Evaluation:
+    """Metrics of the fusion, its members and the clinical baselines, each with a 95 % interval by participant.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row per unit: ``participant_id``, ``poor`` (0/1), ``probability_poor``, and where there are any
+        ``dataset``, ``session_id``, ``score``, ``predicted_score``, ``p_<member>``, ``fusion_<name>`` (other ways to
+        fuse), ``baseline_<name>``, ``excluded`` (a reason), and scores: ``s_<member>``, ``s_fusion_<name>``,
+        ``s_baseline_<name>``.
+    settings : Settings
+        Outcome rule, seed, number of bootstrap draws and of permutations.
+    modality_of : mapping, optional
+        Member -> modality, for the patterns of missing ones; one that is not named stands for itself.
+
+    Raises
+    ------
+    InputError
+        A column is missing, or a probability is not between 0 and 1.
+
+    Notes
+    -----
+    Percentile bootstrap over participants (draws that hold one class only are left out). Where fewer than
+    MINIMUM_PARTICIPANTS participants, or fewer than MINIMUM_PER_CLASS of a class, have a value, metrics are null
+    with the reason. So are the Brier score and the calibration slope of members, and of what is a mean of them:
+    members are fitted with balanced classes, and only their fusion is calibrated. The permutation test shuffles
+    outcomes against the given predictions; it does not train again.
+    """
+    participants, left_out, notes = reduce_to_participants(table, settings)
+    notes += _repeats_note(table, settings)
+    draws = Draws(settings.training.bootstrap, settings.seed)
+    models = _models(participants)
+    rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
+    rows += _score_rows(participants, models, draws)
+    poor, fusion = participants["poor"].to_numpy(float), participants["probability_poor"].to_numpy(float)
+    p_value = None
+    if not too_few(poor):
+        rng = np.random.default_rng([settings.seed, 1])
+        p_value = permutation_p(poor, fusion, settings.training.permutations, rng)
+    return Evaluation(
+        metrics=pd.DataFrame(rows, columns=[*_KEYS, "metric", "value", "low", "high", "n", "n_poor", "reason"]),
+        comparisons=pd.DataFrame([_comparison(participants, *model, draws) for model in models[1:]], columns=_COMPARED),
+        participants=participants,
+        left_out=left_out,
+        permutation_p=p_value,
+        outcome=str(settings.outcome),
+        notes=notes,
+        n=len(poor),
+        n_poor=int(poor.sum()),
+        patterns=pattern_table(participants, modality_of or {}, draws),
+        procedure={
+            "bootstrap": settings.training.bootstrap,
+            "permutations": settings.training.permutations,
+            "seed": settings.seed,
+            "minimum_participants": MINIMUM_PARTICIPANTS,
+            "minimum_per_class": MINIMUM_PER_CLASS,
+        },
+    )
+
+
+_KEYS = ("model", "kind")
+_COMPARED = (*_KEYS, "n", "n_poor", "auc_fusion", "auc", "difference", "low", "high", "p_delong", "reason")
+
+
+def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
+    """The evaluation for ``group_*.json``: NaN as null, one record per metric and comparison."""
+    return {
+        "outcome": evaluation.outcome,
+        "positive_class": "poor",
+        "n": evaluation.n,
+        "n_poor": evaluation.n_poor,
+        "permutation_p": evaluation.permutation_p,
+        "procedure": dict(evaluation.procedure),
+        "notes": list(evaluation.notes),
+        "metrics": _records(evaluation.metrics),
+        "comparisons": _records(evaluation.comparisons),
+        "patterns": _records(evaluation.patterns),
+        "left_out": _records(evaluation.left_out),
+    }
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    rows = table.to_dict("records")
+    return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
+
+
+def reduce_to_participants(
+    table: pd.DataFrame, settings: Settings
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    """One row per participant (means over sessions and repeats), the rows left out, and what should be said of it."""
+    needed = {"participant_id", "poor", "probability_poor"}
+    if needed - set(table.columns):
+        remedy = f"It needs {', '.join(sorted(needed))}."
+        raise InputError(f"The predictions lack the columns {sorted(needed - set(table.columns))}.", remedy)
+    keys = [name for name in ("dataset", "participant_id") if name in table]  # sub-01 of two datasets are two people
+    values = [name for name in table.columns if name.startswith(("p_", "fusion_", "baseline_"))]
+    scores = [name for name in table.columns if name in ("score", "predicted_score") or name.startswith("s_")]
+    numbers = ["poor", "probability_poor", *scores, *values]
+    table = table.assign(**{name: pd.to_numeric(table[name]).astype(float) for name in numbers})
+    for name in ("probability_poor", *values):
+        if not table[name].dropna().between(0, 1).all():
+            raise InputError(f"Column {name} of the predictions is not between 0 and 1.", "Give probabilities.")
+    reason = _reasons(table)
+    sessions = table["session_id"] if "session_id" in table else pd.Series(None, table.index, dtype=object)
+    left_out = table[keys].assign(session_id=sessions, reason=reason)
+    kept = table[reason == ""]
+    grouped = kept.groupby(keys, sort=True, dropna=False)
+    people = grouped[numbers].mean().reset_index()
+    mixed = ~people["poor"].isin((0.0, 1.0))
+    notes = []
+    if mixed.any():
+        if "score" not in people:
+            raise InputError("Outcomes of a participant differ between sessions, without scores.", "Give 'score'.")
+        people.loc[mixed, "poor"] = [float(settings.outcome.is_poor(value)) for value in people.loc[mixed, "score"]]
+        who = ", ".join(people.loc[mixed, "participant_id"])
+        notes.append(f"The outcome differs between sessions of {who}: the rule was applied to the mean score.")
+    rows_per_person = grouped.size()
+    if (rows_per_person > 1).any():
+        notes.append(
+            "Evaluated once per participant, by the mean probability where there are several sessions or repeats "
+            f"({int((rows_per_person > 1).sum())} of {len(people)} participants)."
+        )
+    return people, left_out[reason != ""].drop_duplicates().reset_index(drop=True), tuple(notes)
+
+
+def _repeats_note(table: pd.DataFrame, settings: Settings) -> tuple[str, ...]:
+    """What single repeats are worth: the one model that is kept has no mean over repeats to help it."""
+    if "repeat" not in table or table["repeat"].nunique() < 2:
+        return ()
+    areas = []
+    for _, own in table.groupby("repeat"):
+        people = reduce_to_participants(own, settings)[0]
+        poor, fusion = (people[name].to_numpy(float) for name in ("poor", "probability_poor"))
+        if too_few(poor):
+            return ()
+        areas.append(float(ranking_metrics(poor, fusion, np.ones((1, len(poor))))["auc"][0]))
+    return (
+        f"What is evaluated is the mean of {len(areas)} repeats of the training; in each repeat alone the AUC of the "
+        f"fusion is {min(areas):.2f} to {max(areas):.2f} (mean {np.mean(areas):.2f}). The model that is kept is one "
+        "training, not a mean.",
+    )
+
+
+def _reasons(table: pd.DataFrame) -> pd.Series[str]:
+    """Why each row is not evaluated; empty for rows that are."""
+    reason = pd.Series("", table.index, dtype=object)
+    reason[table["probability_poor"].isna()] = "no-prediction"
+    reason[table["poor"].isna()] = "no-outcome"
+    if "excluded" in table:
+        given = table["excluded"].map(_exclusion)
+        reason = reason.mask(given != "", given)
+    return reason
+
+
+def _exclusion(value: object) -> str:
+    """The reason in a cell of ``excluded``: a text, or true without one."""
+    if isinstance(value, str):
+        return "" if value == "n/a" else value
+    return "excluded" if value is True else ""
+
+
+def _models(participants: pd.DataFrame) -> list[tuple[str, str, str]]:
+    """(name, kind, column) of everything that predicts."""
+    found = [("fusion", "fusion", "probability_poor")]
+    for prefix, kind in (("p_", "member"), ("fusion_", "other fusion"), ("baseline_", "baseline")):
+        columns = [str(name) for name in participants.columns if str(name).startswith(prefix)]
+        found += [(name.removeprefix(prefix), kind, name) for name in columns]
+    return found
+
+
+def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: Draws) -> list[dict[str, Any]]:
+    given = people.dropna(subset=[column])
+    poor, probability = given["poor"].to_numpy(float), given[column].to_numpy(float)
+    reason = too_few(poor)
+    head = {"model": name, "kind": kind, "n": len(poor), "n_poor": int(poor.sum())}
+    if reason:
+        return [{**head, **null(reason), "metric": metric} for metric in CLASSIFICATION]
+    values = with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
+    if kind == "member" or (kind == "other fusion" and name != "stacking"):  # which is a regression of its own
+        values |= dict.fromkeys(OF_CALIBRATED, null(NOT_CALIBRATED))
+    return [{**head, "metric": metric, **values[metric]} for metric in CLASSIFICATION]
+
+
+def _score_rows(people: pd.DataFrame, models: Sequence[tuple[str, str, str]], draws: Draws) -> list[dict[str, Any]]:
+    """R2 and mean absolute error of each predicted score: of the fusions, the members and the baselines."""
+    if "score" not in people.columns:
+        return []
+    prefixes = {"member": "s_", "other fusion": "s_fusion_", "baseline": "s_baseline_"}
+    found = [("fusion", "fusion", "predicted_score")]
+    found += [(name, kind, prefixes[kind] + name) for name, kind, _ in models if kind in prefixes]
+    there = [model for model in found if model[2] in people.columns]
+    return [row for model in there for row in _score_rows_of(people.dropna(subset=["score", model[2]]), model, draws)]
+
+
+def _score_rows_of(given: pd.DataFrame, model: tuple[str, str, str], draws: Draws) -> list[dict[str, Any]]:
+    name, kind, column = model
+    if given.empty:
+        return []
+    score, predicted = given["score"].to_numpy(float), given[column].to_numpy(float)
+    head = {"model": name, "kind": kind, "n": len(given), "n_poor": int(given["poor"].sum())}
+    if len(given) < MINIMUM_PARTICIPANTS:
+        reason = f"too few participants ({len(given)} of at least {MINIMUM_PARTICIPANTS})"
+        return [{**head, **null(reason), "metric": metric} for metric in REGRESSION]
+    values = with_intervals(lambda weights: regression_metrics(score, predicted, weights), len(given), draws)
+    return [{**head, "metric": metric, **values[metric]} for metric in REGRESSION]
+
+
+def _comparison(people: pd.DataFrame, name: str, kind: str, column: str, draws: Draws) -> dict[str, Any]:
+    """Difference of AUC, fusion minus the other model, on the participants that have both."""
+    given = people.dropna(subset=[column])
+    poor, fusion, other = (given[key].to_numpy(float) for key in ("poor", "probability_poor", column))
+    head: dict[str, Any] = {"model": name, "kind": kind, "n": len(poor), "n_poor": int(poor.sum())}
+    if reason := too_few(poor):
+        nothing = dict.fromkeys(("auc_fusion", "auc", "difference", "low", "high", "p_delong"), np.nan)
+        return {**head, **nothing, "reason": reason}
+
+    def areas(weights: Array) -> dict[str, Array]:
+        pair = [ranking_metrics(poor, values, weights)["auc"] for values in (fusion, other)]
+        return {"auc_fusion": pair[0], "auc": pair[1], "difference": pair[0] - pair[1]}
+
+    values = with_intervals(areas, len(poor), draws)
+    head |= {key: values[key]["value"] for key in ("auc_fusion", "auc")}
+    return {**head, "difference": values["difference"].pop("value"), **values["difference"],
+            "p_delong": delong_test(poor, fusion, other)}  # fmt: skip

@@ -1,0 +1,93 @@
+"""What the fused prediction is worth for each pattern of missing modalities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_stroke.core.records import CLINICAL, MODALITIES
+from bids_stroke.evaluation.bootstrap import Draws, null, too_few, with_intervals
+from bids_stroke.evaluation.metrics import classification_metrics
+
+SHOWN = ("auc", "balanced_accuracy", "brier")
+COLUMNS = (
+    "kind", "modalities", "n", "n_poor",
+    *(f"{metric}{end}" for metric in SHOWN for end in ("", "_low", "_high")), "reason",
+)  # fmt: skip
+PRESENT, WITH, WITHOUT = "pattern", "with", "without"
+"""Kinds of rows: exactly these modalities; everybody who has one; everybody who lacks it."""
+NOTHING = "none"
+"""Of a person whom only members without a modality predicted."""
+
+
+def pattern_table(people: pd.DataFrame, modality_of: Mapping[str, str], draws: Draws) -> pd.DataFrame:
+    """Metrics of the fusion among people who have the same modalities.
+
+    Parameters
+    ----------
+    people : DataFrame
+        A row per participant: ``poor``, ``probability_poor``, and ``p_<member>``, NaN where a member is missing.
+    modality_of : mapping
+        Member -> modality; a member that is not named stands for itself.
+    draws : Draws
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        A row per pattern, those of most people first, then two for each modality that some have and others lack:
+        ``kind``, ``modalities`` (separated by spaces), ``n``, ``n_poor``, then each of SHOWN with its 95 % interval,
+        and ``reason`` where these are NaN. Empty where no member's probabilities are given.
+
+    Notes
+    -----
+    The same people are in several rows, and people who lack a modality differ from others also in other things: what
+    a modality adds is told by the comparison of models on the same people, not by two rows of this table.
+    """
+    members = {str(name).removeprefix("p_"): people[name].notna() for name in people if str(name).startswith("p_")}
+    there = _modalities(members, modality_of)
+    if people.empty or not there:
+        return pd.DataFrame(columns=list(COLUMNS))
+    names = list(there)
+    marks = np.stack([there[name] for name in names], axis=1)
+    patterns = [" ".join(name for name, has in zip(names, row, strict=True) if has) or NOTHING for row in marks]
+    by_size = pd.Series(patterns).value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    groups = [(PRESENT, str(text), np.array([item == text for item in patterns])) for text in by_size.index]
+    for i, name in enumerate(names):
+        if not marks[:, i].all():
+            groups += [(WITH, name, marks[:, i]), (WITHOUT, name, ~marks[:, i])]
+    rows = [_row(kind, text, people[which], draws) for kind, text, which in groups]
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def _modalities(members: Mapping[str, pd.Series[bool]], modality_of: Mapping[str, str]) -> dict[str, Any]:
+    """Who has each modality, in the usual order: whom any of its members predicted."""
+    found: dict[str, Any] = {}
+    for member, present in members.items():
+        modality = modality_of.get(member, member)
+        if modality != CLINICAL:
+            found[modality] = found.get(modality, False) | present.to_numpy(bool)
+    return {name: found[name] for name in _in_order(list(found))}
+
+
+def _in_order(names: Sequence[str]) -> list[str]:
+    order = {name: i for i, name in enumerate(MODALITIES)}
+    return sorted(names, key=lambda name: (order.get(name, len(order)), name))
+
+
+def _row(kind: str, modalities: str, people: pd.DataFrame, draws: Draws) -> dict[str, Any]:
+    poor, probability = people["poor"].to_numpy(float), people["probability_poor"].to_numpy(float)
+    reason = too_few(poor)
+    if reason:
+        found = dict.fromkeys(SHOWN, null(reason))
+    else:
+        found = with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
+    reasons = dict.fromkeys(found[metric]["reason"] for metric in SHOWN if found[metric]["reason"])
+    row: dict[str, Any] = {"kind": kind, "modalities": modalities, "n": len(poor), "n_poor": int(poor.sum())}
+    for metric in SHOWN:
+        values = found[metric]
+        row |= {metric: values["value"], f"{metric}_low": values["low"], f"{metric}_high": values["high"]}
+    return row | {"reason": "; ".join(reasons)}

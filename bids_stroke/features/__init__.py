@@ -1,0 +1,1 @@
+"""Feature files -> the arrays that networks read."""

@@ -1,0 +1,229 @@
+"""Cleaned EEG and EMG recordings to z-scored windows with the channels that a model expects."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_stroke.core.errors import DataError, MissingModalityError
+
+EEG_SITES = (
+    "P4", "CP2", "FC5", "C3", "P3", "C2", "FC6", "C4", "CP6", "F3", "FC2", "FC1", "F4", "CP5", "C1", "CP1",
+)  # fmt: skip
+EMG_MUSCLES = (
+    "rectus femoris", "vastus medialis", "biceps femoris", "gluteus maximus", "semitendinosus", "prox rectus fem",
+)  # fmt: skip
+CHANNELS = (*EEG_SITES, *EMG_MUSCLES)
+"""The published study's 16 sites and 6 leg muscles, in its order (EDF allows names of 16 characters)."""
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "rectus femoris": ("rf", "rectusfem", "mrectusfemoris"),
+    "vastus medialis": ("vm", "vastusmed", "vmo", "vastusmedialisobliquus"),
+    "biceps femoris": ("bf", "bicepsfemorislonghead", "longheadofbicepsfemoris", "bicepsfemorislh", "bicepsfem"),
+    "gluteus maximus": ("gmax", "glutmax", "glutmaximus", "gluteusmax"),
+    "semitendinosus": ("st", "semitend", "semit"),
+    "prox rectus fem": ("proximalrectusfemoris", "rectusfemorisproximal", "rfprox", "proxrf", "prf", "proximalrectus"),
+}
+"""Other names of the muscles, in lower case without blanks and signs."""
+
+Array = NDArray[np.float32]
+MONTAGE = "easycap-M1"
+"""Sites of the 10-10 system with positions, as mne carries them."""
+_FLAT = 1e-12
+_SIDE = re.compile(r"^(left|right|l|r|li|re)[ _.-]+|[ _.-]+(left|right|l|r|li|re)$|^(left|right)|(left|right)$")
+
+
+def read_windows(paths: Sequence[Path], inputs: Mapping[str, Any]) -> tuple[Array, tuple[float, ...]]:
+    """Good windows of all recordings of a unit.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        ``_events.tsv`` (log of windows), ``_eeg.edf``, ``_emg.edf``, grouped by what precedes ``_desc-``.
+    inputs : mapping
+        ``channels`` (names, in order), ``rate`` (Hz), ``seconds`` (length of a window), ``max_interpolated`` (EEG
+        sites that may be filled in by spherical splines).
+
+    Returns
+    -------
+    windows : (n, time, channels) float32
+        Zero mean and unit variance per window and channel; a flat channel is 0.
+    onsets : tuple of float
+        Seconds.
+
+    Raises
+    ------
+    MissingModalityError
+        No recording has the channels, or none has a good window of that length.
+    """
+    windows, onsets, reasons = [], [], []
+    for log, signals in _recordings(paths):
+        try:
+            data, starts = _recording_windows(log, signals, inputs)
+        except MissingModalityError as error:
+            reasons.append(error)
+        else:
+            windows.append(data)
+            onsets.extend(starts)
+    if not windows:
+        raise reasons[0]
+    return np.concatenate(windows), tuple(onsets)
+
+
+def _recordings(paths: Sequence[Path]) -> list[tuple[Path, list[Path]]]:
+    """Log of windows and signal files of each recording."""
+    groups: dict[str, list[Path]] = {}
+    for path in paths:
+        groups.setdefault(path.name.split("_desc-")[0], []).append(path)
+    found = []
+    for name, files in sorted(groups.items()):
+        logs = [path for path in files if path.name.endswith("_desc-windows_events.tsv")]
+        signals = [path for path in files if path.name.endswith(("_eeg.edf", "_emg.edf"))]
+        if len(logs) != 1 or not signals:
+            raise DataError(f"Recording {name} lacks its log of windows or its signals.", "Run the EEG/EMG step again.")
+        found.append((logs[0], signals))
+    if not found:
+        raise MissingModalityError("There is no EEG/EMG recording.", reason="no-recording")
+    return found
+
+
+def _recording_windows(log: Path, signals: Sequence[Path], inputs: Mapping[str, Any]) -> tuple[Array, list[float]]:
+    rate, seconds = float(inputs["rate"]), float(inputs["seconds"])
+    import pandas as pd  # here, because predictions from maps need not wait for it
+
+    try:
+        table = pd.read_csv(log, sep="\t", na_values="n/a")[["onset", "duration", "status"]]
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{log} cannot be read: {error}.", "Run the EEG/EMG step again.") from error
+    good = table[(table["status"] == "good") & (np.abs(table["duration"] - seconds) < 0.5 / rate)]
+    if good.empty:
+        text = f"{log} has no good window of {seconds:g} s ({len(table)} windows in all)."
+        raise MissingModalityError(text, reason="no-good-window")
+    data = _select(_read_channels(signals, rate), tuple(inputs["channels"]), int(inputs["max_interpolated"]), signals)
+    length = round(seconds * rate)
+    starts = [round(onset * rate) for onset in good["onset"]]
+    inside = [start for start in starts if start + length <= data.shape[1]]
+    if not inside:
+        raise DataError(f"{log} has windows beyond the end of {signals[0].name}.", "Run the EEG/EMG step again.")
+    windows = np.stack([data[:, start : start + length].T for start in inside])
+    return standardise_windows(windows), [start / rate for start in inside]
+
+
+def standardise_windows(windows: NDArray[Any]) -> Array:
+    """Zero mean and unit variance over time, per window and channel; flat channels become 0."""
+    centred = windows - windows.mean(axis=1, keepdims=True)
+    spread = centred.std(axis=1, keepdims=True)
+    safe: Array = np.divide(centred, spread, out=np.zeros_like(centred), where=spread > _FLAT).astype(np.float32)
+    return safe
+
+
+def _read_channels(signals: Sequence[Path], rate: float) -> dict[str, NDArray[np.float64]]:
+    """Signals by canonical channel name, in volts, at ``rate``; EEG and EMG share one clock.
+
+    Raises
+    ------
+    DataError
+        A file cannot be read.
+    MissingModalityError
+        Two channels are the same muscle, of the left and the right leg, say (``ambiguous-channels``).
+    """
+    import mne
+
+    channels: dict[str, NDArray[np.float64]] = {}
+    for path in signals:
+        try:
+            raw = mne.io.read_raw_edf(path, preload=True, verbose="error")
+        except (OSError, ValueError, RuntimeError, AssertionError) as error:  # mne asserts on broken headers
+            raise DataError(f"{path} cannot be read: {error}.", "Run the EEG/EMG step again.") from error
+        if not np.isclose(raw.info["sfreq"], rate):
+            raw.resample(rate, verbose="error")
+        for name, row in zip(raw.ch_names, raw.get_data(), strict=True):
+            known = canonical_name(name)
+            if known in channels:
+                message = f"{path.name} has more than one channel of {known} (of both sides?); {name} is one of them."
+                remedy = "Keep those of the affected leg: mark the others as bad in channels.tsv."
+                raise MissingModalityError(message, remedy, "ambiguous-channels")
+            channels[known] = row
+    return channels
+
+
+def canonical_name(name: str) -> str:
+    """The published name of a channel, whatever its case, blanks, prefix (``EEG C3``) or reference (``C3-REF``).
+
+    Other sites of the 10-10 system get their usual spelling. A muscle's side (``RF_L``, ``left rectus femoris``) is
+    left out: the network reads those of one leg. Names that are not known are returned as they are.
+    """
+    plain = re.sub(r"^(eeg|emg)[ _]+|[-_ ](ref|le|avg)$", "", name.strip().lower())
+    known = _canonical_names()
+    found = known.get(_plain(plain))
+    if found is None:
+        found = known.get(_plain(_SIDE.sub("", plain)))
+        found = found if found in EMG_MUSCLES else None
+    return found or name
+
+
+def is_site(name: str) -> bool:
+    """Whether a name, as from `canonical_name`, is a site of the 10-10 system."""
+    return name in _montage_sites()
+
+
+@cache
+def _canonical_names() -> Mapping[str, str]:
+    sites = {_plain(site): site for site in _montage_sites()}
+    muscles = {_plain(other): name for name in EMG_MUSCLES for other in (name, *SYNONYMS[name])}
+    return sites | muscles
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+@cache
+def _montage_sites() -> frozenset[str]:
+    import mne
+
+    return frozenset(mne.channels.make_standard_montage(MONTAGE).ch_names)
+
+
+def _select(
+    found: Mapping[str, NDArray[np.float64]], wanted: Sequence[str], most: int, signals: Sequence[Path]
+) -> NDArray[np.float64]:
+    """Rows in the wanted order; a few EEG sites may be interpolated.
+
+    Raises
+    ------
+    MissingModalityError
+        A muscle is missing, or more sites than may be interpolated.
+    """
+    keys = [canonical_name(name) for name in wanted]
+    missing = [key for key in keys if key not in found]
+    sites = [key for key in missing if key in _montage_sites()]
+    muscles = [key for key in missing if key not in sites]
+    if muscles or len(sites) > most:
+        raise MissingModalityError(
+            f"{', '.join(path.name for path in signals)}: the model needs the channels {', '.join(missing)}.",
+            f"At most {most} EEG sites can be interpolated; muscles cannot.",
+            "channels-missing",
+        )
+    rows = dict(found) | (_interpolated(found, sites) if sites else {})
+    return np.stack([rows[key] for key in keys])
+
+
+def _interpolated(found: Mapping[str, NDArray[np.float64]], sites: Sequence[str]) -> dict[str, NDArray[np.float64]]:
+    """Missing sites from the others by spherical splines (Perrin et al. 1989), as mne does it."""
+    import mne
+
+    known = [name for name in found if name in _montage_sites()]
+    length = len(next(iter(found.values())))
+    data = np.stack([*(found[name] for name in known), *(np.zeros(length) for _ in sites)])
+    raw = mne.io.RawArray(data, mne.create_info([*known, *sites], 1.0, "eeg"), verbose="error")
+    raw.set_montage(MONTAGE, verbose="error")
+    raw.info["bads"] = list(sites)
+    raw.interpolate_bads(reset_bads=True, verbose="error")
+    return {site: raw.get_data(picks=[site])[0] for site in sites}

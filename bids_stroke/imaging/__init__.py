@@ -1,0 +1,1 @@
+"""Images, transforms and registration, whatever the modality."""

@@ -1,0 +1,1 @@
+"""Layers and weights that several networks use."""

@@ -1,0 +1,138 @@
+"""Networks that are fitted directly: fixed features, then linear functions or small trees, one set for each output.
+
+The features are computed by formulas that depend on no person, so nothing but what follows them is fitted: linear
+functions by ridge regression, or sums of regression trees by gradient boosting (Friedman 2001, "Greedy function
+approximation: a gradient boosting machine"); see training/paths.py. In float64.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import torch
+from torch import Tensor, nn
+
+from bids_stroke.networks.base import N_OUTPUTS, check_inputs, require
+
+MOST_TREES = 2000
+TREE_DEPTH = 2
+TREE_NODES, TREE_LEAVES = 2**TREE_DEPTH - 1, 2**TREE_DEPTH
+
+
+def require_trees(network: str, n_trees: int) -> None:
+    """ModelError unless the number of trees makes sense."""
+    require(
+        0 <= n_trees <= MOST_TREES,
+        f"{network}: n_trees={n_trees} is outside 0 to {MOST_TREES}.",
+        "Give 0 for linear functions, or about 200.",
+    )
+
+
+def tree_values(columns: Tensor, feature: Tensor, threshold: Tensor, value: Tensor) -> Tensor:
+    """What each tree says of each case.
+
+    Parameters
+    ----------
+    columns : Tensor, shape (n, columns), float64
+        Compared in float32, as scikit-learn does.
+    feature, threshold : Tensor, shape (trees, TREE_NODES)
+        Of the nodes, level by level: up to the threshold to the left.
+    value : Tensor, shape (trees, TREE_LEAVES)
+        Of the leaves, left to right.
+
+    Returns
+    -------
+    Tensor, shape (n, trees), float64
+    """
+    n, trees = len(columns), torch.arange(len(feature), device=columns.device)
+    compared = columns.float().double()
+    node = torch.zeros(n, len(trees), dtype=torch.long, device=columns.device)
+    for _ in range(TREE_DEPTH):
+        right = compared.gather(1, feature[trees, node].long()) > threshold[trees, node]
+        node = 2 * node + 1 + right.long()
+    return value[trees, node - TREE_NODES]
+
+
+class DirectNetwork(nn.Module, ABC):
+    """Image and covariates -> logit of a poor outcome and standardised score.
+
+    Parameters
+    ----------
+    n_features : int
+        Columns that `features` gives.
+    n_covariates : int
+        Columns of covariates.
+    n_trees : int
+        Trees of each output; 0 for linear functions.
+    """
+
+    centre: Tensor
+    spread: Tensor
+    weight: Tensor
+    bias: Tensor
+    feature: Tensor
+    threshold: Tensor
+    value: Tensor
+
+    def __init__(self, n_features: int, n_covariates: int, n_trees: int = 0) -> None:
+        super().__init__()
+        self.n_features, self.n_covariates, self.n_trees = n_features, n_covariates, n_trees
+        n, double = n_features + n_covariates, torch.float64
+        if n_trees:
+            self.register_buffer("feature", torch.zeros(N_OUTPUTS, n_trees, TREE_NODES, dtype=torch.int16))
+            self.register_buffer("threshold", torch.zeros(N_OUTPUTS, n_trees, TREE_NODES, dtype=double))
+            self.register_buffer("value", torch.zeros(N_OUTPUTS, n_trees, TREE_LEAVES, dtype=double))
+            return
+        self.register_buffer("centre", torch.zeros(n, dtype=double))
+        self.register_buffer("spread", torch.ones(n, dtype=double))
+        self.register_buffer("weight", torch.zeros(N_OUTPUTS, n, dtype=double))
+        self.register_buffer("bias", torch.zeros(N_OUTPUTS, dtype=double))
+
+    def prepare(self) -> None:
+        """Fill what is fixed but large (an atlas): before the first fit, never when weights are loaded."""
+        return
+
+    @property
+    @abstractmethod
+    def input_shape(self) -> tuple[int | None, ...]:
+        """Sizes of an image after the first axis; None accepts any."""
+
+    @abstractmethod
+    def features(self, image: Tensor) -> Tensor:
+        """The numbers that the outputs are linear in, (n, n_features) float64, not standardised."""
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Sizes of groups of features that are measured alike: for linear functions, each counts as much as another."""
+        return (1,) * self.n_features
+
+    def head(self, features: Tensor, covariates: Tensor) -> Tensor:
+        """Outputs (n, 2) float64 from features (n, n_features) and covariates (n, n_covariates)."""
+        joined = torch.cat([features.double(), covariates.double()], dim=1)
+        if self.n_trees:
+            trees = zip(self.feature, self.threshold, self.value, strict=True)
+            return torch.stack([tree_values(joined, *output).sum(1) for output in trees], dim=1)
+        return ((joined - self.centre) / self.spread) @ self.weight.T + self.bias
+
+    def forward(self, image: Tensor, covariates: Tensor) -> Tensor:
+        """Predict.
+
+        Parameters
+        ----------
+        image : Tensor
+            As `features` takes it.
+        covariates : Tensor, shape (n, n_covariates)
+            Standardised, with their missing indicators.
+
+        Returns
+        -------
+        Tensor, shape (n, 2), float64
+            Logit of a poor outcome, standardised score.
+
+        Raises
+        ------
+        ModelError
+            If a shape differs from what the network was built for.
+        """
+        check_inputs(image, self.input_shape, covariates, self.n_covariates)
+        return self.head(self.features(image), covariates)

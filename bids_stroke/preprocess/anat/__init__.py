@@ -1,0 +1,1 @@
+"""T1w -> bias-corrected image, brain mask, tissues, transforms to standard space."""

@@ -1,0 +1,217 @@
+"""T1w -> brain, tissues, registration to standard space, and the intensity maps of grey and white matter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from bids_stroke.core.records import SPACE, BidsFile, StepReport
+from bids_stroke.core.settings import AnatSettings
+from bids_stroke.imaging.images import FloatArray, array, like, reorient, stored_orientation
+from bids_stroke.imaging.registration import Warp, register_affine, register_deformable, standard_grid, template
+from bids_stroke.imaging.transforms import resample, save_warp
+from bids_stroke.preprocess.anat.brain import clip, correct_bias, extract_brain
+from bids_stroke.preprocess.anat.inputs import AnatInputs, read_inputs
+from bids_stroke.preprocess.anat.quality import Anatomy, check, quality, quality_warnings
+from bids_stroke.preprocess.anat.tissues import TISSUES, deep_grey, fluid_level, segment, tissue_priors, without_fluid
+from bids_stroke.preprocess.lesion import step as lesions
+from bids_stroke.preprocess.registry import StepContext
+
+Mask = npt.NDArray[np.bool_]
+
+_TISSUE_AT_LEAST = 0.2
+"""Probability from which a voxel belongs to an intensity map; the published GM and WM maps overlap about as much."""
+_REFILLS = 1
+"""How often a lesion is filled again with the warp that the first filling gave."""
+_RESOLUTION = {"Resolution": {"2": "2 mm isotropic"}}
+
+
+@dataclass(frozen=True)
+class LesionFiles:
+    """Masks by space."""
+
+    native: tuple[BidsFile, ...]
+    standard: tuple[BidsFile, ...]
+
+    @classmethod
+    def of(cls, files: Sequence[BidsFile]) -> LesionFiles:
+        """Sort masks by the space that their names say."""
+        standard = tuple(file for file in files if lesions.in_standard_space(file))
+        return cls(tuple(file for file in files if file not in standard), standard)
+
+
+def register(t1w: nib.Nifti1Image, brain: Mask, lesion: Mask, settings: AnatSettings, work: Path, *, seed: int) -> Warp:
+    """Register a T1w to the template with its lesion filled, masked or ignored.
+
+    The deformable part sees neither side's fluid: the outline of the brain mask is not to be matched, the brain is.
+
+    Parameters
+    ----------
+    t1w : nib.Nifti1Image
+        Bias-corrected.
+    brain, lesion : ndarray of bool
+        On its grid.
+    settings : AnatSettings
+        ``lesion_handling``, which concerns the deformable part.
+    work : Path
+        Folder for intermediate files.
+    seed : int
+        Of greedy's sampling.
+    """
+    target = template("T1w")
+    moving = like(t1w, array(t1w) * brain)
+    affine = register_affine(moving, target, work, seed=seed)
+    level, surface = fluid_level(moving, [affine]), without_fluid(target, fluid_level(target))
+
+    def deform(image: nib.Nifti1Image, weight: nib.Nifti1Image | None = None) -> Warp:
+        return register_deformable(without_fluid(image, level), surface, affine, work, weight=weight, seed=seed)
+
+    if lesion.any() and settings.lesion_handling == "fill":
+        filled = lesions.mirror_fill(moving, lesion, affine)
+        for _ in range(_REFILLS):
+            filled = lesions.mirror_fill(moving, lesion, deform(filled))
+        return deform(filled)
+    weight = None
+    if lesion.any() and settings.lesion_handling == "mask":
+        weight = like(t1w, (~lesion).astype(np.float32))
+    return deform(moving, weight)
+
+
+def process(
+    inputs: AnatInputs, files: LesionFiles, settings: AnatSettings, work: Path, *, seed: int
+) -> tuple[Anatomy, list[str]]:
+    """Everything that is computed from a T1w, with warnings.
+
+    Raises
+    ------
+    MissingModalityError
+        There is no brain in it.
+    DataError
+        The lesion mask cannot be one, or the registration degenerated.
+    """
+    t1w, warnings = inputs.t1w, list(inputs.warnings)
+    brain = extract_brain(t1w) if inputs.brain is None else inputs.brain
+    lesion = lesions.union_on(t1w, files.native)
+    lesions.check_plausible(lesion, brain, t1w.header.get_zooms()[:3], files.native)
+    if files.native and not lesion.any():
+        names = ", ".join(file.path.name for file in files.native)
+        warnings.append(f"The lesion mask {names} is empty: the T1w is processed as one without a lesion.")
+    brain = brain | lesion
+    corrected = clip(t1w, brain) if inputs.corrected else correct_bias(t1w, brain & ~lesion, settings.bias_shrink)
+    warp = register(corrected, brain, lesion, settings, work, seed=seed)
+    if files.standard:
+        warnings += lesions.space_warnings(files.standard)
+        warnings.append("The lesion mask is in standard space only: the registration could not take it into account.")
+        lesion |= lesions.union_on(t1w, files.standard, [warp.inverse]) & brain
+    maps = (template("GM"), template("WM"), deep_grey())
+    prior = tissue_priors(*(array(resample(image, t1w, [warp.inverse])) for image in maps))
+    tissues = segment(array(corrected), brain & ~lesion, prior)
+    if inputs.probability is not None:
+        tissues = replace(tissues, probability=inputs.probability * (brain & ~lesion)[..., None])
+    if not tissues.ordered:
+        warnings.append("Tissue intensities are not ordered as in a T1-weighted image (CSF < GM < WM).")
+    return Anatomy(corrected, brain, lesion, warp, tissues), warnings
+
+
+def intensity_map(t1w: FloatArray, probability: FloatArray) -> FloatArray:
+    """T1w scaled to 0-1 inside a tissue, 0 elsewhere.
+
+    Parameters
+    ----------
+    t1w : ndarray
+        Bias-corrected brain divided by its 99.5th percentile.
+    probability : ndarray
+        Of the tissue; 0.2 and more counts as inside.
+    """
+    return np.asarray(np.clip(t1w, 0.0, 1.0) * (probability >= _TISSUE_AT_LEAST), dtype=np.float32)
+
+
+def run(context: StepContext) -> StepReport:
+    """Process the session's T1w and write images, maps and transforms.
+
+    Raises
+    ------
+    MissingModalityError
+        There is no T1w, or no brain in it.
+    DataError
+        A broken file.
+    """
+    settings = context.settings
+    inputs = read_inputs(context.session, settings.anat.several, context.work, seed=settings.seed)
+    files = LesionFiles.of(context.session.lesion)
+    anatomy, warnings = process(inputs, files, settings.anat, context.work, seed=settings.seed)
+    qc = quality(anatomy)
+    check(qc)
+    sources = context.outputs.sources([*inputs.sources, *context.session.lesion])
+    writer = _Writer(context, sources, stored_orientation(inputs.sources[0].path))
+    written = writer.native(anatomy)
+    maps = writer.standard(anatomy)
+    return StepReport(outputs=maps, files=written, qc=qc, warnings=(*warnings, *quality_warnings(qc)))
+
+
+@dataclass(frozen=True)
+class _Writer:
+    """Writes an Anatomy under the names of the contract."""
+
+    context: StepContext
+    sources: list[str]
+    orientation: str
+    """Voxel order of the T1w's file, in which native images are written."""
+
+    def image(self, path: Path, image: nib.Nifti1Image, **sidecar: Any) -> Path:
+        return self.context.outputs.save_image(path, image, {"Sources": self.sources, **sidecar})
+
+    def native(self, anatomy: Anatomy) -> dict[str, Path]:
+        """Images on the T1w's grid, and the transforms, by role."""
+        name, t1w = self.context.outputs.path, anatomy.t1w
+
+        def save(path: Path, data: npt.NDArray[Any], **sidecar: Any) -> Path:
+            return self.image(path, reorient(like(t1w, data), self.orientation), **sidecar)
+
+        head, brain = array(t1w), anatomy.brain
+        files = {
+            "t1w": save(name("anat", "T1w.nii.gz", desc="preproc"), head, SkullStripped=False),
+            "t1w_brain": save(name("anat", "T1w.nii.gz", desc="brain"), head * brain, SkullStripped=True),
+            "brain_mask": save(name("anat", "mask.nii.gz", desc="brain"), brain.astype(np.uint8), Type="Brain"),
+        }
+        for index, tissue in enumerate(TISSUES):
+            path = name("anat", "probseg.nii.gz", label=tissue)
+            files[tissue.lower()] = save(path, anatomy.tissues.probability[..., index])
+        for role, ends, field in (
+            ("to_standard", ("T1w", SPACE), anatomy.warp.forward),
+            ("from_standard", (SPACE, "T1w"), anatomy.warp.inverse),
+        ):
+            path = name("anat", "xfm.nii.gz", from_=ends[0], to=ends[1], mode="image")
+            sidecar = {"Sources": self.sources, "Units": "mm", "Type": "ITK displacement field (LPS)"}
+            files[role] = self.context.outputs.save(path, partial(save_warp, field=field), sidecar)
+        return files
+
+    def standard(self, anatomy: Anatomy) -> dict[str, tuple[Path, ...]]:
+        """Images in standard space; gives the feature maps by modality."""
+        name, grid, t1w = self.context.outputs.standard, standard_grid(), anatomy.t1w
+
+        def warp(data: npt.NDArray[Any]) -> FloatArray:
+            return array(resample(like(t1w, data.astype(np.float32)), grid, [anatomy.warp.forward]))
+
+        head, brain = warp(array(t1w)), warp(array(t1w) * anatomy.brain)
+        mask = (warp(anatomy.brain) > 0.5).astype(np.uint8)
+        self.image(name("anat", "T1w.nii.gz", desc="preproc"), like(grid, head), SkullStripped=False, **_RESOLUTION)
+        self.image(name("anat", "mask.nii.gz", desc="brain"), like(grid, mask), Type="Brain", **_RESOLUTION)
+        top = float(array(t1w).max())
+        maps: dict[str, tuple[Path, ...]] = {}
+        for index, tissue in enumerate(TISSUES):
+            probability = warp(anatomy.tissues.probability[..., index])
+            self.image(name("anat", "probseg.nii.gz", label=tissue), like(grid, probability), **_RESOLUTION)
+            if tissue != "CSF":
+                path = name("anat", "T1w.nii.gz", label=tissue, desc="intensity")
+                scaled = like(grid, intensity_map(brain / top, probability))
+                units = "fraction of the brain's 99.5th percentile"
+                maps[tissue.lower()] = (self.image(path, scaled, SkullStripped=True, Units=units, **_RESOLUTION),)
+        return maps

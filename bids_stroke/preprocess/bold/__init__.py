@@ -1,0 +1,1 @@
+"""Resting-state BOLD -> cleaned series and maps in standard space."""

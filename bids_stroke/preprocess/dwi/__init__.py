@@ -1,0 +1,1 @@
+"""Diffusion series -> corrected series and tensor maps."""

@@ -1,0 +1,1 @@
+"""Noise and Gibbs ringing of a diffusion series."""

@@ -1,0 +1,1 @@
+"""Motion, eddy currents and lost slices of a diffusion series."""

@@ -1,0 +1,87 @@
+"""Diffusion -> FA, MD, RD and AD: corrections, brain mask, tensor, to the standard space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from bids_stroke.core.records import StepReport
+from bids_stroke.imaging.images import array, like, voxel_ml
+from bids_stroke.imaging.registration import standard_grid
+from bids_stroke.imaging.transforms import resample
+from bids_stroke.preprocess.dwi.correct import Corrected, correct, distorted_alike, without_bias
+from bids_stroke.preprocess.dwi.gradients import n_directions, tensor_volumes
+from bids_stroke.preprocess.dwi.precomputed import ready_dwi, with_ready_mask
+from bids_stroke.preprocess.dwi.quality import map_quality, quality_warnings
+from bids_stroke.preprocess.dwi.registration import Place, place_alone, place_by_t1w, t1w_like, white_matter
+from bids_stroke.preprocess.dwi.series import read_series
+from bids_stroke.preprocess.dwi.susceptibility.from_t1w import Anatomy
+from bids_stroke.preprocess.dwi.tensor.fit import tensors, unweighted
+from bids_stroke.preprocess.dwi.write import Writer
+from bids_stroke.preprocess.registry import StepContext
+
+
+def run(context: StepContext) -> StepReport:
+    """Process the session's diffusion runs and write maps, transforms and the corrected series.
+
+    Raises
+    ------
+    DataError
+        A broken file.
+    MissingModalityError
+        No tensor can be had from these data.
+    """
+    settings = context.settings.dwi
+    anat = context.earlier["anat"].files if "anat" in context.earlier else {}
+    ready = ready_dwi(context.session, settings.b0_threshold)
+    corrected = ready or measured(context, anat)
+    place = with_ready_mask(find_place(corrected, anat, context), corrected, context.session)
+    if ready is None:
+        corrected = without_bias(corrected, place.mask, settings)
+    series = corrected.series
+    grid = like(series.image, unweighted(series))
+    found = tensors(series, place.mask, settings)
+    standard = {
+        kind: array(resample(like(grid, data), standard_grid(), place.to_standard)) for kind, data in found.maps.items()
+    }
+    used = tensor_volumes(series.gradients, settings.b0_threshold, settings.max_b)
+    shown = standard if place.to_t1w is None else found.maps
+    qc = {
+        "n_directions": float(n_directions(series.gradients.bvecs[used & ~series.b0])),
+        **corrected.qc,
+        **found.qc,
+        "brain_volume_ml": float(place.mask.sum()) * voxel_ml(grid),
+        **map_quality(shown, standard, white_matter(grid, place, anat)),
+    }
+    writer = Writer(context, context.outputs.sources(series.sources))
+    files = writer.native(series, place, found, corrected.done)
+    warnings = (
+        *series.warnings,
+        *series.gradients.notes,
+        *corrected.warnings,
+        *place.warnings,
+        *found.warnings,
+        *quality_warnings(qc),
+    )
+    return StepReport(outputs=writer.standard(standard, found.facts), files=files, qc=qc, warnings=warnings)
+
+
+def measured(context: StepContext, anat: Mapping[str, Path]) -> Corrected:
+    """The session's raw runs, corrected; with the files of the step ``anat`` by role."""
+    session, settings = context.session, context.settings
+    series = read_series(session.dwi, settings.dwi.b0_threshold, session.epi)
+    wanted, paired = settings.dwi.susceptibility, bool(series.opposite) or len(distorted_alike(series)) > 1
+    by_t1w = wanted == "t1w" or (wanted == "auto" and not paired)
+    anatomy = Anatomy.read(anat, context.work, settings.seed) if by_t1w else None
+    return correct(series, anatomy, settings, context.work)
+
+
+def find_place(corrected: Corrected, anat: Mapping[str, Path], context: StepContext) -> Place:
+    """Brain mask and transforms: by the session's T1w where it was processed, else by the diffusion images alone."""
+    series, seed = corrected.series, context.settings.seed
+    grid = like(series.image, unweighted(series))
+    if "t1w_brain" in anat:
+        return place_by_t1w(grid, corrected.mask, anat, context.work, seed)
+    # least squares are enough to show tissues
+    rough = tensors(series, corrected.mask, context.settings.dwi.model_copy(update={"fit": "wls"})).maps
+    return place_alone(like(grid, t1w_like(rough["fa"], rough["md"])), context.work, seed)

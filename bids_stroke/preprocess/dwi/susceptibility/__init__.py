@@ -1,0 +1,1 @@
+"""The field that distorts a diffusion series along its phase encoding."""

@@ -1,0 +1,1 @@
+"""The diffusion tensor and its maps."""

@@ -1,0 +1,96 @@
+"""Writes a session's diffusion outputs under the names of the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+
+from bids_stroke.core.records import SPACE
+from bids_stroke.imaging.images import FloatArray, like, reorient, stored_orientation
+from bids_stroke.imaging.registration import standard_grid
+from bids_stroke.imaging.transforms import save_rigid, save_warp
+from bids_stroke.preprocess.dwi.gradients import bval_text, bvec_text, on_axes
+from bids_stroke.preprocess.dwi.registration import Place
+from bids_stroke.preprocess.dwi.series import Series
+from bids_stroke.preprocess.dwi.tensor.fit import UNITS, Tensors
+from bids_stroke.preprocess.registry import StepContext
+
+_RESOLUTION = {"Resolution": {"2": "2 mm isotropic"}}
+_COLOURS = "FA times the absolute principal direction in the world: red left-right, green front-back, blue up-down."
+
+
+@dataclass(frozen=True)
+class Writer:
+    """Writes one session's files.
+
+    Parameters
+    ----------
+    context : StepContext
+        Of the step.
+    sources : list of str
+        BIDS URIs of the runs that were used.
+    """
+
+    context: StepContext
+    sources: list[str]
+
+    def image(self, path: Path, image: nib.Nifti1Image, **sidecar: Any) -> Path:
+        """One image with its sidecar."""
+        return self.context.outputs.save_image(path, image, {"Sources": self.sources, **sidecar})
+
+    def native(self, series: Series, place: Place, found: Tensors, done: Mapping[str, object]) -> dict[str, Path]:
+        """Corrected series with its gradients, mask, maps and transform, by role, in the first run's voxel order.
+
+        ``done`` says in the series' sidecar what was corrected, and why the rest was not.
+        """
+        outputs = self.context.outputs
+        name = partial(outputs.path, "dwi")
+        as_stored = partial(reorient, orientation=stored_orientation(series.sources[0].path))
+        image = as_stored(series.image)
+        gradients = on_axes(series.gradients, series.image.affine, image.affine)
+        mask = as_stored(like(series.image, place.mask.astype(np.uint8)))
+        files = {
+            "dwi": self.image(name("dwi.nii.gz", desc="preproc"), image, SkullStripped=False, **done),
+            "dwi_mask": self.image(name("mask.nii.gz", desc="brain"), mask, Type="Brain"),
+            "bval": outputs.save(name("dwi.bval", desc="preproc"), _text(bval_text(gradients))),
+            "bvec": outputs.save(name("dwi.bvec", desc="preproc"), _text(bvec_text(gradients))),
+        }
+        of_map = partial(name, "dwimap.nii.gz", model="tensor")
+        for kind, data in found.maps.items():
+            native = as_stored(like(series.image, data))
+            files[f"{kind}_native"] = self.image(of_map(param=kind), native, Units=UNITS[kind], **found.facts)
+        colour = as_stored(like(series.image, found.colour))
+        files["fa_color"] = self.image(of_map(param="fa", desc="color"), colour, Description=_COLOURS, **found.facts)
+        return files | self.transform(place)
+
+    def transform(self, place: Place) -> dict[str, Path]:
+        """The transform that this step found: to the T1w, or to the standard space where there is no T1w."""
+        found = place.to_standard[0]
+        target, role = (SPACE, "dwi_to_standard") if place.to_t1w is None else ("T1w", "dwi_to_t1w")
+        if isinstance(found, np.ndarray):
+            ending, kind = "xfm.txt", "ITK affine transform (LPS)"
+            write = partial(save_rigid, matrix=found)
+        else:
+            ending, kind = "xfm.nii.gz", "ITK displacement field (LPS)"
+            write = partial(save_warp, field=found)
+        path = self.context.outputs.path("dwi", ending, from_="dwi", to=target, mode="image")
+        sidecar = {"Sources": self.sources, "Units": "mm", "Type": kind}
+        return {role: self.context.outputs.save(path, write, sidecar)}
+
+    def standard(self, maps: Mapping[str, FloatArray], facts: Mapping[str, object]) -> dict[str, tuple[Path, ...]]:
+        """Maps in standard space, by modality; ``facts`` tell in the sidecars how the tensor was fitted."""
+        grid, name = standard_grid(), partial(self.context.outputs.standard, "dwi", "dwimap.nii.gz", model="tensor")
+        return {
+            kind: (self.image(name(param=kind), like(grid, data), Units=UNITS[kind], **facts, **_RESOLUTION),)
+            for kind, data in maps.items()
+        }
+
+
+def _text(content: str) -> Callable[[Path], object]:
+    return lambda path: path.write_text(content)

@@ -1,0 +1,1 @@
+"""EEG and EMG -> cleaned recordings, windows, features."""

@@ -1,0 +1,248 @@
+"""EEG and EMG: cleaned signals on one clock and the log of their windows, for each recording of a session.
+
+``outputs["eegemg"]`` holds, recording after recording, the windows' table (``_desc-windows_events.tsv``), the EEG
+(``_desc-preproc_eeg.edf``) and the EMG (``_desc-preproc_emg.edf``); a file that a recording lacks is left out of the
+row. Files of one recording share their name up to ``_desc-``. The table lies in ``eeg/``, or in ``emg/`` where there
+is no EEG. Signals are not scaled: zero mean and unit variance per window and channel is for the reader.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from bids_stroke.core.errors import MissingModalityError
+from bids_stroke.core.records import StepReport
+from bids_stroke.core.settings import EegEmgSettings
+from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals, clean
+from bids_stroke.preprocess.eegemg.clock import Recording, read_pair
+from bids_stroke.preprocess.eegemg.edf import EdfHeader, write_edf
+from bids_stroke.preprocess.eegemg.features import COLUMNS, feature_table, summary
+from bids_stroke.preprocess.eegemg.read import Pair, events_of, inside, pair_recordings
+from bids_stroke.preprocess.eegemg.signals import flat_windows, large_windows, marked_windows
+from bids_stroke.preprocess.eegemg.spectra import SPECTRUM_COLUMNS, spectrum_table
+from bids_stroke.preprocess.eegemg.swap_sides import with_sides_swapped
+from bids_stroke.preprocess.hemisphere import side_of
+from bids_stroke.preprocess.registry import StepContext
+
+_COLUMNS = {
+    "trial_type": {"Description": "Kind of interval.", "Levels": {"window": "One sample of the network."}},
+    "status": {"Description": "Whether the window is used.", "Levels": {"good": "Used.", "bad": "Left out."}},
+    "reason": {
+        "Description": "Why a window is left out.",
+        "Levels": {
+            "marked": "Touches an event that starts with BAD.",
+            "flat": "A channel is constant: the signal was lost.",
+            "eeg-amplitude": "More than a fifth of the EEG channels exceed the allowed peak-to-peak amplitude.",
+            "emg-amplitude": "More than a fifth of the EMG channels exceed the allowed peak-to-peak amplitude.",
+        },
+    },
+}
+
+
+Events = tuple[pd.DataFrame, dict[str, Any]]
+"""Table and sidecar."""
+
+
+@dataclass(frozen=True)
+class _Done:
+    files: tuple[Path, ...]
+    qc: Mapping[str, float]
+    warnings: tuple[str, ...]
+
+
+def run(context: StepContext) -> StepReport:
+    """Clean every recording of the session and log its windows.
+
+    Raises
+    ------
+    DataError
+        A recording is broken.
+    MissingModalityError
+        No recording gives a usable window (``recording-too-short``, ``no-good-window``, ``no-eeg-or-emg-channels``).
+    """
+    pairs, notes = pair_recordings(context.session.eeg, context.session.emg)
+    done: list[_Done] = []
+    refused: list[MissingModalityError] = []
+    for pair in pairs:
+        try:
+            done.append(_process(context, pair))
+        except MissingModalityError as error:
+            refused.append(error)
+    if not done:
+        raise refused[0]
+    notes += [note for item in done for note in item.warnings] + [error.message for error in refused]
+    return StepReport(
+        outputs={"eegemg": tuple(path for item in done for path in item.files)},
+        qc=_summary([item.qc for item in done]),
+        warnings=tuple(notes),
+    )
+
+
+def _process(context: StepContext, pair: Pair) -> _Done:
+    settings = context.settings.eegemg
+    recording = read_pair(pair)
+    _check_usable(recording, pair, settings)
+    cleaned = clean(recording, settings, context.settings.seed)
+    if side_of(context).mirrored:
+        recording, cleaned = with_sides_swapped(recording, cleaned)
+    windows = window_table(recording, cleaned, settings)
+    kept = int((windows["status"] == "good").sum())
+    if not kept:
+        reasons = ", ".join(sorted(set(windows["reason"])))
+        raise MissingModalityError(
+            f"{pair.label}: none of {len(windows)} windows of EEG/EMG is usable ({reasons}).",
+            "Look at the signals and at the units in the file's header; the limits are eegemg.eeg_max_uv and "
+            "eegemg.emg_max_uv.",
+            "no-good-window",
+        )
+    seconds = recording.eeg.shape[1] / recording.rate
+    events, outside = _events(pair, recording.begin, seconds)
+    files = _save(context, pair, cleaned, windows, events)
+    phases = None if events is None else events[0]
+    features = feature_table(recording, cleaned, windows, phases)
+    _save_features(context, pair, cleaned, features)
+    _save_spectra(context, pair, cleaned, spectrum_table(recording, cleaned))
+    qc = {
+        "n_recordings": 1.0,
+        "n_windows": float(len(windows)),
+        "n_windows_kept": float(kept),
+        "duration_s": seconds,
+        "sampling_rate_hz": recording.rate,
+        **recording.qc,
+        **cleaned.qc,
+        **summary(features),
+    }
+    notes = [note if note.startswith(pair.label) else f"{pair.label}: {note}" for note in (*cleaned.warnings, *outside)]
+    return _Done(files, qc, (*recording.warnings, *notes))
+
+
+def _check_usable(recording: Recording, pair: Pair, settings: EegEmgSettings) -> None:
+    if not recording.eeg_names and not recording.emg_names:
+        raise MissingModalityError(
+            f"{pair.files[0].path} has no channel of type EEG or EMG.",
+            "Give the types in its channels.tsv.",
+            "no-eeg-or-emg-channels",
+        )
+    seconds = recording.eeg.shape[1] / recording.rate
+    if seconds < settings.window_seconds:
+        raise MissingModalityError(
+            f"{pair.label}: {seconds:g} s of EEG/EMG are less than one window of {settings.window_seconds:g} s.",
+            "Shorten eegemg.window_seconds in --config, for training and prediction alike.",
+            "recording-too-short",
+        )
+
+
+def window_table(recording: Recording, cleaned: Cleaned, settings: EegEmgSettings) -> pd.DataFrame:
+    """One row a window: onset and duration in seconds, status good or bad, and the reason.
+
+    Windows follow each other from the start without overlap; what remains at the end is left.
+    """
+    n_samples = round(settings.window_seconds * recording.rate)
+    n_windows = recording.eeg.shape[1] // n_samples
+    seconds = n_samples / recording.rate
+    large = {
+        "emg-amplitude": large_windows(cleaned.emg.data, n_samples, settings.emg_max_uv * 1e-6),
+        "eeg-amplitude": large_windows(cleaned.eeg.data, n_samples, settings.eeg_max_uv * 1e-6),
+    }
+    reason = np.full(n_windows, "n/a", dtype=object)
+    for name, found in large.items():
+        reason[found] = name
+    for signals in (cleaned.unfiltered, cleaned.eeg.data, cleaned.emg.data):
+        reason[flat_windows(signals, n_samples)] = "flat"
+    reason[marked_windows(recording.marked, seconds, n_windows)] = "marked"
+    return pd.DataFrame(
+        {
+            "onset": seconds * np.arange(n_windows),
+            "duration": seconds,
+            "trial_type": "window",
+            "status": np.where(reason == "n/a", "good", "bad"),
+            "reason": reason,
+        }
+    )
+
+
+def _events(pair: Pair, begin: float, seconds: float) -> tuple[Events | None, list[str]]:
+    """Events within the recording with their sidecar, and what to say about the others."""
+    found = events_of(pair.files[0], begin)
+    if found is None:
+        return None, []
+    table, note = inside(found[0], seconds)
+    return (table, found[1]), [note] if note else []
+
+
+def _save(
+    context: StepContext, pair: Pair, cleaned: Cleaned, windows: pd.DataFrame, events: Events | None
+) -> tuple[Path, ...]:
+    outputs = context.outputs
+    sources = outputs.sources(pair.files)
+    signals = [item for item in (cleaned.eeg, cleaned.emg) if len(item.data)]
+    folder = signals[0].kind
+    table = outputs.path(folder, "events.tsv", desc="windows", **pair.entities)
+    outputs.save_table(table, windows, {**_COLUMNS, "Sources": sources})
+    if events is not None:
+        path = outputs.path(folder, "events.tsv", desc="preproc", **pair.entities)
+        outputs.save_table(path, events[0], {**events[1], "Sources": sources})
+    files = [table]
+    for item in signals:
+        path = outputs.path(item.kind, f"{item.kind}.edf", desc="preproc", **pair.entities)
+        sidecar = _sidecar(item, pair, cleaned) | {"Sources": sources}
+        table_of_channels = item.channels(cleaned.rate)
+        header = EdfHeader(tuple(table_of_channels["name"]), cleaned.rate, item.filters)
+        outputs.save(path, partial(write_edf, data=item.data, header=header), sidecar)
+        channels = outputs.path(item.kind, "channels.tsv", desc="preproc", **pair.entities)
+        outputs.save_table(channels, table_of_channels, {"Sources": sources})
+        files.append(path)
+    return tuple(files)
+
+
+def _save_features(context: StepContext, pair: Pair, cleaned: Cleaned, table: pd.DataFrame) -> None:
+    """Write ``_features.tsv`` beside the log of the windows."""
+    folder = "eeg" if len(cleaned.eeg.data) else "emg"
+    path = context.outputs.path(folder, "features.tsv", **pair.entities)
+    context.outputs.save_table(path, table, {**COLUMNS, "Sources": context.outputs.sources(pair.files)})
+
+
+def _save_spectra(context: StepContext, pair: Pair, cleaned: Cleaned, table: pd.DataFrame) -> None:
+    """Write the spectra before and after cleaning, for the report."""
+    folder = "eeg" if len(cleaned.eeg.data) else "emg"
+    path = context.outputs.path(folder, "features.tsv", desc="spectrum", **pair.entities)
+    context.outputs.save_table(path, table, {**SPECTRUM_COLUMNS, "Sources": context.outputs.sources(pair.files)})
+
+
+def _sidecar(item: Signals, pair: Pair, cleaned: Cleaned) -> dict[str, Any]:
+    kind = item.kind.upper()
+    raw = next((file for file in reversed(pair.files) if f"{kind}Reference" in file.metadata), pair.files[0])
+    reference = raw.metadata.get(f"{kind}Reference", "n/a")
+    placement = {"EMGPlacementScheme": raw.metadata.get("EMGPlacementScheme", "Other")} if kind == "EMG" else {}
+    filters: dict[str, dict[str, Any]] = {}
+    filters["FIR band-pass, zero phase"] = {"low cutoff (Hz)": item.band.low, "high cutoff (Hz)": item.band.high}
+    if item.notches:
+        filters["FIR notch, zero phase"] = {"frequencies (Hz)": list(item.notches), "width (Hz)": 1.0}
+    return {
+        "TaskName": raw.metadata.get("TaskName", pair.entities.get("task", "n/a")),
+        f"{kind}Reference": "average" if item.average_reference else reference,
+        "SamplingFrequency": cleaned.rate,
+        "PowerLineFrequency": cleaned.mains or "n/a",
+        "SoftwareFilters": filters,
+        "RecordingType": "continuous",
+        "RecordingDuration": item.data.shape[1] / cleaned.rate,
+        f"{kind}ChannelCount": len(item.names),
+        "ComponentsRemoved": [component.reason for component in item.dropped],
+        "InterpolatedChannels": list(item.interpolated),
+        "Units": "uV",
+    } | placement
+
+
+def _summary(qc: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """Counts of windows and seconds added up; the rest averaged over the recordings that have it."""
+    added = {"n_recordings", "n_windows", "n_windows_kept", "duration_s"}
+    keys = dict.fromkeys(key for item in qc for key in item)
+    values = {key: [item[key] for item in qc if key in item] for key in keys}
+    return {key: float(np.sum(found) if key in added else np.mean(found)) for key, found in values.items()}

@@ -1,0 +1,1 @@
+"""Lesion masks of all kinds -> one mask in standard space."""

@@ -1,0 +1,1 @@
+"""Feature maps that others made -> the standard grid and the contract's units."""

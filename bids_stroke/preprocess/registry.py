@@ -1,0 +1,93 @@
+"""The preprocessing steps in the order in which they run; each is ``run(context)`` in ``preprocess/<name>/step.py``."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_stroke.core.records import BidsFile, Session, StepReport
+from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.outputs import Outputs
+
+TELL_THE_SIDE = ("anat", "lesion")
+"""Steps by whose files the affected hemisphere is known."""
+
+
+@dataclass(frozen=True)
+class StepContext:
+    """All that a step may use."""
+
+    session: Session
+    outputs: Outputs
+    settings: Settings
+    earlier: Mapping[str, StepReport]
+    """Reports of the steps named in ``after`` that ran for this unit."""
+    work: Path
+    """An empty folder for intermediate files, removed afterwards."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """One preprocessing step.
+
+    Parameters
+    ----------
+    name : str
+        Also the folder in ``bids_stroke.preprocess`` whose ``step.py`` holds ``run``.
+    modalities : tuple of str
+        What it gives.
+    inputs : tuple of str
+        Attributes of Session that it reads; without any of them the step does not run.
+    after : tuple of str
+        Steps whose files it may use; when they change, this step runs again.
+    settings : str
+        Section of Settings that changes its results; the step's own name if empty.
+    """
+
+    name: str
+    modalities: tuple[str, ...]
+    inputs: tuple[str, ...]
+    after: tuple[str, ...] = ()
+    settings: str = ""
+
+    def files(self, session: Session) -> tuple[BidsFile, ...]:
+        """Input files of this step in a session."""
+        found: list[BidsFile] = []
+        for attribute in self.inputs:
+            value = getattr(session, attribute)
+            found.extend(value.values() if isinstance(value, Mapping) else value)
+        return tuple(found)
+
+    def builds_on(self, settings: Settings) -> tuple[str, ...]:
+        """``after``, and where the affected side decides what is written, the steps that tell it."""
+        sided = settings.lesion_side == "normalise" and self.name not in TELL_THE_SIDE
+        return tuple(dict.fromkeys((*self.after, *TELL_THE_SIDE))) if sided else self.after
+
+    def run(self, context: StepContext) -> StepReport:
+        """Import the step's module and run it; mirror what it wrote where ``lesion_side`` asks for it.
+
+        Raises
+        ------
+        DataError
+            The data are broken: the unit fails.
+        MissingModalityError
+            Nothing can be computed from these data: the modalities are reported missing.
+        """
+        module = importlib.import_module(f"bids_stroke.preprocess.{self.name}.step")
+        report: StepReport = module.run(context)
+        if context.settings.lesion_side == "normalise":
+            # imported here, because it needs the steps that it asks
+            report = importlib.import_module("bids_stroke.preprocess.hemisphere").normalise(context, report)
+        return report
+
+
+STEPS: tuple[Step, ...] = (
+    Step("anat", modalities=("gm", "wm"), inputs=("t1w", "ready_anat", "lesion")),
+    Step("lesion", modalities=("lesion",), inputs=("lesion",), after=("anat",), settings="anat"),
+    Step("dwi", modalities=("fa", "md", "rd", "ad"), inputs=("dwi", "ready_dwi", "epi"), after=("anat", "lesion")),
+    Step("bold", modalities=("bold",), inputs=("bold",), after=("anat", "lesion")),
+    Step("eegemg", modalities=("eegemg",), inputs=("eeg", "emg")),
+    Step("maps", modalities=("fa", "md", "rd", "ad", "gm", "wm"), inputs=("maps",), settings="anat"),
+)

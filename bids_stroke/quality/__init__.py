@@ -1,0 +1,1 @@
+"""Quality numbers, judged alone and beside those of other units."""

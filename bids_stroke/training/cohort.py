@@ -1,0 +1,167 @@
+"""The cohort as arrays, and the samples of one member, read once and kept in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from bids_stroke import networks
+from bids_stroke.core.errors import MissingModalityError, UsageError
+from bids_stroke.core.records import CLINICAL, EARLY, Labelled, Member
+from bids_stroke.core.settings import TrainingSettings
+from bids_stroke.features.covariates import covariate_names, covariate_values, first_score_name
+from bids_stroke.features.readers import read_samples
+from bids_stroke.networks.shallow import DirectNetwork
+
+Features = Callable[[torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Cohort:
+    """Outcomes and covariates of all units, row by row."""
+
+    units: tuple[Labelled, ...]
+    participants: tuple[str, ...]
+    """Dataset and participant of each row: sub-01 of two datasets are two people."""
+    poor: NDArray[np.bool_]
+    score: NDArray[np.float64]
+    covariates: NDArray[np.float64]
+    """(n, covariates), NaN where missing; not yet standardised."""
+    names: tuple[str, ...]
+    """Of the covariates."""
+    first: NDArray[np.float64]
+    """(n,) first score, NaN where missing: column `first_name`, for clinical members, early fusion, baselines."""
+    first_name: str
+
+
+@dataclass(frozen=True, eq=False)
+class Cases:
+    """What one member trains on."""
+
+    member: Member
+    options: TrainingSettings
+    """With the member's own values in place of the general ones."""
+    samples: tuple[torch.Tensor | None, ...]
+    """(n_samples, ...) for each row of the cohort, float32, or (n_samples, n_features) float64 for a network that is
+    fitted directly; None where the modality is missing."""
+    cohort: Cohort
+
+    @property
+    def direct(self) -> bool:
+        """Whether the network is fitted in one go."""
+        return networks.NETWORKS[self.member.network].direct
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Covariates of this member: a clinical one, and early fusion, reads the first score too, if there is one."""
+        return member_covariates(self.cohort, self.member.modality)
+
+    @cached_property
+    def covariates(self) -> NDArray[np.float64]:
+        """(n, covariates) of this member, NaN where missing; not yet standardised."""
+        both = np.column_stack([self.cohort.covariates, self.cohort.first])
+        return both[:, : len(self.names)]
+
+    @property
+    def known(self) -> NDArray[np.bool_]:
+        """(n,) whether anything is known of this member's covariates."""
+        return np.asarray(np.isfinite(self.covariates).any(axis=1))
+
+    @property
+    def n_covariates(self) -> int:
+        """Columns that the network reads, indicators among them."""
+        return int(self.member.arguments.get("n_covariates", 0))
+
+    def of(self, row: int) -> torch.Tensor:
+        """Samples of a row that has the modality."""
+        samples = self.samples[row]
+        assert samples is not None  # rows come from `having`
+        return samples
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of all samples, outcomes and covariates."""
+        found = hashlib.sha256(repr([None if s is None else tuple(s.shape) for s in self.samples]).encode())
+        for array in (self.cohort.poor, self.cohort.score, self.covariates):
+            found.update(np.ascontiguousarray(array).tobytes())
+        for samples in self.samples:
+            if samples is not None:
+                found.update(samples.contiguous().numpy().tobytes())
+        return found.hexdigest()
+
+    def having(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Those rows that have the modality."""
+        return np.array([row for row in rows if self.samples[row] is not None], dtype=np.int64)
+
+
+def make_cohort(units: Sequence[Labelled], outcome_column: str) -> Cohort:
+    """Arrays of a cohort.
+
+    Raises
+    ------
+    UsageError
+        A unit (participant and session) is there twice.
+    """
+    keys = [(unit.unit.dataset, unit.unit.participant_id, unit.unit.session) for unit in units]
+    twice = sorted({f"{key[1]} {key[2] or ''}".strip() for key in keys if keys.count(key) > 1})
+    if twice:
+        raise UsageError(f"{', '.join(twice)} is in the cohort twice.", "Give every session of a person once.")
+    names, first = covariate_names(outcome_column), first_score_name(outcome_column)
+    return Cohort(
+        units=tuple(units),
+        participants=tuple(f"{dataset}\0{participant}" for dataset, participant, _ in keys),
+        poor=np.array([unit.poor for unit in units], dtype=bool),
+        score=np.array([unit.score for unit in units], dtype=np.float64),
+        covariates=np.stack([covariate_values(unit.unit.covariates, names) for unit in units]),
+        names=names,
+        first=np.array([covariate_values(unit.unit.covariates, (first,))[0] for unit in units], dtype=np.float64),
+        first_name=first,
+    )
+
+
+def member_covariates(cohort: Cohort, modality: str) -> tuple[str, ...]:
+    """Names of the covariates that a member on this modality may read."""
+    first = (cohort.first_name,) if modality in (CLINICAL, EARLY) and np.isfinite(cohort.first).any() else ()
+    return (*cohort.names, *first)
+
+
+def read_cases(member: Member, options: TrainingSettings, cohort: Cohort) -> Cases:
+    """Read the samples of a member for the whole cohort; of a network that is fitted directly, its features only."""
+    bare = Cases(member, options, (), cohort)
+    features = _features(member) if bare.direct else None
+    samples = [
+        _read(member, labelled, known, features) for labelled, known in zip(cohort.units, bare.known, strict=True)
+    ]
+    return replace(bare, samples=tuple(samples))
+
+
+def _read(member: Member, labelled: Labelled, known: bool, features: Features | None) -> torch.Tensor | None:
+    """Samples of one unit; None where it lacks the modality."""
+    paths = labelled.unit.features.get(member.modality, ())
+    if not (known if member.modality == CLINICAL else paths):
+        return None
+    try:
+        data = torch.from_numpy(read_samples(member.modality, paths, member.inputs).data)
+    except MissingModalityError:  # for this member the unit lacks the modality (a muscle, a window)
+        return None
+    return features(data) if features else data
+
+
+def _features(member: Member) -> Features:
+    """The fixed layer of a direct network."""
+    network = direct_network(member)
+    network.prepare()
+    return network.features
+
+
+def direct_network(member: Member) -> DirectNetwork:
+    """The network of a direct member, before it is prepared or fitted."""
+    network = networks.build(member.network, **member.arguments)
+    assert isinstance(network, DirectNetwork)  # the registry says so
+    return network

@@ -1,0 +1,185 @@
+"""Members through the nested folds, and fitted at last on everybody."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_stroke.core.records import EARLY, Member
+from bids_stroke.core.settings import TrainingSettings
+from bids_stroke.training.cohort import Cases, Cohort, read_cases
+from bids_stroke.training.early_fusion import join_cases
+from bids_stroke.training.folds import OuterFold, Split, roles
+from bids_stroke.training.loss_curve import Curve
+from bids_stroke.training.shallow import direct_curve, direct_fit, direct_predict, step_in_words
+from bids_stroke.training.trainer import Fitted, Place, fit, fit_watching, predict_rows
+
+Rows = NDArray[np.int64]
+Array = NDArray[np.float64]
+
+MINIMUM_PER_CLASS = 2
+"""Units of each class that a network needs to be fitted at all."""
+
+
+@dataclass(frozen=True, eq=False)
+class LossCurve:
+    """Loss on an inner fold's validation rows after each epoch, counted from 1; folds counted from 0."""
+
+    fold: int
+    inner: int
+    losses: Array
+
+
+@dataclass(frozen=True, eq=False)
+class MemberFolds:
+    """What a member said in cross-validation: row = outer fold, column = unit, NaN where it said nothing.
+
+    Attributes
+    ----------
+    inner_probability, inner_score : (folds, units) float64
+        Of the outer training rows, each by a network of the inner folds that did not train on it.
+    test_probability, test_score : (folds, units) float64
+        Of the outer test rows, by a network fitted on the outer training rows.
+    epochs : (folds,) float64
+        Chosen in the inner folds (for a direct network: step of its path); NaN where there were too few units.
+    curves : list of LossCurve
+        Of all inner folds.
+    """
+
+    inner_probability: Array
+    inner_score: Array
+    test_probability: Array
+    test_score: Array
+    epochs: Array
+    curves: list[LossCurve]
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedMember:
+    """A member, or the early fusion of some, after training."""
+
+    member: Member
+    folds: MemberFolds
+    fitted: Fitted
+    n_units: int
+    """That have its modality."""
+
+
+def train_members(
+    planned: Sequence[tuple[Member, TrainingSettings]],
+    cohort: Cohort,
+    folds: Sequence[OuterFold],
+    place: Place,
+    progress: Callable[[str], None],
+) -> list[TrainedMember]:
+    """Each member, then the early fusion, through the folds, then fitted for good; left out where too few have it."""
+    members = []
+    joinable: dict[str, Cases] = {}
+    rows = roles(folds, len(cohort.units))["train"]
+    for i, (member, options) in enumerate(planned):
+        if lost := [part for part in member.inputs.get("parts", ()) if part not in joinable]:
+            progress(f"{member.name}: left out, as {', '.join(lost)} is")
+            continue
+        cases = _cases(member, options, cohort, joinable)
+        here = replace(place, seed=1_000_000 * (i + 1) + place.seed)
+        run = cross_validate(cases, folds, here, progress)
+        fitted = fit_final(cases, run, here, rows)
+        if fitted is None:
+            what = "all its parts" if member.modality == EARLY else member.modality
+            progress(f"{member.name}: left out, too few units have {what}")
+        else:
+            joinable |= {member.name: cases} if cases.direct else {}
+            members.append(TrainedMember(member, run, fitted, len(cases.having(np.arange(len(cohort.units))))))
+    return members
+
+
+def _cases(member: Member, options: TrainingSettings, cohort: Cohort, joinable: Mapping[str, Cases]) -> Cases:
+    if member.modality == EARLY:
+        return join_cases(member, options, [joinable[part] for part in member.inputs["parts"]])
+    return read_cases(member, options, cohort)
+
+
+def cross_validate(
+    cases: Cases, folds: Sequence[OuterFold], place: Place, progress: Callable[[str], None]
+) -> MemberFolds:
+    """Run a member through all outer folds.
+
+    The number of epochs, the only thing that is chosen, comes from the inner folds: the epoch at which the mean of
+    their validation losses is least. The network of the outer fold is then fitted anew for so many epochs. A network
+    that is fitted directly has the steps of its path instead (see paths.py).
+    """
+    result = _nothing_yet(len(folds), len(cases.cohort.units))
+    for i, outer in enumerate(folds):
+        here = replace(place, seed=place.seed + 1000 * i)
+        curves = _inner_curves(cases, outer.inner, here)
+        if not curves or not _can_fit(cases, outer.split.train):
+            progress(f"{cases.member.name}: fold {i + 1}/{len(folds)}: too few units")
+            continue
+        result.curves.extend(LossCurve(i, inner, curve.losses) for inner, (_, curve) in enumerate(curves))
+        epochs = best_epoch([curve for _, curve in curves])
+        for valid, curve in curves:
+            result.inner_probability[i, valid], result.inner_score[i, valid] = curve.at(epochs)
+        fitted = _fit(cases, outer.split.train, epochs, here)
+        test = outer.split.test
+        result.test_probability[i, test], result.test_score[i, test] = _predict(fitted, cases, test, here)
+        result.epochs[i] = epochs
+        progress(f"{cases.member.name}: fold {i + 1}/{len(folds)}: " + _chosen_in_words(cases, epochs))
+    return result
+
+
+def _nothing_yet(n_folds: int, n_units: int) -> MemberFolds:
+    empty = np.full((n_folds, n_units), np.nan)
+    return MemberFolds(empty, empty.copy(), empty.copy(), empty.copy(), np.full(n_folds, np.nan), [])
+
+
+def fit_final(cases: Cases, folds: MemberFolds, place: Place, rows: Rows) -> Fitted | None:
+    """Fit on the rows for the median of the folds' epochs or steps; None where no fold could be fitted.
+
+    The rows are everybody, or the training part of a fixed split.
+    """
+    chosen = folds.epochs[np.isfinite(folds.epochs)]
+    if not len(chosen) or not _can_fit(cases, rows):
+        return None
+    return _fit(cases, rows, round(float(np.median(chosen))), place)
+
+
+def best_epoch(curves: Sequence[Curve]) -> int:
+    """Epoch (counted from 1) with the least mean loss over validation units; a stopped curve keeps its last loss."""
+    longest = max(len(curve.losses) for curve in curves)
+    padded = [np.pad(curve.losses, (0, longest - len(curve.losses)), mode="edge") for curve in curves]
+    sizes = [curve.probabilities.shape[1] for curve in curves]
+    return int(np.argmin(np.average(padded, axis=0, weights=sizes))) + 1
+
+
+def _inner_curves(cases: Cases, inner: Sequence[Split], place: Place) -> list[tuple[Rows, Curve]]:
+    """Validation rows and curve of each inner fold in which there is enough to train and to validate on."""
+    found = []
+    for i, split in enumerate(inner):
+        valid = cases.having(split.test)
+        if len(valid) and _can_fit(cases, split.train):
+            found.append((valid, _watch(cases, split.train, valid, replace(place, seed=place.seed + i + 1))))
+    return found
+
+
+def _watch(cases: Cases, train: Rows, valid: Rows, place: Place) -> Curve:
+    return direct_curve(cases, train, valid, place.seed) if cases.direct else fit_watching(cases, train, valid, place)
+
+
+def _fit(cases: Cases, rows: Rows, chosen: int, place: Place) -> Fitted:
+    return direct_fit(cases, rows, chosen, place.seed) if cases.direct else fit(cases, rows, chosen, place)
+
+
+def _predict(fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tuple[Array, Array]:
+    return direct_predict(fitted, cases, rows) if cases.direct else predict_rows(fitted, cases, rows, place)
+
+
+def _chosen_in_words(cases: Cases, chosen: int) -> str:
+    return step_in_words(cases, chosen) if cases.direct else f"{chosen} epochs"
+
+
+def _can_fit(cases: Cases, rows: Rows) -> bool:
+    poor = cases.cohort.poor[cases.having(rows)]
+    return bool(min(poor.sum(), (~poor).sum()) >= MINIMUM_PER_CLASS)

@@ -1,0 +1,114 @@
+"""Fusion of trained members, in each outer fold and of the ensemble that is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bids_stroke.core.records import EARLY
+from bids_stroke.fusion.fitted import Fusion
+from bids_stroke.fusion.out_of_fold import Evidence
+from bids_stroke.fusion.subset import fit_fusion, fusion_among
+from bids_stroke.training.cohort import Cohort
+from bids_stroke.training.cross_validation import TrainedMember
+from bids_stroke.training.folds import OuterFold
+
+Array = NDArray[np.float64]
+Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Fused:
+    """What the fusions said of people that they had not seen, and what is kept.
+
+    Attributes
+    ----------
+    probability, score : (folds, units) float64
+        Of the test units of each outer fold, NaN elsewhere and where no member is present.
+    prediction : (folds, units) object
+        ``poor``, ``good``, ``abstain``, or None.
+    kept : Fusion
+        Of all members and the early fusion.
+    evidence : Evidence
+        What that was fitted on, and what the fusion of whoever lacks something will be.
+    """
+
+    probability: Array
+    score: Array
+    prediction: NDArray[np.object_]
+    kept: Fusion
+    evidence: Evidence
+
+
+def fuse_members(
+    members: Sequence[TrainedMember], cohort: Cohort, folds: Sequence[OuterFold], coverage: float
+) -> Fused:
+    """Fuse out of the folds, everybody by the fusion of the members that they have.
+
+    Parameters
+    ----------
+    members : sequence of TrainedMember
+        And the early fusion, if there is one, with what they said out of the folds.
+    cohort : Cohort
+        Units and outcomes.
+    folds : sequence of OuterFold
+        Those of the members.
+    coverage : float
+        Of the conformal sets.
+    """
+    names = [entry.member.name for entry in members]
+    probability, score = np.full((2, len(folds), len(cohort.units)), np.nan)
+    prediction = np.full(probability.shape, None, dtype=object)
+    for i, outer in enumerate(folds):
+        evidence = _evidence(members, cohort, [i], outer.learned, "inner")
+        whole = fit_fusion(evidence, names, coverage)
+        said = _evidence(members, cohort, [i], outer.split.test, "test")
+        there = np.isfinite(said.probability)
+        for pattern in np.unique(there[there.any(axis=1)], axis=0):
+            own = (there == pattern).all(axis=1)
+            rows = outer.split.test[own]
+            fusion = fusion_among(evidence, [name for name, has in zip(names, pattern, strict=True) if has], whole)
+            probability[i, rows], score[i, rows], prediction[i, rows] = _apply(fusion, said, own)
+    if not folds[0].fixed:  # else what was tested is kept
+        first = [i for i, outer in enumerate(folds) if outer.repeat == 0]
+        evidence = _evidence(members, cohort, first, np.arange(len(cohort.units)), "test")
+        whole = fit_fusion(evidence, names, coverage)
+    return Fused(probability, score, prediction, whole, evidence)
+
+
+def apart(members: Sequence[TrainedMember]) -> tuple[list[TrainedMember], TrainedMember | None]:
+    """The members, and the early fusion of some of them if there is one."""
+    single = [entry for entry in members if entry.member.modality != EARLY]
+    return single, next((entry for entry in members if entry.member.modality == EARLY), None)
+
+
+def _apply(fusion: Fusion, said: Evidence, rows: NDArray[np.bool_]) -> tuple[Array, Array, NDArray[np.object_]]:
+    """Calibrated probabilities, scores and predictions of some rows."""
+    assert fusion.calibration is not None and fusion.score_fusion is not None  # of training, every one has them
+    said = said.of_members(fusion.weights)
+    fused = fusion.calibration.fuse(said.probability[rows], np.array(list(fusion.weights.values())))
+    probability = fusion.calibration.apply(fused)
+    decisions = np.array([fusion.calibration.decide(p) for p in probability], dtype=object)
+    return probability, fusion.score_fusion.apply(said.score[rows]), decisions
+
+
+def _evidence(
+    members: Sequence[TrainedMember], cohort: Cohort, folds: Sequence[int], rows: Rows, part: str
+) -> Evidence:
+    """What members said of these rows in the ``inner`` or ``test`` part of outer folds, of each row in one of them."""
+    said = [
+        np.stack([_only(getattr(entry.folds, f"{part}_{what}")[list(folds)])[rows] for entry in members], axis=1)
+        for what in ("probability", "score")
+    ]
+    names = tuple(entry.member.name for entry in members)
+    return Evidence(names, said[0], said[1], cohort.poor[rows], cohort.score[rows])
+
+
+def _only(values: Array) -> Array:
+    """The value of each column that is there, NaN where none is, (folds, units) -> (units,)."""
+    present = np.isfinite(values)
+    found: Array = np.where(present, values, 0.0).sum(axis=0)
+    return np.where(present.any(axis=0), found, np.nan)

@@ -1,0 +1,137 @@
+"""Which steps a unit needs, what makes a stage run again, and a unit whose log cannot be written."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bids_stroke.app.plan import Model, UnitTask, input_paths, merge_features, missing_inputs, needed_steps, plan_unit
+from bids_stroke.app.unit import run_unit
+from bids_stroke.core.records import BidsFile, Session, StepReport
+from bids_stroke.core.settings import BoldSettings, DwiSettings, Settings
+
+
+def file(folder: Path, name: str, **metadata: object) -> BidsFile:
+    path = folder / name
+    path.write_text(name)
+    return BidsFile(path, {}, metadata)
+
+
+@pytest.fixture
+def session(tmp_path: Path) -> Session:
+    raw = tmp_path / "raw"
+    raw.mkdir()
+    (raw / "sub-1_dwi.bval").write_text("0 1000")
+    return Session(
+        "1",
+        None,
+        t1w=(file(raw, "sub-1_T1w.nii.gz"),),
+        dwi=(file(raw, "sub-1_dwi.nii.gz"),),
+        bold=(file(raw, "sub-1_task-rest_bold.nii.gz", RepetitionTime=2.0),),
+        lesion=(file(raw, "sub-1_label-L_mask.nii.gz"),),
+    )
+
+
+@pytest.fixture
+def task(session: Session, tmp_path: Path) -> UnitTask:
+    return UnitTask(session, tmp_path / "out", tmp_path, Settings(), Model(tmp_path, "abc"), "Test cohort")
+
+
+def names(steps) -> list[str]:
+    return [step.name for step in steps]
+
+
+def keys(task: UnitTask) -> dict[str, str]:
+    return {stage.name: stage.key for stage in plan_unit(task)}
+
+
+def changed(one: UnitTask, other: UnitTask) -> set[str]:
+    return {name for name, key in keys(one).items() if keys(other).get(name) != key}
+
+
+def test_all_that_there_is(session: Session) -> None:
+    assert names(needed_steps(session, Settings())) == ["anat", "lesion", "dwi", "bold"]
+    assert missing_inputs(session, Settings()) == {"eegemg": "no-eeg"}
+
+
+def test_only_what_a_modality_builds_on(session: Session) -> None:
+    assert names(needed_steps(session, Settings(modalities=("gm",)))) == ["anat"]
+    assert names(needed_steps(session, Settings(modalities=("fa",)))) == ["anat", "lesion", "dwi"]
+    no_t1w = replace(session, t1w=(), lesion=())
+    assert names(needed_steps(no_t1w, Settings(modalities=("fa",)))) == ["dwi"]
+
+
+def test_ready_maps_replace_the_steps_that_would_make_them(session: Session) -> None:
+    maps = dict.fromkeys(("fa", "md", "rd", "ad"), session.t1w[0])
+    ready = replace(session, maps=maps)
+    assert names(needed_steps(ready, Settings(modalities=("fa", "md", "rd", "ad")))) == ["maps"]
+    some = replace(session, maps={"fa": session.t1w[0]})
+    assert names(needed_steps(some, Settings(modalities=("fa", "md")))) == ["anat", "lesion", "dwi", "maps"]
+
+
+def test_a_stage_depends_on_its_own_settings_and_on_what_it_builds_on(task: UnitTask) -> None:
+    dwi = replace(task, settings=Settings(dwi=DwiSettings(max_b=2000)))
+    assert changed(task, dwi) == {"dwi", "prediction", "figures"}
+    bold = replace(task, settings=Settings(bold=BoldSettings(low_pass=0.2)))
+    assert changed(task, bold) == {"bold", "prediction", "figures"}
+    anat = replace(task, settings=Settings(anat={"bias_shrink": 2}))
+    assert changed(task, anat) == {"anat", "lesion", "dwi", "bold", "prediction", "figures"}
+
+
+def test_the_seed_changes_everything(task: UnitTask) -> None:
+    assert changed(task, replace(task, settings=Settings(seed=1))) == set(keys(task))
+
+
+def test_model_and_covariates_change_only_the_prediction(task: UnitTask) -> None:
+    assert changed(task, replace(task, model=Model(task.model.path, "other"))) == {"prediction"}
+    older = replace(task, session=replace(task.session, covariates={"age": 70.0}))
+    assert changed(task, older) == {"prediction"}
+    outcome = replace(task, session=replace(task.session, covariates={"fma_le": 3.0, "hospital": "A"}))
+    assert changed(task, outcome) == set()  # an outcome that is added later predicts nothing anew
+
+
+def test_metadata_change_the_step_that_reads_them(task: UnitTask) -> None:
+    bold = replace(task.session.bold[0], metadata={"RepetitionTime": 3.0})
+    assert changed(task, replace(task, session=replace(task.session, bold=(bold,)))) == {
+        "bold",
+        "prediction",
+        "figures",
+    }
+
+
+def test_where_and_how_fast_change_nothing(task: UnitTask, tmp_path: Path) -> None:
+    assert changed(task, replace(task, work_dir=tmp_path / "elsewhere", device="cpu", force=True)) == set()
+
+
+def test_gradients_and_channels_belong_to_the_input(session: Session, tmp_path: Path) -> None:
+    assert {path.name for path in input_paths(session.dwi[0])} == {"sub-1_dwi.nii.gz", "sub-1_dwi.bval"}
+    (tmp_path / "raw" / "sub-1_task-x_channels.tsv").write_text("name")
+    eeg = file(tmp_path / "raw", "sub-1_task-x_eeg.vhdr")
+    (tmp_path / "raw" / "sub-1_task-x_eeg.eeg").write_text("data")
+    assert {path.suffix for path in input_paths(eeg)} == {".vhdr", ".eeg", ".tsv"}
+
+
+def test_features_are_merged_and_every_absence_has_a_reason(session: Session, tmp_path: Path) -> None:
+    settings = Settings(modalities=("fa", "gm", "bold", "eegemg", "lesion"))
+    reports = {
+        "dwi": StepReport({"fa": (tmp_path / "fa",), "md": (tmp_path / "md",)}),
+        "bold": StepReport(missing={"bold": "too-few-volumes"}),
+    }
+    features, missing = merge_features(reports, session, settings)
+    assert features == {"fa": (tmp_path / "fa",)}
+    assert missing == {"gm": "not-computed", "lesion": "not-computed", "bold": "too-few-volumes", "eegemg": "no-eeg"}
+
+
+def test_a_log_that_the_disk_has_no_room_for_costs_nothing_else(
+    task: UnitTask, capfd: pytest.CaptureFixture[str]
+) -> None:
+    full = task.output_dir / "logs" / "sub-1.log"
+    full.parent.mkdir(parents=True)
+    full.symlink_to("/dev/full")
+    result = run_unit(replace(task, settings=Settings(modalities=("gm",)), model=None))
+    assert result.status.status == "failed"  # the image is a line of text
+    assert "sub-1_T1w.nii.gz" in result.status.detail
+    assert "cannot be written" not in result.status.detail
+    assert capfd.readouterr().err == ""

@@ -1,0 +1,229 @@
+"""Preprocessed images of other tools, and of an earlier run, stand for the raw ones that they were made from."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from rich.console import Console
+
+from bids_stroke.app.dry_run import print_plan
+from bids_stroke.app.plan import UnitTask, needed_steps, plan_unit
+from bids_stroke.bids.sessions import Selection, find_sessions
+from bids_stroke.core.records import SPACE, Session
+from bids_stroke.core.settings import Settings
+from tests.helpers.bids import make_dataset
+
+RAW = {
+    "sub-01/anat/sub-01_T1w.nii.gz": None,
+    "sub-01/dwi/sub-01_dwi.nii.gz": None,
+    "sub-01/fmap/sub-01_dir-PA_epi.nii.gz": None,
+    "sub-01/fmap/sub-01_dir-PA_epi.json": {"PhaseEncodingDirection": "j"},
+    "sub-02/ses-1/anat/sub-02_ses-1_T1w.nii.gz": None,
+    "sub-02/ses-2/anat/sub-02_ses-2_T1w.nii.gz": None,
+}
+
+
+def native(subject: str, space: str = "", folder: str = "") -> dict[str, None]:
+    """Anatomy as fMRIPrep names it, or with ``space-ACPC_`` as QSIPrep."""
+    stem = f"sub-{subject}{folder}/anat/sub-{subject}{folder.replace('/', '_')}_{space}"
+    endings = ["desc-preproc_T1w", "desc-brain_mask", *(f"label-{tissue}_probseg" for tissue in ("GM", "WM", "CSF"))]
+    others = {f"{stem.removesuffix(space)}space-MNI152NLin2009cAsym_{ending}.nii.gz": None for ending in endings[:2]}
+    return others | {f"{stem}{ending}.nii.gz": None for ending in endings}
+
+
+def diffusion(stem: str) -> dict[str, None]:
+    series = {f"{stem}_desc-preproc_dwi.{ending}": None for ending in ("nii.gz", "bval", "bvec", "json")}
+    return {name: value for name, value in series.items() if not name.endswith("json")} | {
+        f"{stem}_desc-brain_mask.nii.gz": None,
+        f"{stem}_dwiref.nii.gz": None,
+    }
+
+
+QSIPREP = native("01", "space-ACPC_") | diffusion("sub-01/dwi/sub-01_space-ACPC")
+OLDER_QSIPREP = native("01") | diffusion("sub-01/dwi/sub-01_space-T1w")
+FMRIPREP = native("01") | native("02", folder="")
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    return make_dataset(tmp_path / "raw", RAW)
+
+
+def unit_of(raw: Path, derivatives: dict[str, Path], subject: str = "01", **options: object) -> Session:
+    return find_sessions(Selection(raw, participant_labels=(subject,), derivatives=derivatives, **options))[0]
+
+
+def datasets(unit: Session) -> dict[str, str]:
+    return {role: file.uri.split(":")[1] for role, file in unit.ready.items()}
+
+
+@pytest.mark.parametrize("files", [QSIPREP, OLDER_QSIPREP, native("01") | diffusion("sub-01/dwi/sub-01")])
+def test_what_is_ready_stands_for_the_raw_files(raw: Path, tmp_path: Path, files: dict) -> None:
+    prep = make_dataset(tmp_path / "prep", files)
+    unit = unit_of(raw, {"prep": prep})
+    assert list(unit.ready) == ["t1w", "brain_mask", "gm", "wm", "csf", "dwi", "dwi_mask"]
+    assert (unit.t1w, unit.dwi, unit.epi) == ((), (), ())
+    assert set(unit.inputs) == set(unit.ready.values())
+    for name in ("sub-01_T1w.nii.gz", "sub-01_dwi.nii.gz", "sub-01_dir-PA_epi.nii.gz"):
+        assert "of prep replaces it" in unit.left_out[name]
+    steps = {step.name: step.files(unit) for step in needed_steps(unit, Settings())}
+    assert {name: len(items) for name, items in steps.items()} == {"anat": 5, "dwi": 2}
+    assert unit_of(raw, {"prep": prep}, modalities=("gm",)).ready_dwi == ()
+
+
+def test_without_derivatives_nothing_changes(raw: Path) -> None:
+    unit = unit_of(raw, {})
+    assert unit.ready == {}
+    assert len(unit.epi) == 1
+    assert [step.name for step in needed_steps(unit, Settings())] == ["anat", "dwi"]
+
+
+def test_the_anatomy_is_of_one_source_and_a_series_of_another(raw: Path, tmp_path: Path) -> None:
+    no_tissues = {name: None for name in native("01") if "probseg" not in name}
+    folders = {"qsiprep": make_dataset(tmp_path / "q", QSIPREP), "fmriprep": make_dataset(tmp_path / "f", no_tissues)}
+    found = datasets(unit_of(raw, folders))
+    # the T1w that was not turned comes first; the tissues of the other one do not fit it
+    assert found == {"t1w": "fmriprep", "brain_mask": "fmriprep", "dwi": "qsiprep", "dwi_mask": "qsiprep"}
+    turned = datasets(unit_of(raw, {"qsiprep": folders["qsiprep"]}))
+    assert set(turned.values()) == {"qsiprep"}
+
+
+def test_masks_alone_are_of_no_use(raw: Path, tmp_path: Path) -> None:
+    files = {name: None for name in QSIPREP if "preproc" not in name}
+    unit = unit_of(raw, {"prep": make_dataset(tmp_path / "prep", files)})
+    assert unit.ready == {}
+    assert len(unit.t1w) == len(unit.dwi) == 1
+
+
+def test_a_lesion_drawn_on_the_raw_t1w_keeps_the_raw_t1w(raw: Path, tmp_path: Path) -> None:
+    prep = make_dataset(tmp_path / "prep", QSIPREP)
+    make_dataset(raw, {"derivatives/lesions/sub-01/anat/sub-01_label-L_mask.nii.gz": None})
+    unit = unit_of(raw, {"prep": prep})
+    assert list(unit.ready) == ["dwi", "dwi_mask"]
+    assert [file.path.name for file in unit.t1w] == ["sub-01_T1w.nii.gz"]
+    assert "before prep turned it" in unit.left_out["sub-01_space-ACPC_desc-preproc_T1w.nii.gz"]
+    (raw / "sub-01" / "anat" / "sub-01_T1w.nii.gz").unlink()
+    assert "t1w" in unit_of(raw, {"prep": prep}).ready
+    unturned = make_dataset(tmp_path / "fmriprep", FMRIPREP)
+    assert "t1w" in unit_of(raw, {"fmriprep": unturned}).ready
+
+
+def test_a_t1w_above_the_sessions_serves_all_of_them(raw: Path, tmp_path: Path) -> None:
+    prep = make_dataset(tmp_path / "fmriprep", FMRIPREP)
+    units = find_sessions(Selection(raw, participant_labels=("02",), derivatives={"fmriprep": prep}))
+    assert [unit.session for unit in units] == ["1", "2"]
+    assert [unit.ready["t1w"].path.name for unit in units] == ["sub-02_desc-preproc_T1w.nii.gz"] * 2
+    make_dataset(prep, native("02", folder="/ses-2"))
+    units = find_sessions(Selection(raw, participant_labels=("02",), derivatives={"fmriprep": prep}))
+    names = [unit.ready["t1w"].path.name for unit in units]
+    assert names == ["sub-02_desc-preproc_T1w.nii.gz", "sub-02_ses-2_desc-preproc_T1w.nii.gz"]
+    assert units[1].ready["gm"].path.name == "sub-02_ses-2_label-GM_probseg.nii.gz"
+
+
+def test_one_of_several_series_is_used_and_the_others_are_named(raw: Path, tmp_path: Path) -> None:
+    files = diffusion("sub-01/dwi/sub-01_dir-AP_space-ACPC") | diffusion("sub-01/dwi/sub-01_dir-PA_space-ACPC")
+    unit = unit_of(raw, {"prep": make_dataset(tmp_path / "prep", files)})
+    assert [file.path.name for file in unit.ready_dwi] == [
+        "sub-01_dir-AP_space-ACPC_desc-preproc_dwi.nii.gz", "sub-01_dir-AP_space-ACPC_desc-brain_mask.nii.gz"
+    ]  # fmt: skip
+    assert "is used" in unit.left_out["sub-01_dir-PA_space-ACPC_desc-preproc_dwi.nii.gz"]
+
+
+def test_a_person_without_raw_diffusion_runs_the_step(raw: Path, tmp_path: Path) -> None:
+    (raw / "sub-01" / "dwi" / "sub-01_dwi.nii.gz").unlink()
+    unit = unit_of(raw, {"prep": make_dataset(tmp_path / "prep", diffusion("sub-01/dwi/sub-01_space-ACPC"))})
+    assert unit.epi == ()
+    assert "dwi" in [step.name for step in needed_steps(unit, Settings())]
+
+
+def test_ready_maps_win_over_ready_images(raw: Path, tmp_path: Path) -> None:
+    maps = [
+        f"sub-01/dwi/sub-01_space-{SPACE}_model-tensor_param-{kind}_dwimap.nii.gz" for kind in ("fa", "md", "rd", "ad")
+    ]
+    unit = unit_of(raw, {"prep": make_dataset(tmp_path / "prep", QSIPREP | dict.fromkeys(maps))})
+    assert [step.name for step in needed_steps(unit, Settings())] == ["anat", "maps"]
+
+
+def test_a_changed_ready_file_changes_the_step(raw: Path, tmp_path: Path) -> None:
+    prep = make_dataset(tmp_path / "prep", QSIPREP)
+
+    def stage(name: str):
+        task = UnitTask(unit_of(raw, {"prep": prep}), tmp_path / "out", tmp_path / "work", Settings(), None, "x")
+        return next(stage for stage in plan_unit(task) if stage.name == name)
+
+    before = stage("dwi")
+    names = {path.name for path in before.inputs}
+    assert {f"sub-01_space-ACPC_desc-preproc_dwi.{end}" for end in ("nii.gz", "bval", "bvec")} <= names
+    make_dataset(prep, {"sub-01/dwi/sub-01_space-ACPC_desc-preproc_dwi.json": {"Denoised": True}})
+    assert stage("dwi").key != before.key
+
+
+def test_the_plan_says_what_is_replaced(raw: Path, tmp_path: Path) -> None:
+    unit = unit_of(raw, {"prep": make_dataset(tmp_path / "prep", QSIPREP)})
+    text = io.StringIO()
+    print_plan(Console(file=text, width=300), [unit], Settings())
+    for said in (
+        "from prep, replaces all corrections",
+        "from prep, replaces the brain extraction",
+        "of prep replaces it",
+    ):
+        assert said in text.getvalue()
+
+
+STUDY_A = {"01": "c4", "02": "p4"}
+
+
+def lay_out(source: Path, folder: Path, units: str | None = "10^-2 mm^2/s") -> Path:
+    """The published maps as docs/derivatives.md tells: names in BIDS, one sidecar for all people."""
+    sidecars = {f"param-{kind}_dwimap.json": {"Units": units} for kind in ("md", "rd", "ad") if units}
+    root = make_dataset(folder, sidecars)
+    for subject, name in STUDY_A.items():
+        stem = f"sub-{subject}_space-MNI152NLin6Asym"
+        files = {f"n1_{name}_dti2_{kind.upper()}_reg": f"dwi/{stem}_model-tensor_param-{kind}_dwimap"
+                 for kind in ("fa", "md", "rd", "ad")}  # fmt: skip
+        files |= {
+            f"t1_{name}_structural_{kind}": f"anat/{stem}_label-{kind}_desc-intensity_T1w" for kind in ("GM", "WM")
+        }
+        for old, new in files.items():
+            path = root / f"sub-{subject}" / f"{new}.nii.gz"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source / f"{old}.nii.gz", path)
+    return root
+
+
+@pytest.mark.real
+def test_the_published_maps_are_accepted_with_their_unit(real_data: Path, tmp_path: Path) -> None:
+    source = real_data / "miccai_maps"
+    if not source.is_dir():
+        pytest.skip(f"the published maps are not in {source}")
+    maps = lay_out(source, tmp_path / "maps")
+    raw = make_dataset(tmp_path / "raw", {f"sub-{subject}/.keep": None for subject in STUDY_A})
+    kinds = ["fa", "md", "rd", "ad", "gm", "wm"]
+    command = [sys.executable, "-m", "bids_stroke", raw, tmp_path / "out", "participant", "--model", "none",
+               "--derivatives", f"studya={maps}", "--modalities", *kinds, "--nprocs", "1"]  # fmt: skip
+    done = subprocess.run([str(item) for item in command], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for subject, name in STUDY_A.items():
+        out = tmp_path / "out" / f"sub-{subject}"
+        stem = out / "dwi" / f"sub-{subject}_space-{SPACE}_res-2_model-tensor_param"
+        found = {kind: nib.load(f"{stem}-{kind}_dwimap.nii.gz").get_fdata() for kind in kinds[:4]}
+        for kind in ("md", "rd", "ad"):
+            published = np.nan_to_num(nib.load(source / f"n1_{name}_dti2_{kind.upper()}_reg.nii.gz").get_fdata())
+            np.testing.assert_allclose(found[kind], np.maximum(published, 0) * 0.01, rtol=1e-5)
+        assert found["fa"].max() == 1
+        white = (found["fa"] > 0.4) & (found["fa"] < 0.9) & (found["md"] > 3e-4)
+        assert 6e-4 < np.median(found["md"][white]) < 9e-4
+        sidecar = json.loads(Path(f"{stem}-md_dwimap.json").read_text())
+        assert sidecar["Units"] == "mm^2/s"
+        assert sidecar["Sources"][0].startswith(f"bids:studya:sub-{subject}/dwi/")
+        assert (
+            len(list(out.glob("anat/*externalintensity*.nii.gz")) + list(out.glob("anat/*desc-intensity*.nii.gz"))) == 2
+        )

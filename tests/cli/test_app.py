@@ -1,0 +1,184 @@
+"""The command line: BIDS App style, messages, exit codes. Nothing here runs a pipeline."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import bids_stroke
+from bids_stroke.cli.app import _derivatives, expand_arguments, main
+from bids_stroke.core.errors import InputError, UsageError
+from tests.helpers.bids import make_dataset
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expanded"),
+    [
+        (["--participant_label", "01", "02"], ["--participant-label=01", "--participant-label=02"]),
+        (["a", "b", "participant", "--force"], ["a", "b", "participant", "--force"]),
+        (["--session-label", "1", "-v", "x"], ["--session-label=1", "-v", "x"]),
+        (["--modalities", "fa", "md", "--omp_nthreads=2"], ["--modalities=fa", "--modalities=md", "--omp-nthreads=2"]),
+        (["--participant-label=01", "x"], ["--participant-label=01", "x"]),
+        (["--mem_gb", "8", "--task-label", "rest"], ["--mem-gb", "8", "--task-label=rest"]),
+    ],
+)
+def test_bids_app_style_is_expanded(arguments: list[str], expanded: list[str]) -> None:
+    assert expand_arguments(arguments) == expanded
+
+
+def test_labels_from_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("sub-01\n02\n")
+    expected = ["--participant-label=sub-01", "--participant-label=02", "--participant-label=03"]
+    assert expand_arguments(["--participant-label", f"@{path}", "03"]) == expected
+    assert expand_arguments([f"--participant_label=@{path}"]) == expected[:2]
+    with pytest.raises(InputError, match="cannot be read"):
+        expand_arguments(["--participant-label", f"@{tmp_path / 'none'}"])
+
+
+def test_a_file_that_names_nothing_selects_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "labels.txt"
+    path.write_text("\n")
+    with pytest.raises(UsageError, match="names nothing"):
+        expand_arguments([f"--participant-label=@{path}"])
+    path.write_text("\ufeff04\n", encoding="utf-8")
+    assert expand_arguments([f"--participant-label=@{path}"]) == ["--participant-label=04"]
+
+
+def test_an_option_without_its_values() -> None:
+    with pytest.raises(UsageError, match="--modalities needs at least one value"):
+        expand_arguments(["--modalities", "--force"])
+
+
+def test_derivatives_are_name_and_folder() -> None:
+    assert _derivatives(["a=/x", "b=y=z"]) == {"a": Path("/x"), "b": Path.cwd() / "y=z"}
+    for values, message in ((["/x"], "NAME=DIR"), (["a=/x", "a=/y"], "given twice"), (["raw=/x"], "BIDS_DIR itself")):
+        with pytest.raises(UsageError, match=message):
+            _derivatives(values)
+
+
+@pytest.fixture
+def raw(tmp_path: Path) -> Path:
+    return make_dataset(
+        tmp_path / "raw", {"sub-01/anat/sub-01_T1w.nii.gz": None, "sub-02/beh/sub-02_task-a_beh.tsv": "a\n1\n"}
+    )
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    code = stop.value.code
+    assert isinstance(code, int)
+    return code, out, err
+
+
+def test_help_is_fast_and_version_is_the_package_s() -> None:
+    times = []
+    for _ in range(3):
+        begin = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "bids_stroke", "--help"], capture_output=True, text=True, check=True
+        )
+        times.append(time.monotonic() - begin)
+    assert "BIDS_DIR OUTPUT_DIR {participant|train|group}" in done.stdout
+    assert "Exit codes" in done.stdout
+    assert min(times) < 0.5
+    done = subprocess.run(
+        [sys.executable, "-m", "bids_stroke", "--version"], capture_output=True, text=True, check=True
+    )
+    assert bids_stroke.__version__ in done.stdout
+
+
+OPTIONS = (
+    "participant-label session-label task-label bids-filter-file modalities derivatives bids-database-dir",
+    "skip-bids-validation dry-run model outcome config work-dir nprocs omp-nthreads mem-gb device precision cluster",
+    "stop-on-first-crash force seed version",
+)
+
+
+def test_every_option_of_the_contract_is_there_with_underscores_too(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [name for names in OPTIONS for name in names.split()]
+    _, out, _ = run(capsys, "--help")
+    assert [name for name in names if f"--{name}" not in out] == []
+    assert expand_arguments([f"--{name.replace('-', '_')}=x" for name in names]) == [f"--{name}=x" for name in names]
+
+
+def test_dry_run_lists_files_and_what_is_missing_and_writes_nothing(
+    raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = sorted(raw.parent.rglob("*"))
+    code, out, _ = run(capsys, raw, raw.parent / "out", "participant", "--dry-run")
+    assert code == 0
+    assert "sub-01_T1w.nii.gz" in out.replace("\n", "")
+    assert "missing: no dwi" in out
+    assert sorted(raw.parent.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["{raw}/none", "{out}", "participant"], 66, "does not exist"),
+        (["{raw}/dataset_description.json", "{out}", "participant"], 66, "is a file"),
+        (["{raw}/sub-01", "{out}", "participant"], 16, "no dataset_description.json"),
+        (["{raw}", "{out}", "subject"], 2, "is not one of"),
+        (["{raw}", "{out}"], 2, "Missing argument"),
+        (["{raw}", "{out}", "participant", "--colour"], 2, "No such option"),
+        (["{raw}", "{out}", "participant", "--participant-label", "99"], 18, "no folder sub-99"),
+        (["{raw}", "{out}", "participant", "--session-label", "9"], 18, "--session-label 9 matches nothing"),
+        (["{raw}", "{out}", "participant", "--modalities", "pet"], 2, "'pet' is not known"),
+        (["{raw}", "{out}", "participant", "--bids-filter-file", "{raw}/README"], 2, "not JSON"),
+        (["{raw}", "{out}", "participant", "--bids-filter-file", "{raw}/none"], 66, "cannot be read"),
+        (["{raw}", "{out}", "participant", "--config", "{raw}/none"], 66, "cannot be read"),
+        (["{raw}", "{out}", "participant", "--outcome", "fma"], 2, "is not a rule"),
+        (["{raw}", "{out}", "participant", "--device", "tpu"], 2, "--device tpu is not known"),
+        (["{raw}", "{out}", "participant", "--derivatives", "x"], 2, "NAME=DIR"),
+        (["{raw}", "{out}", "participant", "--derivatives", "x=/none"], 66, "is not a folder"),
+        (["{raw}", "{raw}", "participant"], 2, "would mix outputs"),
+        (["{raw}", "{raw}/sub-01/out", "participant"], 2, "would mix outputs"),
+        (["{raw}", "/proc/none/out", "participant"], 73, "cannot be created or written"),
+        (["{raw}", "{out}", "participant", "--cluster", "slurm"], 2, "hpc/README.md"),
+        (["{raw}", "{out}", "participant", "--model", "{raw}/none", "--skip-bids-validation"], 66, "none"),
+        (["{raw}", "{out}", "participant", "--model", "{raw}/none", "--dry-run"], 66, "none"),
+        (["{raw}", "{out}", "participant", "--device", "tpu", "--dry-run"], 2, "--device tpu is not known"),
+    ],
+)
+def test_each_misuse_has_its_code_and_one_message(
+    raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
+) -> None:
+    (raw / "README").write_text("A test cohort.")
+    before = {path: path.stat().st_mtime_ns for path in raw.rglob("*")}
+    filled = [argument.format(raw=raw, out=tmp_path / "out") for argument in arguments]
+    found, _, err = run(capsys, *filled)
+    assert (found, message in err.replace("\n", " ")) == (code, True), err
+    assert "Traceback" not in err
+    assert {path: path.stat().st_mtime_ns for path in raw.rglob("*")} == before
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_an_unwritable_output_folder(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    code, _, err = run(capsys, raw, tmp_path / "closed" / "out", "participant")
+    assert code == 73
+    assert "permissions" in err
+
+
+def test_cuda_is_never_replaced_by_the_cpu(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    import torch
+
+    missing = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    code, _, err = run(capsys, raw, tmp_path / "out", "participant", "--device", f"cuda:{missing}")
+    assert code == 2
+    assert f"there are {missing} CUDA devices" in err
+
+
+def test_a_traceback_only_when_asked(raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = (raw, tmp_path / "out", "participant", "--participant-label", "99")
+    assert "Traceback" not in run(capsys, *arguments, "-v")[2]
+    assert "Traceback" in run(capsys, *arguments, "-vv")[2]
+    assert "Traceback" in run(capsys, *arguments, "-v", "--verbose")[2]

@@ -1,0 +1,102 @@
+"""Names, atomic writes, sidecars."""
+
+from __future__ import annotations
+
+import errno
+import json
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_stroke.core.errors import OutputError
+from bids_stroke.core.records import BidsFile
+from bids_stroke.derivatives import outputs
+from bids_stroke.derivatives.outputs import Outputs, write_atomic, write_dataset_files, write_json
+
+
+def test_names_follow_the_contract(tmp_path: Path) -> None:
+    unit = Outputs(tmp_path, "01", "02")
+    path = unit.standard("dwi", "dwimap.nii.gz", param="fa", model="tensor")
+    name = "sub-01_ses-02_space-MNI152NLin2009aSym_res-2_model-tensor_param-fa_dwimap.nii.gz"
+    assert path == tmp_path / "sub-01" / "ses-02" / "dwi" / name
+    xfm = Outputs(tmp_path, "01").path("anat", "xfm.nii.gz", from_="T1w", to="MNI152NLin2009aSym", mode="image")
+    assert xfm == tmp_path / "sub-01" / "anat" / "sub-01_from-T1w_to-MNI152NLin2009aSym_mode-image_xfm.nii.gz"
+    assert unit.path("func", "bold.nii.gz", task="rest", run=None).name == "sub-01_ses-02_task-rest_bold.nii.gz"
+
+
+def test_an_unknown_entity_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="colour"):
+        Outputs(tmp_path, "01").path("anat", "T1w.nii.gz", colour="red")
+
+
+@pytest.mark.parametrize(("dtype", "stored"), [(np.float64, "float32"), (np.float32, "float32"), (bool, "uint8")])
+def test_images_keep_values_type_and_bytes(tmp_path: Path, dtype: type, stored: str) -> None:
+    data = (np.arange(24).reshape(2, 3, 4) % 2).astype(dtype)
+    image = nib.Nifti1Image(data.astype(np.uint8) if dtype is bool else data, np.diag([2, 2, 2, 1.0]))
+    contents = []
+    for subject in ("01", "02"):
+        unit = Outputs(tmp_path, subject)
+        path = unit.save_image(unit.path("anat", "mask.nii.gz", desc="brain"), image, {"Type": "Brain"})
+        contents.append(path.read_bytes())
+        assert unit.written == [path, path.with_name(path.name.replace(".nii.gz", ".json"))]
+    loaded = nib.load(path)
+    assert str(loaded.get_data_dtype()) == stored
+    assert np.array_equal(np.asanyarray(loaded.dataobj), data)
+    assert contents[0] == contents[1]
+
+
+def test_sources_are_uris(tmp_path: Path) -> None:
+    unit = Outputs(tmp_path, "01")
+    raw = BidsFile(Path("x"), {}, {}, "bids:raw:sub-01/anat/sub-01_T1w.nii.gz")
+    assert unit.sources([raw, tmp_path / "sub-01" / "a.nii.gz"]) == [raw.uri, "bids::sub-01/a.nii.gz"]
+
+
+def test_tables_write_missing_values_as_bids_wants(tmp_path: Path) -> None:
+    unit = Outputs(tmp_path, "01")
+    table = pd.DataFrame({"a": [1.5, np.nan], "b": ["x", None]})
+    path = unit.save_table(unit.path("func", "timeseries.tsv", desc="confounds"), table, {"a": {"Units": "mm"}})
+    assert path.read_text() == "a\tb\n1.5\tx\nn/a\tn/a\n"
+    assert json.loads(path.with_suffix(".json").read_text()) == {"a": {"Units": "mm"}}
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def fail(temporary: Path) -> None:
+        temporary.write_text("half")
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        write_atomic(path, fail)
+    assert path.read_text() == "old"
+    assert [item.name for item in tmp_path.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.ENOSPC, errno.EROFS])
+def test_a_full_or_closed_disk_is_an_output_error(tmp_path: Path, code: int) -> None:
+    def fail(temporary: Path) -> None:
+        raise OSError(code, "no")
+
+    with pytest.raises(OutputError, match=r"a\.txt cannot be written"):
+        write_atomic(tmp_path / "a.txt", fail)
+
+
+def test_nan_is_not_json(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"a": float("nan")})
+    assert not (tmp_path / "a.json").exists()
+
+
+def test_dataset_files(tmp_path: Path) -> None:
+    write_dataset_files(tmp_path, "../raw", {"lesions": Path("../lesions")})
+    description = json.loads((tmp_path / "dataset_description.json").read_text())
+    assert description["DatasetType"] == "derivative"
+    assert description["DatasetLinks"] == {"raw": "../raw", "lesions": "../lesions"}
+    ignored = (tmp_path / ".bidsignore").read_text().split()
+    assert "*_dwimap.*" in ignored
+    assert not any(line.endswith("/") for line in ignored)
+    assert tuple(ignored) == outputs.BIDSIGNORE

@@ -1,0 +1,245 @@
+"""The app from a BIDS dataset to reports, on two subjects of the example dataset: everything real."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import psutil
+import pytest
+
+from bids_stroke.core.records import EARLY, MODALITIES
+
+SUBJECTS = ("02", "04")
+"""02 has no EEG and no lesion mask; 04 has everything, its EMG in a file of its own."""
+
+
+def bids_stroke(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bids_stroke", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """sha256 of all outputs; logs tell times and are left out."""
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and "logs" not in path.relative_to(folder).parts
+    }
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory, example: Path) -> Path:
+    """OUTPUT_DIR after ``participant`` on two subjects and ``group``."""
+    folder = tmp_path_factory.mktemp("app") / "out"
+    before = digests(example)
+    done = bids_stroke(example, folder, "participant", "--participant-label", *SUBJECTS, "--nprocs", 2)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    done = bids_stroke(example, folder, "group", "--participant-label", *SUBJECTS)
+    assert done.returncode == 0, done.stderr
+    assert digests(example) == before, "something was written into the input"
+    return folder
+
+
+STANDARD = "space-MNI152NLin2009aSym_res-2"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "anat/sub-04_desc-preproc_T1w.nii.gz",
+        f"anat/sub-04_{STANDARD}_desc-preproc_T1w.nii.gz",
+        "anat/sub-04_desc-brain_mask.nii.gz",
+        f"anat/sub-04_{STANDARD}_desc-brain_mask.nii.gz",
+        *(
+            f"anat/sub-04_{space}label-{t}_probseg.nii.gz"
+            for t in ("GM", "WM", "CSF")
+            for space in ("", f"{STANDARD}_")
+        ),
+        *(f"anat/sub-04_{STANDARD}_label-{tissue}_desc-intensity_T1w.nii.gz" for tissue in ("GM", "WM")),
+        f"anat/sub-04_{STANDARD}_label-L_desc-lesion_mask.nii.gz",
+        *(f"dwi/sub-04_{s}model-tensor_param-{p}_dwimap.nii.gz" for p in MODALITIES[:4] for s in ("", f"{STANDARD}_")),
+        "dwi/sub-04_desc-preproc_dwi.nii.gz",
+        "dwi/sub-04_desc-preproc_dwi.bval",
+        "dwi/sub-04_desc-preproc_dwi.bvec",
+        "dwi/sub-04_desc-brain_mask.nii.gz",
+        "func/sub-04_task-rest_desc-confounds_timeseries.tsv",
+        "func/sub-04_task-rest_desc-preproc_bold.nii.gz",
+        "eeg/sub-04_task-legmove_desc-preproc_eeg.edf",
+        "eeg/sub-04_task-legmove_desc-preproc_channels.tsv",
+        "eeg/sub-04_task-legmove_desc-windows_events.tsv",
+        "emg/sub-04_task-legmove_desc-preproc_emg.edf",
+        "sub-04_desc-fmale_prediction.json",
+        "sub-04_desc-fmale_prediction.tsv",
+    ],
+)
+def test_the_outputs_of_the_contract_are_there(out: Path, name: str) -> None:
+    assert (out / "sub-04" / name).is_file()
+
+
+def test_transforms_and_bold_maps_are_there(out: Path) -> None:
+    assert list((out / "sub-04" / "anat").glob("*_from-T1w_to-MNI152NLin2009aSym_mode-image_xfm.*"))
+    assert list((out / "sub-04" / "anat").glob("*_from-MNI152NLin2009aSym_to-T1w_mode-image_xfm.*"))
+    assert list((out / "sub-04" / "dwi").glob("*_from-dwi_to-T1w_mode-image_xfm.*"))
+    maps = {
+        re.search(r"_stat-(\w+)_boldmap", path.name)[1] for path in (out / "sub-04" / "func").glob("*_boldmap.nii.gz")
+    }
+    assert maps == {"mean", "tsnr", "alff", "falff", "reho", "fisherz"}
+
+
+def test_every_image_and_table_has_a_sidecar_with_its_sources(out: Path, example: Path) -> None:
+    for path in [*out.glob("sub-*/**/*.nii.gz"), *out.glob("sub-*/**/*_timeseries.tsv")]:
+        sidecar = json.loads(path.with_name(re.sub(r"\.(nii\.gz|tsv)$", ".json", path.name)).read_text())
+        assert sidecar["Sources"], path
+        for uri in sidecar["Sources"]:
+            dataset, name = re.fullmatch(r"bids:(\w*):(.+)", uri).groups()
+            root = {"": out, "raw": example}.get(dataset, example / "derivatives" / dataset)
+            assert (root / name).is_file(), uri
+
+
+def test_the_standard_grid_and_the_range_of_the_maps(out: Path) -> None:
+    for path in (out / "sub-04" / "dwi").glob(f"*{STANDARD}*_dwimap.nii.gz"):
+        image = nib.load(path)
+        assert image.shape == (91, 109, 91)
+        assert np.allclose(image.affine, [[-2, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
+        data = image.get_fdata(dtype=np.float32)
+        brain = data[data > 0]
+        assert np.isfinite(data).all()
+        if "param-fa" in path.name:
+            assert brain.max() <= 1
+        else:
+            assert 3e-4 < np.median(brain) < 2.5e-3  # mm^2/s
+
+
+def test_the_prediction_says_what_the_contract_asks(out: Path) -> None:
+    prediction = json.loads((out / "sub-04" / "sub-04_desc-fmale_prediction.json").read_text())
+    low, high = prediction["probability_poor_interval"]
+    assert 0 <= low <= prediction["probability_poor"] <= high <= 1
+    assert prediction["prediction"] in ("poor", "good", "abstain")
+    assert 0 <= prediction["predicted_score"] <= 34
+    assert len(prediction["members"]) == 14
+    parts = [*prediction["members"].values(), prediction["early_fusion"]]
+    assert sum(part["weight"] for part in parts) == pytest.approx(1)
+    assert prediction["missing"] == {}
+    assert prediction["model"]["demonstration"] is True
+    assert not prediction["in_training_set"]
+    assert any("synthetic" in warning for warning in prediction["warnings"])
+
+
+def test_missing_modalities_are_named_and_the_others_weighed_anew(out: Path) -> None:
+    prediction = json.loads((out / "sub-02" / "sub-02_desc-fmale_prediction.json").read_text())
+    assert prediction["missing"] == {
+        **dict.fromkeys(("lesion", "lesion_regions", EARLY), "no-lesion"),
+        **dict.fromkeys(("lstm", "eegemg_power", "eegemg_coherence"), "no-eeg"),
+    }
+    assert len(prediction["members"]) == 9
+    weights = {name: member["weight"] for name, member in prediction["members"].items()}
+    assert sum(weights.values()) == pytest.approx(1)
+    assert weights["fa_regions"] > 0.1  # beside the early fusion it had nothing to add
+
+
+def test_the_output_is_valid_bids(out: Path) -> None:
+    program = Path(sys.executable).parent / "bids-validator-deno"
+    done = subprocess.run([program, "--format", "json", out], capture_output=True, text=True, check=False)
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []
+    assert done.returncode == 0
+
+
+def test_status_and_reports(out: Path) -> None:
+    table = pd.read_csv(out / "logs" / "status.tsv", sep="\t", dtype={"subject": str})
+    assert list(table["subject"]) == list(SUBJECTS)
+    assert set(table["status"]) == {"done"}
+    assert (table["seconds"] > 0).all()
+    for name in ("sub-02.html", "sub-04.html", "group.html"):
+        page = (out / name).read_text()
+        assert "esearch use only" in page
+        assert "emonstration" in page
+        for picture in re.findall(r'<img[^>]* src="([^"]+)"', page):
+            assert picture.startswith("data:") or (out / picture).is_file()
+        assert all(" alt=" in tag for tag in re.findall(r"<img[^>]*>", page))
+
+
+def test_group_tables(out: Path) -> None:
+    table = pd.read_csv(out / "phenotype" / "prediction.tsv", sep="\t")
+    assert list(table["participant_id"]) == ["sub-02", "sub-04"]
+    described = json.loads((out / "phenotype" / "prediction.json").read_text())
+    assert set(table.columns) <= set(described)
+    evaluation = json.loads((out / "group_evaluation.json").read_text())
+    assert evaluation["n"] == 2
+    assert all(metric["value"] is None and metric["reason"] for metric in evaluation["metrics"])
+
+
+def test_a_second_run_does_nothing_and_says_so(out: Path, example: Path) -> None:
+    before = digests(out)
+    begin = time.monotonic()
+    done = bids_stroke(example, out, "participant", "--participant-label", *SUBJECTS)
+    assert time.monotonic() - begin < 10
+    assert done.returncode == 0
+    assert "up to date: nothing to do" in done.stderr
+    assert digests(out) == before
+
+
+def test_a_lost_output_is_made_again_with_the_same_bytes(out: Path, example: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "out"
+    shutil.copytree(out, copy)
+    lost = copy / "sub-04" / "eeg" / "sub-04_task-legmove_desc-preproc_eeg.edf"
+    lost.unlink()
+    done = bids_stroke(example, copy, "participant", "--participant-label", "04")
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"sub-04: done in .* \(eegemg [\d.]+\)", done.stderr), done.stderr
+    assert digests(copy) == digests(out)
+
+
+@pytest.mark.parametrize("nprocs", [1, 2])
+def test_asked_to_end_it_stops_at_once_and_leaves_no_temporary_files(
+    example: Path, tmp_path: Path, nprocs: int
+) -> None:
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    arguments = ["--modalities", "bold", "--model", "none", "--skip-bids-validation", "--nprocs", str(nprocs)]
+    command = [sys.executable, "-m", "bids_stroke", str(example), str(tmp_path / "out"), "participant", *arguments]
+    environment = {**os.environ, "TMPDIR": str(scratch)}
+    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
+    while not list(scratch.glob("bids_stroke_*/sub-*_anat_*")) and running.poll() is None:
+        time.sleep(0.05)
+    workers = psutil.Process(running.pid).children(recursive=True)
+    running.send_signal(signal.SIGTERM)
+    _, said = running.communicate(timeout=60)
+    assert running.returncode == 128 + signal.SIGTERM
+    assert "Stopped. What is finished is kept" in said and "Traceback" not in said
+    assert list(scratch.iterdir()) == []
+    assert not psutil.wait_procs(workers, timeout=10)[1]
+
+
+def test_killed_and_run_again_ends_with_the_same_bytes(out: Path, example: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "out"
+    arguments = ["--participant-label", "02", "--modalities", "bold", "--skip-bids-validation"]
+    command = [sys.executable, "-m", "bids_stroke", str(example), str(copy), "participant", *arguments]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    anat = copy / "logs" / "manifests" / "sub-02_anat.json"
+    while not anat.is_file() and running.poll() is None:
+        time.sleep(0.05)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert anat.is_file()
+    assert not (copy / "logs" / "manifests" / "sub-02_prediction.json").is_file()
+    done = bids_stroke(example, copy, "participant", *arguments)
+    assert done.returncode == 0, done.stderr
+    assert "anat" not in re.search(r"sub-02: done in .*", done.stderr)[0]
+    whole = digests(out)
+    for name, digest in digests(copy).items():
+        if re.match(r"sub-02/(anat|func)/", name):
+            assert whole[name] == digest, name

@@ -1,0 +1,184 @@
+"""``train`` through the real command line: features of a cohort, a bundle, its use, and who it was trained on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from bids_stroke.simulate.cohort import simulate_cohort
+from bids_stroke.simulate.options import CohortOptions
+
+N_SUBJECTS = 16
+SETTINGS = {
+    "training": {
+        "name": "small",
+        "outer_folds": 2,
+        "inner_folds": 2,
+        "epochs": 3,
+        "batch_size": 16,
+        "bootstrap": 200,
+        "permutations": 100,
+        "members": {"lstm": {"modality": "eegemg", "network": "lstm", "hidden": [8], "inputs": {"rate": 100}}},
+    }
+}
+
+
+def bids_stroke(*arguments: object, largest_file: int | None = None) -> subprocess.CompletedProcess[str]:
+    """Run the app; with ``largest_file`` the system lets no file grow beyond so many bytes."""
+    command = [sys.executable, "-m", "bids_stroke", *map(str, arguments)]
+    if largest_file is None:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    limits = (largest_file, largest_file)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False,
+        env={name: value for name, value in os.environ.items() if not name.startswith("COV")},  # its file is larger
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, limits),
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
+    """Raw cohort, OUTPUT_DIR after features, training, prediction of the same people and group; settings."""
+    folder = tmp_path_factory.mktemp("train")
+    raw, out, settings = folder / "raw", folder / "out", folder / "settings.yml"
+    simulate_cohort(raw, CohortOptions(n_subjects=N_SUBJECTS, seed=1))
+    settings.write_text(yaml.safe_dump(SETTINGS))
+    features = ("--modalities", "eegemg", "--skip-bids-validation", "--nprocs", 1)
+    for arguments in (
+        ("participant", *features, "--model", "none"),
+        ("train", "--config", settings),
+        ("participant", *features, "--model", out / "models" / "small"),
+        ("group",),
+    ):
+        done = bids_stroke(raw, out, *arguments)
+        assert done.returncode == 0, done.stderr
+    return raw, out, settings
+
+
+def test_the_bundle_is_whole_and_names_nobody(trained: tuple[Path, Path, Path]) -> None:
+    _, out, _ = trained
+    folder = out / "models" / "small"
+    done = subprocess.run(["sha256sum", "-c", "--quiet", "SHA256SUMS"], cwd=folder, capture_output=True, check=False)
+    assert done.returncode == 0, done.stdout
+    metadata = json.loads((folder / "configs" / "metadata.json").read_text())
+    assert metadata["demonstration"] is False
+    assert len(metadata["participants"]["train"]) == N_SUBJECTS
+    for path in folder.rglob("*"):
+        if path.suffix in (".json", ".tsv", ".md"):
+            assert "sub-" not in path.read_text(), path
+
+
+def test_training_is_evaluated_out_of_fold_beside_baselines(trained: tuple[Path, Path, Path]) -> None:
+    _, out, _ = trained
+    metrics = pd.read_csv(out / "models" / "small_metrics.tsv", sep="\t")
+    assert set(metrics["kind"]) == {"fusion", "member", "other fusion", "baseline"}
+    assert set(metrics.loc[metrics["metric"] == "auc", "n"]) == {N_SUBJECTS}
+    for name in ("comparisons.tsv", "subsets.tsv", "curves.tsv", "curves.svg"):
+        assert (out / "models" / f"small_{name}").is_file()
+    assert not (out / "models" / "small.unfinished").exists()
+
+
+def test_people_of_the_training_set_are_recognised(trained: tuple[Path, Path, Path]) -> None:
+    _, out, _ = trained
+    for path in out.glob("sub-*/*_prediction.json"):
+        prediction = json.loads(path.read_text())
+        assert prediction["in_training_set"] is True
+        assert any("training set" in warning for warning in prediction["warnings"])
+
+
+def test_group_uses_their_out_of_fold_predictions_never_the_others(trained: tuple[Path, Path, Path]) -> None:
+    _, out, _ = trained
+    table = pd.read_csv(out / "group_predictions.tsv", sep="\t")
+    assert table["out_of_fold"].all()
+    held_out = pd.read_csv(out / "models" / "small" / "out_of_fold.tsv", sep="\t")
+    assert sorted(table["prediction"]) == sorted(held_out["prediction"])
+    assert sorted(table["probability_poor"].round(6)) == sorted(held_out["probability_poor"].round(6))
+    in_sample = [json.loads(path.read_text())["probability_poor"] for path in out.glob("sub-*/*_prediction.json")]
+    assert not set(table["probability_poor"].round(6)) & {round(value, 6) for value in in_sample}
+
+
+def test_an_outcome_that_no_table_has_is_refused(trained: tuple[Path, Path, Path]) -> None:
+    raw, out, settings = trained
+    done = bids_stroke(raw, out, "train", "--config", settings, "--outcome", "nihss>=5")
+    assert done.returncode == 2
+    assert "has a column 'nihss'" in done.stderr
+
+
+def test_training_without_features_says_what_to_do(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    raw, _, settings = trained
+    done = bids_stroke(raw, tmp_path / "empty", "train", "--config", settings)
+    assert done.returncode == 66
+    assert "Run the participant level" in done.stderr
+
+
+def test_a_model_that_predicts_something_else_is_refused(trained: tuple[Path, Path, Path]) -> None:
+    raw, out, _ = trained
+    model = out / "models" / "small"
+    done = bids_stroke(raw, out, "participant", "--model", model, "--outcome", "fma_le<=10", "--skip-bids-validation")
+    assert done.returncode == 2
+    assert "the model predicts fma_le<=17" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "message"), [("models/lstm.safetensors", "corrupt"), ("docs/model_card.md", "missing")]
+)
+def test_a_broken_model_ends_the_run_at_once(
+    trained: tuple[Path, Path, Path], tmp_path: Path, file: str, message: str
+) -> None:
+    raw, out, _ = trained
+    model = tmp_path / "model"
+    shutil.copytree(out / "models" / "small", model)
+    (model / file).unlink() if message == "missing" else (model / file).write_bytes(b"x")
+    done = bids_stroke(raw, tmp_path / "o", "participant", "--model", model, "--skip-bids-validation")
+    assert done.returncode == 66
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_of_another_version_is_refused_with_the_remedy(
+    trained: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    raw, out, _ = trained
+    model = tmp_path / "model"
+    shutil.copytree(out / "models" / "small", model)
+    metadata = model / "configs" / "metadata.json"
+    content = json.loads(metadata.read_text()) | {"format_version": 99}
+    old = hashlib.sha256(metadata.read_bytes()).hexdigest()
+    metadata.write_text(json.dumps(content))
+    new = hashlib.sha256(metadata.read_bytes()).hexdigest()
+    sums = model / "SHA256SUMS"
+    sums.write_text(sums.read_text().replace(old, new))
+    done = bids_stroke(raw, tmp_path / "o", "participant", "--model", model, "--skip-bids-validation")
+    assert done.returncode == 66
+    assert "format_version 99" in done.stderr
+    assert "Train it again" in done.stderr
+
+
+def test_training_on_a_full_disk_says_so_and_goes_on_later(trained: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    raw, out, settings = trained
+    here = tmp_path / "out"
+    shutil.copytree(out, here, ignore=shutil.ignore_patterns("models"))
+    models = here / "models"
+    for largest_file, which in ((2000, "lstm-.*pt"), (30_000, "small_curves.svg")):
+        done = bids_stroke(raw, here, "train", "--config", settings, largest_file=largest_file)
+        assert done.returncode == 73, done.stderr
+        assert re.search(rf"{which} cannot be written: File too large", done.stderr)
+        assert "Traceback" not in done.stderr
+        assert not list(models.rglob(".tmp-*"))
+    assert len(list((models / "small.unfinished").glob("lstm-*.pt"))) > 2  # what was done is kept to the end
+    done = bids_stroke(raw, here, "train", "--config", settings)
+    assert done.returncode == 0, done.stderr
+    sums = [(folder / "models" / "small" / "SHA256SUMS").read_text() for folder in (out, here)]
+    assert sums[0] == sums[1]
+    assert not (models / "small.unfinished").exists()

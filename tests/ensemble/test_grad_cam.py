@@ -1,0 +1,116 @@
+"""Grad-CAM finds the place that decides, is what its formula says, and changes nothing of the network."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from bids_stroke import networks
+from bids_stroke.core.errors import ModelError
+from bids_stroke.ensemble.grad_cam import grad_cam
+from bids_stroke.networks.base import POOR_LOGIT
+
+Array = NDArray[np.float32]
+
+CASES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
+    "cbam_resnet3d": (
+        {"widths": (4, 4, 4, 8), "n_plain_blocks": 0, "dense": 4, "dropout": 0.0, "n_covariates": 2},
+        (1, 32, 36, 33),
+    ),
+    "slice_cnn": ({"backbone": "shufflenet_v2_x0_5"}, (3, 96, 64)),
+}
+GRIDS = {3: (24, 28, 20), 2: (40, 36)}
+
+
+class Planted(nn.Module):
+    """Bright boxes speak for a poor outcome and dark ones against it, wherever they lie; the score is another thing."""
+
+    def __init__(self, n_axes: int) -> None:
+        super().__init__()
+        kind, self.axes = (nn.Conv3d, nn.Conv2d)[3 - n_axes], tuple(range(2, 2 + n_axes))
+        self.first = kind(1, 1, 1, bias=False)
+        self.feature_layer = kind(1, 2, 4, stride=4, bias=False)
+        with torch.no_grad():
+            self.first.weight[:] = 1.0
+            self.feature_layer.weight[0] = 1 / 4**n_axes
+            self.feature_layer.weight[1] = -1 / 4**n_axes
+
+    def forward(self, image: Tensor, covariates: Tensor) -> Tensor:
+        bright, dark = functional.relu(self.feature_layer(self.first(image))).mean(dim=self.axes).T
+        return torch.stack([3 * bright - 2 * dark + covariates.sum(dim=1), -50 * bright], dim=1)
+
+
+def with_boxes(n_axes: int, corners: list[tuple[int, int]], values: list[float]) -> Array:
+    """Pictures of low noise with two boxes of 4 voxels a side: a bright one and a dark one."""
+    samples = np.random.default_rng(0).normal(0, 0.01, (len(corners), 1, *GRIDS[n_axes])).astype(np.float32)
+    for sample, places in zip(samples, corners, strict=True):
+        for corner, value in zip(places, values, strict=True):
+            sample[(slice(None), *(slice(corner, corner + 4),) * n_axes)] = value
+    return samples
+
+
+@pytest.mark.parametrize("n_axes", [3, 2])
+def test_the_map_shows_what_speaks_for_a_poor_outcome_and_where(n_axes: int) -> None:
+    corners = [(4, 12), (12, 4)]
+    found = grad_cam(Planted(n_axes), with_boxes(n_axes, corners, [1.0, -1.0]), np.zeros((2, 0), dtype=np.float32))
+    assert found.shape == (2, *GRIDS[n_axes])
+    assert found.dtype == np.float32
+    assert (found >= 0).all()
+    for evidence, (bright, dark) in zip(found, corners, strict=True):
+        box = (slice(bright, bright + 4),) * n_axes
+        peak = np.array(np.unravel_index(evidence.argmax(), evidence.shape))
+        assert (peak >= bright).all() and (peak < bright + 4).all()
+        assert evidence[box].mean() > 20 * np.median(evidence)
+        assert evidence[(slice(dark, dark + 4),) * n_axes].max() < 0.05 * evidence.max()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_networks_of_the_ensemble_are_explained_by_the_formula(name: str) -> None:
+    arguments, shape = CASES[name]
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        model = networks.build(name, **arguments)
+        model(torch.randn(4, *shape), torch.randn(4, arguments.get("n_covariates", 0)))  # moves batch normalisation
+        samples = torch.randn(2, *shape)
+        covariates = torch.randn(2, 4)
+        model.head[-1].weight.data.abs_()  # so that something speaks for a poor outcome
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    found = grad_cam(model, samples.numpy(), covariates.numpy())  # in training mode: explained as it predicts
+    assert model.training
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
+    assert not any(module._forward_hooks or module._backward_hooks for module in model.modules())
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+    maps: list[Tensor] = []
+    handle = networks.feature_layer(model.eval()).register_forward_hook(lambda _m, _i, output: maps.append(output))
+    logits = model(samples, covariates[:, : arguments.get("n_covariates", 0)])[:, POOR_LOGIT]
+    (gradient,) = torch.autograd.grad(logits.sum(), maps[0])
+    handle.remove()
+    axes = tuple(range(2, gradient.ndim))
+    evidence = functional.relu((gradient.mean(dim=axes, keepdim=True) * maps[0]).sum(1, keepdim=True))
+    wanted = functional.interpolate(evidence, shape[1:], mode="trilinear" if len(axes) == 3 else "bilinear")[:, 0]
+    assert float(wanted.max().detach()) > 0
+    torch.testing.assert_close(torch.from_numpy(found), wanted.detach(), rtol=1e-4, atol=1e-7)
+
+
+def test_cases_do_not_depend_on_each_other_and_repeat() -> None:
+    arguments, shape = CASES["cbam_resnet3d"]
+    model = networks.build("cbam_resnet3d", **arguments)
+    rng = np.random.default_rng(2)
+    samples, covariates = rng.normal(size=(2, *shape)).astype(np.float32), np.ones((2, 4), dtype=np.float32)
+    both = grad_cam(model, samples, covariates)
+    np.testing.assert_allclose(both[1:], grad_cam(model, samples[1:], covariates[1:]), rtol=1e-4, atol=1e-6)
+    with torch.no_grad():
+        assert both.tobytes() == grad_cam(model, samples, covariates).tobytes()
+
+
+def test_a_network_without_feature_maps_is_refused() -> None:
+    model = networks.build("lstm", n_channels=3, hidden=(4,))
+    with pytest.raises(ModelError, match="no feature map"):
+        grad_cam(model, np.zeros((1, 20, 3), dtype=np.float32), np.zeros((1, 0), dtype=np.float32))

@@ -1,0 +1,340 @@
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from bids_stroke import networks
+from bids_stroke.core.errors import DataError, ModelError, UsageError
+from bids_stroke.core.records import Member, UnitFeatures
+from bids_stroke.derivatives.predictions import prediction_json, prediction_row
+from bids_stroke.ensemble.bundle import Bundle, load_bundle, write_bundle
+from bids_stroke.ensemble.predict import predict, predict_members, restore_network
+from bids_stroke.features.readers import read_samples
+from bids_stroke.fusion.fitted import Calibration, clipped_logit, fuse, renormalise
+from bids_stroke.networks.device import resolve_device
+from tests.helpers.units import LSTM, VOLUME, blob, rhythm, tiny_contents, write_recording, write_volume
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    return write_bundle(tmp_path / "models" / "tiny", tiny_contents())
+
+
+@pytest.fixture
+def unit(tmp_path: Path) -> UnitFeatures:
+    paths = write_recording(tmp_path / "unit", "sub-07_task-leg", rhythm(2.0, 3, np.random.default_rng(0)))
+    known = {"age": 66.0, "sex": "F", "days_since_stroke": 10.0}
+    return UnitFeatures("07", None, {"eegemg": tuple(paths)}, {"fa": "no-dwi"}, known, "tiny")
+
+
+def test_members_give_the_mean_of_their_windows(bundle: Bundle, unit: UnitFeatures) -> None:
+    prediction = predict(bundle, unit, "cpu")
+    windows = torch.from_numpy(read_samples("eegemg", unit.features["eegemg"], LSTM["inputs"]).data)
+    for name in ("a", "b"):
+        model = networks.build("lstm", n_channels=3, hidden=[4], dropout=0.0).eval()
+        model.load_state_dict(bundle.state(name))
+        with torch.no_grad():
+            output = model(windows, torch.zeros(3, 0)).double()
+        assert prediction.members[name].n_samples == 3
+        assert prediction.members[name].probability == pytest.approx(float(output[:, 0].sigmoid().mean()), rel=1e-6)
+        assert prediction.members[name].score == pytest.approx(float(output[:, 1].mean()) * 8 + 17, rel=1e-6)
+
+
+def test_fusion_and_calibration_are_those_of_the_bundle(bundle: Bundle, unit: UnitFeatures) -> None:
+    prediction = predict(bundle, unit, "cpu")
+    a, b = prediction.members["a"], prediction.members["b"]
+    fused = 0.75 * a.probability + 0.25 * b.probability
+    expected = 1 / (1 + np.exp(-(0.2 + np.log(fused / (1 - fused)) / 1.5)))
+    assert prediction.probability_poor == pytest.approx(expected)
+    assert a.score is not None and b.score is not None
+    assert prediction.predicted_score == pytest.approx(0.75 * a.score + 0.25 * b.score)
+    low, high = prediction.probability_poor_interval
+    assert 0 < low < prediction.probability_poor < high < 1
+
+
+def volume_bundle(folder: Path) -> Bundle:
+    """Members a and b on EEG/EMG, and c on FA with covariates; weights 0.5, 0.25, 0.25."""
+    contents = tiny_contents()
+    arguments = {"widths": [2, 2, 2, 4], "n_plain_blocks": 0, "dense": 4, "n_covariates": 6}
+    torch.manual_seed(0)
+    entry = replace(
+        contents.members[0], member=Member("c", "fa", "cbam_resnet3d", arguments, {"scale": 1.0, **VOLUME["inputs"]})
+    )
+    return write_bundle(
+        folder,
+        tiny_contents(
+            members=(*contents.members, entry),
+            states={**contents.states, "c": networks.build("cbam_resnet3d", **arguments).state_dict()},
+            fusion=replace(contents.fusion, weights={"a": 0.5, "b": 0.25, "c": 0.25}),
+        ),
+    )
+
+
+def test_weights_are_renormalised_over_the_members_present(tmp_path: Path, unit: UnitFeatures) -> None:
+    bundle = volume_bundle(tmp_path / "three")
+    without = predict(bundle, unit, "cpu")
+    assert {name: member.weight for name, member in without.members.items()} == pytest.approx({"a": 2 / 3, "b": 1 / 3})
+    assert without.missing == {"c": "no-dwi"}
+    said = "2 of 3 members applied, which hold 75% of the weight; the weights were renormalised."
+    assert said in without.warnings
+    fa = write_volume(tmp_path / "fa.nii", blob(0.2, np.random.default_rng(0)))
+    complete = predict(bundle, replace(unit, features={**unit.features, "fa": (fa,)}, missing={}), "cpu")
+    assert complete.members["c"].weight == 0.25
+    assert complete.members["c"].n_samples == 1
+    assert complete.members["a"].probability == without.members["a"].probability
+    assert complete.missing == {}
+
+
+def test_missing_covariates_are_said(tmp_path: Path, unit: UnitFeatures) -> None:
+    bundle = volume_bundle(tmp_path / "three")
+    fa = write_volume(tmp_path / "fa.nii", blob(0.2, np.random.default_rng(0)))
+    old = replace(unit, features={"fa": (fa,)}, covariates={"age": 95.0, "sex": "F"})
+    warnings = " ".join(predict(bundle, old, "cpu").warnings)
+    assert "age 95 is outside the training range 40 to 80" in warnings
+    assert "days_since_stroke is missing" in warnings
+
+
+def test_covariates_move_the_member_that_takes_them(tmp_path: Path, unit: UnitFeatures) -> None:
+    bundle = volume_bundle(tmp_path / "three")
+    fa = write_volume(tmp_path / "fa.nii", blob(0.2, np.random.default_rng(0)))
+    young, old = (
+        predict(bundle, replace(unit, features={"fa": (fa,)}, covariates={**unit.covariates, "age": age}), "cpu")
+        for age in (40.0, 80.0)
+    )
+    assert young.members["c"].probability != old.members["c"].probability
+
+
+def test_nothing_for_any_member_is_an_error_with_the_reasons(bundle: Bundle, unit: UnitFeatures) -> None:
+    nothing = replace(unit, features={"fa": (Path("fa.nii"),)}, missing={"eegemg": "no-eeg"})
+    with pytest.raises(DataError, match="a: no eeg; b: no eeg") as caught:
+        predict(bundle, nothing, "cpu")
+    assert caught.value.reason == "no-member-applies"
+
+
+def test_recording_that_a_member_cannot_use_is_missing_not_failed(tmp_path: Path, unit: UnitFeatures) -> None:
+    bundle = volume_bundle(tmp_path / "three")
+    fa = write_volume(tmp_path / "fa.nii", blob(0.2, np.random.default_rng(0)))
+    only_eeg = unit.features["eegemg"][:2]
+    prediction = predict(bundle, replace(unit, features={"fa": (fa,), "eegemg": only_eeg}), "cpu")
+    assert prediction.missing == {"a": "channels-missing", "b": "channels-missing"}
+    assert prediction.members["c"].weight == 1.0
+
+
+def test_training_participants_are_marked(bundle: Bundle, unit: UnitFeatures) -> None:
+    known = predict(bundle, replace(unit, subject="01"), "cpu")
+    assert known.in_training_set
+    assert any("in the training set" in text for text in known.warnings)
+    assert not predict(bundle, unit, "cpu").in_training_set
+    assert not predict(bundle, replace(unit, subject="01", dataset="other"), "cpu").in_training_set
+
+
+def test_demonstration_says_so(tmp_path: Path, unit: UnitFeatures) -> None:
+    shown = predict(write_bundle(tmp_path / "demo", tiny_contents(demonstration=True)), unit, "cpu")
+    assert shown.model["demonstration"] is True
+    assert any("Demonstration" in text for text in shown.warnings)
+
+
+def test_prediction_is_the_same_each_time_and_leaves_torch_as_it_was(bundle: Bundle, unit: UnitFeatures) -> None:
+    torch.manual_seed(5)
+    state = torch.get_rng_state()
+    assert predict(bundle, unit, "cpu") == predict(bundle, unit, "cpu")
+    assert torch.equal(state, torch.get_rng_state())
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_samples_keep_their_positions(bundle: Bundle, unit: UnitFeatures) -> None:
+    samples, missing = predict_members(bundle, unit, "cpu")
+    assert missing == {}
+    assert samples["a"].positions == (0.0, 2.0, 4.0)
+    assert len(samples["a"].probabilities) == 3
+
+
+def test_json_has_the_shape_of_the_contract(bundle: Bundle, unit: UnitFeatures) -> None:
+    content = prediction_json(predict(bundle, unit, "cpu"))
+    json.dumps(content, allow_nan=False)
+    wanted = {
+        "probability_poor", "probability_poor_interval", "prediction", "predicted_score", "members", "missing", "model",
+        "in_training_set", "warnings",
+    }  # fmt: skip
+    assert wanted <= set(content)
+    assert content["prediction"] in ("poor", "good", "abstain")
+    assert set(content["model"]) == {"name", "version", "sha256", "demonstration", "outcome"}
+    assert content["members"]["a"]["n_windows"] == 3
+    assert sum(member["weight"] for member in content["members"].values()) == pytest.approx(1)
+
+
+def test_row_holds_the_numbers(bundle: Bundle, unit: UnitFeatures) -> None:
+    prediction = predict(bundle, unit, "cpu")
+    row = prediction_row(prediction)
+    assert row["probability_poor"] == prediction.probability_poor
+    assert row["probability_poor_low"] < row["probability_poor"] < row["probability_poor_high"]
+    assert row["p_b"] == prediction.members["b"].probability
+
+
+def test_changed_bundle_is_not_served_from_memory(tmp_path: Path, unit: UnitFeatures) -> None:
+    first = predict(write_bundle(tmp_path / "m", tiny_contents()), unit, "cpu")
+    states = {name: {k: v + 1 for k, v in state.items()} for name, state in tiny_contents().states.items()}
+    second = predict(write_bundle(tmp_path / "m", tiny_contents(states=states)), unit, "cpu")
+    assert first.probability_poor != second.probability_poor
+    assert load_bundle(tmp_path / "m").sha256 == second.model["sha256"]
+
+
+def test_bundle_that_changes_between_loading_and_use_is_refused(tmp_path: Path, unit: UnitFeatures) -> None:
+    before = write_bundle(tmp_path / "m", tiny_contents())
+    write_bundle(tmp_path / "m", tiny_contents(demonstration=True))
+    with pytest.raises(ModelError, match="changed during the run"):
+        predict(before, unit, "cpu")
+
+
+def test_a_prediction_from_maps_waits_for_no_library_that_it_does_not_need() -> None:
+    code = """
+import sys
+import bids_stroke.ensemble.predict
+from bids_stroke import networks
+networks.build("miccai2025", n_covariates=3)
+unwanted = {"pandas", "scipy.special", "sklearn", "monai", "timm", "torchvision", "mne", "pydantic"}
+print(sorted(unwanted & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+KEEPING = """
+import resource
+from bids_stroke.compute import keep_memory
+def faults(size):  # not of arrays, for which numpy asks for large pages
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    b"1" * size
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+def megabytes():
+    (line,) = (line for line in open("/proc/self/status") if line.startswith("VmRSS"))
+    return int(line.split()[1]) / 1024
+"""
+
+
+def keeping(code: str) -> list[float]:
+    if "glibc" not in platform.libc_ver():
+        pytest.skip("the C library is not glibc")
+    done = subprocess.run([sys.executable, "-c", KEEPING + code], capture_output=True, text=True, check=True)
+    return [float(number) for number in done.stdout.split()]
+
+
+def test_memory_is_kept_where_the_c_library_can() -> None:
+    code = "assert keep_memory(); faults(80_000_000); print(faults(80_000_000))"
+    assert keeping(code)[0] < 1000  # 80 MB anew would be 20,000 pages
+
+
+def test_what_is_kept_between_predictions_has_a_limit() -> None:
+    code = """
+assert keep_memory(2**26)
+faults(20_000_000)
+print(faults(20_000_000), faults(80_000_000), megabytes())
+held = [b"1" * 20_000_000 for _ in range(20)]
+print(megabytes())
+del held
+print(megabytes())
+"""
+    again, large, before, full, after = keeping(code)
+    assert again < 500  # of 5,000 pages
+    assert large > 10_000  # larger than the largest piece that is kept
+    assert full - before > 350
+    assert after - before < 70
+
+
+def test_weights_of_another_network_are_refused() -> None:
+    state = networks.build("lstm", n_channels=3, hidden=[4]).state_dict()
+    with pytest.raises(ModelError, match="do not fit"):
+        restore_network("lstm", {"n_channels": 3, "hidden": [5]}, state, torch.device("cpu"))
+
+
+@pytest.mark.parametrize(
+    ("network", "arguments"),
+    [
+        ("miccai2025", {"depth": 9}),
+        ("cbam_resnet3d", {"widths": (8, 8, 8, 8), "n_plain_blocks": 1, "dense": 8}),
+        ("slice_cnn", {"backbone": "shufflenet_v2_x0_5"}),
+        ("lstm", {"n_channels": 3, "hidden": (4,)}),
+        ("regions", {}),
+        ("covariates", {"n_covariates": 4}),
+    ],
+)
+def test_a_restored_network_has_the_weights_for_itself_and_draws_no_random_number(
+    network: str, arguments: dict[str, Any]
+) -> None:
+    state = networks.build(network, **arguments).state_dict()
+    before = {key: value.clone() for key, value in state.items()}
+    generator = torch.get_rng_state()
+    model = restore_network(network, arguments, state, torch.device("cpu"))
+    assert torch.equal(torch.get_rng_state(), generator)
+    for value in state.values():
+        value.zero_()
+    restored = model.state_dict()
+    assert all(torch.equal(restored[key], value) for key, value in before.items())
+    assert not any(value.is_meta for value in (*model.parameters(), *model.buffers()))
+    assert all(value.dtype == before[key].dtype for key, value in restored.items())
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:x", "cuda:99", "CPU"])
+def test_device_that_is_not_there_is_an_error(device: str, bundle: Bundle, unit: UnitFeatures) -> None:
+    with pytest.raises(UsageError, match=device):
+        predict(bundle, unit, device)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
+def test_explicit_gpu_never_falls_back() -> None:
+    assert resolve_device("auto") == torch.device("cpu")
+    with pytest.raises(UsageError):
+        resolve_device("cuda")
+
+
+def test_bf16_is_near_fp32(bundle: Bundle, unit: UnitFeatures) -> None:
+    exact, rough = (predict(bundle, unit, "cpu", precision).probability_poor for precision in ("fp32", "bf16"))
+    assert exact == pytest.approx(rough, abs=0.02)
+
+
+def test_fuse_leaves_missing_members_out() -> None:
+    values = np.array([[0.2, 0.8], [np.nan, 0.8], [np.nan, np.nan]])
+    fused = fuse(values, np.array([0.75, 0.25]))
+    assert fused[:2] == pytest.approx([0.35, 0.8])
+    assert np.isnan(fused[2])
+    assert renormalise(np.array([0.6, 0.2, 0.2]), np.array([True, False, True])) == pytest.approx([0.75, 0, 0.25])
+
+
+def test_fewer_members_and_an_unsure_calibration_widen_the_interval() -> None:
+    sure = Calibration(disagreement=0.5)
+    unsure = replace(sure, covariance=((0.3, 0.0), (0.0, 0.3)))
+    width = {}
+    for name, calibration, weights in (
+        ("four", sure, np.full(4, 0.25)), ("one", sure, np.ones(1)), ("unsure", unsure, np.ones(1))
+    ):  # fmt: skip
+        low, high = calibration.interval(0.7, weights)
+        assert low < 0.7 < high
+        width[name] = high - low
+    assert width["four"] < width["one"] < width["unsure"]
+
+
+def test_interval_of_one_member_is_its_disagreement_on_the_logit_scale() -> None:
+    low, high = Calibration(disagreement=0.5).interval(0.5, np.ones(1))
+    assert clipped_logit(high) == pytest.approx(1.645 * 0.5, rel=1e-3)
+    assert clipped_logit(low) == pytest.approx(-1.645 * 0.5, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("probability", "quantiles", "decision"),
+    [
+        (0.9, (0.6, 0.6), "poor"), (0.1, (0.6, 0.6), "good"),
+        (0.5, (0.6, 0.6), "abstain"), (0.5, (0.4, 0.4), "abstain"), (0.99, (1.0, 1.0), "abstain"),
+        (0.53, (0.4, 0.6), "abstain"), (0.47, (0.6, 0.4), "abstain"),
+    ],
+)  # fmt: skip
+def test_decision_follows_the_conformal_set(probability: float, quantiles: tuple[float, float], decision: str) -> None:
+    assert Calibration(quantiles=quantiles).decide(probability) == decision

@@ -1,0 +1,250 @@
+from __future__ import annotations
+
+import json
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from bids_stroke.core.errors import InputError
+from bids_stroke.core.settings import Settings, TrainingSettings
+from bids_stroke.evaluation.evaluate import Evaluation, evaluate, evaluation_json
+
+QUICK = Settings(training=TrainingSettings(bootstrap=300, permutations=199))
+
+
+def cohort(n: int = 80, seed: int = 0, signal: float = 2.0) -> pd.DataFrame:
+    rng = np.random.default_rng(seed)
+    score = rng.uniform(2, 34, n).round()
+    poor = (score <= 17).astype(int)
+    latent = signal * (poor - 0.5)
+
+    def probability(noise: float) -> np.ndarray:
+        return 1 / (1 + np.exp(-(latent + rng.normal(0, noise, n))))
+
+    return pd.DataFrame(
+        {
+            "participant_id": [f"sub-{i:03d}" for i in range(n)],
+            "session_id": "n/a",
+            "score": score,
+            "poor": poor,
+            "probability_poor": probability(1.0),
+            "predicted_score": score + rng.normal(0, 4, n),
+            "p_fa": probability(2.0),
+            "p_eegemg": np.where(rng.random(n) < 0.8, rng.random(n), np.nan),
+            "baseline_clinical": rng.random(n),
+        }
+    )
+
+
+def value(evaluation: Evaluation, model: str, metric: str, column: str = "value") -> float:
+    table = evaluation.metrics
+    rows = table[(table["model"] == model) & (table["metric"] == metric)]
+    assert len(rows) == 1
+    return rows[column].item()
+
+
+def test_early_fusion_is_another_fusion_and_no_member() -> None:
+    table = cohort().rename(columns={"p_fa": "fusion_early"})
+    result = evaluate(table.assign(score=20.0 - table["poor"], s_fusion_early=20.0 - table["poor"]), QUICK)
+    metrics = result.metrics
+    assert {model: set(own["kind"]) for model, own in metrics.groupby("model")} == {
+        "fusion": {"fusion"}, "early": {"other fusion"}, "eegemg": {"member"}, "clinical": {"baseline"},
+    }  # fmt: skip
+    assert metrics.query("model == 'early' and metric == 'brier'")["value"].isna().all()
+    assert value(result, "early", "r2") == pytest.approx(1)
+    assert "early" in set(result.comparisons["model"])
+
+
+def test_every_model_has_every_metric_with_an_interval_around_it() -> None:
+    table = cohort()
+    result = evaluate(table, QUICK)
+    assert set(result.metrics["model"]) == {"fusion", "fa", "eegemg", "clinical"}
+    assert set(result.metrics.query("model == 'fa'")["kind"]) == {"member"}
+    assert (
+        result.metrics.groupby("model").size() == pd.Series({"clinical": 9, "eegemg": 9, "fa": 9, "fusion": 11})
+    ).all()
+    assert value(result, "fusion", "auc") == pytest.approx(roc_auc_score(table["poor"], table["probability_poor"]))
+    filled = result.metrics.dropna(subset=["low", "high"])
+    assert len(filled) == len(result.metrics) - 2 * 2  # two members, of which two metrics are not told
+    assert ((filled["low"] <= filled["value"]) & (filled["value"] <= filled["high"])).all()
+    assert value(result, "eegemg", "auc", "n") == table["p_eegemg"].notna().sum() < len(table)
+
+
+def test_only_what_is_calibrated_is_judged_by_its_probabilities() -> None:
+    table = cohort().assign(fusion_vote=cohort()["p_fa"].round(), fusion_stacking=cohort()["p_fa"])
+    result = evaluate(table, QUICK)
+    rows = result.metrics[result.metrics["metric"].isin(["brier", "calibration_slope"])].set_index("model")
+    told = {"fusion", "clinical", "stacking"}
+    assert set(rows.index) - told == {"fa", "eegemg", "vote"}
+    assert rows.loc[list(told), "value"].notna().all()
+    others = rows.drop(index=list(told))
+    assert others[["value", "low", "high"]].isna().all(axis=None)
+    assert set(others["reason"]) == {"its probabilities are not calibrated"}
+    written = [row for row in evaluation_json(result)["metrics"] if (row["model"], row["metric"]) == ("fa", "brier")]
+    assert [(row["value"], row["reason"]) for row in written] == [(None, "its probabilities are not calibrated")]
+
+
+def test_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    """AUC of two unit-variance normals one standard deviation apart is Phi(1 / sqrt(2)) = 0.760."""
+    covered = 0
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        poor = np.repeat([0, 1], 40)
+        probability = 1 / (1 + np.exp(-(poor - 0.5 + rng.normal(size=80))))
+        names = [f"sub-{i:02d}" for i in range(80)]
+        table = pd.DataFrame({"participant_id": names, "poor": poor, "probability_poor": probability})
+        result = evaluate(table, QUICK)
+        covered += value(result, "fusion", "auc", "low") <= 0.7602 <= value(result, "fusion", "auc", "high")
+    assert 51 <= covered <= 60
+
+
+def test_planted_signal_is_found_and_noise_is_not() -> None:
+    result = evaluate(cohort(), QUICK)
+    assert result.permutation_p == pytest.approx(1 / 200)
+    against = result.comparisons.set_index("model")
+    assert against.loc["clinical", "low"] > 0 and against.loc["clinical", "p_delong"] < 0.001
+    null = evaluate(cohort(signal=0.0), QUICK)
+    assert value(null, "fusion", "auc", "low") < 0.5 < value(null, "fusion", "auc", "high")
+    assert null.permutation_p is not None and null.permutation_p > 0.05
+
+
+def test_comparison_uses_the_participants_that_both_have() -> None:
+    table = cohort()
+    result = evaluate(table, QUICK).comparisons.set_index("model")
+    both = table.dropna(subset=["p_eegemg"])
+    assert result.loc["eegemg", "n"] == len(both)
+    assert result.loc["eegemg", "auc_fusion"] == pytest.approx(roc_auc_score(both["poor"], both["probability_poor"]))
+    assert result.loc["eegemg", "difference"] == pytest.approx(
+        result.loc["eegemg", "auc_fusion"] - result.loc["eegemg", "auc"]
+    )
+
+
+def test_sessions_and_repeats_count_once() -> None:
+    table = cohort(40)
+    again = table.assign(session_id="ses-02", probability_poor=1 - table["probability_poor"])
+    result = evaluate(pd.concat([table, again]), QUICK)
+    assert result.n == 40
+    assert result.participants["probability_poor"].to_numpy() == pytest.approx(np.full(40, 0.5))
+    assert any("once per participant" in note for note in result.notes)
+
+
+def test_single_repeats_are_told_beside_their_mean() -> None:
+    rng = np.random.default_rng(0)
+    repeats = [
+        cohort(40).assign(repeat=i, probability_poor=lambda t: (t["probability_poor"] + rng.uniform(0, 2, 40)) / 3)
+        for i in range(3)
+    ]
+    result = evaluate(pd.concat(repeats, ignore_index=True), QUICK)
+    areas = [roc_auc_score(own["poor"], own["probability_poor"]) for own in repeats]
+    [note] = [note for note in result.notes if "repeat alone" in note]
+    assert (
+        f"mean of 3 repeats of the training; in each repeat alone the AUC of the fusion is {min(areas):.2f} to" in note
+    )
+    assert f"{max(areas):.2f} (mean {np.mean(areas):.2f})" in note
+    assert value(result, "fusion", "auc") > np.mean(areas)
+    assert not any("repeat alone" in note for note in evaluate(repeats[0], QUICK).notes)
+
+
+def test_the_same_label_in_two_datasets_is_two_people() -> None:
+    first, second = cohort(40, seed=1).assign(dataset="a"), cohort(40, seed=2).assign(dataset="b")
+    second.loc[0, "probability_poor"] = first.loc[1, "probability_poor"] = np.nan
+    both = evaluate(pd.concat([first, second], ignore_index=True), QUICK)
+    assert both.n == 78 and both.notes == ()
+    assert sorted(both.participants["poor"]) == sorted([*first.drop(1)["poor"], *second.drop(0)["poor"]])
+    left_out = both.left_out[["dataset", "participant_id"]].to_dict("records")
+    assert left_out == [
+        {"dataset": "a", "participant_id": "sub-001"},
+        {"dataset": "b", "participant_id": "sub-000"},
+    ]
+    named = evaluate(first, QUICK)
+    pd.testing.assert_frame_equal(named.metrics, evaluate(first.drop(columns="dataset"), QUICK).metrics)
+
+
+def test_outcome_that_differs_between_sessions_follows_the_mean_score() -> None:
+    table = cohort(40)
+    first = table.iloc[[0]].assign(score=10.0, poor=1, participant_id="sub-x")
+    second = table.iloc[[0]].assign(score=30.0, poor=0, participant_id="sub-x", session_id="ses-02")
+    result = evaluate(pd.concat([table, first, second]), QUICK)
+    person = result.participants.set_index("participant_id").loc["sub-x"]
+    assert person["score"] == 20 and person["poor"] == 0  # 20 > 17
+    assert any("sub-x" in note for note in result.notes)
+
+
+def test_rows_without_outcome_prediction_or_independence_are_named() -> None:
+    table = cohort(40).astype({"poor": float})
+    table.loc[0, ["poor", "score"]] = np.nan
+    table.loc[1, "probability_poor"] = np.nan
+    table["excluded"] = None
+    table.loc[2, "excluded"] = "in-training-set"
+    result = evaluate(table, QUICK)
+    assert result.n == 37
+    reasons = dict(zip(result.left_out["participant_id"], result.left_out["reason"], strict=True))
+    assert reasons == {"sub-000": "no-outcome", "sub-001": "no-prediction", "sub-002": "in-training-set"}
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [
+        (lambda t: t[t["poor"] == 1], "only one kind of outcome"),
+        (lambda t: t.head(6), "too few participants"),
+        (lambda t: pd.concat([t[t["poor"] == 0], t[t["poor"] == 1].head(3)]), "too few of one outcome"),
+        (lambda t: t.head(0), "only one kind of outcome"),
+    ],
+)
+def test_too_few_outcomes_give_null_with_a_reason(keep, words: str) -> None:  # type: ignore[no-untyped-def]
+    result = evaluate(keep(cohort(40).drop(columns="p_eegemg")), QUICK)
+    rows = result.metrics[~result.metrics["metric"].isin(["r2", "mae"])]
+    assert rows[["value", "low", "high"]].isna().all(axis=None)
+    assert rows["reason"].str.contains(words).all()
+    assert result.permutation_p is None
+    assert result.comparisons["reason"].str.contains(words).all()
+
+
+def test_perfect_predictions_do_not_invent_a_slope() -> None:
+    table = cohort(40).drop(columns=["p_fa", "p_eegemg", "baseline_clinical"])
+    table["probability_poor"] = 0.1 + 0.8 * table["poor"]
+    result = evaluate(table, QUICK)
+    assert value(result, "fusion", "auc") == 1
+    assert np.isnan(value(result, "fusion", "calibration_slope"))
+    assert "separate" in str(value(result, "fusion", "calibration_slope", "reason"))
+
+
+def test_order_of_rows_and_second_run_do_not_matter() -> None:
+    table = cohort(50)
+    first, second = evaluate(table, QUICK), evaluate(table.sample(frac=1, random_state=3), QUICK)
+    pd.testing.assert_frame_equal(first.metrics, second.metrics)
+    pd.testing.assert_frame_equal(first.comparisons, second.comparisons)
+    other = evaluate(table, QUICK.model_copy(update={"seed": 7}))
+    assert not other.metrics["low"].equals(first.metrics["low"])
+
+
+def test_json_has_null_instead_of_nan() -> None:
+    text = json.dumps(evaluation_json(evaluate(cohort(8), QUICK)), allow_nan=False)
+    assert json.loads(text)["metrics"][0]["value"] is None
+    assert json.loads(text)["positive_class"] == "poor"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"probability_poor": 1.5}, "not between 0 and 1"), ({"p_fa": -0.1}, "Column p_fa")],
+)
+def test_wrong_probability_is_refused(change: dict[str, float], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        evaluate(cohort(20).assign(**change), QUICK)
+
+
+def test_missing_column_is_named() -> None:
+    with pytest.raises(InputError, match="probability_poor"):
+        evaluate(cohort(20).drop(columns="probability_poor"), QUICK)
+
+
+def test_two_thousand_draws_of_a_hundred_participants_take_seconds() -> None:
+    table = cohort(100)
+    for index in range(8):
+        table[f"p_extra{index}"] = np.random.default_rng(index).random(100)
+    start = time.process_time()
+    evaluate(table, Settings())
+    assert time.process_time() - start < 20

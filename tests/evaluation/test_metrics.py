@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.stats import chi2
+from sklearn import metrics as sk
+from sklearn.linear_model import LogisticRegression
+
+from bids_stroke.evaluation.metrics import (
+    calibration_slope,
+    classification_metrics,
+    delong_test,
+    permutation_p,
+    regression_metrics,
+)
+
+
+def predictions(n: int = 60, seed: int = 0, signal: float = 1.2) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(seed)
+    poor = (rng.random(n) < 0.4).astype(float)
+    return poor, np.round(1 / (1 + np.exp(-(signal * (poor - 0.4) + rng.normal(size=n)))), 2)  # rounded: with ties
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_equals_scikit_learn_under_any_weights(seed: int) -> None:
+    poor, probability = predictions(seed=seed)
+    rng = np.random.default_rng(100 + seed)
+    weights = rng.multinomial(60, np.full(60, 1 / 60), size=5).astype(float)
+    ours = classification_metrics(poor, probability, weights)
+    said = probability >= 0.5
+    for draw, weight in enumerate(weights):
+        expected = {
+            "accuracy": sk.accuracy_score(poor, said, sample_weight=weight),
+            "balanced_accuracy": sk.balanced_accuracy_score(poor, said, sample_weight=weight),
+            "recall": sk.recall_score(poor, said, sample_weight=weight),
+            "precision": sk.precision_score(poor, said, sample_weight=weight),
+            "f1": sk.f1_score(poor, said, sample_weight=weight),
+            "auc": sk.roc_auc_score(poor, probability, sample_weight=weight),
+            "average_precision": sk.average_precision_score(poor, probability, sample_weight=weight),
+            "brier": sk.brier_score_loss(poor, probability, sample_weight=weight),
+        }
+        assert {name: ours[name][draw] for name in expected} == pytest.approx(expected, abs=1e-12)
+
+
+def test_calibration_slope_equals_unpenalised_logistic_regression() -> None:
+    poor, probability = predictions(200, 4)
+    logit = np.log(probability / (1 - probability))[:, None]
+    weights = np.random.default_rng(1).integers(0, 4, (3, 200)).astype(float)
+    ours = calibration_slope(poor, probability, weights)
+    for slope, weight in zip(ours, weights, strict=True):
+        fit = LogisticRegression(C=np.inf, tol=1e-10, max_iter=1000).fit(logit, poor, sample_weight=weight)
+        assert slope == pytest.approx(fit.coef_[0, 0], abs=1e-5)
+
+
+def test_calibration_slope_without_a_finite_value() -> None:
+    poor = np.array([0.0, 0, 1, 1])
+    ones = np.ones((1, 4))
+    assert calibration_slope(poor, np.array([0.1, 0.2, 0.7, 0.9]), ones) == np.inf
+    assert calibration_slope(1 - poor, np.array([0.1, 0.2, 0.7, 0.9]), ones) == -np.inf
+    assert np.isnan(calibration_slope(poor, np.full(4, 0.3), ones))
+    assert np.isnan(calibration_slope(np.zeros(4), np.array([0.1, 0.2, 0.7, 0.9]), ones))
+
+
+def test_probabilities_of_zero_and_one_stay_finite() -> None:
+    poor, probability = predictions()
+    probability[:2], probability[2:4] = 0.0, 1.0
+    result = classification_metrics(poor, probability, np.ones((1, 60)))
+    assert all(np.isfinite(value[0]) for value in result.values())
+
+
+def test_undefined_metrics_are_nan_not_zero() -> None:
+    result = classification_metrics(np.array([0.0, 0, 1]), np.array([0.1, 0.2, 0.3]), np.ones((1, 3)))
+    assert np.isnan(result["precision"][0])  # nobody was predicted poor
+    assert result["recall"][0] == 0
+    one_class = classification_metrics(np.zeros(3), np.array([0.1, 0.2, 0.3]), np.ones((1, 3)))
+    assert np.isnan(one_class["auc"][0]) and np.isnan(one_class["average_precision"][0])
+
+
+def test_regression_equals_scikit_learn() -> None:
+    rng = np.random.default_rng(0)
+    score = rng.normal(20, 6, 40)
+    predicted = score + rng.normal(0, 3, 40)
+    weight = rng.integers(0, 3, (1, 40)).astype(float)
+    ours = regression_metrics(score, predicted, weight)
+    assert ours["r2"][0] == pytest.approx(sk.r2_score(score, predicted, sample_weight=weight[0]))
+    assert ours["mae"][0] == pytest.approx(sk.mean_absolute_error(score, predicted, sample_weight=weight[0]))
+    assert np.isnan(regression_metrics(np.full(4, 3.0), np.arange(4.0), np.ones((1, 4)))["r2"][0])
+
+
+def test_delong_equals_the_definition() -> None:
+    """Against the structural components written out pair by pair (DeLong 1988, equations 4 to 8)."""
+    poor, first = predictions(50, 2)
+    second = np.clip(first + np.random.default_rng(3).normal(0, 0.2, 50), 0, 1)
+    positive, negative = poor == 1, poor == 0
+    kernels = [
+        (np.sign(v[positive][:, None] - v[negative][None, :]) + 1) / 2 for v in (first, second)
+    ]  # 1, one half for ties, 0
+    difference = kernels[0].mean() - kernels[1].mean()
+    rows, columns = kernels[0].mean(1) - kernels[1].mean(1), kernels[0].mean(0) - kernels[1].mean(0)
+    variance = rows.var(ddof=1) / positive.sum() + columns.var(ddof=1) / negative.sum()
+    assert delong_test(poor, first, second) == pytest.approx(chi2.sf(difference**2 / variance, 1), abs=1e-12)
+
+
+def test_delong_of_equal_and_of_perfect_predictions() -> None:
+    poor, probability = predictions()
+    assert delong_test(poor, probability, probability) == 1.0
+    assert delong_test(poor, poor * 0.8 + 0.1, poor * 0.5 + 0.2) == 1.0
+    assert np.isnan(delong_test(poor, poor * 0.8 + 0.1, 0.9 - poor * 0.8))
+
+
+def test_delong_holds_its_level() -> None:
+    rng = np.random.default_rng(5)
+    values = []
+    for _ in range(400):
+        poor = (np.arange(60) < 25).astype(float)
+        values.append(delong_test(poor, rng.random(60), rng.random(60)))
+    assert 0.02 < np.mean(np.array(values) < 0.05) < 0.09
+
+
+def test_permutation_p_finds_signal_and_only_signal() -> None:
+    poor, probability = predictions(signal=2.5)
+    assert permutation_p(poor, probability, 999, np.random.default_rng(0)) == pytest.approx(0.001)
+    noise = [permutation_p(poor, np.random.default_rng(s).random(60), 199, np.random.default_rng(s)) for s in range(60)]
+    assert 0.35 < np.mean(noise) < 0.65

@@ -1,0 +1,422 @@
+"""BOLD runs as a whole: what is read, what is refused, what is written, and where it lies."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+import pytest
+from nibabel.affines import apply_affine
+from nilearn.interfaces.fmriprep import load_confounds
+from scipy.ndimage import gaussian_filter
+from scipy.spatial.transform import Rotation
+
+from bids_stroke.bids.sessions import Selection, find_sessions
+from bids_stroke.core.errors import DataError, MissingModalityError
+from bids_stroke.core.records import BidsFile, Session, StepReport
+from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.outputs import Outputs
+from bids_stroke.imaging.images import array, load_image
+from bids_stroke.imaging.motion import motion_parameters, realign
+from bids_stroke.imaging.registration import standard_grid, template
+from bids_stroke.imaging.transforms import resample
+from bids_stroke.preprocess.bold import step
+from bids_stroke.preprocess.bold.confounds import PARAMETERS
+from bids_stroke.preprocess.bold.registration import place, points_of, sample
+from bids_stroke.preprocess.bold.run import Carried, count_unsteady, flag_motion, load_series, repetition_time
+from bids_stroke.preprocess.registry import StepContext
+from bids_stroke.simulate.bold import NETWORKS, simulate_bold
+from bids_stroke.simulate.head import Pose, draw_head
+from bids_stroke.simulate.lesion import draw_lesion
+from bids_stroke.simulate.options import RESOLUTIONS
+
+TR = 2.0
+STATS = ("mean", "alff", "falff", "reho", "tsnr")
+SEEDS = ("handL", "handR", "legL", "legR")
+
+
+def run_file(folder: Path, shape: tuple[int, ...], metadata: Mapping[str, object], name: str = "task-rest") -> BidsFile:
+    path = folder / f"sub-1_{name}_bold.nii.gz"
+    image = nib.Nifti1Image(np.ones(shape, np.float32), np.diag([5.0, 5, 5, 1]))
+    image.header.set_xyzt_units("mm", "sec")
+    image.header.set_zooms((5.0, 5.0, 5.0, TR)[: len(shape)])
+    image.to_filename(path)
+    long = {"acq": "acquisition", "dir": "direction"}
+    pairs = [part.split("-") for part in name.split("_")]
+    return BidsFile(path, {long.get(key, key): value for key, value in pairs}, metadata, f"bids:raw:{path.name}")
+
+
+def context_of(folder: Path, *files: BidsFile) -> StepContext:
+    return StepContext(Session("1", None, bold=files), Outputs(folder / "out", "1"), Settings(), {}, folder)
+
+
+def test_tr_comes_from_the_sidecar_and_a_contradiction_is_said(tmp_path: Path) -> None:
+    source = run_file(tmp_path, (4, 4, 4, 3), {"RepetitionTime": 2.5})
+    tr, warnings = repetition_time(source, load_series(source))
+    assert tr == 2.5
+    assert "2.5 s in the sidecar, 2 s in the header" in warnings[0]
+    agreeing = replace(source, metadata={"RepetitionTime": 2.0})
+    assert repetition_time(agreeing, load_series(agreeing)) == (2.0, [])
+
+
+@pytest.mark.parametrize(
+    ("metadata", "reason"),
+    [
+        ({}, "missing-repetition-time"),
+        ({"RepetitionTime": "fast"}, "bad-repetition-time"),
+        ({"RepetitionTime": 0}, "bad-repetition-time"),
+        ({"RepetitionTime": 2000}, "bad-repetition-time"),
+    ],
+)
+def test_a_tr_that_is_none_names_sidecar_and_key(tmp_path: Path, metadata: dict, reason: str) -> None:
+    source = run_file(tmp_path, (4, 4, 4, 30), metadata)
+    with pytest.raises(DataError, match=r"sub-1_task-rest_bold\.json.*RepetitionTime") as error:
+        step.run(context_of(tmp_path, source))
+    assert error.value.reason == reason
+
+
+def test_a_3d_file_is_an_error(tmp_path: Path) -> None:
+    source = run_file(tmp_path, (6, 6, 6), {"RepetitionTime": TR})
+    with pytest.raises(DataError, match=r"sub-1_task-rest_bold\.nii\.gz is a 3D image") as error:
+        step.run(context_of(tmp_path, source))
+    assert error.value.reason == "not-4d"
+
+
+def test_voxels_that_are_nan_are_an_error(tmp_path: Path) -> None:
+    source = run_file(tmp_path, (6, 6, 6, 25), {"RepetitionTime": TR})
+    data = np.ones((6, 6, 6, 25), np.float32)
+    data[2, 2, 2, 7:9] = np.nan
+    nib.Nifti1Image(data, np.diag([5.0, 5, 5, 1])).to_filename(source.path)
+    with pytest.raises(DataError, match=r"sub-1_task-rest_bold\.nii\.gz holds 2 of 5400 voxels") as error:
+        step.run(context_of(tmp_path, source))
+    assert error.value.reason == "not-finite"
+
+
+def test_a_run_that_is_too_short_does_not_stop_others(processed: StepReport, session: Session, tmp_path: Path) -> None:
+    item = session.bold[0]
+    short = replace(run_file(tmp_path, (6, 6, 6, 1), {"RepetitionTime": TR}), entities={"task": "rest", "run": "2"})
+    report = processed_session(tmp_path, replace(session, bold=(item, short)), {})
+    assert any(warning.startswith("Not used: ") and "1 volumes" in warning for warning in report.warnings)
+    assert report.qc["n_runs"] == 1
+    assert report.outputs["bold"][1].read_bytes() == processed.outputs["bold"][1].read_bytes()
+
+
+def test_a_task_that_is_not_rest_is_said(tmp_path: Path) -> None:
+    assert step.not_rest([run_file(tmp_path, (2, 2, 2, 2), {}, "task-rest")]) == []
+    assert "task move, not of rest" in step.not_rest([run_file(tmp_path, (2, 2, 2, 2), {}, "task-move")])[0]
+
+
+@pytest.mark.parametrize("volumes", [1, 19])
+def test_a_short_run_is_missing_with_its_number_of_volumes(tmp_path: Path, volumes: int) -> None:
+    source = run_file(tmp_path, (6, 6, 6, volumes), {"RepetitionTime": TR})
+    with pytest.raises(MissingModalityError, match=f"has {volumes} volumes in steady state") as error:
+        step.run(context_of(tmp_path, source))
+    assert error.value.reason == "too-few-volumes"
+
+
+def test_an_empty_image_has_no_brain(tmp_path: Path) -> None:
+    source = run_file(tmp_path, (6, 6, 6, 25), {"RepetitionTime": TR})
+    with pytest.raises(MissingModalityError, match="no brain") as error:
+        step.run(context_of(tmp_path, source))
+    assert error.value.reason == "no-brain-found"
+
+
+def test_bright_first_volumes_are_counted() -> None:
+    means = np.random.default_rng(5).normal(100, 0.1, 40)
+    assert count_unsteady(means) == 0
+    assert count_unsteady(means * np.r_[1.5, 1.2, 1.03, np.ones(37)]) == 3
+    assert count_unsteady(means * np.linspace(1.02, 0.98, 40)) == 0  # a drift is none
+    assert count_unsteady(means * np.r_[1, 1.3, np.ones(38)]) == 0  # nor is a jump after the first
+
+
+def test_runs_are_chosen_by_part_echo_and_task(tmp_path: Path) -> None:
+    def file(name: str, echo: float = 0.03) -> BidsFile:
+        return run_file(tmp_path, (2, 2, 2, 2), {"EchoTime": echo}, name)
+
+    one, two = file("task-rest_run-1"), file("task-rest_run-2")
+    phase, other = file("task-rest_run-1_part-phase"), file("task-move_run-1")
+    chosen, warnings = step.choose_runs([one, phase, two, other])
+    assert chosen == [one, two]
+    assert "part-phase" in warnings[0]
+    assert "task-move" in warnings[0]
+    early, best, late = (file(f"task-rest_echo-{i}", time) for i, time in ((1, 0.013), (2, 0.031), (3, 0.05)))
+    chosen, warnings = step.choose_runs([early, best, late])
+    assert chosen == [best]
+    assert step.choose_runs([one, two])[1] == []
+
+
+def test_maps_are_averaged_where_all_runs_show_the_brain() -> None:
+    inside = np.array([True, True, False])
+    maps = {name: np.array([1.0, 2, 0], np.float32) for name in STATS}
+    more = {name: np.array([3.0, 0, 5], np.float32) for name in STATS}
+    averaged = step.average([Carried(maps, inside), Carried(more, np.array([True, False, True]))])
+    assert averaged["reho"].tolist() == [2, 0, 0]
+
+
+def test_points_of_a_chain_are_where_resampling_looks() -> None:
+    grid = standard_grid(6.0)
+    turn = np.array([[0.99, -0.1, 0, 4], [0.1, 0.99, 0.05, -7], [0, -0.05, 1.02, 3], [0, 0, 0, 1.0]])
+    shift = np.eye(4)
+    shift[:3, 3] = [2, -3, 5]
+    points = points_of(grid, (turn, shift))
+    index = (7, 20, 11)
+    # a point of the grid goes back through the last transform first
+    expected = apply_affine(turn @ shift, apply_affine(grid.affine, index))
+    assert points[index] == pytest.approx(expected, abs=1e-5)
+    source = template("T1w")
+    found = sample(array(source), np.linalg.inv(source.affine), points, 1)
+    assert np.abs(found - array(resample(source, grid, (turn, shift)))).max() < 1e-3
+
+
+@pytest.fixture(scope="module")
+def template_as_t1w(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Files of an anat step for a person whose brain is the template."""
+    folder = tmp_path_factory.mktemp("anat")
+    inside, grey, white = (array(template(kind)) for kind in ("mask", "GM", "WM"))
+    data = {
+        "t1w_brain": array(template("T1w")) * inside, "brain_mask": inside, "wm": white,
+        "csf": np.clip(inside - grey - white, 0, 1),
+    }  # fmt: skip
+    for role, values in data.items():
+        nib.Nifti1Image(values.astype(np.float32), template("T1w").affine).to_filename(folder / f"{role}.nii.gz")
+    still = nib.Nifti1Image(np.zeros((10, 12, 10, 1, 3), np.float32), standard_grid(19.0).affine)
+    still.header.set_intent("vector")
+    still.to_filename(folder / "to_standard.nii.gz")
+    return {role: folder / f"{role}.nii.gz" for role in (*data, "to_standard")}
+
+
+def test_a_run_is_placed_on_its_t1w(template_as_t1w: dict[str, Path], tmp_path: Path) -> None:
+    planted = np.eye(4)  # world of the T1w -> world of the run
+    planted[:3, :3] = Rotation.from_euler("xyz", (6, -3, 4), degrees=True).as_matrix()
+    planted[:3, 3] = [5, -8, 6]
+    inside, t1w = array(template("mask")), array(template("T1w"))
+    like_bold = nib.Nifti1Image(inside * (1000 - 600 * t1w), template("T1w").affine)
+    grid = nib.Nifti1Image(np.zeros((50, 58, 48), np.uint8), np.diag([4.0, 4, 4, 1]))
+    grid.affine[:3, 3] = [-98, -130, -80]
+    mean = resample(like_bold, grid, [np.linalg.inv(planted)])
+    found = place(mean, array(mean) > 200, template_as_t1w, tmp_path, seed=0)
+    points = apply_affine(template("T1w").affine, np.argwhere(inside > 0)[::200])
+    distance = np.linalg.norm(apply_affine(found.matrix, points) - apply_affine(planted, points), axis=1)
+    assert distance.mean() < 0.7
+    assert found.target == "T1w"
+    assert found.qc["t1w_brain_dice"] > 0.95
+    assert found.warnings == ()
+    assert set(found.tissues) == {"white_matter", "csf"}
+    values = {name: array(mean)[mask].mean() for name, mask in found.tissues.items()}
+    assert values["csf"] > values["white_matter"] + 100  # T1w contrast, inverted
+
+
+def test_a_run_that_does_not_meet_its_t1w_is_said(template_as_t1w: dict[str, Path], tmp_path: Path) -> None:
+    grid = standard_grid(4.0)
+    mean = resample(template("T1w"), grid)
+    part = np.zeros(grid.shape, bool)
+    part[20:28, 25:35, 20:28] = True
+    found = place(nib.Nifti1Image(array(mean) * part, grid.affine), part, template_as_t1w, tmp_path, seed=0)
+    assert any("overlap badly" in warning for warning in found.warnings)
+
+
+def processed_session(folder: Path, session: Session, earlier: Mapping[str, StepReport]) -> StepReport:
+    folder.mkdir(parents=True, exist_ok=True)
+    return step.run(StepContext(session, Outputs(folder, session.subject), Settings(), earlier, folder))
+
+
+@pytest.fixture(scope="module")
+def session(example: Path) -> Session:
+    return find_sessions(Selection(example, participant_labels=("02",)))[0]
+
+
+@pytest.fixture(scope="module")
+def processed(tmp_path_factory: pytest.TempPathFactory, session: Session) -> StepReport:
+    """A run of the example without its T1w: straight to standard space."""
+    return processed_session(tmp_path_factory.mktemp("bold"), session, {})
+
+
+def test_maps_in_standard_space_lie_on_the_brain(processed: StepReport) -> None:
+    names = [path.name.split("_stat-")[1] for path in processed.outputs["bold"]]
+    assert names == [f"{name}_boldmap.nii.gz" for name in STATS] + ["fisherz_boldmap.nii.gz"] * 4
+    assert [path.name.split("label-")[1].split("_")[0] for path in processed.outputs["bold"][5:]] == list(SEEDS)
+    assert all("_task-rest_space-MNI152NLin2009aSym_res-3_" in path.name for path in processed.outputs["bold"])
+    brain = array(resample(template("mask"), standard_grid(3.0))) > 0.5
+    maps = [nib.load(path).get_fdata() for path in processed.outputs["bold"]]
+    inside = maps[0] > 0
+    assert 10 < np.median(maps[4][inside]) < 200  # tSNR
+    assert 2 * (inside & brain).sum() / (inside.sum() + brain.sum()) > 0.9
+    assert all(data.shape == brain.shape and not data[~inside].any() for data in maps)
+    assert processed.qc["standard_brain_covered_fraction"] == pytest.approx(inside[brain].mean(), abs=1e-6)
+    assert any("no T1w" in warning for warning in processed.warnings)
+
+
+def test_reho_is_high_where_the_simulator_put_a_network(processed: StepReport) -> None:
+    image = nib.load(processed.outputs["bold"][3])
+    reho = image.get_fdata()
+    posterior_cingulate, white_matter = (
+        tuple(np.round(apply_affine(np.linalg.inv(image.affine), point)).astype(int))
+        for point in ((0, -54, 28), (28, -10, 30))
+    )
+    assert reho[posterior_cingulate] > 3 * reho[white_matter]
+
+
+def test_series_numbers_and_confounds_are_written(processed: StepReport) -> None:
+    files, qc = processed.files, processed.qc
+    assert qc["n_volumes_dropped"] == 2  # the simulator makes the first two brighter
+    assert 0 < qc["mean_framewise_displacement_mm"] < 1
+    assert qc["degrees_of_freedom"] >= 6
+    table = pd.read_csv(files["confounds"], sep="\t", na_values="n/a")
+    assert len(table) == qc["n_volumes"] == 46
+    described = json.loads(files["confounds"].with_suffix(".json").read_text())
+    assert set(table) == set(described) - {"Sources"}
+    assert described["rot_x_power2"]["Units"] == "rad^2"
+    for role, stripped in (("bold", False), ("bold_standard", True)):
+        image = nib.load(files[role])
+        assert image.header.get_zooms()[3] == pytest.approx(TR)
+        assert image.shape[3] == 46
+        sidecar = json.loads(Path(str(files[role]).replace(".nii.gz", ".json")).read_text())
+        assert (sidecar["RepetitionTime"], sidecar["TaskName"]) == (TR, "rest")
+        assert sidecar["SkullStripped"] is stripped
+        assert sidecar["NumberOfVolumesDiscardedByUser"] == 2
+        assert sidecar["SusceptibilityDistortionCorrected"] is False
+    mean = nib.load(processed.outputs["bold"][0]).get_fdata()
+    series = nib.load(files["bold_standard"]).get_fdata()
+    assert not series[mean == 0].any()
+    assert np.median(np.abs(series.mean(axis=3)[mean > 0] / mean[mean > 0] - 1)) < 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Moved:
+    """A run in which only the head's pose changes, by about 1 mm and 1 degree from volume to volume."""
+
+    raw: np.ndarray
+    poses: np.ndarray
+    """(t, 4, 4): world of the first pose -> world of each volume."""
+    report: StepReport
+
+
+@pytest.fixture(scope="module")
+def moved(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Moved:
+    tmp_path = tmp_path_factory.mktemp("moved")
+    image = load_image(session.bold[0].path, 4)
+    rng = np.random.default_rng(0)
+    still, volumes, poses = array(image)[..., 10], [], []
+    for _ in range(24):
+        pose = np.eye(4)
+        pose[:3, :3] = Rotation.from_euler("xyz", rng.normal(0, 1, 3), degrees=True).as_matrix()
+        pose[:3, 3] = rng.normal(0, 1, 3)
+        volumes.append(realign(still, image.affine, pose, order=3) + rng.normal(0, 0.3, still.shape))
+        poses.append(np.linalg.inv(pose))
+    raw = np.stack(volumes, axis=-1).astype(np.float32)
+    path = tmp_path / "sub-02_task-rest_bold.nii.gz"
+    nib.Nifti1Image(raw, image.affine).to_filename(path)
+    report = processed_session(tmp_path, replace(session, bold=(replace(session.bold[0], path=path),)), {})
+    return Moved(raw, np.array(poses), report)
+
+
+def test_the_confounds_tell_the_planted_motion(moved: Moved) -> None:
+    table = pd.read_csv(moved.report.files["confounds"], sep="\t", na_values="n/a")
+    mask = nib.load(moved.report.files["bold_mask"])
+    centre = apply_affine(mask.affine, np.argwhere(mask.get_fdata() > 0)).mean(axis=0)
+    # the poses count from a reference that the step chooses: take both from the first volume
+    truth = motion_parameters(moved.poses @ np.linalg.inv(moved.poses[0]), centre)
+    found = table[list(PARAMETERS)].to_numpy()
+    errors = np.abs((found - found[0]) - truth)[1:]
+    assert np.abs(truth[:, :3]).max() > 2
+    assert np.median(errors[:, :3]) < 0.1  # mm; measured: 0.013, and 0.021 degrees
+    assert np.median(np.degrees(errors[:, 3:])) < 0.1
+
+
+def test_much_motion_is_flagged_above_the_limit_and_the_run_is_kept(moved: Moved) -> None:
+    mean = moved.report.qc["mean_framewise_displacement_mm"]
+    assert mean > 2
+    assert f"much head motion, {mean:.2f} mm" in " ".join(moved.report.warnings)
+    assert len(moved.report.outputs["bold"]) == 9
+    source = BidsFile(Path("sub-1_task-rest_bold.nii.gz"), {})
+    for limit, flagged in ((mean - 0.01, True), (mean, False)):
+        settings = Settings().bold.model_copy(update={"max_displacement": limit})
+        assert bool(flag_motion(moved.report.qc, source, settings)) == flagged
+
+
+def test_motion_is_undone_in_standard_space_as_on_the_runs_own_grid(moved: Moved) -> None:
+    raw, report = moved.raw, moved.report
+    brain = nib.load(report.files["bold_mask"]).get_fdata() > 0
+    standard = nib.load(report.files["bold_standard"]).get_fdata()
+    parts = {
+        "raw": raw[brain],
+        "native": nib.load(report.files["bold"]).get_fdata()[brain],
+        "standard": standard[standard[..., 0] > 0],
+    }
+    spread = {name: np.median(part.std(axis=1) / part.mean(axis=1)) for name, part in parts.items()}
+    assert spread["native"] < 0.4 * spread["raw"]
+    assert spread["standard"] < 0.4 * spread["raw"]
+
+
+def test_two_runs_share_one_set_of_maps_and_the_same_input_gives_the_same_bytes(
+    processed: StepReport, session: Session, tmp_path: Path
+) -> None:
+    item = session.bold[0]
+    runs = tuple(replace(item, entities={**item.entities, "run": str(i)}) for i in (1, 2))
+    report = processed_session(tmp_path, replace(session, bold=runs), {})
+    assert report.qc["n_runs"] == 2
+    for one, two in zip(report.outputs["bold"], processed.outputs["bold"], strict=True):
+        assert one.name == two.name
+        assert one.read_bytes() == two.read_bytes()  # the mean of two equal runs
+    written = {path.name for path in (tmp_path / "sub-02" / "func").iterdir()}
+    assert {f"sub-02_task-rest_run-{i}_desc-confounds_timeseries.tsv" for i in (1, 2)} <= written
+
+
+def test_nilearn_reads_the_confounds_as_it_reads_fmripreps(processed: StepReport) -> None:
+    confounds, kept = load_confounds(
+        str(processed.files["bold"]), strategy=("motion", "high_pass", "wm_csf", "global_signal", "scrub"), scrub=0
+    )
+    table = pd.read_csv(processed.files["confounds"], sep="\t", na_values="n/a")
+    assert {"rot_z_derivative1_power2", "cosine00", "white_matter", "csf", "global_signal"} <= set(confounds)
+    assert len(confounds) == len(table)
+    too_much = (table["framewise_displacement"] > 0.5) | (table["std_dvars"] > 1.5)
+    assert (len(kept) if kept is not None else len(table)) == int((~too_much).sum())
+
+
+def test_a_planted_network_is_the_map_of_its_seed(tmp_path: Path) -> None:
+    """The sensorimotor network of a simulated run against the connectivity of the left hand, in standard space."""
+    sizes = replace(RESOLUTIONS["example"], n_volumes=200)
+    rng = np.random.default_rng(3)
+    lesion = draw_lesion(rng)
+    head = draw_head(rng, replace(lesion, centre=lesion.centre * 0, radii=np.full(3, 0.1)), 60.0, sizes)
+    plain = replace(head, pose=Pose(), shape=np.eye(3), warp=np.zeros_like(head.warp), atrophy=0.0)
+    source = run_file(tmp_path, (2, 2, 2, 2), {"RepetitionTime": TR})
+    simulate_bold(plain, sizes, 1.0, first_axis_left=True, rng=rng).to_filename(source.path)
+    report = step.run(context_of(tmp_path, source))
+    image = nib.load(next(path for path in report.outputs["bold"] if "label-handL" in path.name))
+    seed = image.get_fdata()
+    grey = array(resample(template("GM"), image))
+    points = apply_affine(image.affine, np.argwhere(np.ones(image.shape))).reshape(*image.shape, 3)
+    nearest = np.min([((points - centre) ** 2).sum(axis=-1) for centre in NETWORKS["sensorimotor"]], axis=0)
+    weight = gaussian_filter(np.exp(-nearest / (2 * 11.0**2)) * grey, 6.0 / 3.0 / 2.355)  # as coarse as the run
+    around = (seed != 0) & (nearest < 30.0**2)
+    correlation = np.tanh(seed[around])
+    assert np.corrcoef(correlation / np.sqrt(1 - correlation**2 + 1e-6), weight[around])[0, 1] > 0.9
+    assert report.qc["hand_left_right_z"] > 1.0
+    sidecar = json.loads(Path(str(image.get_filename()).replace(".nii.gz", ".json")).read_text())
+    assert sidecar["SeedCentre"] == [-38.0, -24.0, 56.0]
+    assert "Side" not in sidecar  # no lesion is known
+
+
+@pytest.mark.real
+def test_a_real_run(real_data: Path, tmp_path: Path) -> None:
+    selection = Selection(real_data / "bids_real_open", participant_labels=("02",), task_labels=("oneback",))
+    report = processed_session(tmp_path, find_sessions(selection)[0], {})
+    reho = nib.load(report.outputs["bold"][3]).get_fdata()
+    assert 0.1 < np.median(reho[reho > 0]) < 0.6
+    assert report.qc["mean_framewise_displacement_mm"] < 0.3
+    assert 1100 < report.qc["brain_volume_ml"] < 1700
+    assert report.qc["degrees_of_freedom"] > 20
+
+
+@pytest.mark.real
+def test_a_real_run_of_20_volumes_is_cleaned_of_less(real_data: Path, tmp_path: Path) -> None:
+    selection = Selection(real_data / "bids_real_open", participant_labels=("01",), task_labels=("fa",))
+    report = processed_session(tmp_path, replace(find_sessions(selection)[0], t1w=()), {})
+    assert any("too short for a band-pass (20 volumes, 20 s)" in warning for warning in report.warnings)
+    assert report.qc["n_volumes"] == 20

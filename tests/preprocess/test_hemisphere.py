@@ -1,0 +1,380 @@
+"""The affected side: who decides, exact mirrors where asked for, and nothing ever flipped unasked."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from bids_stroke.app.plan import UnitTask, needed_steps, plan_unit, recipe
+from bids_stroke.app.run import check_lesion_side
+from bids_stroke.bids.sessions import Selection, find_sessions
+from bids_stroke.core.errors import UsageError
+from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
+from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.manifest import make_manifest, manifest_path, write_manifest
+from bids_stroke.derivatives.outputs import Outputs
+from bids_stroke.derivatives.status import check_same_recipe
+from bids_stroke.ensemble.bundle import write_bundle
+from bids_stroke.imaging.images import array, like
+from bids_stroke.imaging.registration import standard_grid, template
+from bids_stroke.imaging.transforms import save_rigid
+from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals
+from bids_stroke.preprocess.eegemg.clock import Recording
+from bids_stroke.preprocess.eegemg.signals import Band
+from bids_stroke.preprocess.eegemg.swap_sides import with_sides_swapped
+from bids_stroke.preprocess.hemisphere import find_side, mirror, swapped_muscle, swapped_site
+from bids_stroke.preprocess.registry import STEPS, Step, StepContext
+from tests.helpers.units import tiny_contents
+
+NORMALISE = Settings(lesion_side="normalise")
+AS_IS = Settings()
+STEP = {step.name: step for step in STEPS}
+
+
+def mask_file(folder: Path, right: int, left: int) -> BidsFile:
+    """A lesion mask in standard space with so many voxels on each side of the midline, off the corners of symmetry."""
+    data = np.zeros((91, 109, 91), np.uint8)
+    data[20 : 20 + right, 50:60, 40:44] = 1  # x from +50 mm down: right
+    data[70 : 70 - left : -1, 50:60, 40:44] = 1
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"sub-1_space-{SPACE}_label-L_mask.nii.gz"
+    nib.Nifti1Image(data, standard_grid().affine).to_filename(path)
+    return BidsFile(path, {"space": SPACE}, {}, f"bids:raw:{path.name}")
+
+
+def fa_file(folder: Path) -> BidsFile:
+    """An FA map that is not symmetric."""
+    white = array(template("WM"))
+    ramp = np.linspace(0.3, 0.7, 91, dtype=np.float32)[:, None, None]
+    path = folder / f"sub-1_space-{SPACE}_param-fa_dwimap.nii.gz"
+    like(standard_grid(), white * ramp).to_filename(path)
+    return BidsFile(path, {"space": SPACE, "modality": "fa"}, {}, f"bids:raw:{path.name}")
+
+
+def run(step: str, session: Session, folder: Path, settings: Settings) -> tuple[StepReport, Outputs]:
+    outputs = Outputs(folder, "1")
+    context = StepContext(session, outputs, settings, {}, folder / "work")
+    return STEP[step].run(context), outputs
+
+
+def digests(outputs: Outputs) -> dict[str, str]:
+    files = sorted(path for path in outputs.folder.rglob("*") if path.is_file())
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+@pytest.mark.parametrize("step", ["lesion", "maps"])
+@pytest.mark.parametrize("side", ["R", "L"])
+def test_a_right_lesion_is_mirrored_exactly_and_a_left_one_left_alone(tmp_path: Path, step: str, side: str) -> None:
+    mask = mask_file(tmp_path, *((9, 2) if side == "R" else (2, 9)))
+    session = Session("1", None, lesion=(mask,), maps={"fa": fa_file(tmp_path)})
+    plain, before = run(step, session, tmp_path / "as_is", AS_IS)
+    done, after = run(step, session, tmp_path / "normalise", NORMALISE)
+    assert {p.name for p in after.written} == {p.name for p in before.written}
+    assert done.qc == {**plain.qc, "mirrored": float(side == "R")}  # the lesion's own numbers are of the person
+    if side == "L":
+        assert digests(after) == digests(before)
+        return
+    modality = {"lesion": "lesion", "maps": "fa"}[step]
+    one, other = plain.outputs[modality][0], done.outputs[modality][0]
+    first, second = nib.load(one), nib.load(other)
+    np.testing.assert_array_equal(np.asanyarray(second.dataobj), np.asanyarray(first.dataobj)[::-1])
+    assert not np.array_equal(np.asanyarray(second.dataobj), np.asanyarray(first.dataobj))
+    np.testing.assert_array_equal(first.affine, second.affine)
+    assert first.get_data_dtype() == second.get_data_dtype()
+    sidecars = [json.loads(p.with_name(p.name.replace(".nii.gz", ".json")).read_text()) for p in (one, other)]
+    assert sidecars[1] == {**sidecars[0], "Mirrored": True}
+
+
+@pytest.mark.parametrize("settings", [AS_IS, NORMALISE], ids=["as-is", "normalise"])
+def test_what_an_earlier_run_mirrored_is_not_mirrored_twice(tmp_path: Path, settings: Settings) -> None:
+    """Its lesion and map, given as derivatives, give what the raw ones give."""
+    raw = Session("1", None, lesion=(mask_file(tmp_path, 9, 2),), maps={"fa": fa_file(tmp_path)})
+    given = {}
+    for step, modality in (("lesion", "lesion"), ("maps", "fa")):
+        path = run(step, raw, tmp_path / "earlier", NORMALISE)[0].outputs[modality][0]
+        sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
+        assert sidecar["Mirrored"] is True
+        given[modality] = BidsFile(path, {"space": SPACE, "modality": "fa"}, sidecar, f"bids:earlier:{path.name}")
+    again = Session("1", None, lesion=(given["lesion"],), maps={"fa": given["fa"]})
+    for step, modality in (("lesion", "lesion"), ("maps", "fa")):
+        first, second = (run(step, session, tmp_path / name, settings)[0].outputs[modality][0]
+                         for session, name in ((raw, "from_raw"), (again, "from_earlier")))  # fmt: skip
+        np.testing.assert_allclose(nib.load(second).get_fdata(), nib.load(first).get_fdata(), atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("lesion", "column", "affected", "words"),
+    [
+        ((9, 2), None, "R", ""),
+        ((2, 9), None, "L", ""),
+        ((9, 2), "R", "R", ""),
+        ((9, 2), "left", "R", "the mask is believed"),
+        ((5, 4), None, "", "both sides"),
+        ((5, 4), "R", "", "both sides"),
+        (None, "Right", "R", ""),
+        (None, "l", "L", ""),
+        (None, "both", "", "not known"),
+        (None, None, "", "not known"),
+    ],
+)
+def test_who_decides(
+    tmp_path: Path, lesion: tuple[int, int] | None, column: str | None, affected: str, words: str
+) -> None:
+    files = (mask_file(tmp_path, *lesion),) if lesion else ()
+    session = Session("1", None, lesion=files, covariates={"lesion_side": column} if column else {})
+    side = find_side(session, {})
+    assert side.affected == affected
+    assert side.mirrored is (affected == "R")
+    assert words in side.warning
+    assert bool(side.warning) is bool(words)
+
+
+def test_a_lesion_that_only_the_map_of_shares_shows_has_a_side(tmp_path: Path) -> None:
+    """Below half of every voxel: the mask is empty."""
+    empty, shares = mask_file(tmp_path, 0, 0), np.zeros((91, 109, 91), np.float32)
+    shares[25, 55, 42] = 0.4
+    path = tmp_path / f"sub-1_space-{SPACE}_label-L_probseg.nii.gz"
+    nib.Nifti1Image(shares, standard_grid().affine).to_filename(path)
+    assert find_side(Session("1", None, lesion=(replace(empty, beside={"share": path}),)), {}).affected == "R"
+
+
+def test_a_native_mask_is_judged_where_the_registration_puts_it(tmp_path: Path) -> None:
+    """The native image lies mirrored to the side that its transform puts it on: only standard space counts."""
+    grid = standard_grid(4.0)
+    data = np.zeros(grid.shape, np.float32)
+    data[8:14, 25:30, 20:24] = 1.0  # right of the native world
+    mask = BidsFile(tmp_path / "sub-1_label-L_mask.nii.gz", {}, {}, "bids:raw:x")
+    like(grid, data.astype(np.uint8)).to_filename(mask.path)
+    t1w = tmp_path / "sub-1_T1w.nii.gz"
+    like(grid, np.ones(grid.shape, np.float32)).to_filename(t1w)
+    for shift, affected in ((0.0, "R"), (100.0, "L")):
+        matrix = np.eye(4)
+        matrix[0, 3] = shift
+        save_rigid(tmp_path / "xfm.txt", matrix=matrix)
+        anat = {"t1w": t1w, "to_standard": tmp_path / "xfm.txt"}
+        assert find_side(Session("1", None, lesion=(mask,)), anat).affected == affected
+    assert find_side(Session("1", None, lesion=(mask,)), {}).affected == ""  # nothing carries it
+
+
+@pytest.fixture
+def several(monkeypatch: pytest.MonkeyPatch) -> Step:
+    """A step that writes a bit of everything."""
+    module = ModuleType("bids_stroke.preprocess.several.step")
+
+    def write(context: StepContext) -> StepReport:
+        outputs, rng = context.outputs, np.random.default_rng(0)
+        sidecar = {"Sources": ["bids:raw:x"]}
+        native = nib.Nifti1Image(rng.random((5, 6, 4, 2), dtype=np.float32), np.diag([3.0, 3, 3, 1]))
+        outputs.save_image(outputs.path("dwi", "dwi.nii.gz", desc="preproc"), native, sidecar)
+        outputs.save(outputs.path("dwi", "dwi.bvec", desc="preproc"), lambda path: path.write_text("1 0\n0 1\n0 0\n"))
+        matrix = np.eye(4)
+        matrix[:3, 3] = (1.0, 2.0, 3.0)
+        xfm = outputs.path("dwi", "xfm.txt", from_="dwi", to=SPACE, mode="image")
+        outputs.save(xfm, lambda path: save_rigid(path, matrix=matrix), {**sidecar, "Units": "mm"})
+        grid = standard_grid(3.0)
+        paths = []
+        for entities in ({"stat": "mean"}, {"label": "handL", "stat": "fisherz"}, {"label": "legR", "stat": "fisherz"}):
+            path = outputs.standard("func", "boldmap.nii.gz", task="rest", res="3", **entities)
+            seed = {"SeedCentre": [-38.0, -24.0, 56.0], "Side": "contralesional"} if "label" in entities else {}
+            data = rng.random(grid.shape, dtype=np.float32)
+            paths.append(outputs.save_image(path, like(grid, data), {**sidecar, **seed}))
+        return StepReport(outputs={"bold": tuple(paths)}, files={"xfm": xfm})
+
+    module.run = write  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return Step("several", ("bold",), ("bold",))
+
+
+def test_native_files_gradients_and_transforms_stay_and_seeds_change_places(tmp_path: Path, several: Step) -> None:
+    session = Session("1", None, covariates={"lesion_side": "R"})
+    found = {}
+    for name, settings in (("as_is", AS_IS), ("normalise", NORMALISE)):
+        outputs = Outputs(tmp_path / name, "1")
+        found[name] = several.run(StepContext(session, outputs, settings, {}, tmp_path)), outputs
+    (plain, before), (done, after) = found["as_is"], found["normalise"]
+    same, new = digests(before), digests(after)
+    native = [name for name in same if "space-" not in name and not name.endswith("xfm.json")]
+    assert {"sub-1_desc-preproc_dwi.bvec", "sub-1_desc-preproc_dwi.nii.gz"} < set(native)
+    assert {name: same[name] for name in native} == {name: new[name] for name in native}
+    xfm = done.files["xfm"].with_suffix(".json")
+    assert json.loads(xfm.read_text())["Mirrored"] is False
+    names = [path.name.split("_task-rest_")[1] for path in done.outputs["bold"]]
+    assert [name.split("_res-3_")[1] for name in names] == [
+        "stat-mean_boldmap.nii.gz", "label-handR_stat-fisherz_boldmap.nii.gz", "label-legL_stat-fisherz_boldmap.nii.gz"
+    ]  # fmt: skip
+    for one, other in zip(plain.outputs["bold"], done.outputs["bold"], strict=True):
+        np.testing.assert_array_equal(nib.load(other).get_fdata(), nib.load(one).get_fdata()[::-1])
+    sidecar = json.loads(done.outputs["bold"][1].with_name(done.outputs["bold"][1].name[:-7] + ".json").read_text())
+    assert sidecar["SeedCentre"] == [38.0, -24.0, 56.0]
+    assert (sidecar["Side"], sidecar["Mirrored"]) == ("contralesional", True)
+    assert set(after.written) == {path for path in after.folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.parametrize(("shift", "mirrored"), [(0.0, True), (100.0, False)])
+def test_the_anat_step_is_judged_by_the_registration_that_it_has_just_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, shift: float, mirrored: bool
+) -> None:
+    """A native mask on the right of the world, and a registration that leaves it there or carries it to the left."""
+    grid = standard_grid(4.0)
+    data = np.zeros(grid.shape, np.uint8)
+    data[8:14, 25:30, 20:24] = 1
+    mask = BidsFile(tmp_path / "sub-1_label-L_mask.nii.gz", {}, {}, "bids:raw:x")
+    like(grid, data).to_filename(mask.path)
+    ramp = np.broadcast_to(np.arange(grid.shape[0], dtype=np.float32)[:, None, None], grid.shape)
+    module = ModuleType("bids_stroke.preprocess.registers.step")
+
+    def write(context: StepContext) -> StepReport:
+        name, matrix = context.outputs, np.eye(4)
+        matrix[0, 3] = shift
+        xfm = name.path("anat", "xfm.txt", from_="T1w", to=SPACE, mode="image")
+        name.save(xfm, lambda path: save_rigid(path, matrix=matrix), {"Units": "mm"})
+        t1w = name.save_image(name.path("anat", "T1w.nii.gz", desc="preproc"), like(grid, ramp), {})
+        standard = name.save_image(name.standard("anat", "T1w.nii.gz", desc="preproc"), like(grid, ramp), {})
+        return StepReport(outputs={"gm": (standard,)}, files={"t1w": t1w, "to_standard": xfm})
+
+    module.run = write  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    context = StepContext(Session("1", None, lesion=(mask,)), Outputs(tmp_path, "1"), NORMALISE, {}, tmp_path)
+    report = Step("registers", ("gm",), ("t1w",)).run(context)
+    assert report.qc["mirrored"] == float(mirrored)
+    found = nib.load(report.outputs["gm"][0]).get_fdata()
+    np.testing.assert_array_equal(found, ramp[::-1] if mirrored else ramp)
+    np.testing.assert_array_equal(nib.load(report.files["t1w"]).get_fdata(), ramp)
+
+
+def test_by_default_nothing_is_flipped(tmp_path: Path, several: Step) -> None:
+    assert Settings().lesion_side == "as-is"
+    results = []
+    for column in ("R", "L"):
+        outputs = Outputs(tmp_path / column, "1")
+        session = Session("1", None, covariates={"lesion_side": column})
+        report = several.run(StepContext(session, outputs, AS_IS, {}, tmp_path))
+        assert "mirrored" not in report.qc
+        results.append(digests(outputs))
+    assert results[0] == results[1]
+
+
+@pytest.mark.parametrize("size", [1.0, 2.0, 2.5, 3.0, 4.0, 5.7])
+def test_every_standard_grid_is_symmetric(size: float) -> None:
+    grid = standard_grid(size)
+    edges = [grid.affine[0, 3] - size * index for index in (0, grid.shape[0] - 1)]
+    assert edges[0] == pytest.approx(-edges[1])
+    mirror(grid)
+
+
+def test_a_grid_that_is_not_symmetric_is_refused() -> None:
+    with pytest.raises(ValueError, match="not symmetric"):
+        mirror(nib.Nifti1Image(np.zeros((5, 5, 5), np.float32), np.diag([2.0, 2, 2, 1])))
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("C3", "C4"), ("Fp1", "Fp2"), ("O2", "O1"), ("T7", "T8"), ("TP9", "TP10"), ("AFp3h", "AFp4h"), ("fc5", "fc6"),
+     ("Cz", "Cz"), ("FCz", "FCz"), ("Iz", "Iz"), ("E12", "E12"), ("EXG1", "EXG1")],
+)  # fmt: skip
+def test_sites_change_sides(name: str, other: str) -> None:
+    assert swapped_site(name) == other
+    assert swapped_site(other) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [("left soleus", "right soleus"), ("TA_L", "TA_R"), ("vm-r", "vm-l"),
+     ("RightRF", "LeftRF"), ("RF_LEFT", "RF_RIGHT"),
+     ("L1 TA", "R1 TA"), ("rectus femoris", "rectus femoris"), ("gluteus maximus", "gluteus maximus"),
+     ("soleus (li)", "soleus (re)"), ("RF", "RF"), ("biceps femoris", "biceps femoris")],
+)  # fmt: skip
+def test_muscles_change_sides(name: str, other: str) -> None:
+    assert swapped_muscle(name) == other
+    assert swapped_muscle(other) == name
+
+
+def test_signals_keep_every_sample_and_take_the_other_names() -> None:
+    eeg = Signals("eeg", np.arange(12.0).reshape(4, 3), ("C3", "Cz", "F4", "E7"), Band(1, 40), interpolated=("C3",))
+    emg = Signals("emg", np.ones((2, 3)), ("TA_L", "TA_R"), Band(20, 90))
+    recording = Recording(250.0, eeg.data, emg.data, np.zeros((0, 3)), eeg.names, emg.names, frozenset(), 50.0)
+    cleaned = Cleaned(250.0, 50.0, eeg, emg, eeg.data, {}, ())
+    named, swapped = with_sides_swapped(recording, cleaned)
+    assert swapped.eeg.names == named.eeg_names == ("C4", "Cz", "F3", "E7")
+    assert swapped.emg.names == named.emg_names == ("TA_R", "TA_L")
+    assert swapped.eeg.interpolated == ("C4",)
+    assert swapped.eeg.data is eeg.data
+    assert swapped.warnings == ("EEG channels whose names tell no side were not swapped: E7.",)
+    back, again = with_sides_swapped(named, swapped)
+    assert (back.eeg_names, again.emg.names) == (recording.eeg_names, emg.names)
+
+
+@pytest.mark.slow
+def test_a_recording_is_swapped_in_all_that_is_written(example: Path, tmp_path: Path) -> None:
+    (found,) = find_sessions(Selection(example, participant_labels=("04",)))
+    session = Session("04", None, eeg=found.eeg, emg=found.emg, covariates={"lesion_side": "R"})
+    names = {}
+    for settings in (AS_IS, NORMALISE):
+        outputs = Outputs(tmp_path / settings.lesion_side, "04")
+        report = STEP["eegemg"].run(StepContext(session, outputs, settings, {}, tmp_path))
+        table = next(outputs.folder.rglob("eeg/*_desc-preproc_channels.tsv"))
+        names[settings.lesion_side] = [line.split("\t")[0] for line in table.read_text().splitlines()[1:]]
+        sidecar = next(outputs.folder.rglob("*_desc-preproc_eeg.json"))
+        assert json.loads(sidecar.read_text()).get("ChannelSidesSwapped", False) is (settings is NORMALISE)
+    assert names["normalise"] == [swapped_site(name) for name in names["as-is"]] != names["as-is"]
+    assert report.qc["mirrored"] == 1.0
+
+
+def test_stages_know_the_setting_and_what_tells_the_side(tmp_path: Path) -> None:
+    def file(name: str) -> BidsFile:
+        (tmp_path / name).write_text(name)
+        return BidsFile(tmp_path / name, {}, {})
+
+    session = Session("1", None, t1w=(file("sub-1_T1w.nii.gz"),), eeg=(file("sub-1_eeg.edf"),),
+                      lesion=(file("sub-1_label-L_mask.nii.gz"),), covariates={"lesion_side": "R"})  # fmt: skip
+    only_eeg = {"modalities": ("eegemg",)}
+    assert [s.name for s in needed_steps(session, AS_IS.model_copy(update=only_eeg))] == ["eegemg"]
+    assert [s.name for s in needed_steps(session, NORMALISE.model_copy(update=only_eeg))] == [
+        "anat",
+        "lesion",
+        "eegemg",
+    ]
+    task = UnitTask(session, tmp_path / "out", tmp_path, AS_IS, None, "cohort")
+    keys = []
+    for settings, column in ((AS_IS, "R"), (AS_IS, "L"), (NORMALISE, "R"), (NORMALISE, "L")):
+        changed = replace(task, settings=settings, session=replace(session, covariates={"lesion_side": column}))
+        keys.append({stage.name: stage.key for stage in plan_unit(changed)})
+    assert keys[0] == keys[1]
+    for name in keys[0]:
+        assert len({key[name] for key in keys}) == 3, name
+
+
+def test_a_model_of_the_other_setting_is_refused(tmp_path: Path) -> None:
+    contents = tiny_contents()
+    old = write_bundle(tmp_path / "old", contents).path
+    facts = {**contents.facts, "settings": {"lesion_side": "normalise"}}
+    new = write_bundle(tmp_path / "new", replace(contents, facts=facts)).path
+    check_lesion_side(old, "as-is")
+    check_lesion_side(new, "normalise")
+    for model, wanted in ((old, "normalise"), (new, "as-is")):
+        with pytest.raises(UsageError, match=f"lesion_side is {wanted}, but the model"):
+            check_lesion_side(model, wanted)
+
+
+@pytest.mark.parametrize(
+    "other", [{"lesion_side": "normalise"}, {"seed": 1}, {"dwi": {"bias": False}}], ids=["side", "seed", "step"]
+)
+def test_features_of_other_settings_are_not_trained_on(tmp_path: Path, other: dict[str, object]) -> None:
+    made, changed = Settings(), Settings.model_validate(other)
+    step = STEP["dwi"]
+    done = make_manifest(tmp_path, f"{recipe(step, made)}:rest", [], [], StepReport(outputs={"fa": ()}))
+    write_manifest(manifest_path(tmp_path, "sub-1", "dwi"), tmp_path, done)
+    check_same_recipe(tmp_path, "sub-1", made)
+    check_same_recipe(tmp_path, "sub-2", changed)  # nothing was made
+    with pytest.raises(UsageError, match="sub-1: the features of the step dwi were made with other settings"):
+        check_same_recipe(tmp_path, "sub-1", changed)
+    training = made.model_copy(update={"training": made.training.model_copy(update={"epochs": 7})})
+    check_same_recipe(tmp_path, "sub-1", training)

@@ -1,0 +1,197 @@
+"""Fusion with an early fusion, and of people who lack a part of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from scipy.special import expit, logit
+from sklearn.metrics import brier_score_loss, roc_auc_score
+
+from bids_stroke.core.records import EARLY, Member
+from bids_stroke.derivatives.outputs import write_table
+from bids_stroke.fusion.fit import fit_head
+from bids_stroke.fusion.fitted import pool
+from bids_stroke.fusion.out_of_fold import EVIDENCE, evidence_table, read_evidence
+from bids_stroke.fusion.subset import fit_fusion, fusion_among
+from bids_stroke.fusion.target import Target
+from bids_stroke.training.cohort import Cohort
+from bids_stroke.training.cross_validation import MemberFolds, TrainedMember
+from bids_stroke.training.folds import OuterFold, nested_folds
+from bids_stroke.training.late_fusion import Fused, fuse_members
+from tests.helpers.units import tiny_settings
+
+N_NOTHING = 6
+NAMES = (EARLY, "big", "small", *(f"nothing{i}" for i in range(N_NOTHING)))
+
+
+def cohort_of(score: np.ndarray) -> Cohort:
+    n = len(score)
+    empty = np.empty((n, 0))
+    return Cohort((cast(Any, None),) * n, tuple(map(str, range(n))), score <= 0, score, empty, (), empty, "")
+
+
+def trained(n: int, lacking: np.ndarray, seed: int = 0) -> tuple[list[TrainedMember], Cohort, list[OuterFold]]:
+    """An early fusion that knows two causes, members that know one, and some that know nothing; no networks."""
+    rng = np.random.default_rng(seed)
+    causes = rng.standard_normal((n, 2)) * np.array([1.0, 0.7])
+    cohort = cohort_of(-causes.sum(axis=1) - 0.5 * rng.standard_normal(n))
+    folds = nested_folds(cohort.participants, cohort.poor, tiny_settings(outer_folds=5, inner_folds=3).training, 0)
+    members = []
+    for i, name in enumerate(NAMES):
+        known = causes.sum(axis=1) if i == 0 else causes[:, i - 1] if i < 3 else np.zeros(n)
+        said = np.full((4, len(folds), n), np.nan)
+        for k, outer in enumerate(folds):
+            for j, rows in ((0, outer.split.train), (2, outer.split.test)):
+                value = 0.8 * known[rows] + 0.3 * rng.standard_normal(len(rows))
+                said[j, k, rows], said[j + 1, k, rows] = expit(2 * value), -value
+        if name == EARLY:
+            said[:, :, lacking] = np.nan
+        member = Member(name, EARLY if i == 0 else "fa", EARLY if i == 0 else "regions", {}, {})
+        outputs = MemberFolds(*said, epochs=np.ones(len(folds)), curves=[])
+        members.append(TrainedMember(member, outputs, cast(Any, None), n))
+    return members, cohort, folds
+
+
+def only_tested(fused: Fused) -> np.ndarray:
+    """(units,) of the single repeat."""
+    return np.asarray(np.nansum(fused.probability, axis=0))
+
+
+def without(name: str, members: list[TrainedMember], lacking: np.ndarray) -> list[TrainedMember]:
+    """The same members, one of which says nothing of some people."""
+    found = []
+    for entry in members:
+        said = {
+            field: np.where(lacking, np.nan, getattr(entry.folds, field))
+            for field in ("inner_probability", "inner_score", "test_probability", "test_score")
+        }
+        found.append(replace(entry, folds=replace(entry.folds, **said)) if entry.member.name == name else entry)
+    return found
+
+
+@pytest.mark.parametrize("name", [EARLY, "big", "nothing0"])
+def test_whoever_lacks_a_member_is_told_what_an_ensemble_without_it_would_say(name: str) -> None:
+    lacking = np.arange(120) % 3 == 0
+    members, cohort, folds = trained(120, np.zeros(120, bool))
+    fused = fuse_members(without(name, members, lacking), cohort, folds, 0.9)
+    rest = [entry for entry in members if entry.member.name != name]
+    other = fuse_members(rest, cohort, folds, 0.9)
+    np.testing.assert_array_equal(fused.probability[:, lacking], other.probability[:, lacking])
+    np.testing.assert_array_equal(fused.score[:, lacking], other.score[:, lacking])
+    assert (fused.prediction[:, lacking] == other.prediction[:, lacking]).all()
+    own = fusion_among(fused.evidence, [entry.member.name for entry in rest], fused.kept)
+    assert own == other.kept and set(own.weights) == set(NAMES) - {name}
+    assert fused.kept.weights[EARLY] > 0.8
+
+
+def test_that_is_better_than_to_renormalise_what_is_left_beside_it() -> None:
+    lacking = np.arange(60) % 3 == 0
+    area: dict[str, list[float]] = {"ours": [], "renormalised": []}
+    error: dict[str, list[float]] = {"ours": [], "renormalised": []}
+    for seed in range(10):
+        members, cohort, folds = trained(60, lacking, seed)
+        everybody = fuse_members(members, cohort, folds, 0.9)
+        said = {"ours": only_tested(everybody)[lacking]}
+        weights = np.array([everybody.kept.weights[name] for name in NAMES])
+        probabilities = np.stack([np.nansum(entry.folds.test_probability, axis=0) for entry in members], axis=1)
+        probabilities[lacking, 0] = np.nan
+        assert everybody.kept.calibration is not None
+        said["renormalised"] = everybody.kept.calibration.apply(pool(probabilities[lacking], weights))
+        for name, values in said.items():
+            area[name].append(roc_auc_score(cohort.poor[lacking], values))
+            error[name].append(brier_score_loss(cohort.poor[lacking], values))
+    assert np.mean(area["ours"]) > np.mean(area["renormalised"]) + 0.03
+    assert np.mean(error["ours"]) < np.mean(error["renormalised"]) - 0.02
+
+
+def test_members_that_told_the_same_take_the_place_of_one_that_is_missing() -> None:
+    """Beside one member another that tells the same, less well, has little weight; without it, it should have more."""
+    error: dict[str, list[float]] = {"ours": [], "renormalised": []}
+    for seed in range(10):
+        members, cohort, folds = trained(60, np.ones(60, bool), seed)
+        by_name = {entry.member.name: entry for entry in members}
+        big, rng = by_name["big"], np.random.default_rng(seed)
+        noise = rng.standard_normal(big.folds.inner_probability.shape)
+        worse = {
+            field: expit(logit(getattr(big.folds, field)) + noise)
+            for field in ("inner_probability", "test_probability")
+        }
+        twin = replace(big, member=replace(big.member, name="twin"), folds=replace(big.folds, **worse))
+        both = [big, twin, by_name["small"]]
+        whole = fuse_members(both, cohort, folds, 0.9)
+        lacks = fuse_members(without("big", both, np.arange(60) % 2 == 0), cohort, folds, 0.9)
+        rows = np.arange(60) % 2 == 0
+        said = np.stack([np.nansum(entry.folds.test_probability, axis=0) for entry in both], axis=1)[rows]
+        said[:, 0] = np.nan
+        calibration = whole.kept.calibration
+        assert calibration is not None
+        renormalised = calibration.apply(calibration.fuse(said, np.array(list(whole.kept.weights.values()))))
+        for name, values in (("ours", only_tested(lacks)[rows]), ("renormalised", renormalised)):
+            error[name].append(brier_score_loss(cohort.poor[rows], values))
+    assert np.mean(error["ours"]) < np.mean(error["renormalised"]) - 0.03
+
+
+def test_people_with_the_early_fusion_are_not_fused_by_those_without() -> None:
+    """What members say of people who lack the early fusion moves nothing that is for the others."""
+    lacking = np.arange(120) % 3 == 0
+    members, cohort, folds = trained(120, lacking)
+    spoilt = []
+    for entry in members:
+        changed = {
+            key: np.where(lacking, 1 - getattr(entry.folds, key), getattr(entry.folds, key))
+            for key in ("inner_probability", "test_probability")
+        }
+        spoilt.append(replace(entry, folds=replace(entry.folds, **changed)))
+    one, two = (fuse_members(item, cohort, folds, 0.9) for item in (members, spoilt))
+    np.testing.assert_array_equal(one.probability[:, ~lacking], two.probability[:, ~lacking])
+    assert one.kept == two.kept
+
+
+@pytest.mark.parametrize("n_with", [1, 15, 120])
+def test_outcomes_of_the_outer_fold_change_nothing_that_is_said_of_it(n_with: int) -> None:
+    members, cohort, folds = trained(120, np.arange(120) >= n_with)
+    test = folds[0].split.test
+    score, poor = cohort.score.copy(), cohort.poor.copy()
+    score[test], poor[test] = 1e3, ~poor[test]
+    spoilt = replace(cohort, score=score, poor=poor)
+    one, two = (fuse_members(members, item, folds, 0.9) for item in (cohort, spoilt))
+    np.testing.assert_array_equal(one.probability[0, test], two.probability[0, test])
+    np.testing.assert_array_equal(one.score[0, test], two.score[0, test])
+    assert np.isfinite(one.probability[0, test]).all()
+
+
+def test_with_too_few_people_to_fit_it_the_weights_of_all_are_renormalised() -> None:
+    members, cohort, folds = trained(60, np.zeros(60, bool))
+    evidence = fuse_members(members, cohort, folds, 0.9).evidence
+    whole = fit_fusion(evidence, NAMES, 0.9)
+    assert fusion_among(evidence, NAMES, whole) is whole
+    assert fusion_among(evidence, ["big"], whole).weights == {"big": 1.0}
+    few = replace(evidence, probability=np.where(np.arange(60)[:, None] < 6, evidence.probability, np.nan))
+    assert fusion_among(few, ["big"], whole) is whole
+
+
+def test_evidence_is_read_back_as_it_was_written(tmp_path: Path) -> None:
+    members, cohort, folds = trained(30, np.arange(30) % 5 == 0)
+    evidence = fuse_members(members, cohort, folds, 0.9).evidence
+    assert read_evidence(tmp_path) is None
+    write_table(tmp_path / EVIDENCE, evidence_table(evidence))
+    again = read_evidence(tmp_path)
+    assert again is not None and again.names == NAMES
+    np.testing.assert_allclose(again.probability, evidence.probability, rtol=1e-9)
+    np.testing.assert_allclose(again.score, evidence.score, rtol=1e-9)
+    np.testing.assert_array_equal(again.poor, evidence.poor)
+
+
+def test_without_an_early_fusion_the_fusion_is_that_of_each_fold() -> None:
+    members, cohort, folds = trained(60, np.zeros(60, bool))
+    single = members[1:]
+    fused = fuse_members(single, cohort, folds, 0.9)
+    inner = np.stack([entry.folds.inner_probability[0] for entry in single], axis=1)
+    said = np.stack([entry.folds.test_probability[0] for entry in single], axis=1)
+    test = folds[0].split.test
+    expected = fit_head(inner, Target(cohort.poor, cohort.score), 0.9).apply(said)[1][test]
+    np.testing.assert_array_equal(fused.probability[0, test], expected)
