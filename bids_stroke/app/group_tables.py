@@ -10,8 +10,8 @@ from bids_stroke.bids.labels import participant_hash
 from bids_stroke.bids.phenotype import check_labels, unit_outcome
 from bids_stroke.bids.sessions import read_description
 from bids_stroke.core.errors import InputError, UsageError
+from bids_stroke.core.outcome import Outcome
 from bids_stroke.core.records import Prediction, Session
-from bids_stroke.core.settings import Outcome
 from bids_stroke.derivatives.outputs import write_json, write_table
 from bids_stroke.derivatives.predictions import prediction_row
 from bids_stroke.derivatives.status import read_predictions

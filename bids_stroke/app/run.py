@@ -19,8 +19,9 @@ from bids_stroke.app.request import Run
 from bids_stroke.app.unit import UnitResult, run_unit
 from bids_stroke.bids import sessions as dataset
 from bids_stroke.core.errors import BidsStrokeError, UsageError
+from bids_stroke.core.outcome import Outcome
 from bids_stroke.core.records import Session, UnitStatus
-from bids_stroke.core.settings import Execution, Outcome
+from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives import status as gather
 from bids_stroke.derivatives.outputs import write_dataset_files, write_table, write_text
 from bids_stroke.ensemble.metadata import bundle_digest, bundle_lesion_side, bundle_modalities, bundle_outcome

@@ -166,8 +166,9 @@ def _understand(options: dict[str, Any]) -> Run:
     """Options -> a checked Run record."""
     from bids_stroke.app.request import Run
     from bids_stroke.bids.sessions import Selection, read_filter_file
+    from bids_stroke.core.outcome import Outcome
     from bids_stroke.core.records import MODALITIES
-    from bids_stroke.core.settings import Execution, Outcome, load_settings
+    from bids_stroke.core.settings import Execution, load_settings
 
     unknown = [name for name in options["modalities"] if name not in MODALITIES]
     if unknown:

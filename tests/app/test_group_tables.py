@@ -14,8 +14,9 @@ from bids_stroke.app import group_tables
 from bids_stroke.app.request import Run
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import InputError, UsageError
+from bids_stroke.core.outcome import Outcome
 from bids_stroke.core.records import MemberPrediction, Prediction, StepReport
-from bids_stroke.core.settings import Execution, Outcome, Settings
+from bids_stroke.core.settings import Execution, Settings
 from bids_stroke.derivatives import manifest, status
 from bids_stroke.derivatives.predictions import prediction_json
 from bids_stroke.ensemble import bundle

@@ -9,7 +9,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from bids_stroke.core.errors import InputError
-from bids_stroke.core.settings import Settings, TrainingSettings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.evaluation.evaluate import Evaluation, evaluate, evaluation_json
 
 QUICK = Settings(training=TrainingSettings(bootstrap=300, permutations=199))

@@ -24,7 +24,7 @@ from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.derivatives.status import check_same_recipe
 from bids_stroke.ensemble.bundle import write_bundle
 from bids_stroke.imaging.images import array, like
-from bids_stroke.imaging.registration import standard_grid, template
+from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import save_rigid
 from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals
 from bids_stroke.preprocess.eegemg.clock import Recording

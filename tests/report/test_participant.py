@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, UnitStatus
-from bids_stroke.core.settings import Settings, TrainingSettings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.evaluation.evaluate import evaluate
 from bids_stroke.report import words
 from bids_stroke.report.group import GroupDetails, write_group_report

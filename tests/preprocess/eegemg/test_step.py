@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 from bids_stroke.core.records import BidsFile, Session, StepReport
-from bids_stroke.core.settings import EegEmgSettings, Settings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_preprocess import EegEmgSettings
 from bids_stroke.derivatives.outputs import Outputs, write_dataset_files
 from bids_stroke.preprocess.eegemg.edf import EdfHeader, edf_labels, write_edf
 from bids_stroke.preprocess.eegemg.step import run
