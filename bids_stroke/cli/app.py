@@ -19,7 +19,7 @@ from bids_stroke import __version__
 from bids_stroke.core.errors import BidsStrokeError, InputError, UsageError
 
 if TYPE_CHECKING:
-    from bids_stroke.app.request import Run
+    from bids_stroke.app.request import Request
 
 LEVELS = ("participant", "train", "group")
 MANY = ("--participant-label", "--session-label", "--task-label", "--modalities", "--derivatives")
@@ -78,7 +78,8 @@ def _labels(prefix: str, values: Sequence[str]) -> tuple[str, ...]:
     return tuple(value.removeprefix(prefix) for value in values)
 
 
-def _derivatives(values: Sequence[str]) -> dict[str, Path]:
+def derivative_folders(values: Sequence[str]) -> dict[str, Path]:
+    """``--derivatives NAME=DIR ...`` -> folder by name; UsageError for a value of another form."""
     found: dict[str, Path] = {}
     for value in values:
         name, equals, folder = value.partition("=")
@@ -162,9 +163,9 @@ def command(**options: Any) -> None:
     sys.exit(app.run(run))
 
 
-def _understand(options: dict[str, Any]) -> Run:
+def _understand(options: dict[str, Any]) -> Request:
     """Options -> a checked Run record."""
-    from bids_stroke.app.request import Run
+    from bids_stroke.app.request import Request
     from bids_stroke.bids.sessions import Selection, read_filter_file
     from bids_stroke.core.outcome import Outcome
     from bids_stroke.core.records import MODALITIES
@@ -189,7 +190,7 @@ def _understand(options: dict[str, Any]) -> Run:
         session_labels=_labels("ses-", options["session_label"]),
         task_labels=_labels("task-", options["task_label"]),
         filters=read_filter_file(filter_file) if filter_file else {},
-        derivatives=_derivatives(options["derivatives"]),
+        derivatives=derivative_folders(options["derivatives"]),
         database_dir=options["bids_database_dir"],
         modalities=settings.modalities,
     )
@@ -197,7 +198,7 @@ def _understand(options: dict[str, Any]) -> Run:
     execution = Execution(
         **{name: options[name] for name in names}, verbosity=-1 if options["quiet"] else options["verbose"]
     )
-    return Run(
+    return Request(
         level=options["analysis_level"],
         output_dir=options["output_dir"].resolve(),
         selection=selection,

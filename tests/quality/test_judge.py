@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from bids_stroke.app import run
-from bids_stroke.app.request import Run
+from bids_stroke.app.participant import write_participant_reports
+from bids_stroke.app.request import Request
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import InputError
 from bids_stroke.core.records import StepReport, UnitStatus
@@ -22,8 +23,8 @@ from bids_stroke.derivatives import manifest, status
 from bids_stroke.preprocess.registry import STEPS
 from bids_stroke.quality import judge
 from bids_stroke.quality.rules import RULES, Rule
+from tests.conftest import ROOT
 from tests.helpers.bids import make_dataset
-from tests.test_architecture import PACKAGE
 
 STEP_NAMES = tuple(step.name for step in STEPS)
 
@@ -81,30 +82,38 @@ def quality_keys(path: Path) -> set[str]:
     return {key for key in found if key}
 
 
+CODE = ROOT / "bids_stroke"
+
+
 def step_of(path: Path) -> str:
-    """``dwi`` for dwi_fit.py; a file that belongs to no step alone serves all."""
-    return next((name for name in STEP_NAMES if path.stem.startswith(name)), "*")
+    """``dwi`` for preprocess/dwi/tensor/fit.py; a file that belongs to no step alone serves all."""
+    return next((name for name in STEP_NAMES if path.is_relative_to(CODE / "preprocess" / name)), "*")
 
 
-MODULES = sorted((PACKAGE / "preprocess").glob("*.py"))
-FOUND = {path.stem: quality_keys(path) for path in MODULES}
+def name_of(path: Path) -> str:
+    return path.relative_to(CODE).as_posix()
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+MODULES = sorted([*(CODE / "preprocess").rglob("*.py"), *(CODE / "imaging").glob("*.py")])
+FOUND = {name_of(path): quality_keys(path) for path in MODULES}
+
+
+@pytest.mark.parametrize("path", MODULES, ids=name_of)
 def test_every_quality_number_has_a_rule(path: Path) -> None:
     step = step_of(path)
     known = [key.split("/")[1] for key in RULES if key.split("/")[0] in (step, "*") or step == "*"]
-    for pattern in FOUND[path.stem]:
+    for pattern in FOUND[name_of(path)]:
         assert any(re.fullmatch(pattern, name) for name in known), f"{path.name}: {pattern} has no rule"
 
 
 def test_the_search_finds_the_numbers() -> None:
     """The test above would say nothing if it found nothing."""
     by_step = {
-        step: set().union(*(FOUND[p.stem] for p in MODULES if step_of(p) == step)) for step in (*STEP_NAMES, "*")
+        step: set().union(*(FOUND[name_of(p)] for p in MODULES if step_of(p) == step)) for step in (*STEP_NAMES, "*")
     }
     assert {"brain_volume_ml", r"\w+_volume_ml"} <= by_step["anat"]
-    assert "lesion_volume_ml" in by_step["lesion"]
+    assert "lesion_in_brain_fraction" in by_step["lesion"]
+    assert "lesion_volume_ml" in by_step["*"]
     assert {"n_directions", "fa_wm_median", "tsnr_b0", "n_shells", "max_framewise_displacement_mm"} <= by_step["dwi"]
     assert {"tsnr_median", "n_runs", "affine_determinant", r"\w+_left_right_z"} <= by_step["bold"]
     assert {r"\w+_mains_ratio_after_db", "duration_s", r"eeg_\w+_relative_power"} <= by_step["eegemg"]
@@ -116,7 +125,7 @@ def test_no_rule_is_left_over() -> None:
     for key in RULES:
         step, name = key.split("/")
         patterns = {p for path in MODULES if step in (step_of(path), "*") or step_of(path) == "*"
-                    for p in FOUND[path.stem]}  # fmt: skip
+                    for p in FOUND[name_of(path)]}  # fmt: skip
         assert any(re.fullmatch(pattern, name) for pattern in patterns), f"{key} is measured by no step"
 
 
@@ -211,7 +220,7 @@ def test_the_worst_flag() -> None:
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Run:
+def made(tmp_path: Path) -> Request:
     """A dataset of a person with two sessions and one without, and what the participant level left of them."""
     names = ["sub-1/ses-a/anat/sub-1_ses-a_T1w", "sub-1/ses-b/anat/sub-1_ses-b_T1w", "sub-2/anat/sub-2_T1w"]
     raw = make_dataset(tmp_path / "raw", {f"{name}.nii.gz": None for name in names})
@@ -222,11 +231,11 @@ def made(tmp_path: Path) -> Run:
             manifest.write_manifest(manifest.manifest_path(out, prefix, name), out, done)
         subject, _, session = prefix.removeprefix("sub-").partition("_ses-")
         status.write_status(out, UnitStatus(subject, session or None, "done"))
-    return Run("group", out, Selection(raw), Settings(), Execution(verbosity=-1), validate_bids=False)
+    return Request("group", out, Selection(raw), Settings(), Execution(verbosity=-1), validate_bids=False)
 
 
-def test_reports_come_with_a_table_for_each_unit(made: Run) -> None:
-    status.write_participant_reports(made.output_dir, find_sessions(made.selection), {})
+def test_reports_come_with_a_table_for_each_unit(made: Request) -> None:
+    write_participant_reports(made.output_dir, find_sessions(made.selection), {})
     found = {path.relative_to(made.output_dir).as_posix() for path in made.output_dir.rglob("*_quality.tsv")}
     assert found == {
         "sub-1/ses-a/sub-1_ses-a_quality.tsv",
@@ -238,7 +247,7 @@ def test_reports_come_with_a_table_for_each_unit(made: Run) -> None:
     assert page.count("Some results cannot be right") == 1
 
 
-def test_the_group_level_writes_the_cohorts_table_also_without_predictions(made: Run) -> None:
+def test_the_group_level_writes_the_cohorts_table_also_without_predictions(made: Request) -> None:
     with pytest.raises(InputError, match="no prediction"):
         run.run(made)
     table = pd.read_csv(made.output_dir / "group_quality.tsv", sep="\t")
