@@ -111,7 +111,8 @@ def histogram_plot(probability: pd.Series[float], poor: pd.Series[float] | None)
     else:
         groups = [probability[poor == 0].dropna(), probability[poor == 1].dropna()]
         labels = [f"good outcome ({len(groups[0])})", f"poor outcome ({len(groups[1])})"]
-        ax.hist(groups, bins=edges.tolist(), color=[GOOD_COLOUR, POOR_COLOUR], label=labels, stacked=True, edgecolor="white")
+        colours = [GOOD_COLOUR, POOR_COLOUR]
+        ax.hist(groups, bins=edges.tolist(), color=colours, label=labels, stacked=True, edgecolor="white")
         figure.legend(frameon=False, fontsize=9, ncols=2, loc="outside upper left")
     ax.axvline(0.5, color="0.3", ls=":", lw=1)
     ax.set(xlim=(0, 1))
