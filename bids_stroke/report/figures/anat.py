@@ -21,7 +21,7 @@ from bids_stroke.report.figures.slices import Outline, Panel, draw_slices, slice
 
 
 def draw_tissues(outputs: Outputs, reports: Reports) -> Drawn:
-    """The T1-weighted image in its own space with contours of its tissues and of the brain mask."""
+    """Draw the T1-weighted image in its own space with contours of its tissues and of the brain mask."""
     files = step_files(reports, "anat")
     if not all_exist(files, "t1w", "gm", "wm", "brain_mask"):
         return
@@ -40,7 +40,7 @@ def draw_tissues(outputs: Outputs, reports: Reports) -> Drawn:
 
 
 def draw_standard(outputs: Outputs, reports: Reports) -> Drawn:
-    """The T1-weighted image in standard space with the outlines of the standard brain and its white matter."""
+    """Draw the T1-weighted image in standard space with the outlines of the standard brain and its white matter."""
     path = outputs.standard("anat", "T1w.nii.gz", desc="preproc")
     if "anat" not in reports or not path.is_file():
         return
@@ -51,7 +51,7 @@ def draw_standard(outputs: Outputs, reports: Reports) -> Drawn:
 
 
 def draw_probabilities(outputs: Outputs, reports: Reports) -> Drawn:
-    """Probability maps of grey matter, white matter and cerebrospinal fluid in standard space."""
+    """Draw the probability maps of grey matter, white matter and cerebrospinal fluid in standard space."""
     panels = []
     for label in ("GM", "WM", "CSF"):
         path = outputs.standard("anat", "probseg.nii.gz", label=label)

@@ -34,7 +34,7 @@ _MAPS = {
 
 
 def draw_bold(outputs: Outputs, reports: Reports) -> Drawn:
-    """Maps of the BOLD signal in standard space: mean, slow fluctuations, regional homogeneity."""
+    """Draw maps of the BOLD signal in standard space: mean, slow fluctuations, regional homogeneity."""
     paths = feature_files(reports, "bold")
     panels = []
     for path in paths:
@@ -50,7 +50,7 @@ def draw_bold(outputs: Outputs, reports: Reports) -> Drawn:
 
 
 def draw_carpets(outputs: Outputs, reports: Reports) -> Drawn:
-    """A carpet plot for each run; the files of the second and later runs have numbered roles."""
+    """Draw a carpet plot for each run; the files of the second and later runs have numbered roles."""
     files = step_files(reports, "bold")
     for role in (role for role in files if role.startswith("bold_standard")):
         confounds = role.replace("bold_standard", "confounds")

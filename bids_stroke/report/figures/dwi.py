@@ -28,7 +28,7 @@ _MAPS = {
 
 
 def draw_diffusion(outputs: Outputs, reports: Reports) -> Drawn:
-    """Fractional anisotropy and mean, radial and axial diffusivity in standard space, whichever there are."""
+    """Draw fractional anisotropy and mean, radial and axial diffusivity in standard space, whichever there are."""
     panels = []
     for modality, (label, units, limits, factor) in _MAPS.items():
         for path in feature_files(reports, modality)[:1]:
@@ -40,7 +40,7 @@ def draw_diffusion(outputs: Outputs, reports: Reports) -> Drawn:
 
 
 def draw_color(outputs: Outputs, reports: Reports) -> Drawn:
-    """Colour FA in the scan's own space: red, green and blue by the direction of the fibres."""
+    """Draw colour FA in the scan's own space: red, green and blue by the direction of the fibres."""
     files = step_files(reports, "dwi")
     if not all_exist(files, "fa_color", "dwi_mask"):
         return

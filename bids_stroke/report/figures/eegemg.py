@@ -8,7 +8,7 @@ from bids_stroke.report.figures.recordings import draw_recording, find_recording
 
 
 def draw_signals(outputs: Outputs, reports: Reports) -> Drawn:
-    """For each recording its power spectrum before and after cleaning, and the first window that was kept."""
+    """Draw for each recording its power spectrum before and after cleaning, and the first window that was kept."""
     for recording in find_recordings(feature_files(reports, "eegemg")):
         entities = [part for part in recording.name.split("_") if not part.startswith(("sub-", "ses-"))]
         yield "_".join(entities), draw_recording(recording)

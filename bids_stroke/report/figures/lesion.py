@@ -11,7 +11,7 @@ from bids_stroke.report.figures.slices import Outline, Panel, draw_slices, slice
 
 
 def draw_lesion(outputs: Outputs, reports: Reports) -> Drawn:
-    """The outline of the lesion mask on the person's T1-weighted image; on the standard brain without one."""
+    """Draw the outline of the lesion mask on the person's T1-weighted image; on the standard brain without one."""
     paths = feature_files(reports, "lesion")
     if not paths:
         return

@@ -50,6 +50,7 @@ class _Grid:
     axes: tuple[Floats, Floats, Floats]
 
     def axial(self, height: float) -> Floats:
+        """The slice nearest to a height (mm): (y, x) values, or (y, x, 3) colours."""
         index = int(np.argmin(np.abs(self.axes[2] - height)))
         plane: Floats = self.values[:, :, index].swapaxes(0, 1)
         return plane
