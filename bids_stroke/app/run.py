@@ -37,9 +37,8 @@ def run(run: Run) -> int:
     """Run one level; the exit code."""
     console = Console(stderr=True, quiet=run.execution.verbosity < 0)
     description = dataset.read_description(run.selection.bids_dir)
-    selection = replace(run.selection, database_dir=None) if run.dry_run else run.selection
-    sessions = dataset.find_sessions(selection)
-    for sentence in dataset.unused_derivatives(selection, sessions):
+    sessions = dataset.find_sessions(run.selection)
+    for sentence in dataset.unneeded_options(run.selection) + dataset.unused_derivatives(run.selection, sessions):
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
     if run.dry_run:
         preflight.check_device(run.execution.device)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from bids_stroke.bids.derivative_files import LESION_NAME, MAP_NAMES, find_lesions
+from bids_stroke.bids.derivative_files import LESION_NAME, MAP_NAMES
 from bids_stroke.bids.sessions import Selection, find_sessions, read_description, read_filter_file, unused_derivatives
+from bids_stroke.bids.subject_files import Datasets
 from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, UsageError
+from bids_stroke.core.records import BidsFile
 from tests.helpers.bids import make_dataset
 
 FILES = {
@@ -30,6 +32,11 @@ FILES = {
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
     return make_dataset(tmp_path / "raw", FILES)
+
+
+def lesions_of(raw: Path) -> tuple[BidsFile, ...]:
+    """All that is known of sub-02's masks, before the units take theirs."""
+    return Datasets.open(raw, {}, needs_lesion=True).subject("02").lesions
 
 
 def names(files) -> list[str]:
@@ -303,15 +310,6 @@ def test_only_what_the_modalities_need_is_taken(raw: Path) -> None:
     assert not unit.bold
 
 
-def test_the_database_is_reused_and_made_anew_when_files_change(raw: Path, tmp_path: Path) -> None:
-    selection = Selection(raw, participant_labels=("01",), database_dir=tmp_path / "db")
-    before = find_sessions(selection)
-    assert (tmp_path / "db" / "sub-01").is_dir()
-    assert [names(unit.inputs) for unit in find_sessions(selection)] == [names(unit.inputs) for unit in before]
-    make_dataset(raw, {"sub-01/ses-03/anat/sub-01_ses-03_T1w.nii.gz": None})
-    assert [unit.session for unit in find_sessions(selection)] == ["01", "02", "03"]
-
-
 def test_nothing_is_written_into_the_dataset(raw: Path) -> None:
     before = sorted(raw.rglob("*"))
     find_sessions(Selection(raw))
@@ -333,7 +331,7 @@ def test_a_map_of_shares_stands_beside_the_mask_of_its_space(raw: Path) -> None:
     mask, share = "space-MNI152NLin6Asym_label-L_desc-lesion_mask", "space-MNI152NLin6Asym_label-L_probseg"
     names_ = [f"{folder}/sub-02_{name}.nii.gz" for name in (mask, share, "label-L_mask")]
     make_dataset(raw, dict.fromkeys(names_))
-    found = {file.path.name: dict(file.beside) for file in find_lesions(raw, "02", {})}
+    found = {file.path.name: dict(file.beside) for file in lesions_of(raw)}
     assert found == {Path(names_[0]).name: {"share": raw / names_[1]}, Path(names_[2]).name: {}}
 
 
@@ -349,6 +347,6 @@ def test_of_several_maps_of_shares_none_is_guessed(raw: Path, names_: tuple[str,
     start = "derivatives/lesions/sub-02/anat/sub-02_space-MNI152NLin6Asym_"
     maps = sorted(f"{start}{name}" for name in names_)
     make_dataset(raw, dict.fromkeys([f"{start}label-L_desc-lesion_mask.nii.gz", *maps]))
-    beside = [dict(file.beside) for file in find_lesions(raw, "02", {}) if file.path.name.endswith("_mask.nii.gz")]
+    beside = [dict(file.beside) for file in lesions_of(raw) if file.path.name.endswith("_mask.nii.gz")]
     one = {"share": raw / maps[taken]} if taken is not None else {}
     assert beside == [one or {f"share_or_not_{i}": raw / name for i, name in enumerate(maps)}]
