@@ -6,7 +6,7 @@ import csv
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -39,12 +39,12 @@ def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[s
     """
     path = bids_dir / "participants.tsv"
     about = _description(path.with_suffix(".json"))
-    values = _in_our_terms(bids_dir, _row(path, "participant_id", f"sub-{subject}"), about)
+    values = in_our_terms(_row(path, "participant_id", f"sub-{subject}"), about, partial(_sex_codes, bids_dir))
     if session:
         path = bids_dir / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
         row = _row(path, "session_id", f"ses-{session}")
         described = _description(bids_dir / "sessions.json") | _description(path.with_suffix(".json"))
-        own = _in_our_terms(bids_dir, row, _with_levels(bids_dir, described, row, about))
+        own = in_our_terms(row, _with_levels(bids_dir, described, row, about), partial(_sex_codes, bids_dir))
         told = {covariate_of(column) for column in own} - {""}  # under whichever name
         values = {column: value for column, value in values.items() if covariate_of(column) not in told} | own
     for key in ("participant_id", "session_id"):
@@ -115,12 +115,6 @@ def check_labels(bids_dir: Path, subjects: Sequence[str]) -> None:
             raise UsageError(
                 f"{path} has {label!r} where the folder is {subject}.", f"Write {subject}.", "label-spelled-twice"
             )
-
-
-def _in_our_terms(bids_dir: Path, row: Row, about: Mapping[str, Any]) -> Row:
-    """A row, read as the JSON files say; only a code of the sex needs a look at the other tables."""
-    coded = any(covariate_of(column) == "sex" and isinstance(value, float) for column, value in row.items())
-    return in_our_terms(row, about, _sex_codes(bids_dir) if coded else ())
 
 
 def _with_levels(
@@ -200,5 +194,5 @@ def _rows(path: Path) -> tuple[dict[str, str], ...]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             return tuple(csv.DictReader(stream, delimiter="\t"))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a table: {error}.", "Save it as UTF-8, tab-separated.") from None

@@ -14,7 +14,7 @@ from bids_stroke.bids.phenotype import check_participants, unit_covariates
 from bids_stroke.bids.precomputed import epi_of, take_ready
 from bids_stroke.bids.subject_files import Datasets, SubjectFiles
 from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, UsageError
-from bids_stroke.core.json_files import BAD_CONTENT, read_json_object
+from bids_stroke.core.json_files import BAD_CONTENT, NOT_THERE, read_json_object
 from bids_stroke.core.records import MODALITIES, BidsFile, Session
 
 NEEDS: Mapping[str, tuple[str, ...]] = {
@@ -56,12 +56,12 @@ def read_description(bids_dir: Path) -> dict[str, Any]:
         state = "is a file, not a folder" if bids_dir.exists() else "does not exist"
         raise InputError(f"BIDS_DIR {bids_dir} {state}.", "Give the folder of a BIDS dataset.", "no-bids-dir")
     path = bids_dir / "dataset_description.json"
-    if not path.exists():
-        raise NotBidsError(f"{bids_dir} has no dataset_description.json.", "Is this the root of the dataset?")
     try:
         description = read_json_object(path)
     except InputError as error:
-        raise NotBidsError(error.message, error.remedy) from None
+        if error.reason != NOT_THERE:
+            raise NotBidsError(error.message, error.remedy) from None
+        raise NotBidsError(f"{bids_dir} has no {path.name}.", "Is this the root of the dataset?") from None
     if missing := [key for key in ("Name", "BIDSVersion") if key not in description]:
         raise NotBidsError(f"{path} lacks {' and '.join(missing)}.", "Add the required key (see bids-validator).")
     return description

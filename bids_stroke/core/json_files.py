@@ -14,6 +14,8 @@ MAX_DEPTH = 64
 
 BAD_CONTENT = "bad-json"
 """Reason code of a file that can be read but does not hold what it must."""
+NOT_THERE = "no-such-file"
+"""Reason code of a file that does not exist."""
 _KINDS = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
 _TOO_DEEP = f"has objects or lists nested more than {MAX_DEPTH} deep"
 
@@ -34,7 +36,10 @@ def read_json_object(path: Path | str) -> dict[str, Any]:
         if "\\u" in text:
             json.dumps(content, ensure_ascii=False).encode()
     except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}.", "Check the file and its permissions.") from None
+        reason = NOT_THERE if isinstance(error, FileNotFoundError) else None
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}.", "Check the path and its permissions.", reason
+        ) from None
     except UnicodeDecodeError as error:
         raise _bad(path, f"is not JSON: not UTF-8 at byte {error.start}") from None
     except UnicodeEncodeError:

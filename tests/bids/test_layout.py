@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from bids_stroke.bids.layout import QUERIES, Dataset
 from bids_stroke.core.errors import InputError
 from tests.helpers.as_pybids import Known, by_ours, by_pybids
-from tests.helpers.bids import make_dataset
+from tests.helpers.bids import make_dataset, path_that_is_too_long
 
 LABELS = ("01", "1", "10", "a", "Ab", "r+1")
 ENTITIES: dict[str, tuple[str, ...]] = {
@@ -182,20 +182,9 @@ def test_a_sidecar_that_is_not_fetched_is_an_error_where_the_data_are(tmp_path: 
         dict(dataset.raw_files(dataset.folders("01"))["t1w"][0].metadata)
 
 
-def too_long(folder: Path) -> None:
-    """Folders in each other until their path is longer than the system takes: nobody can list the last one."""
-    place = os.open(folder, os.O_RDONLY)
-    for _ in range(18):
-        os.mkdir("a" * 250, dir_fd=place)
-        inner = os.open("a" * 250, os.O_RDONLY, dir_fd=place)
-        os.close(place)
-        place = inner
-    os.close(place)
-
-
 def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
     raw = make_dataset(tmp_path, {"sub-01/anat/sub-01_T1w.nii.gz": None})
-    too_long(raw / "sub-01")
+    path_that_is_too_long(raw / "sub-01")
     with pytest.raises(InputError, match=r"sub-01/aaa.* cannot be listed: File name too long"):
         Dataset.open(raw, "raw").folders("01")
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bids_stroke.core.errors import InputError
-from bids_stroke.core.json_files import BAD_CONTENT, MAX_DEPTH, read_json_object
+from bids_stroke.core.json_files import BAD_CONTENT, MAX_DEPTH, NOT_THERE, read_json_object
 from tests.helpers.broken_json import KINDS
 
 
@@ -23,6 +23,12 @@ def test_what_is_no_object_is_named(tmp_path: Path, kind: str) -> None:
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"none\.json cannot be read: No such file") as error:
         read_json_object(tmp_path / "none.json")
+    assert error.value.reason == NOT_THERE
+
+
+def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot be read: Is a directory") as error:
+        read_json_object(tmp_path)
     assert error.value.reason == InputError.reason
 
 
