@@ -6,8 +6,8 @@ The datasets are made here: 16 files a person (T1w, DWI, BOLD, EEG, EMG with the
 recordings are empty, nobody reads them). Ours finds the files, reads and merges the sidecars, joins participants.tsv
 and prints what would be done with each file. The others index the dataset and count the BOLD runs; of them only pybids
 reads the sidecars. ``--peers-python`` is an environment with bids2table and ancpbids. ``--before`` is an older checkout
-of this repository, whose command runs with this Python on few people and, unless ``--before-seconds`` is 0, on the first
-of ``--people`` for at most that many seconds.
+of this repository: its command runs with this Python on few people and, unless ``--before-seconds`` is 0, for at most
+so many seconds on as many people as the first of ``--people``.
 """
 
 from __future__ import annotations
@@ -115,8 +115,8 @@ def run(command: Sequence[str], environment: Mapping[str, str], seconds: float =
 
 def ours(dataset: Path, checkout: Path, *options: str, seconds: float = 0) -> Cost:
     """The plan by a checkout of this repository."""
-    command = [sys.executable, "-m", "bids_stroke", str(dataset), str(dataset.parent / "out"), "participant", "--dry-run",
-               "--model", "none", "--skip-bids-validation", *options]  # fmt: skip
+    command = [sys.executable, "-m", "bids_stroke", str(dataset), str(dataset.parent / "out"), "participant",
+               "--dry-run", "--model", "none", "--skip-bids-validation", *options]  # fmt: skip
     return run(command, {"PYTHONPATH": str(checkout)}, seconds)
 
 

@@ -87,8 +87,11 @@ def named_entities(within: str) -> dict[str, str]:
 
 def comparable(entities: Mapping[str, str]) -> Comparable:
     """What a file and its sidecars must have in common: all entities but suffix and extension."""
+    numbers = _numbers()
     return frozenset(
-        (name, int(value) if name in _numbers() and value.isdecimal() else value)
-        for name, value in entities.items()
-        if name not in ("suffix", "extension")
+        [
+            (name, int(value) if name in numbers and value.isdecimal() else value)
+            for name, value in entities.items()
+            if name not in ("suffix", "extension")
+        ]
     )

@@ -191,8 +191,8 @@ def _subject_sessions(
     kept: dict[str, tuple[BidsFile, ...]] = {}
     left_out: dict[str, str] = {}
     for query, items in files.raw.items():
-        for kind in ("session", "task"):
-            matched |= {(kind, item.entities[kind]) for item in items if kind in item.entities}
+        kinds = [(item, kind) for item in items for kind in ("session", "task") if kind in item.entities]
+        matched |= {(kind, item.entities[kind]) for item, kind in kinds}
         reasons = {item: _why_not(selection, query, item) for item in items}
         kept[query] = tuple(item for item in items if not reasons[item])
         left_out |= {item.path.name: reason for item, reason in reasons.items() if reason}
@@ -264,4 +264,4 @@ def _same_label(value: str | None, wanted: set[str]) -> bool:
     """Labels equal as text, or as numbers (run-01 is run 1)."""
     if value is None:
         return False
-    return value in wanted or (value.isdigit() and any(w.isdigit() and int(w) == int(value) for w in wanted))
+    return value in wanted or (value.isdecimal() and any(w.isdecimal() and int(w) == int(value) for w in wanted))

@@ -59,23 +59,30 @@ class Folder:
     _sidecars: dict[tuple[Reader, str], list[Sidecar]] = field(default_factory=dict, repr=False)
 
     @cached_property
-    def _json_files(self) -> list[str]:
-        return [name for name in self.files if name.endswith(".json")]
+    def _json_files(self) -> Mapping[str, list[str]]:
+        """Names of the JSON files, by suffix."""
+        found: dict[str, list[str]] = {}
+        for name in self.files:
+            if name.endswith(".json"):
+                found.setdefault(name[: -len(".json")].rsplit("_", 1)[-1], []).append(name)
+        return found
 
     @cached_property
     def _from_the_root(self) -> tuple[Folder, ...]:
         return (*self.above._from_the_root, self) if self.above is not None else (self,)
 
-    def sidecars(self, suffix: str, reader: Reader) -> list[Sidecar]:
+    def sidecars(self, suffix: str, reader: Reader) -> Sequence[Sidecar]:
         """JSON files of a suffix in this folder, in the order in which they apply: the most specific last.
 
         Of equally many entities, the first by name is the last, as pybids has it. pybids 0.22 knows this order only
         (its issue 1044): there, a ``task-rest_bold.json`` overrules the ``task-rest_run-2_bold.json`` beside it.
         """
+        names = self._json_files.get(suffix)
+        if names is None:
+            return ()
         key = (reader, suffix)
         if key not in self._sidecars:
             found = []
-            names = [name for name in self._json_files if name.endswith(f"{suffix}.json")]
             for name in sorted(names, key=natural, reverse=True):
                 entities = reader(self.within + name)
                 if entities.get("suffix") == suffix and entities.get("extension", ".json") == ".json":

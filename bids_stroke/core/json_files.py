@@ -31,9 +31,9 @@ def read_json_object(path: Path | str) -> dict[str, Any]:
     """
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 (thousands of small files: making a Path costs as much)
-            text = stream.read().decode("utf-8-sig")
+            text = stream.read().decode().removeprefix("\ufeff")
         content = json.loads(text)
-        if "\\u" in text:
+        if "\\" in text:  # escaped characters
             json.dumps(content, ensure_ascii=False).encode()
     except OSError as error:
         reason = NOT_THERE if isinstance(error, FileNotFoundError) else None
