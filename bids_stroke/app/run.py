@@ -36,13 +36,13 @@ def run(request: Request) -> int:
     check_model(request)
     if request.level == "train":
         check_outcome_column(request.selection.bids_dir, request.settings.outcome.column)
-    selection = replace(request.selection, database_dir=None) if request.dry_run else request.selection
-    sessions = dataset.find_sessions(selection)
+    sessions = dataset.find_sessions(request.selection)
     from rich.console import Console  # here and below: what a refused command line does without
     from rich.markup import escape
 
     console = Console(stderr=True, quiet=request.execution.verbosity < 0)
-    for sentence in dataset.unused_derivatives(selection, sessions):
+    sentences = dataset.unneeded_options(request.selection)
+    for sentence in sentences + dataset.unused_derivatives(request.selection, sessions):
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
     if request.dry_run:
         return _dry_run(request, sessions)

@@ -123,6 +123,16 @@ def test_dry_run_lists_files_and_what_is_missing_and_writes_nothing(
     assert sorted(raw.parent.rglob("*")) == before
 
 
+def test_an_option_that_is_not_needed_any_more_is_said_once_and_does_nothing(
+    raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = raw.parent / "db"
+    code, out, err = run(capsys, raw, raw.parent / "out", "participant", "--dry-run", "--bids-database-dir", database)
+    assert (code, "sub-01_T1w.nii.gz" in out) == (0, True)
+    assert err.replace("\n", " ").count("--bids-database-dir is not needed any more") == 1
+    assert not database.exists()
+
+
 REFUSED = [
     ("{raw}/none {out} participant", 66, "does not exist"),
     ("{raw}/dataset_description.json {out} participant", 66, "is a file"),
@@ -156,6 +166,9 @@ REFUSED = [
     ("{raw} {out} group --model {raw}/none", 66, "none"),
     ("{raw} {out} participant --device tpu --dry-run", 2, "--device tpu is not known"),
     ("{raw} {out} train --outcome nihss>=5", 2, "no table of"),
+    ("{raw} {out} train", 66, "has both features and a value"),
+    ("{raw} {out} participant --session-label 9", 18, "--session-label 9 matches nothing"),
+    ("{raw} {out} participant --bids-filter-file {raw}/entity.json", 2, "unknown entity 'colour'"),
 ]
 """Command lines that are refused for their words, or for what a look at folders and headers tells."""
 
@@ -166,6 +179,7 @@ def refusing(raw: Path) -> Path:
     (raw / "README").write_text("A test cohort.")
     (raw / "participants.tsv").write_text("participant_id\tfma_le\nsub-01\t12\n")
     (raw / "query.json").write_text('{"pet": {}}')
+    (raw / "entity.json").write_text('{"bold": {"colour": "red"}}')
     (raw / "key.yml").write_text("colour: red\n")
     shutil.copytree(DEMONSTRATION, raw / "changed")
     with (raw / "changed" / "splits.tsv").open("a") as stream:
@@ -175,8 +189,6 @@ def refusing(raw: Path) -> Path:
 
 @pytest.mark.parametrize(("text", "code", "message"), [
     *REFUSED,
-    ("{raw} {out} train", 66, "has both features and a value"),
-    ("{raw} {out} participant --session-label 9", 18, "--session-label 9 matches nothing"),
     ("{raw} /proc/none/out participant", 73, "cannot be created or written"),
 ])  # fmt: skip
 def test_each_misuse_has_its_code_and_one_message(
