@@ -74,20 +74,7 @@ def _run_level(request: Request, sessions: Sequence[Session], name: str, console
     request = replace(request, execution=request.execution.model_copy(update={"work_dir": work_dir}))
     with executors.environment(request.execution.omp_nthreads, work_dir):
         preflight.check_device_with_torch(request.execution.device)
-        _validate(request, console)
         source = os.path.relpath(request.selection.bids_dir, request.output_dir)
         write_dataset_files(request.output_dir, source, request.selection.derivatives)
         levels = {"participant": run_participant, "train": run_train, "group": run_group}
         return levels[request.level](request, sessions, name, console)
-
-
-def _validate(request: Request, console: Console) -> None:
-    if not request.validate_bids or request.selection.participant_labels or request.level != "participant":
-        return
-    complaints = preflight.validator_complaints(request.selection.bids_dir)
-    if complaints is None:
-        console.print("bids-validator-deno is not installed: the dataset was not validated.")
-    for complaint in (complaints or [])[:10]:
-        console.print(f"BIDS validator: {complaint}", highlight=False, markup=False)
-    if complaints and len(complaints) > 10:
-        console.print(f"BIDS validator: {len(complaints)} errors in all.")
