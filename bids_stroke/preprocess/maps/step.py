@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
@@ -14,7 +14,9 @@ from bids_stroke.core.records import SPACE, BidsFile, StepReport
 from bids_stroke.imaging.images import FloatArray, array, as_the_person_lies, like, load_image, reorient, same_grid
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 _DIFFUSIVITIES = ("md", "rd", "ad")
 _PLAUSIBLE_MEDIAN = {**dict.fromkeys(_DIFFUSIVITIES, (1e-4, 5e-3)), "fa": (0.05, 0.8), "gm": (0.0, 1.0),
