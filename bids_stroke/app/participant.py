@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_stroke.app import executors
-from bids_stroke.app.model import with_model
+from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, plan_unit, step_reports
 from bids_stroke.app.progress import UnitProgress, status_table
 from bids_stroke.app.request import Request
@@ -36,19 +36,7 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     request, model = with_model(request)
     execution = request.execution
     assert execution.work_dir is not None, "set before any level runs"
-    tasks = [
-        UnitTask(
-            session,
-            output_dir=request.output_dir,
-            work_dir=execution.work_dir,
-            settings=request.settings,
-            model=model,
-            dataset=dataset_name,
-            device=execution.device,
-            force=execution.force,
-        )
-        for session in sessions
-    ]
+    tasks = unit_tasks(request, sessions, model, dataset_name, execution.work_dir)
     statuses = _run_units(request, tasks, console)
     modalities = bundle_modalities(model.path) if model else {}
     write_status_table(request.output_dir)
@@ -56,6 +44,25 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
         sessions = dataset.find_sessions(replace(request.selection, session_labels=()))
     reports = write_participant_reports(request.output_dir, sessions, modalities)
     return _conclude(request, statuses, reports, console)
+
+
+def unit_tasks(
+    request: Request, sessions: Sequence[Session], model: Model | None, dataset_name: str, work_dir: Path
+) -> list[UnitTask]:
+    """What there is to do, one task a unit."""
+    return [
+        UnitTask(
+            session,
+            output_dir=request.output_dir,
+            work_dir=work_dir,
+            settings=request.settings,
+            model=model,
+            dataset=dataset_name,
+            device=request.execution.device,
+            force=request.execution.force,
+        )
+        for session in sessions
+    ]
 
 
 def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:

@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from bids_stroke.app import executors, preflight
-from bids_stroke.app.dry_run import print_plan
+from bids_stroke.app.dry_run import print_plan, print_reruns
 from bids_stroke.app.group import run_group
 from bids_stroke.app.model import with_model
-from bids_stroke.app.participant import run_participant
+from bids_stroke.app.participant import run_participant, unit_tasks
 from bids_stroke.app.request import Request
 from bids_stroke.app.train import run_train
 from bids_stroke.bids import sessions as dataset
@@ -33,9 +33,12 @@ def run(request: Request) -> int:
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
     if request.dry_run:
         preflight.check_device(request.execution.device)
+        tasks = []
         if request.level == "participant":
-            with_model(request)  # what is wrong with it is better known now
+            request, model = with_model(request)  # what is wrong with it is better known now
+            tasks = unit_tasks(request, sessions, model, str(description["Name"]), Path())
         print_plan(Console(), sessions, request.settings)
+        print_reruns(Console(), tasks)
         return 0
     preflight.prepare_output(request.selection.bids_dir, request.output_dir)
     work_dir = preflight.prepare_work(request.execution.work_dir)
