@@ -119,7 +119,7 @@ Research use only: not a medical device, not for decisions about patients."""
 @click.option("--modalities", multiple=True, metavar="NAME...",
               help="Any of fa md rd ad gm wm lesion bold eegemg. Default: whatever a subject has.")  # fmt: skip
 @click.option("--derivatives", multiple=True, metavar="NAME=DIR...", help="Take masks or maps from these datasets.")
-@click.option("--bids-database-dir", type=click.Path(path_type=Path), help="Keep pybids databases here, one a subject.")
+@click.option("--bids-database-dir", type=click.Path(path_type=Path), help="Not needed any more; ignored.")
 @click.option("--skip-bids-validation", is_flag=True, help="Do not run the BIDS validator first.")
 @click.option("--dry-run", is_flag=True, help="Print what would be used, what is missing and why; write nothing.")
 @click.option(
