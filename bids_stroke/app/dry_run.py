@@ -9,6 +9,7 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from bids_stroke.app.plan import missing_inputs, needed_steps
+from bids_stroke.core.modalities import QUERIES
 from bids_stroke.core.records import BidsFile, Session
 from bids_stroke.core.settings import Settings
 
@@ -46,10 +47,10 @@ def print_plan(console: Console, sessions: Sequence[Session], settings: Settings
 
 def file_notes(item: BidsFile, session: Session) -> str:
     """What can be seen without reading an image: what a ready file replaces; companions and keys that are not there."""
-    suffix = item.entities.get("suffix")
-    absent = [end for end in (".bval", ".bvec") if suffix == "dwi" and not item.companion(end).is_file()]
-    needed = {"bold": ("RepetitionTime",), "eeg": ("PowerLineFrequency",), "emg": ("PowerLineFrequency",)}
-    absent += [key for key in needed.get(suffix or "", ()) if key not in item.metadata]
+    absent = []
+    for query in (query for query in QUERIES.values() if query.suffix == item.entities.get("suffix")):
+        absent += [extension for extension in query.companions if not item.companion(extension).is_file()]
+        absent += [key for key in query.keys if key not in item.metadata]
     notes = (
         [f"from {item.uri.split(':')[1]}"] if item.uri.count(":") > 1 and not item.uri.startswith("bids:raw") else []
     )

@@ -5,24 +5,15 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from bids_stroke.core.errors import InputError, OutputError
+from bids_stroke.core.modalities import QUERIES, Query
 from bids_stroke.core.records import BidsFile
 from bids_stroke.derivatives.outputs import write_text
-
-QUERIES: Mapping[str, Mapping[str, Any]] = {
-    "t1w": {"suffix": "T1w", "extension": [".nii", ".nii.gz"]},
-    "dwi": {"suffix": "dwi", "extension": [".nii", ".nii.gz"]},
-    "bold": {"suffix": "bold", "extension": [".nii", ".nii.gz"]},
-    "eeg": {"suffix": "eeg", "extension": [".vhdr", ".edf", ".bdf", ".set"]},
-    "emg": {"suffix": "emg", "extension": [".edf", ".bdf"]},
-    "epi": {"suffix": "epi", "datatype": "fmap", "extension": [".nii", ".nii.gz"]},
-}
-"""What is looked for in the raw data, by attribute of Session (the keys of ``--bids-filter-file``)."""
 
 
 def files_of(root: Path, subject: str, dataset: str) -> list[BidsFile]:
@@ -111,21 +102,27 @@ def index_subject(bids_dir: Path, subject: str, database_dir: Path | None = None
                 "Look for a broken JSON file (bids-validator names it).",
             ) from error
         found = {
-            query: tuple(
+            name: tuple(
                 BidsFile(
                     Path(item.path),
                     {key: str(value) for key, value in item.get_entities().items()},
                     item.get_metadata(),
                     f"bids:raw:{Path(item.path).relative_to(bids_dir).as_posix()}",
                 )
-                for item in layout.get(subject=subject, **conditions)
+                for item in layout.get(subject=subject, **_conditions(query))
                 if Path(item.path).is_relative_to(bids_dir / f"sub-{subject}")  # not a copy elsewhere in the dataset
             )
-            for query, conditions in QUERIES.items()
+            for name, query in QUERIES.items()
         }
     layout.connection_manager.session.close()
     mark_whole()
     return found
+
+
+def _conditions(query: Query) -> dict[str, Any]:
+    """What pybids is asked for."""
+    found: dict[str, Any] = {"suffix": query.suffix, "extension": list(query.extensions)}
+    return found | ({"datatype": query.datatype} if query.datatype else {})
 
 
 def _subject_database(

@@ -9,21 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.bids.derivative_files import best_lesions, find_lesions, find_maps, find_native
-from bids_stroke.bids.layout import QUERIES, entity_names, index_subject
+from bids_stroke.bids.layout import entity_names, index_subject
 from bids_stroke.bids.phenotype import unit_covariates
 from bids_stroke.bids.precomputed import epi_of, take_ready
 from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, UsageError
-from bids_stroke.core.records import MODALITIES, BidsFile, Session
-
-NEEDS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("fa", "md", "rd", "ad"), ("dwi", "t1w", "epi")),
-    "gm": ("t1w",),
-    "wm": ("t1w",),
-    "lesion": ("t1w",),
-    "bold": ("bold", "t1w"),
-    "eegemg": ("eeg", "emg"),
-}
-"""Raw inputs that each modality is computed from."""
+from bids_stroke.core.modalities import EVERY_TASK, MODALITIES, QUERIES
+from bids_stroke.core.records import BidsFile, Session
 
 
 @dataclass(frozen=True)
@@ -37,7 +28,7 @@ class Selection:
     filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     derivatives: Mapping[str, Path] = field(default_factory=dict)
     database_dir: Path | None = None
-    modalities: tuple[str, ...] = MODALITIES
+    modalities: tuple[str, ...] = field(default_factory=lambda: tuple(MODALITIES))
 
 
 def read_description(bids_dir: Path) -> dict[str, Any]:
@@ -206,7 +197,8 @@ def _subject_sessions(selection: Selection, subject: str, matched: set[tuple[str
         left_out |= {item.path.name: reason for item, reason in reasons.items() if reason}
         if kept[query]:
             matched.add(("filter", query))
-    needs_lesion = any("t1w" in NEEDS[modality] for modality in selection.modalities)  # where the T1w is registered
+    # where the T1w is registered
+    needs_lesion = any("t1w" in MODALITIES[modality].queries for modality in selection.modalities)
     lesions = find_lesions(selection.bids_dir, subject, selection.derivatives) if needs_lesion else ()
     maps, native = find_maps(subject, selection.derivatives), find_native(subject, selection.derivatives)
     ready_bold = [item for item in native if item.entities["role"] == "bold"]
@@ -225,24 +217,25 @@ def _subject_sessions(selection: Selection, subject: str, matched: set[tuple[str
 
 
 def _unit(selection: Selection, subject: str, session: str | None, files: _SubjectFiles) -> Session:
-    wanted = {need for modality in selection.modalities for need in NEEDS[modality]}
+    wanted = {query for modality in selection.modalities for query in MODALITIES[modality].queries}
 
     def own(items: Iterable[BidsFile]) -> tuple[BidsFile, ...]:
         return tuple(item for item in items if item.entities.get("session") in (session, None))
 
-    found: dict[str, Any] = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
-    found["epi"] = epi_of(found["epi"], found["dwi"])
+    raw = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
+    raw["epi"] = epi_of(raw["epi"], raw["dwi"])
     chosen = {item.entities["modality"]: item for item in own(files.maps)}
     unit = Session(
         subject,
         session,
+        raw=raw,
         lesion=own(files.lesions),
         maps={modality: item for modality, item in chosen.items() if modality in selection.modalities},
         covariates=unit_covariates(selection.bids_dir, subject, session),
         left_out=files.left_out,
     )
-    unit = take_ready(replace(unit, **found), own(files.native), wanted)
-    return replace(unit, lesion=best_lesions(unit.lesion, bool(unit.t1w or unit.ready_anat)))
+    unit = take_ready(unit, own(files.native), wanted)
+    return replace(unit, lesion=best_lesions(unit.lesion, bool(unit.files("t1w") or unit.ready_anat)))
 
 
 def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
@@ -251,12 +244,13 @@ def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
         values = {str(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
         if not _same_label(item.entities.get(entity), values):
             return f"--bids-filter-file asks for {entity} {', '.join(sorted(values))}"
-    if query not in ("bold", "eeg", "emg") or "task" in selection.filters.get(query, {}):
+    usual = QUERIES[query].task
+    if usual is None or "task" in selection.filters.get(query, {}):
         return ""
     if selection.task_labels:
         return "" if item.entities.get("task") in selection.task_labels else "not among --task-label"
-    if query == "bold" and item.entities.get("task") != "rest":
-        return f"task {item.entities.get('task')} is not rest; ask for it with --task-label"
+    if usual not in (EVERY_TASK, item.entities.get("task")):
+        return f"task {item.entities.get('task')} is not {usual}; ask for it with --task-label"
     return ""
 
 

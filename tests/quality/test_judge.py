@@ -26,7 +26,7 @@ from bids_stroke.quality.rules import RULES, Rule
 from tests.conftest import ROOT
 from tests.helpers.bids import make_dataset
 
-STEP_NAMES = tuple(step.name for step in STEPS)
+STEP_NAMES = tuple(STEPS)
 
 
 def is_of_numbers(function: ast.FunctionDef) -> bool:
