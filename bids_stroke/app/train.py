@@ -91,7 +91,7 @@ def check_same_recipe(root: Path, prefix: str, settings: Settings) -> None:
 
     A model is known by the settings of its training: features of several kinds must not meet in it.
     """
-    for step in STEPS:
+    for step in STEPS.values():
         done = manifest.read_manifest(manifest.manifest_path(root, prefix, step.name), root)
         if done and done.report.outputs and done.key.split(":")[0] != recipe(step, settings):
             raise UsageError(

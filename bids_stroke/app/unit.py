@@ -79,8 +79,8 @@ def _as_ours(error: Exception) -> BidsStrokeError:
 
 def _forget_unplanned(task: UnitTask, planned: set[str]) -> None:
     """Remove manifests of steps that this run does not have: train and group must not read them."""
-    for step in STEPS:
-        if step.name not in planned and step.modalities and set(step.modalities) & set(task.settings.modalities):
+    for step in STEPS.values():
+        if step.name not in planned and set(step.modalities) & set(task.settings.modalities):
             manifest.manifest_path(task.output_dir, task.session.prefix, step.name).unlink(missing_ok=True)
 
 

@@ -37,7 +37,6 @@ from tests.helpers.units import tiny_contents
 
 NORMALISE = Settings(lesion_side="normalise")
 AS_IS = Settings()
-STEP = {step.name: step for step in STEPS}
 
 
 def mask_file(folder: Path, right: int, left: int) -> BidsFile:
@@ -63,7 +62,7 @@ def fa_file(folder: Path) -> BidsFile:
 def run(step: str, session: Session, folder: Path, settings: Settings) -> tuple[StepReport, Outputs]:
     outputs = Outputs(folder, "1")
     context = StepContext(session, outputs, settings, {}, folder / "work")
-    return run_and_mirror(STEP[step], context), outputs
+    return run_and_mirror(STEPS[step], context), outputs
 
 
 def digests(outputs: Outputs) -> dict[str, str]:
@@ -316,11 +315,13 @@ def test_signals_keep_every_sample_and_take_the_other_names() -> None:
 @pytest.mark.slow
 def test_a_recording_is_swapped_in_all_that_is_written(example: Path, tmp_path: Path) -> None:
     (found,) = find_sessions(Selection(example, participant_labels=("04",)))
-    session = Session("04", None, eeg=found.eeg, emg=found.emg, covariates={"lesion_side": "R"})
+    session = Session(
+        "04", None, raw={"eeg": found.files("eeg"), "emg": found.files("emg")}, covariates={"lesion_side": "R"}
+    )
     names = {}
     for settings in (AS_IS, NORMALISE):
         outputs = Outputs(tmp_path / settings.lesion_side, "04")
-        report = run_and_mirror(STEP["eegemg"], StepContext(session, outputs, settings, {}, tmp_path))
+        report = run_and_mirror(STEPS["eegemg"], StepContext(session, outputs, settings, {}, tmp_path))
         table = next(outputs.folder.rglob("eeg/*_desc-preproc_channels.tsv"))
         names[settings.lesion_side] = [line.split("\t")[0] for line in table.read_text().splitlines()[1:]]
         sidecar = next(outputs.folder.rglob("*_desc-preproc_eeg.json"))
@@ -334,7 +335,7 @@ def test_stages_know_the_setting_and_what_tells_the_side(tmp_path: Path) -> None
         (tmp_path / name).write_text(name)
         return BidsFile(tmp_path / name, {}, {})
 
-    session = Session("1", None, t1w=(file("sub-1_T1w.nii.gz"),), eeg=(file("sub-1_eeg.edf"),),
+    session = Session("1", None, raw={"t1w": (file("sub-1_T1w.nii.gz"),), "eeg": (file("sub-1_eeg.edf"),)},
                       lesion=(file("sub-1_label-L_mask.nii.gz"),), covariates={"lesion_side": "R"})  # fmt: skip
     only_eeg = {"modalities": ("eegemg",)}
     assert [s.name for s in needed_steps(session, AS_IS.model_copy(update=only_eeg))] == ["eegemg"]
@@ -370,7 +371,7 @@ def test_a_model_of_the_other_setting_is_refused(tmp_path: Path) -> None:
 )
 def test_features_of_other_settings_are_not_trained_on(tmp_path: Path, other: dict[str, object]) -> None:
     made, changed = Settings(), Settings.model_validate(other)
-    step = STEP["dwi"]
+    step = STEPS["dwi"]
     done = make_manifest(tmp_path, f"{recipe(step, made)}:rest", [], [], StepReport(outputs={"fa": ()}))
     write_manifest(manifest_path(tmp_path, "sub-1", "dwi"), tmp_path, done)
     check_same_recipe(tmp_path, "sub-1", made)

@@ -61,7 +61,7 @@ def run(context: StepContext) -> StepReport:
     MissingModalityError
         No run can be used.
     """
-    sources, warnings = choose_runs(context.session.bold)
+    sources, warnings = choose_runs(context.session.files("bold"))
     grid = standard_grid(context.settings.bold.resolution)
     writer = _Writer(context, grid)
     files: dict[str, Path] = {}

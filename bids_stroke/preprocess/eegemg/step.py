@@ -67,7 +67,7 @@ def run(context: StepContext) -> StepReport:
     MissingModalityError
         No recording gives a usable window (``recording-too-short``, ``no-good-window``, ``no-eeg-or-emg-channels``).
     """
-    pairs, notes = pair_recordings(context.session.eeg, context.session.emg)
+    pairs, notes = pair_recordings(context.session.files("eeg"), context.session.files("emg"))
     done: list[_Done] = []
     refused: list[MissingModalityError] = []
     for pair in pairs:
