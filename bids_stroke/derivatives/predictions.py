@@ -20,7 +20,7 @@ INTERVAL_METHOD = (
 
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
-    """The content of ``_prediction.json`` (DESIGN section 3)."""
+    """A prediction as its JSON file holds it (DESIGN section 3)."""
     interval, scores = prediction.probability_poor_interval, prediction.predicted_score_interval
     return {
         "ResearchUseOnly": "Not a medical device; not for decisions about patients.",

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from bids_stroke.core.errors import DataError, ModelError
 from bids_stroke.core.modalities import CLINICAL, MODALITIES
+from bids_stroke.derivatives.names import is_named
 from bids_stroke.features.recordings import CHANNELS, read_windows
 
 GRID_SHAPE = (91, 109, 91)
@@ -155,7 +156,7 @@ def read_slices(paths: Sequence[Path], inputs: Inputs) -> Samples:
     A slice with less brain than ``inputs["min_area"]`` of the largest slice's is dropped. Slices are padded to
     squares, then resized, so that proportions stay.
     """
-    maps = {name: _load(_with_entity(paths, f"stat-{name}"))[0] for name in _wanted_maps(inputs["maps"])}
+    maps = {name: _load(_map_of(paths, name))[0] for name in _wanted_maps(inputs["maps"])}
     if any(data.shape != maps["mean"].shape for data in maps.values()):
         raise DataError(f"{paths[0]} and the maps beside it differ in shape.", "Run the BOLD step again.")
     brain = (maps["mean"] > 0) & (maps["alff"] > 0)  # the mean need not be masked, ALFF is
@@ -196,11 +197,11 @@ def _standardise(data: Array, brain: NDArray[np.bool_]) -> Array:
     return np.where(brain, (data - inside.mean()) / spread, 0).astype(np.float32)
 
 
-def _with_entity(paths: Sequence[Path], entity: str) -> Path:
-    found = [path for path in paths if f"_{entity}_" in path.name]
+def _map_of(paths: Sequence[Path], stat: str) -> Path:
+    found = [path for path in paths if is_named(path, "bold_map", stat=stat)]
     if len(found) != 1:
         names = ", ".join(path.name for path in paths)
-        raise DataError(f"Expected one BOLD map with {entity} among {names}.", "Run the BOLD step again.")
+        raise DataError(f"Expected one BOLD map with stat-{stat} among {names}.", "Run the BOLD step again.")
     return found[0]
 
 

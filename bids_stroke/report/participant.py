@@ -10,6 +10,7 @@ from typing import Any
 
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, UnitStatus
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_text
 from bids_stroke.report import quality, words
 from bids_stroke.report.figures.unit import caption, rank
@@ -35,7 +36,7 @@ class UnitReport:
 
 
 def write_participant_report(root: Path, subject: str, units: Sequence[UnitReport]) -> Path:
-    """Write the page of a participant, ``<root>/sub-<label>.html``.
+    """Write the page of a participant, one file in OUTPUT_DIR.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ def write_participant_report(root: Path, subject: str, units: Sequence[UnitRepor
         One for each session, in order.
     """
     page = words.render("participant.html", subject=subject, units=[_content(root, unit) for unit in units])
-    return write_text(root / f"sub-{subject}.html", page)
+    return write_text(dataset_file(root, "participant_report", subject=subject), page)
 
 
 def _content(root: Path, unit: UnitReport) -> dict[str, Any]:

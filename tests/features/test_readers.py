@@ -12,6 +12,7 @@ from bids_stroke import networks
 from bids_stroke.core.errors import DataError, MissingModalityError, ModelError
 from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.features.covariates import CovariateScaler, covariate_names, covariate_values
 from bids_stroke.features.readers import (
     GRID_AFFINE,
@@ -110,7 +111,8 @@ def bold_maps(folder: Path, shape: tuple[int, int, int] = (40, 50, 30)) -> list[
         data = np.zeros(shape, dtype=np.float32)
         data[5:35, 5:45, 10:20] = rng.normal(100, 10, (30, 40, 10))
         data[5:15, 5:17, 5:10] = rng.normal(100, 10, (10, 12, 5))
-        paths.append(folder / f"sub-01_stat-{name}_boldmap.nii.gz")
+        paths.append(Outputs(folder, "01").standard("bold_map", stat=name))
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
         nib.Nifti1Image(data, np.diag([-3, 3, 3, 1])).to_filename(paths[-1])
     return paths
 

@@ -193,15 +193,15 @@ def run(context: StepContext) -> StepReport:
 
 
 def _save(context: StepContext, image: nib.Nifti1Image, file: BidsFile, modality: str) -> Path:
-    path = _path(context, file, modality)
+    role, labels = _role(context, file, modality)
     sidecar: dict[str, Any] = {"Sources": context.outputs.sources([file]), "Resolution": {"2": "2 mm isotropic"}}
     if unit := standard_map(modality).unit:
         sidecar["Units"] = unit
     elif MODALITIES[modality].step == "anat":
         sidecar["Description"] = f"Tissue {_kind(file)}."
-    if path.name.endswith("_T1w.nii.gz"):
+    if role.endswith("tissue_intensity"):
         sidecar["SkullStripped"] = True
-    return context.outputs.save_image(path, image, sidecar)
+    return context.outputs.save_image(context.outputs.standard(role, **labels), image, sidecar)
 
 
 def _kind(file: BidsFile) -> str:
@@ -209,17 +209,15 @@ def _kind(file: BidsFile) -> str:
     return "probability" if "_probseg" in file.path.name else "intensity of the T1w inside the tissue"
 
 
-def _path(context: StepContext, file: BidsFile, modality: str) -> Path:
-    """The contract's name; with another ``desc`` where another step of this session may write that very file."""
-    name, session, step = context.outputs.standard, context.session, MODALITIES[modality].step
+def _role(context: StepContext, file: BidsFile, modality: str) -> tuple[str, dict[str, str]]:
+    """The contract's role and labels of a map; an external one where another step may write that very file."""
+    session, step = context.session, MODALITIES[modality].step
     if step == "anat":
-        external = bool(session.files("t1w") or session.ready_anat)
-        if "_probseg" in file.path.name:
-            return name("anat", "probseg.nii.gz", label=modality.upper(), desc="external" if external else None)
-        desc = "externalintensity" if external else "intensity"
-        return name("anat", "T1w.nii.gz", label=modality.upper(), desc=desc)
-    if step == "dwi":
-        external = bool(session.files("dwi") or session.ready_dwi)
-        return name("dwi", "dwimap.nii.gz", model="tensor", param=modality, desc="external" if external else None)
-    own = {key: file.entities.get(key) for key in ("label", "model", "param", "stat")}
-    return name(file.path.parent.name, f"{file.entities['suffix']}.nii.gz", **own, desc="external")
+        own, labels = bool(session.files("t1w") or session.ready_anat), {"label": modality.upper()}
+        role = "tissue_probability" if "_probseg" in file.path.name else "tissue_intensity"
+    elif step == "dwi":
+        own, labels = bool(session.files("dwi") or session.ready_dwi), {"param": modality}
+        role = "tensor_map"
+    else:
+        return f"external_{modality}", {}
+    return f"external_{role}" if own else role, labels
