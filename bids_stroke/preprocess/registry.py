@@ -18,7 +18,11 @@ TELL_THE_SIDE = ("anat", "lesion")
 
 @dataclass(frozen=True)
 class StepContext:
-    """All that a step may use."""
+    """All that a step may use.
+
+    Steps import this class, and the settings, under ``if TYPE_CHECKING:``: neither computes anything, and what a step
+    imports is part of its key. With an import of another kind, a line added below would make every step run again.
+    """
 
     session: Session
     outputs: Outputs

@@ -51,7 +51,7 @@ class Place:
     def keeper(self, cases: Cases, epochs: int, rows: Mapping[str, Rows]) -> Keeper:
         """Of the fit of these rows."""
         how = {"device": self.device.type, "precision": self.precision, "epochs": epochs}
-        return Keeper(self.store, fit_name(cases, self.seed, how, rows) if self.store else "")
+        return Keeper(self.store, fit_name(cases, self.seed, how, rows, __name__) if self.store else "")
 
 
 @dataclass(frozen=True, eq=False)

@@ -373,7 +373,7 @@ def test_a_model_of_the_other_setting_is_refused(tmp_path: Path) -> None:
 def test_features_of_other_settings_are_not_trained_on(tmp_path: Path, other: dict[str, object]) -> None:
     made, changed = Settings(), Settings.model_validate(other)
     step = STEPS["dwi"]
-    done = make_manifest(tmp_path, f"{recipe(step, made)}:rest", [], [], StepReport(outputs={"fa": ()}))
+    done = make_manifest(tmp_path, {**recipe(step, made), "metadata": {}}, [], [], StepReport(outputs={"fa": ()}))
     write_manifest(manifest_path(tmp_path, "sub-1", "dwi"), tmp_path, done)
     check_same_recipe(tmp_path, "sub-1", made)
     check_same_recipe(tmp_path, "sub-2", changed)  # nothing was made

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bids_stroke.core.records import StepReport
 from bids_stroke.imaging.images import array, like, voxel_ml
@@ -18,7 +19,9 @@ from bids_stroke.preprocess.dwi.series import read_series
 from bids_stroke.preprocess.dwi.susceptibility.from_t1w import Anatomy
 from bids_stroke.preprocess.dwi.tensor.fit import tensors, unweighted
 from bids_stroke.preprocess.dwi.write import Writer
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 
 def run(context: StepContext) -> StepReport:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
@@ -15,7 +15,9 @@ from bids_stroke.core.records import SPACE, BidsFile, StepReport
 from bids_stroke.imaging.images import FloatArray, array, as_the_person_lies, like, load_image, reorient, same_grid
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 _DIFFUSIVITY = "mm^2/s"
 _SMALLEST_COVER = 0.5
