@@ -11,10 +11,10 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from bids_stroke import networks
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.features.readers import read_samples
+from bids_stroke.networks import registry
 from bids_stroke.networks.shallow import DirectNetwork
 from bids_stroke.training.cohort import Cohort
 from bids_stroke.training.folds import Split
@@ -94,7 +94,7 @@ def _band_power(cohort: Cohort, inputs: Mapping[str, Any]) -> Array:
 
 
 def _network(name: str, **arguments: Any) -> DirectNetwork:
-    network = networks.build(name, **arguments)
+    network = registry.build(name, **arguments)
     assert isinstance(network, DirectNetwork)  # the registry says so
     return network
 

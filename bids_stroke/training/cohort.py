@@ -11,12 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bids_stroke import networks
 from bids_stroke.core.errors import MissingModalityError, UsageError
 from bids_stroke.core.records import CLINICAL, EARLY, Labelled, Member
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.features.covariates import covariate_names, covariate_values, first_score_name
 from bids_stroke.features.readers import read_samples
+from bids_stroke.networks import registry
 from bids_stroke.networks.shallow import DirectNetwork
 
 Features = Callable[[torch.Tensor], torch.Tensor]
@@ -55,7 +55,7 @@ class Cases:
     @property
     def direct(self) -> bool:
         """Whether the network is fitted in one go."""
-        return networks.NETWORKS[self.member.network].direct
+        return registry.NETWORKS[self.member.network].direct
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -162,6 +162,6 @@ def _features(member: Member) -> Features:
 
 def direct_network(member: Member) -> DirectNetwork:
     """The network of a direct member, before it is prepared or fitted."""
-    network = networks.build(member.network, **member.arguments)
+    network = registry.build(member.network, **member.arguments)
     assert isinstance(network, DirectNetwork)  # the registry says so
     return network

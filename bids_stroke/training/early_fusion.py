@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import torch
 
-from bids_stroke import networks
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import EARLY, Member
 from bids_stroke.core.settings_training import TrainingSettings
+from bids_stroke.networks import registry
 from bids_stroke.training.cohort import Cases, Cohort, direct_network, member_covariates
 
 PLACE = "training.early_fusion"
@@ -71,7 +71,7 @@ def join_cases(member: Member, options: TrainingSettings, parts: Sequence[Cases]
 
 
 def _joinable(member: Member) -> bool:
-    spec = networks.NETWORKS[member.network]
+    spec = registry.NETWORKS[member.network]
     return spec.direct and spec.kind != "none"
 
 

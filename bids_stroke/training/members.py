@@ -10,20 +10,20 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from bids_stroke import networks
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import CLINICAL, EARLY, MODALITIES, Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.features.readers import complete_inputs
 from bids_stroke.features.recordings import canonical_name, is_site
+from bids_stroke.networks import registry
 from bids_stroke.training.cohort import Cohort, member_covariates
 from bids_stroke.training.early_fusion import check_names, planned_early_fusion
 
 NAME = rf"(?!baseline_|fusion_|{EARLY}$)[A-Za-z0-9][A-Za-z0-9_-]*"
 """Of a member; ``s_baseline_<name>`` and ``s_fusion_<name>`` are columns of others."""
 KINDS = dict.fromkeys(MODALITIES, "volume") | {"bold": "slice", "eegemg": "window", CLINICAL: "none"}
-"""What one sample of a modality is, as networks.NetworkSpec.kind."""
+"""What one sample of a modality is, as registry.NetworkSpec.kind."""
 DEFAULT_NETWORK = {"bold": "slice_cnn", "eegemg": "lstm", CLINICAL: "covariates"}
 """Network of a modality when the settings name no members; the maps take ``cbam_resnet3d``."""
 DEFAULT_DIRECT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -88,9 +88,9 @@ def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort
     if not isinstance(modality, str) or modality not in KINDS:
         raise UsageError(f"{place}.modality is {modality!r}.", f"Choose one of {', '.join(KINDS)}.")
     network = str(text.pop("network", DEFAULT_NETWORK.get(modality, "cbam_resnet3d")))
-    spec = networks.NETWORKS.get(network)
+    spec = registry.NETWORKS.get(network)
     if spec is None or spec.kind != KINDS[modality]:
-        fitting = ", ".join(key for key, other in networks.NETWORKS.items() if other.kind == KINDS[modality])
+        fitting = ", ".join(key for key, other in registry.NETWORKS.items() if other.kind == KINDS[modality])
         raise UsageError(
             f"{place}.network is {network!r}, which does not read {modality}.", f"Choose one of {fitting}."
         )
@@ -108,7 +108,7 @@ def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort
             f"{place}.{key} is {text[key]!r}, but {modality} as it is read here makes it {given[key]!r}.",
             f"Leave {key} out; the modality and the member's inputs decide it.",
         )
-    networks.checked_arguments(network, text | given)  # a wrong one must not wait until the members before are trained
+    registry.checked_arguments(network, text | given)  # a wrong one must not wait until the members before are trained
     _check_covariates(place, text, columns)
     return Member(name, modality, network, text | given, inputs), options
 
@@ -129,7 +129,7 @@ def _place(name: str) -> str:
 
 def _member_options(place: str, network: str, own: Mapping[str, Any], settings: Settings) -> TrainingSettings:
     """Training settings with those that the member has of its own."""
-    if own and networks.NETWORKS[network].direct:
+    if own and registry.NETWORKS[network].direct:
         raise UsageError(f"{place}.training: {network} is fitted in one go, without epochs.", "Leave it out.")
     if unknown := sorted(str(key) for key in set(own) - set(TRAINING_KEYS)):
         raise UsageError(f"{place}.training has no {', '.join(unknown)}.", f"It has {', '.join(TRAINING_KEYS)}.")

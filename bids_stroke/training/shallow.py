@@ -14,9 +14,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from bids_stroke import networks
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.fusion.target import Target
+from bids_stroke.networks import registry
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
 from bids_stroke.networks.shallow import DirectNetwork
 from bids_stroke.training.cohort import Cases, direct_network
@@ -90,7 +90,7 @@ def direct_predict(fitted: Fitted, cases: Cases, rows: Rows) -> tuple[Array, Arr
     probability, score = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     there = np.array([cases.samples[row] is not None for row in rows], dtype=bool)
     if there.any():
-        network = networks.build(fitted.network, **fitted.arguments)
+        network = registry.build(fitted.network, **fitted.arguments)
         assert isinstance(network, DirectNetwork)  # as it was fitted
         network.load_state_dict(dict(fitted.state))
 

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 
-from bids_stroke import networks
 from bids_stroke.core.errors import DataError, MissingModalityError, ModelError
 from bids_stroke.core.records import MODALITIES
 from bids_stroke.core.settings import Settings
@@ -16,6 +15,7 @@ from bids_stroke.features.covariates import CovariateScaler, covariate_names, co
 from bids_stroke.features.readers import GRID_AFFINE, GRID_SHAPE, READERS, complete_inputs, read_samples
 from bids_stroke.features.recordings import CHANNELS as PUBLISHED
 from bids_stroke.features.recordings import canonical_name, standardise_windows
+from bids_stroke.networks import registry
 from bids_stroke.networks.base import N_OUTPUTS
 from bids_stroke.training.cohort import make_cohort, read_cases
 from bids_stroke.training.members import planned_members
@@ -128,7 +128,7 @@ def test_the_slice_network_has_a_channel_for_each_map(tmp_path: Path) -> None:
     assert colour[0].arguments["in_channels"] == 3
     samples = read_cases(*grey, cohort).samples[0]
     assert samples is not None
-    output = networks.build("slice_cnn", **grey[0].arguments).eval()(samples, torch.zeros(len(samples), 0))
+    output = registry.build("slice_cnn", **grey[0].arguments).eval()(samples, torch.zeros(len(samples), 0))
     assert output.shape == (10, N_OUTPUTS)
 
 

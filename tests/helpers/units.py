@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from edfio import Edf, EdfSignal
 
-from bids_stroke import networks
 from bids_stroke.bids.labels import participant_hash
 from bids_stroke.core.records import Labelled, Member, UnitFeatures
 from bids_stroke.core.settings import Settings
@@ -19,6 +18,7 @@ from bids_stroke.ensemble.bundle import BundleContents, BundleMember
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.features.readers import GRID_AFFINE, GRID_SHAPE, complete_inputs
 from bids_stroke.fusion.fitted import Calibration, Fusion
+from bids_stroke.networks import registry
 
 CHANNELS = ("C3", "C4", "rectus femoris")
 RATE = 20
@@ -117,7 +117,7 @@ def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> Bundl
         members.append(BundleMember(member, scaler, 17.0, 8.0))
         with torch.random.fork_rng([]):
             torch.manual_seed(i)
-            states[name] = networks.build("lstm", **arguments).state_dict()
+            states[name] = registry.build("lstm", **arguments).state_dict()
     salt = "salt"
     people = pd.DataFrame({"dataset": "tiny", "participant_id": ["sub-00", "sub-01"], "session_id": None})
     values = {

@@ -11,8 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from bids_stroke import networks
 from bids_stroke.core.errors import ModelError
+from bids_stroke.networks import registry
 from bids_stroke.networks.base import N_OUTPUTS, POOR_LOGIT, SCORE
 from bids_stroke.networks.cbam_resnet3d import ChannelAttention, Halve, SpatialAttention
 from bids_stroke.networks.slice_cnn import BACKBONES
@@ -35,7 +35,7 @@ each_backbone = pytest.mark.parametrize("backbone", BACKBONES)
 
 def make(name: str, arguments: dict[str, Any], seed: int = 0) -> nn.Module:
     torch.manual_seed(seed)
-    return networks.build(name, **arguments)
+    return registry.build(name, **arguments)
 
 
 def batch(name: str, arguments: dict[str, Any], n: int = 4) -> tuple[Tensor, Tensor]:
@@ -45,7 +45,7 @@ def batch(name: str, arguments: dict[str, Any], n: int = 4) -> tuple[Tensor, Ten
 
 
 def test_every_network_of_the_registry_is_tested() -> None:
-    by_epochs = {name for name, spec in networks.NETWORKS.items() if not spec.direct}
+    by_epochs = {name for name, spec in registry.NETWORKS.items() if not spec.direct}
     assert {*SMALL, "miccai2025"} == by_epochs  # which has no score, and tests of its own
 
 
@@ -97,7 +97,7 @@ def test_prediction_does_not_depend_on_the_batch(name: str, arguments: dict[str,
 
 @pytest.mark.parametrize("name", SMALL)
 def test_arguments_survive_json(name: str) -> None:
-    written = json.loads(json.dumps({**networks.NETWORKS[name].defaults, **SMALL[name]}))
+    written = json.loads(json.dumps({**registry.NETWORKS[name].defaults, **SMALL[name]}))
     direct, loaded = make(name, SMALL[name]), make(name, written)
     assert direct.arguments == loaded.arguments
     assert direct.state_dict().keys() == loaded.state_dict().keys()
@@ -106,12 +106,12 @@ def test_arguments_survive_json(name: str) -> None:
 @pytest.mark.parametrize("name", SMALL)
 def test_unknown_argument_is_named_and_the_known_ones_listed(name: str) -> None:
     with pytest.raises(ModelError, match=rf"{name} has no argument depht.*n_covariates"):
-        networks.build(name, depht=3)
+        registry.build(name, depht=3)
 
 
 def test_unknown_network_is_refused_with_the_choice() -> None:
     with pytest.raises(ModelError, match=r"'vgg'.*cbam_resnet3d,.*slice_cnn"):
-        networks.build("vgg")
+        registry.build("vgg")
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_unknown_network_is_refused_with_the_choice() -> None:
 )
 def test_argument_out_of_range_is_refused(name: str, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(ModelError, match=message):
-        networks.build(name, **arguments)
+        registry.build(name, **arguments)
 
 
 @pytest.mark.parametrize("name", SMALL)
@@ -179,7 +179,7 @@ def test_published_cbam_resnet3d_has_the_expected_size() -> None:
     plain = 5 * 2 * 16 * 16
     halving = sum(a * b + b * b for a, b in [(16, 16), (16, 64), (64, 128), (128, 256)])
     convolutions = 27 * (1 * 32 + 32 * 16 + plain + halving + 256 * 512)
-    size = sum(p.numel() for p in networks.build("cbam_resnet3d", n_covariates=6).parameters())
+    size = sum(p.numel() for p in registry.build("cbam_resnet3d", n_covariates=6).parameters())
     assert convolutions < size < 1.1 * convolutions
     assert size == 7_432_479
 
@@ -193,7 +193,7 @@ def test_halving_averages_around_every_second_voxel() -> None:
 def test_halving_follows_the_published_grid() -> None:
     model = make("cbam_resnet3d", {"widths": (2, 2, 2, 2, 2, 2, 2), "n_plain_blocks": 0, "dense": 2}).eval()
     maps: list[Tensor] = []
-    networks.feature_layer(model).register_forward_hook(lambda _m, _i, output: maps.append(output))
+    registry.feature_layer(model).register_forward_hook(lambda _m, _i, output: maps.append(output))
     model(torch.zeros(1, 1, 91, 109, 91), torch.zeros(1, 0))
     assert maps[0].shape == (1, 2, 3, 4, 3)
 
@@ -224,7 +224,7 @@ def test_covariates_change_the_prediction() -> None:
 def test_feature_layer_of_a_backbone_gives_a_differentiable_map(backbone: str) -> None:
     model = make("slice_cnn", {"backbone": backbone}).eval()
     maps: list[Tensor] = []
-    networks.feature_layer(model).register_forward_hook(lambda _m, _i, output: maps.append(output))
+    registry.feature_layer(model).register_forward_hook(lambda _m, _i, output: maps.append(output))
     output = model(*batch("slice_cnn", {}, n=2))
     (gradient,) = torch.autograd.grad(output[:, POOR_LOGIT].sum(), maps[0])
     assert maps[0].ndim == 4
@@ -234,7 +234,7 @@ def test_feature_layer_of_a_backbone_gives_a_differentiable_map(backbone: str) -
 
 def test_lstm_has_no_feature_map() -> None:
     with pytest.raises(ModelError, match="no feature map"):
-        networks.feature_layer(make("lstm", SMALL["lstm"]))
+        registry.feature_layer(make("lstm", SMALL["lstm"]))
 
 
 def test_lstm_reads_the_window_from_its_start_in_order() -> None:

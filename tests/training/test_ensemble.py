@@ -17,7 +17,7 @@ from bids_stroke.ensemble.predict import predict
 from bids_stroke.features.readers import GRID_SHAPE, complete_inputs
 from bids_stroke.fusion.fit import fit_head, fit_scores
 from bids_stroke.fusion.target import Target
-from bids_stroke.networks import NETWORKS
+from bids_stroke.networks.registry import NETWORKS
 from bids_stroke.report.plots import curves_plot
 from bids_stroke.training.baselines import baselines, predict_baselines
 from bids_stroke.training.cohort import make_cohort, read_cases

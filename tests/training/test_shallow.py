@@ -17,7 +17,6 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
-from bids_stroke import networks
 from bids_stroke.core.errors import ModelError, UsageError
 from bids_stroke.core.records import Labelled
 from bids_stroke.core.settings import Settings
@@ -30,6 +29,7 @@ from bids_stroke.fusion.out_of_fold import read_evidence
 from bids_stroke.fusion.score import calibrate_scores, half_width
 from bids_stroke.fusion.subset import fit_fusion
 from bids_stroke.fusion.target import Target
+from bids_stroke.networks import registry
 from bids_stroke.networks.regions import GRID_SHAPE, atlas
 from bids_stroke.networks.shallow import DirectNetwork
 from bids_stroke.training.cohort import Cases, make_cohort, read_cases
@@ -97,7 +97,7 @@ def cases_of(cohort: list[Labelled], member: dict[str, object]) -> Cases:
 
 
 def regions(**arguments: object) -> DirectNetwork:
-    network = networks.build("regions", **arguments)
+    network = registry.build("regions", **arguments)
     assert isinstance(network, DirectNetwork)
     network.prepare()
     return network
@@ -209,7 +209,7 @@ def test_shrunk_maps_give_nearly_the_same_numbers() -> None:
 
 @pytest.mark.parametrize("name", ["regions", "band_power", "coherence", "early_fusion", "covariates"])
 def test_other_inputs_than_those_it_was_built_for_are_refused(name: str) -> None:
-    network = networks.build(name, n_covariates=2)
+    network = registry.build(name, n_covariates=2)
     with pytest.raises(ModelError, match="expects input of shape"):
         network(torch.zeros(1, 5, 5), torch.zeros(1, 2))
     window = (1, 500, 22)
@@ -238,11 +238,11 @@ def test_other_inputs_than_those_it_was_built_for_are_refused(name: str) -> None
 )
 def test_arguments_out_of_range_are_refused(network: str, arguments: dict[str, object]) -> None:
     with pytest.raises(ModelError):
-        networks.build(network, **arguments)
+        registry.build(network, **arguments)
 
 
 def test_band_powers_are_shares_of_the_rhythms_that_are_there() -> None:
-    network = networks.build("band_power", n_channels=2, rate=100.0)
+    network = registry.build("band_power", n_channels=2, rate=100.0)
     assert isinstance(network, DirectNetwork)
     time = torch.arange(1000) / 100
     window = torch.stack([torch.sin(2 * torch.pi * 10 * time), torch.zeros(1000)], dim=1)[None]
@@ -259,7 +259,7 @@ def test_coherence_is_that_of_scipy_and_finds_the_pair_that_shares_a_rhythm() ->
     window[0, :, 1] += 3 * beta
     window[0, :, 4] += 3 * beta
     window[0, :, 2] = 0
-    network = networks.build("coherence", n_channels=5, sites=[0, 1, 2])
+    network = registry.build("coherence", n_channels=5, sites=[0, 1, 2])
     assert isinstance(network, DirectNetwork)
     found = network.features(torch.from_numpy(window))[0].numpy()
     assert network.n_features == len(found) == sum(network.blocks) == 12
@@ -319,7 +319,7 @@ def test_early_fusion_finds_the_weak_cause_beside_the_strong_one(tmp_path: Path)
     planned = {member.name: member for member, _ in planned_members(settings, cases)}
     parts = [read_cases(planned[name], settings.training, cases) for name in ("lesion", "power")]
     joined = join_cases(planned["early_fusion"], settings.training, parts)
-    network = networks.build("early_fusion", **entry.member.arguments)
+    network = registry.build("early_fusion", **entry.member.arguments)
     network.load_state_dict(dict(trained.contents.states["early_fusion"]))
     for row in (2, 3):
         covariates = torch.from_numpy(entry.scaler.transform(joined.covariates[row]))[None]
@@ -392,7 +392,7 @@ def test_parts_of_the_early_fusion_are_those_that_most_people_have(tmp_path: Pat
 
 
 def test_windows_too_short_for_a_coherence_are_refused() -> None:
-    network = networks.build("coherence", n_channels=3, sites=[0, 1])
+    network = registry.build("coherence", n_channels=3, sites=[0, 1])
     network(torch.zeros(1, 500, 3), torch.zeros(1, 0))
     with pytest.raises(ModelError, match=r"windows of 1\.996 s are too short"):
         network(torch.zeros(1, 499, 3), torch.zeros(1, 0))
