@@ -43,7 +43,7 @@ def grad_cam(model: nn.Module, samples: Array, covariates: Array) -> Array:
     Raises
     ------
     ModelError
-        The network has no feature map (LSTM, and those fitted directly).
+        The network has no feature map (LSTM, and shallow ones).
     """
     from monai.visualize import GradCAM  # here, because its import takes seconds
 

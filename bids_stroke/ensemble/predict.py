@@ -25,7 +25,7 @@ from bids_stroke.fusion.out_of_fold import read_evidence
 from bids_stroke.networks import registry
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
 from bids_stroke.networks.device import KEPT_BETWEEN_LAYERS, keep_memory, precision_of, reproducible, resolve_device
-from bids_stroke.networks.shallow import DirectNetwork
+from bids_stroke.networks.shallow import ShallowNetwork
 
 VOLUME_KERNEL = 5
 """Axes of the kernels of a 3D convolution."""
@@ -220,7 +220,7 @@ class _Here:
         columns = []
         for part, read in [(part, self.samples(part)) for part in self._parts(member)]:
             network = self.network(part)
-            assert isinstance(network, DirectNetwork)  # only such are joined
+            assert isinstance(network, ShallowNetwork)  # only such are joined
             with torch.inference_mode(), reproducible(self.place, 0):
                 chunks = torch.split(torch.from_numpy(read.data), CHUNK)
                 features = torch.cat([network.features(chunk.to(self.place)) for chunk in chunks])

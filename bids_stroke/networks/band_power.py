@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bids_stroke.networks.base import require
-from bids_stroke.networks.shallow import DirectNetwork, require_trees
+from bids_stroke.networks.shallow import ShallowNetwork, require_trees
 
 BANDS = ((1.0, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0), (30.0, 100.0))
 """Delta, theta, alpha, beta, gamma (Hz); those of EMG are not named."""
@@ -69,7 +69,7 @@ class BandPowerArguments:
         return tuple((low, min(high, highest)) for low, high in BANDS if low < highest - 1)
 
 
-class BandPower(DirectNetwork):
+class BandPower(ShallowNetwork):
     """Window -> logit of a poor outcome and standardised score, from each channel's logarithmic relative band powers.
 
     Parameters

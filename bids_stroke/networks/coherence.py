@@ -14,7 +14,7 @@ from torch import Tensor
 
 from bids_stroke.networks.band_power import NYQUIST_SHARE
 from bids_stroke.networks.base import require
-from bids_stroke.networks.shallow import DirectNetwork, require_trees
+from bids_stroke.networks.shallow import ShallowNetwork, require_trees
 
 BANDS = ((13.0, 30.0), (30.0, 45.0))
 """Beta (steady contraction) and low gamma (movement), Hz."""
@@ -82,7 +82,7 @@ class CoherenceArguments:
         return tuple(i for i in range(self.n_channels) if i not in self.sites)
 
 
-class Coherence(DirectNetwork):
+class Coherence(ShallowNetwork):
     """Window -> logit of a poor outcome and standardised score, from the coherence of sites and muscles.
 
     Features, for each band: the mean over all pairs, that of each site over the muscles, of each muscle over the sites.

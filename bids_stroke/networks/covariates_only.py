@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from bids_stroke.networks.base import require
-from bids_stroke.networks.shallow import DirectNetwork, require_trees
+from bids_stroke.networks.shallow import ShallowNetwork, require_trees
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class CovariatesArguments:
         )
 
 
-class CovariatesOnly(DirectNetwork):
+class CovariatesOnly(ShallowNetwork):
     """Covariates -> logit of a poor outcome and standardised score.
 
     Parameters

@@ -1,4 +1,4 @@
-"""Early fusion: the numbers of several direct members together, in one linear function.
+"""Early fusion: the numbers of several shallow members together, in one linear function.
 
 Late fusion weighs what members say that were fitted apart. Where a strong cause hides a weak one, as a destroyed tract
 hides how well the cortex drives the muscle, a member on the weak one alone learns little from a small cohort; beside
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from bids_stroke.networks.base import require
-from bids_stroke.networks.shallow import DirectNetwork
+from bids_stroke.networks.shallow import ShallowNetwork
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class EarlyFusionArguments:
     Attributes
     ----------
     part_blocks : tuple of int
-        `DirectNetwork.blocks` of the parts, one after the other.
+        `ShallowNetwork.blocks` of the parts, one after the other.
     n_covariates : int
         Columns of the covariates.
 
@@ -46,7 +46,7 @@ class EarlyFusionArguments:
         )
 
 
-class EarlyFusion(DirectNetwork):
+class EarlyFusion(ShallowNetwork):
     """Numbers of all parts -> logit of a poor outcome and standardised score.
 
     Parameters

@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from bids_stroke.imaging.corticospinal_tract import membership
 from bids_stroke.networks.base import require
-from bids_stroke.networks.shallow import DirectNetwork, require_trees
+from bids_stroke.networks.shallow import ShallowNetwork, require_trees
 
 Array = NDArray[np.float64]
 
@@ -83,7 +83,7 @@ class RegionsArguments:
         )
 
 
-class Regions(DirectNetwork):
+class Regions(ShallowNetwork):
     """Map -> logit of a poor outcome and standardised score, from the whole, the tract and the parcels.
 
     Features, in order: the whole, of a lesion log(1 + ml); then, of a lesion as log(1 + ml / 0.1) of each side, the

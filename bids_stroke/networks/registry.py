@@ -39,15 +39,15 @@ class NetworkSpec:
         Whether ``n_covariates`` may be above 0.
     has_score : bool
         Whether column 1 of the output is a score; else it is NaN.
-    direct : bool
-        Whether it is fitted in one go (a `direct.DirectNetwork`), not by epochs.
+    shallow : bool
+        Whether it is fitted in one go (a `shallow.ShallowNetwork`), not by epochs.
     """
 
     load: Callable[[], tuple[Callable[[Any], nn.Module], type[Any]]]
     kind: Literal["volume", "slice", "window", "numbers", "none"]
     takes_covariates: bool = False
     has_score: bool = True
-    direct: bool = False
+    shallow: bool = False
 
     @property
     def build(self) -> Callable[[Any], nn.Module]:
@@ -132,11 +132,11 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
         "miccai2025": NetworkSpec(_miccai2025, "volume", takes_covariates=True, has_score=False),
         "slice_cnn": NetworkSpec(_slice_cnn, "slice"),
         "lstm": NetworkSpec(_lstm, "window"),
-        "regions": NetworkSpec(_regions, "volume", takes_covariates=True, direct=True),
-        "band_power": NetworkSpec(_band_power, "window", takes_covariates=True, direct=True),
-        "coherence": NetworkSpec(_coherence, "window", takes_covariates=True, direct=True),
-        "early_fusion": NetworkSpec(_early_fusion, "numbers", takes_covariates=True, direct=True),
-        "covariates": NetworkSpec(_covariates, "none", takes_covariates=True, direct=True),
+        "regions": NetworkSpec(_regions, "volume", takes_covariates=True, shallow=True),
+        "band_power": NetworkSpec(_band_power, "window", takes_covariates=True, shallow=True),
+        "coherence": NetworkSpec(_coherence, "window", takes_covariates=True, shallow=True),
+        "early_fusion": NetworkSpec(_early_fusion, "numbers", takes_covariates=True, shallow=True),
+        "covariates": NetworkSpec(_covariates, "none", takes_covariates=True, shallow=True),
     }
 )
 

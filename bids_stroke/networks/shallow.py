@@ -1,8 +1,8 @@
-"""Networks that are fitted directly: fixed features, then linear functions or small trees, one set for each output.
+"""Shallow networks, fitted in one go: fixed features, then linear functions or small trees, one set for each output.
 
 The features are computed by formulas that depend on no person, so nothing but what follows them is fitted: linear
 functions by ridge regression, or sums of regression trees by gradient boosting (Friedman 2001, "Greedy function
-approximation: a gradient boosting machine"); see training/paths.py. In float64.
+approximation: a gradient boosting machine"); see training/shallow_paths.py. In float64.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def tree_values(columns: Tensor, feature: Tensor, threshold: Tensor, value: Tens
     return value[trees, node - TREE_NODES]
 
 
-class DirectNetwork(nn.Module, ABC):
+class ShallowNetwork(nn.Module, ABC):
     """Image and covariates -> logit of a poor outcome and standardised score.
 
     Parameters

@@ -10,7 +10,7 @@ from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import EARLY, Member
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.networks import registry
-from bids_stroke.training.cohort import Cases, Cohort, direct_network, member_covariates
+from bids_stroke.training.cohort import Cases, Cohort, member_covariates, shallow_network
 
 PLACE = "training.early_fusion"
 
@@ -48,7 +48,7 @@ def planned_early_fusion(wanted: bool | Sequence[str], members: Sequence[Member]
             )
     if len(parts) < 2:
         return None
-    blocks = [size for part in parts for size in direct_network(part).blocks]
+    blocks = [size for part in parts for size in shallow_network(part).blocks]
     arguments = {"n_covariates": 2 * len(member_covariates(cohort, EARLY)), "part_blocks": blocks}
     return Member(EARLY, EARLY, EARLY, arguments, {"parts": [part.name for part in parts]})
 
@@ -72,7 +72,7 @@ def join_cases(member: Member, options: TrainingSettings, parts: Sequence[Cases]
 
 def _joinable(member: Member) -> bool:
     spec = registry.NETWORKS[member.network]
-    return spec.direct and spec.kind != "none"
+    return spec.shallow and spec.kind != "none"
 
 
 def _by_default(member: Member, cohort: Cohort) -> bool:

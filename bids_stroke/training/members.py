@@ -26,7 +26,7 @@ KINDS = dict.fromkeys(MODALITIES, "volume") | {"bold": "slice", "eegemg": "windo
 """What one sample of a modality is, as registry.NetworkSpec.kind."""
 DEFAULT_NETWORK = {"bold": "slice_cnn", "eegemg": "lstm", CLINICAL: "covariates"}
 """Network of a modality when the settings name no members; the maps take ``cbam_resnet3d``."""
-DEFAULT_DIRECT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+DEFAULT_SHALLOW_MEMBERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "lesion_regions": {"modality": "lesion", "network": "regions"},
         "lesion_trees": {"modality": "lesion", "network": "regions", "n_trees": 150},
@@ -44,7 +44,7 @@ def planned_members(settings: Settings, cohort: Cohort) -> list[tuple[Member, Tr
     """Members to train, complete in every argument, with their training settings; last, the early fusion of some.
 
     Without ``training.members`` there is one member for each wanted modality that anybody has, one on covariates
-    only, and those of DEFAULT_DIRECT.
+    only, and those of DEFAULT_SHALLOW_MEMBERS.
 
     Raises
     ------
@@ -73,8 +73,8 @@ def default_members(modalities: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Descriptions of the members of an ensemble for which none are described."""
     found: dict[str, dict[str, Any]] = {name: {"modality": name} for name in MODALITIES if name in modalities}
     found[CLINICAL] = {"modality": CLINICAL}
-    direct = {name: dict(text) for name, text in DEFAULT_DIRECT.items() if text["modality"] in modalities}
-    return found | direct
+    shallow = {name: dict(text) for name, text in DEFAULT_SHALLOW_MEMBERS.items() if text["modality"] in modalities}
+    return found | shallow
 
 
 def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort) -> tuple[Member, TrainingSettings]:
@@ -129,7 +129,7 @@ def _place(name: str) -> str:
 
 def _member_options(place: str, network: str, own: Mapping[str, Any], settings: Settings) -> TrainingSettings:
     """Training settings with those that the member has of its own."""
-    if own and registry.NETWORKS[network].direct:
+    if own and registry.NETWORKS[network].shallow:
         raise UsageError(f"{place}.training: {network} is fitted in one go, without epochs.", "Leave it out.")
     if unknown := sorted(str(key) for key in set(own) - set(TRAINING_KEYS)):
         raise UsageError(f"{place}.training has no {', '.join(unknown)}.", f"It has {', '.join(TRAINING_KEYS)}.")

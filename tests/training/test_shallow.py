@@ -31,14 +31,14 @@ from bids_stroke.fusion.subset import fit_fusion
 from bids_stroke.fusion.target import Target
 from bids_stroke.networks import registry
 from bids_stroke.networks.regions import GRID_SHAPE, atlas
-from bids_stroke.networks.shallow import DirectNetwork
+from bids_stroke.networks.shallow import ShallowNetwork
 from bids_stroke.training.cohort import Cases, make_cohort, read_cases
 from bids_stroke.training.cross_validation import cross_validate, fit_final
 from bids_stroke.training.early_fusion import join_cases
 from bids_stroke.training.ensemble import train_ensemble, write_trained
 from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.shallow import direct_curve, direct_fit, direct_predict, fit_path
+from bids_stroke.training.shallow import fit_path, fit_shallow, predict_shallow, shallow_curve
 from bids_stroke.training.shallow_paths import LEARNING_RATE, LOGITS_PER_DEVIATION, PENALTIES
 from bids_stroke.training.trainer import Place
 from tests.helpers.units import (  # fmt: skip
@@ -76,7 +76,7 @@ def lesion(rng: np.random.Generator, size: int, left: bool) -> np.ndarray:
 @pytest.fixture(scope="module")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
     """Large lesions go with poor outcomes; every eighth unit lacks the map, every eighth all covariates."""
-    folder, rng = tmp_path_factory.mktemp("direct"), np.random.default_rng(0)
+    folder, rng = tmp_path_factory.mktemp("shallow"), np.random.default_rng(0)
     units = []
     for i in range(32):
         score = float(rng.integers(2, 16) if i % 2 else rng.integers(20, 34))
@@ -96,9 +96,9 @@ def cases_of(cohort: list[Labelled], member: dict[str, object]) -> Cases:
     return read_cases(*planned_members(settings_of(x=member), whole)[0], whole)
 
 
-def regions(**arguments: object) -> DirectNetwork:
+def regions(**arguments: object) -> ShallowNetwork:
     network = registry.build("regions", **arguments)
-    assert isinstance(network, DirectNetwork)
+    assert isinstance(network, ShallowNetwork)
     network.prepare()
     return network
 
@@ -120,16 +120,16 @@ def test_a_step_of_the_path_is_what_scikit_learn_fits(cohort: list[Labelled], me
     degree = ridge.fit(standard, latent).predict(standard)
     wanted = expit(LOGITS_PER_DEVIATION * ((degree - threshold) / deviation + threshold))
     scores = ridge.fit(standard, z).predict(standard) * score.std() + score.mean()
-    found = direct_predict(direct_fit(cases, rows, step, 0), cases, rows)
+    found = predict_shallow(fit_shallow(cases, rows, step, 0), cases, rows)
     np.testing.assert_allclose(found[0], wanted, atol=1e-9)
     np.testing.assert_allclose(found[1], scores, atol=1e-6)
-    np.testing.assert_allclose(direct_curve(cases, rows, rows, 0).at(step)[0], found[0], rtol=1e-12)
+    np.testing.assert_allclose(shallow_curve(cases, rows, rows, 0).at(step)[0], found[0], rtol=1e-12)
 
 
 def test_a_step_of_the_trees_is_what_scikit_learn_fits(cohort: list[Labelled]) -> None:
     cases = cases_of(cohort, TREES)
     rows = cases.having(np.arange(32))
-    found = [direct_predict(direct_fit(cases, rows, step, 5), cases, rows) for step in (1, 2, 4)]
+    found = [predict_shallow(fit_shallow(cases, rows, step, 5), cases, rows) for step in (1, 2, 4)]
     scaler = fit_path(cases, rows, 5).scaler
     columns = np.concatenate(
         [[cases.of(row)[0].numpy() for row in rows], scaler.transform(cases.covariates[rows])], axis=1
@@ -148,7 +148,7 @@ def test_a_step_of_the_trees_is_what_scikit_learn_fits(cohort: list[Labelled]) -
 
 def test_the_path_leads_from_the_mean_to_the_data(cohort: list[Labelled]) -> None:
     cases = cases_of(cohort, REGIONS)
-    curve = direct_curve(cases, np.arange(16), cases.having(np.arange(16, 32)), 0)
+    curve = shallow_curve(cases, np.arange(16), cases.having(np.arange(16, 32)), 0)
     assert curve.losses.shape == (len(PENALTIES),)
     spreads = curve.scores.std(axis=1)
     assert spreads[0] < 0.1 * spreads[-1]
@@ -243,7 +243,7 @@ def test_arguments_out_of_range_are_refused(network: str, arguments: dict[str, o
 
 def test_band_powers_are_shares_of_the_rhythms_that_are_there() -> None:
     network = registry.build("band_power", n_channels=2, rate=100.0)
-    assert isinstance(network, DirectNetwork)
+    assert isinstance(network, ShallowNetwork)
     time = torch.arange(1000) / 100
     window = torch.stack([torch.sin(2 * torch.pi * 10 * time), torch.zeros(1000)], dim=1)[None]
     shares = network.features(window)[0].exp().reshape(-1, 2)
@@ -260,7 +260,7 @@ def test_coherence_is_that_of_scipy_and_finds_the_pair_that_shares_a_rhythm() ->
     window[0, :, 4] += 3 * beta
     window[0, :, 2] = 0
     network = registry.build("coherence", n_channels=5, sites=[0, 1, 2])
-    assert isinstance(network, DirectNetwork)
+    assert isinstance(network, ShallowNetwork)
     found = network.features(torch.from_numpy(window))[0].numpy()
     assert network.n_features == len(found) == sum(network.blocks) == 12
     pairs = np.zeros((3, 2))
@@ -421,7 +421,7 @@ def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(
     assert one.epochs[0] == two.epochs[0]
     np.testing.assert_array_equal(one.inner_probability, two.inner_probability)
     np.testing.assert_array_equal(one.inner_score, two.inner_score)
-    fits = [direct_fit(item, train, int(one.epochs[0]), 0) for item in (cases, spoilt)]
+    fits = [fit_shallow(item, train, int(one.epochs[0]), 0) for item in (cases, spoilt)]
     assert all(torch.equal(value, fits[1].state[name]) for name, value in fits[0].state.items())
     assert not np.array_equal(one.test_score[0, test], two.test_score[0, test], equal_nan=True)
 
@@ -450,9 +450,9 @@ def test_bundle_predicts_as_the_fit_did_and_its_bytes_repeat(cohort: list[Labell
     entry = next(entry for entry in bundles[0].members if entry.member.name == "lesion_regions")
     state = bundles[0].state("lesion_regions")
     step = round(float(ensembles[0].contents.facts["epochs_or_steps_per_member"]["lesion_regions"]))
-    fitted = direct_fit(cases, np.arange(32), step, 0)
+    fitted = fit_shallow(cases, np.arange(32), step, 0)
     assert all(torch.equal(value, fitted.state[name]) for name, value in state.items())
-    wanted = direct_predict(fitted, cases, np.arange(32))
+    wanted = predict_shallow(fitted, cases, np.arange(32))
     for row in (0, 1, 2):
         found = predict(bundles[0], cohort[row].unit, "cpu")
         assert found.members["lesion_regions"].probability == pytest.approx(wanted[0][row], abs=1e-6)
@@ -461,8 +461,8 @@ def test_bundle_predicts_as_the_fit_did_and_its_bytes_repeat(cohort: list[Labell
     trees = next(entry.member for entry in bundles[0].members if entry.member.name == "lesion_trees")
     assert trees.arguments["n_trees"] == bundles[0].state("lesion_trees")["value"].shape[1] <= 35
     seed = 1_000_000 * 3
-    chosen = direct_fit(cases_of(cohort, TREES), np.arange(32), -(-trees.arguments["n_trees"] // 10), seed)
-    wanted = direct_predict(chosen, cases_of(cohort, TREES), np.arange(32))
+    chosen = fit_shallow(cases_of(cohort, TREES), np.arange(32), -(-trees.arguments["n_trees"] // 10), seed)
+    wanted = predict_shallow(chosen, cases_of(cohort, TREES), np.arange(32))
     found = predict(bundles[0], cohort[1].unit, "cpu").members["lesion_trees"]
     assert (found.probability, found.score) == (pytest.approx(wanted[0][1]), pytest.approx(wanted[1][1]))
     assert set(predict(bundles[0], cohort[7].unit, "cpu").members) == {"clinical"}
@@ -482,7 +482,7 @@ def test_windows_are_predicted_in_training_as_in_the_bundle(tmp_path: Path) -> N
     whole = make_cohort(units, "fma_le")
     cases = read_cases(*planned_members(settings, whole)[0], whole)
     step = round(float(ensemble.contents.facts["epochs_or_steps_per_member"]["power"]))
-    probabilities, _ = direct_predict(direct_fit(cases, np.arange(24), step, 0), cases, np.arange(24))
+    probabilities, _ = predict_shallow(fit_shallow(cases, np.arange(24), step, 0), cases, np.arange(24))
     found = predict(bundle, units[5].unit, "cpu").members["power"]
     assert found.n_samples == 6
     assert found.probability == pytest.approx(probabilities[5], abs=1e-6)
