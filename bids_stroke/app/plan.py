@@ -90,7 +90,8 @@ def _side(task: UnitTask) -> str:
 
 def _prediction_key(task: UnitTask, model: Model, keys: Sequence[str]) -> str:
     code = manifest.code_digest("features", "bids/columns.py", "bids/labels.py", "fusion", "ensemble", "networks",
-                                "derivatives/predictions.py", "imaging/corticospinal_tract.py")  # fmt: skip
+                                "core/channels.py", "derivatives/predictions.py",
+                                "imaging/corticospinal_tract.py")  # fmt: skip
     from bids_stroke.features.covariates import first_score_name  # here, because it needs numpy
 
     read = {column for columns in SYNONYMS.values() for column in columns}

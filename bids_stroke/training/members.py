@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
+from bids_stroke.core.channels import canonical_name, is_site
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import CLINICAL, EARLY, MODALITIES, Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.features.readers import complete_inputs
-from bids_stroke.features.recordings import canonical_name, is_site
 from bids_stroke.networks import registry
 from bids_stroke.training.cohort import Cohort, member_covariates
 from bids_stroke.training.early_fusion import check_names, planned_early_fusion
