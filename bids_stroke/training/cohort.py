@@ -55,7 +55,7 @@ class Cases:
     @property
     def shallow(self) -> bool:
         """Whether the network is fitted in one go."""
-        return registry.NETWORKS[self.member.network].shallow
+        return registry.NETWORKS[self.member.network].network.shallow
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -163,5 +163,5 @@ def _features(member: Member) -> Features:
 def shallow_network(member: Member) -> ShallowNetwork:
     """The network of a shallow member, before it is prepared or fitted."""
     network = registry.build(member.network, **member.arguments)
-    assert isinstance(network, ShallowNetwork)  # the registry says so
+    assert isinstance(network, ShallowNetwork)  # as its class says
     return network

@@ -42,9 +42,10 @@ def planned_early_fusion(wanted: bool | Sequence[str], members: Sequence[Member]
         parts = [member for member in members if wanted and _by_default(member, cohort)]
     else:
         parts = [member for member in members if member.name in wanted]
-        if wrong := [part.name for part in parts if not _joinable(part)]:
+        if wrong := [part.name for part in parts if not _joinable(part.network)]:
+            *first, last = (name for name in registry.NETWORKS if _joinable(name))
             raise UsageError(
-                f"{PLACE}: {', '.join(wrong)} cannot be joined.", "Name regions, band_power or coherence members."
+                f"{PLACE}: {', '.join(wrong)} cannot be joined.", f"Name {', '.join(first)} or {last} members."
             )
     if len(parts) < 2:
         return None
@@ -70,9 +71,10 @@ def join_cases(member: Member, options: TrainingSettings, parts: Sequence[Cases]
     return Cases(member, options, tuple(samples), parts[0].cohort)
 
 
-def _joinable(member: Member) -> bool:
-    spec = registry.NETWORKS[member.network]
-    return spec.shallow and spec.kind != "none"
+def _joinable(network: str) -> bool:
+    """Whether a network makes numbers of images or recordings that others' can be joined with."""
+    spec = registry.NETWORKS[network]
+    return spec.kind not in ("none", "numbers") and spec.network.shallow
 
 
 def _by_default(member: Member, cohort: Cohort) -> bool:
@@ -82,4 +84,4 @@ def _by_default(member: Member, cohort: Cohort) -> bool:
     because all parts are needed.
     """
     having = sum(bool(unit.unit.features.get(member.modality)) for unit in cohort.units)
-    return _joinable(member) and not member.arguments.get("n_trees") and 2 * having >= len(cohort.units)
+    return _joinable(member.network) and not member.arguments.get("n_trees") and 2 * having >= len(cohort.units)

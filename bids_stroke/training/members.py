@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from bids_stroke.core.channels import canonical_name, is_site
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import CLINICAL, EARLY, MODALITIES, Member
 from bids_stroke.core.settings import Settings
@@ -35,7 +34,8 @@ DEFAULT_SHALLOW_MEMBERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "eegemg_coherence": {"modality": "eegemg", "network": "coherence"},
     }
 )
-"""Members beside the networks that are trained by epochs: few numbers, which small cohorts bear better."""
+"""Members beside the networks that are trained by epochs: few numbers, which small cohorts bear better.
+A setting, as `training.members` is: a network need not have one here."""
 TRAINING_KEYS = ("epochs", "patience", "batch_size", "learning_rate", "schedule", "weight_decay", "samples_per_epoch")
 """Training settings that a member may have of its own."""
 
@@ -98,11 +98,12 @@ def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort
     if modality == "eegemg":
         inputs.setdefault("seconds", settings.eegemg.window_seconds)
     inputs = complete_inputs(modality, inputs)
+    chosen = spec.network
     options = _member_options(place, network, text.pop("training", {}), settings)
     columns = 2 * len(member_covariates(cohort, modality))
-    if spec.takes_covariates:
+    if chosen.arguments_class.takes_covariates:
         text.setdefault("n_covariates", columns)
-    given = _given_by_the_input(network, modality, inputs)
+    given = chosen.from_input(modality, inputs)
     for key in (key for key in given if text.get(key, given[key]) != given[key]):
         raise UsageError(
             f"{place}.{key} is {text[key]!r}, but {modality} as it is read here makes it {given[key]!r}.",
@@ -129,7 +130,7 @@ def _place(name: str) -> str:
 
 def _member_options(place: str, network: str, own: Mapping[str, Any], settings: Settings) -> TrainingSettings:
     """Training settings with those that the member has of its own."""
-    if own and registry.NETWORKS[network].shallow:
+    if own and registry.NETWORKS[network].network.shallow:
         raise UsageError(f"{place}.training: {network} is fitted in one go, without epochs.", "Leave it out.")
     if unknown := sorted(str(key) for key in set(own) - set(TRAINING_KEYS)):
         raise UsageError(f"{place}.training has no {', '.join(unknown)}.", f"It has {', '.join(TRAINING_KEYS)}.")
@@ -139,19 +140,3 @@ def _member_options(place: str, network: str, own: Mapping[str, Any], settings: 
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{place}.training.{where}: {first['msg']}.", "See docs/configuration.md.") from None
-
-
-def _given_by_the_input(network: str, modality: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of a network that the modality and the options of its reader decide."""
-    if network == "regions":
-        return {"shrink": inputs["shrink"], "quantity": "volume" if modality == "lesion" else "mean"}
-    if network == "slice_cnn":
-        return {"in_channels": len(inputs["maps"])}
-    if modality != "eegemg":
-        return {}
-    found: dict[str, Any] = {"n_channels": len(inputs["channels"])}
-    if network in ("band_power", "coherence"):
-        found["rate"] = inputs["rate"]
-    if network == "coherence":
-        found["sites"] = [i for i, name in enumerate(inputs["channels"]) if is_site(canonical_name(name))]
-    return found

@@ -234,7 +234,7 @@ class Trainer:
         good_weight, poor_weight = self.class_weights
         weights = torch.where(poor > 0, poor_weight, good_weight)
         classes = functional.binary_cross_entropy_with_logits(output[:, POOR_LOGIT], poor, weights)
-        if not self.spec.has_score:
+        if not self.spec.network.has_score:
             return classes
         score = functional.smooth_l1_loss(output[:, SCORE], scores.to(output.device))
         share = self.cases.options.score_weight

@@ -14,7 +14,7 @@ from torch.nn import functional
 from bids_stroke.core.errors import ModelError
 from bids_stroke.ensemble.grad_cam import grad_cam
 from bids_stroke.networks import registry
-from bids_stroke.networks.base import POOR_LOGIT
+from bids_stroke.networks.base import POOR_LOGIT, feature_layer
 
 Array = NDArray[np.float32]
 
@@ -88,7 +88,7 @@ def test_networks_of_the_ensemble_are_explained_by_the_formula(name: str) -> Non
     assert all(parameter.grad is None for parameter in model.parameters())
 
     maps: list[Tensor] = []
-    handle = registry.feature_layer(model.eval()).register_forward_hook(lambda _m, _i, output: maps.append(output))
+    handle = feature_layer(model.eval()).register_forward_hook(lambda _m, _i, output: maps.append(output))
     logits = model(samples, covariates[:, : arguments.get("n_covariates", 0)])[:, POOR_LOGIT]
     (gradient,) = torch.autograd.grad(logits.sum(), maps[0])
     handle.remove()

@@ -13,7 +13,7 @@ from torch import nn
 
 from bids_stroke.core.errors import ModelError
 from bids_stroke.networks import registry
-from bids_stroke.networks.base import POOR_LOGIT
+from bids_stroke.networks.base import POOR_LOGIT, feature_layer
 from bids_stroke.networks.layers import depth_norm
 from bids_stroke.networks.layers.keras import DepthNorm, SamePool, pool
 from bids_stroke.networks.miccai2025 import Cbam, Miccai2025
@@ -146,7 +146,7 @@ def test_gradients_reach_image_and_every_weight() -> None:
 
 def test_the_last_feature_map_can_be_explained() -> None:
     model, seen = random_network(depth=17), []
-    registry.feature_layer(model).register_forward_hook(lambda *parts: seen.append(parts[2].shape))
+    feature_layer(model).register_forward_hook(lambda *parts: seen.append(parts[2].shape))
     model(torch.randn(1, 1, *SIDES), torch.rand(1, 3))
     assert seen == [(1, 512, 1, 1, 1)]
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from bids_stroke.core.errors import ModelError
 from bids_stroke.networks import registry
-from bids_stroke.networks.base import N_OUTPUTS, POOR_LOGIT, SCORE
+from bids_stroke.networks.base import N_OUTPUTS, POOR_LOGIT, SCORE, feature_layer
 from bids_stroke.networks.cbam_resnet3d import ChannelAttention, Halve, SpatialAttention
 from bids_stroke.networks.slice_cnn import BACKBONES
 
@@ -45,7 +45,7 @@ def batch(name: str, arguments: dict[str, Any], n: int = 4) -> tuple[Tensor, Ten
 
 
 def test_every_network_of_the_registry_is_tested() -> None:
-    by_epochs = {name for name, spec in registry.NETWORKS.items() if not spec.shallow}
+    by_epochs = {name for name, spec in registry.NETWORKS.items() if not spec.network.shallow}
     assert {*SMALL, "miccai2025"} == by_epochs  # which has no score, and tests of its own
 
 
@@ -193,7 +193,7 @@ def test_halving_averages_around_every_second_voxel() -> None:
 def test_halving_follows_the_published_grid() -> None:
     model = make("cbam_resnet3d", {"widths": (2, 2, 2, 2, 2, 2, 2), "n_plain_blocks": 0, "dense": 2}).eval()
     maps: list[Tensor] = []
-    registry.feature_layer(model).register_forward_hook(lambda _m, _i, output: maps.append(output))
+    feature_layer(model).register_forward_hook(lambda _m, _i, output: maps.append(output))
     model(torch.zeros(1, 1, 91, 109, 91), torch.zeros(1, 0))
     assert maps[0].shape == (1, 2, 3, 4, 3)
 
@@ -224,7 +224,7 @@ def test_covariates_change_the_prediction() -> None:
 def test_feature_layer_of_a_backbone_gives_a_differentiable_map(backbone: str) -> None:
     model = make("slice_cnn", {"backbone": backbone}).eval()
     maps: list[Tensor] = []
-    registry.feature_layer(model).register_forward_hook(lambda _m, _i, output: maps.append(output))
+    feature_layer(model).register_forward_hook(lambda _m, _i, output: maps.append(output))
     output = model(*batch("slice_cnn", {}, n=2))
     (gradient,) = torch.autograd.grad(output[:, POOR_LOGIT].sum(), maps[0])
     assert maps[0].ndim == 4
@@ -234,7 +234,7 @@ def test_feature_layer_of_a_backbone_gives_a_differentiable_map(backbone: str) -
 
 def test_lstm_has_no_feature_map() -> None:
     with pytest.raises(ModelError, match="no feature map"):
-        registry.feature_layer(make("lstm", SMALL["lstm"]))
+        feature_layer(make("lstm", SMALL["lstm"]))
 
 
 def test_lstm_reads_the_window_from_its_start_in_order() -> None:
