@@ -54,6 +54,14 @@ def blob(value: float, rng: np.random.Generator) -> np.ndarray:
     return data
 
 
+def lesion(rng: np.random.Generator, size: int, left: bool) -> np.ndarray:
+    """A cube in one hemisphere (array index above 45 is left: the grid's first axis runs from right to left)."""
+    data = np.zeros(GRID_SHAPE, np.float32)
+    x, y, z = (55 if left else 25) + rng.integers(-3, 3), 50 + rng.integers(-10, 10), 45 + rng.integers(-5, 5)
+    data[x : x + size, y : y + size, z : z + size] = 1
+    return data
+
+
 def write_recording(folder: Path, prefix: str, data: np.ndarray, channels: Sequence[str] = CHANNELS) -> list[Path]:
     """Log of windows and EDF files; ``data`` (channels, time) in microvolts at RATE; EMG channels are lower case."""
     folder.mkdir(parents=True, exist_ok=True)
