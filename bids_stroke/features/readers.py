@@ -18,10 +18,11 @@ import torch
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
+from bids_stroke.core.channels import CHANNELS
 from bids_stroke.core.errors import DataError, ModelError
 from bids_stroke.core.modalities import CLINICAL, MODALITIES
 from bids_stroke.derivatives.names import is_named
-from bids_stroke.features.recordings import CHANNELS, read_windows
+from bids_stroke.features.recordings import read_windows
 
 GRID_SHAPE = (91, 109, 91)
 GRID_AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
