@@ -22,7 +22,7 @@ from bids_stroke.preprocess.anat import step
 from bids_stroke.preprocess.lesion import step as lesions
 from bids_stroke.preprocess.registry import StepContext
 from tests.helpers.lesion_heads import Place, Scan, dice, scan
-from tests.imaging.test_transforms import rigid, stored_as
+from tests.helpers.spots import rigid, stored_as
 
 MARKER = Place("left centrum semiovale", (-28.0, -14.0, 26.0), 14.0)
 QUICK = Settings.model_validate({"anat": {"lesion_handling": "none"}})

@@ -22,7 +22,7 @@ from bids_stroke.imaging.transforms import resample, save_warp
 from bids_stroke.preprocess.anat.mirror_fill import mirror_fill
 from bids_stroke.preprocess.lesion import step as lesions
 from bids_stroke.preprocess.registry import StepContext
-from tests.imaging.test_transforms import stored_as
+from tests.helpers.spots import stored_as
 
 LEFT = np.array([-24.0, -6.0, 22.0])
 
