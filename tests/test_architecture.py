@@ -114,7 +114,8 @@ def test_a_folder_imports_nothing_of_itself(path: Path) -> None:
     assert imports_of(path) == set()
 
 
-TESTS = sorted(path for path in (ROOT / "tests").rglob("test_*.py") if path.parent.name not in ("tests", "end_to_end"))
+ELSEWHERE = ("tests", "end_to_end", "helpers")
+TESTS = sorted(path for path in (ROOT / "tests").rglob("test_*.py") if path.parent.name not in ELSEWHERE)
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.relative_to(ROOT).as_posix())

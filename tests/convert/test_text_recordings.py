@@ -18,7 +18,7 @@ from bids_stroke.convert.text_recordings import convert_txt
 from bids_stroke.convert.text_table import TxtOptions, read_table
 from bids_stroke.core.channels import CHANNELS, EEG_SITES
 from bids_stroke.core.errors import DataError, InputError, UsageError
-from tests.preprocess.eegemg.test_step import process
+from tests.helpers.recordings import process
 
 OPTIONS = TxtOptions("01", "leg", 1000.0, channels=("published",))
 

@@ -17,7 +17,7 @@ from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.standard_space import STANDARD_SHAPE, standard_grid, template
 from bids_stroke.preprocess.maps import step
 from bids_stroke.preprocess.registry import StepContext
-from tests.imaging.test_transforms import LEFT_FRONT_TOP, centre, spot, stored_as
+from tests.helpers.spots import LEFT_FRONT_TOP, centre, spot, stored_as
 
 MD_NAME = f"sub-01_space-{SPACE}_model-tensor_param-md_dwimap.nii.gz"
 
