@@ -21,10 +21,7 @@ from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row, read_prediction
 from bids_stroke.ensemble.predict import predict
 from bids_stroke.evaluation.evaluate import evaluate
-from bids_stroke.fusion.fit import fit_scores
-from bids_stroke.fusion.fitted import ScoreFusion
 from bids_stroke.fusion.out_of_fold import read_evidence
-from bids_stroke.fusion.score import calibrate_scores, half_width
 from bids_stroke.fusion.subset import fit_fusion
 from bids_stroke.fusion.target import LOGITS_PER_DEVIATION, Target
 from bids_stroke.networks import registry
@@ -352,67 +349,6 @@ def test_scores_of_members_and_baselines_are_evaluated(cohort: list[Labelled]) -
     assert {"fusion", "clinical", "initial_score", "lesion_volume", "tract_load"} <= set(r2.index)
     known = table.dropna(subset=["s_baseline_initial_score"])
     assert r2["initial_score"] == pytest.approx(r2_score(known["score"], known["s_baseline_initial_score"]))
-
-
-def test_weights_of_the_scores_follow_the_errors_and_the_interval_covers() -> None:
-    rng = np.random.default_rng(0)
-    truth = rng.normal(17, 8, 400)
-    scores = np.stack([truth + rng.normal(0, 3, 400), truth + rng.normal(0, 12, 400), np.full(400, np.nan)], axis=1)
-    scores[:40, 0] = np.nan
-    target = Target(truth <= 17, truth)
-    fusion = replace(fit_scores(scores, target), slope=1.0, intercept=0.0, half_width=None)
-    assert sum(fusion.weights) == pytest.approx(1) and fusion.weights[0] > 5 * fusion.weights[1]
-    fused = fusion.apply(scores)
-    np.testing.assert_allclose(fused[:40], np.clip(scores[:40, 1], truth.min(), truth.max()))
-    half = half_width(fused[::2], truth[::2], 0.9)
-    assert half is not None
-    assert 0.84 < (np.abs(fused[1::2] - truth[1::2]) <= half).mean() < 0.96
-    low, high = replace(fusion, half_width=half).interval(truth.max()) or (0.0, 0.0)
-    assert (low, high) == (pytest.approx(truth.max() - half), truth.max())
-    assert half_width(fused[:5], truth[:5], 0.9) is None and fusion.interval(1.0) is None
-    assert fit_scores(np.full((5, 2), np.nan), target.of(np.arange(5))).weights == (0.5, 0.5)
-
-
-def test_members_that_know_different_things_predict_the_whole_spread_together() -> None:
-    """Each says the part of the score that it knows, so the truth is their sum, twice their mean."""
-    rng = np.random.default_rng(1)
-    causes = rng.normal(0, 5, (300, 2))
-    truth = 17 + causes.sum(axis=1) + rng.normal(0, 1, 300)
-    mean = 17 + causes.mean(axis=1)
-    fusion = calibrate_scores(ScoreFusion((0.5, 0.5), truth.min(), truth.max(), None), mean, truth)
-    found = fusion.apply(17 + causes)
-    assert fusion.slope == pytest.approx(2, abs=0.05)
-    assert r2_score(truth, found) > 0.95 > 0.8 > r2_score(truth, mean)
-    assert fusion.half_width == pytest.approx(np.quantile(np.abs(found - truth), 0.9), rel=0.05)
-
-
-def test_a_fused_score_that_tells_nothing_is_the_mean_and_few_people_change_little() -> None:
-    rng = np.random.default_rng(2)
-    truth, noise = rng.normal(17, 8, 200), rng.normal(17, 8, 200)
-    plain = ScoreFusion((1.0,), truth.min(), truth.max(), None)
-    assert calibrate_scores(plain, noise, truth).slope < 0.2
-    backwards = calibrate_scores(plain, -10 * truth, truth)
-    assert backwards.slope == 0 and backwards.intercept == pytest.approx(truth.mean())
-    few = calibrate_scores(plain, noise[:3] / 8, truth[:3])
-    assert few.slope == pytest.approx(1, abs=0.3) and few.half_width is None
-    assert calibrate_scores(plain, noise, np.full(200, 5.0)).slope == 1
-
-
-def test_errors_of_the_score_are_of_people_left_out_of_its_slope() -> None:
-    rng = np.random.default_rng(3)
-    truth = rng.normal(17, 8, 12)
-    said = truth + rng.normal(0, 4, 12)
-    plain = ScoreFusion((1.0,), -np.inf, np.inf, None)
-    wanted = calibrate_scores(plain, said, truth).half_width
-    penalty = truth.var()
-    errors = []
-    for i in range(12):
-        x, y = (np.delete(values, i) for values in (said, truth))
-        # the same ridge: the rows that are left, and the penalty as an eleventh row's weight on the slope about 1
-        design = np.vstack([np.column_stack([np.ones(11), x - said.mean()]), [0, np.sqrt(penalty)]])
-        intercept, slope = np.linalg.lstsq(design, np.append(y, np.sqrt(penalty)), rcond=None)[0]
-        errors.append(abs(intercept + slope * (said[i] - said.mean()) - truth[i]))
-    assert wanted == pytest.approx(np.sort(errors)[int(np.ceil(13 * 0.9)) - 1])
 
 
 def test_the_interval_of_the_score_goes_from_training_to_the_prediction(cohort: list[Labelled], tmp_path: Path) -> None:
