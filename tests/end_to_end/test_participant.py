@@ -20,6 +20,7 @@ import psutil
 import pytest
 
 from bids_stroke.core.modalities import EARLY, given_by
+from bids_stroke.derivatives.status import read_statuses
 
 SUBJECTS = ("02", "04")
 """02 has no EEG and no lesion mask; 04 has everything, its EMG in a file of its own."""
@@ -236,9 +237,11 @@ def test_killed_and_run_again_ends_with_the_same_bytes(out: Path, example: Path,
     running.wait()
     assert anat.is_file()
     assert not (copy / "logs" / "manifests" / "sub-02_prediction.json").is_file()
+    assert [status.reason for status in read_statuses(copy).units] == ["interrupted"]
     done = bids_stroke(example, copy, "participant", *arguments)
     assert done.returncode == 0, done.stderr
     assert "anat" not in re.search(r"sub-02: done in .*", done.stderr)[0]
+    assert [status.status for status in read_statuses(copy).units] == ["done"]
     whole = digests(out)
     for name, digest in digests(copy).items():
         if re.match(r"sub-02/(anat|func)/", name):
