@@ -13,14 +13,14 @@ import pytest
 import torch
 
 from bids_stroke.core.errors import DataError, ModelError, UsageError
-from bids_stroke.core.records import Member, UnitFeatures
+from bids_stroke.core.records import UnitFeatures
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row
 from bids_stroke.ensemble.bundle import Bundle, load_bundle, write_bundle
 from bids_stroke.ensemble.predict import predict, predict_members, restore_network
 from bids_stroke.features.readers import read_samples
 from bids_stroke.networks import registry
-from bids_stroke.networks.device import resolve_device
-from tests.helpers.units import LSTM, VOLUME, blob, rhythm, tiny_contents, write_recording, write_volume
+from tests.helpers.bundles import volume_bundle
+from tests.helpers.units import LSTM, blob, rhythm, tiny_contents, write_recording, write_volume
 
 
 @pytest.fixture
@@ -58,24 +58,6 @@ def test_fusion_and_calibration_are_those_of_the_bundle(bundle: Bundle, unit: Un
     assert prediction.predicted_score == pytest.approx(0.75 * a.score + 0.25 * b.score)
     low, high = prediction.probability_poor_interval
     assert 0 < low < prediction.probability_poor < high < 1
-
-
-def volume_bundle(folder: Path) -> Bundle:
-    """Members a and b on EEG/EMG, and c on FA with covariates; weights 0.5, 0.25, 0.25."""
-    contents = tiny_contents()
-    arguments = {"widths": [2, 2, 2, 4], "n_plain_blocks": 0, "dense": 4, "n_covariates": 6}
-    torch.manual_seed(0)
-    entry = replace(
-        contents.members[0], member=Member("c", "fa", "cbam_resnet3d", arguments, {"scale": 1.0, **VOLUME["inputs"]})
-    )
-    return write_bundle(
-        folder,
-        tiny_contents(
-            members=(*contents.members, entry),
-            states={**contents.states, "c": registry.build("cbam_resnet3d", **arguments).state_dict()},
-            fusion=replace(contents.fusion, weights={"a": 0.5, "b": 0.25, "c": 0.25}),
-        ),
-    )
 
 
 def test_weights_are_renormalised_over_the_members_present(tmp_path: Path, unit: UnitFeatures) -> None:
@@ -288,13 +270,17 @@ def test_device_that_is_not_there_is_an_error(device: str, bundle: Bundle, unit:
         predict(bundle, unit, device)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_explicit_gpu_never_falls_back() -> None:
-    assert resolve_device("auto") == torch.device("cpu")
-    with pytest.raises(UsageError):
-        resolve_device("cuda")
-
-
 def test_bf16_is_near_fp32(bundle: Bundle, unit: UnitFeatures) -> None:
     exact, rough = (predict(bundle, unit, "cpu", precision).probability_poor for precision in ("fp32", "bf16"))
     assert exact == pytest.approx(rough, abs=0.02)
+
+
+def test_a_prediction_says_how_the_covariates_were_read(tmp_path: Path) -> None:
+    fa = write_volume(tmp_path / "fa.nii", blob(0.2, np.random.default_rng(0)))
+    known: dict[str, float | str] = {"age": 70.0, "sex": "code 2", "days_since_stroke": -2.0}
+    unit = UnitFeatures("07", None, {"fa": (fa,)}, {}, known, "tiny")
+    told = [text for text in predict(volume_bundle(tmp_path / "model"), unit, "cpu").warnings if " is " in text]
+    assert any(text.startswith("sex is code 2: nothing tells") and "Levels" in text for text in told)
+    assert any(text.startswith("days_since_stroke is -2: cannot be a number of days") for text in told)
+    assert any(text.startswith("sex is missing: the training mean") for text in told)
+    assert not any(text.startswith("age is") for text in told)
