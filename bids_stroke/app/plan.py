@@ -7,20 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from bids_stroke.app.model import Model
 from bids_stroke.bids.columns import SYNONYMS
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.preprocess.registry import STEPS, Step
-
-
-@dataclass(frozen=True)
-class Model:
-    """The bundle that predicts: where it is and what it holds, known without loading it."""
-
-    path: Path
-    sha256: str
 
 
 @dataclass(frozen=True)
@@ -159,3 +152,9 @@ def merge_features(
         features |= {modality: paths for modality, paths in report.outputs.items() if modality in settings.modalities}
     missing |= {m: "not-computed" for m in settings.modalities if m not in features and m not in missing}
     return features, {modality: reason for modality, reason in missing.items() if modality not in features}
+
+
+def step_reports(root: Path, prefix: str) -> dict[str, StepReport]:
+    """Reports of the preprocessing steps of a unit that are on disk."""
+    found = {step.name: manifest.read_manifest(manifest.manifest_path(root, prefix, step.name), root) for step in STEPS}
+    return {name: item.report for name, item in found.items() if item is not None}

@@ -110,6 +110,8 @@ def take_ready(unit: Session, native: Sequence[BidsFile], wanted: Collection[str
     wanted : collection of str
         Raw inputs that the modalities need (``t1w``, ``dwi``).
     """
+    if not native:
+        return unit
     if "bold" in wanted:
         unit = take_ready_bold(unit, native)
     left_out = dict(unit.left_out) | native_maps(native, [name for name in ("fa", "md", "rd", "ad")

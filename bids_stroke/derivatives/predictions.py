@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from bids_stroke.core.errors import InputError
-from bids_stroke.core.records import MemberPrediction, Prediction
+from bids_stroke.core.records import MemberPrediction, Prediction, Session
+from bids_stroke.derivatives import manifest
 
 COUNTED = {"bold": "n_slices", "eegemg": "n_windows"}
 """How the samples of a modality are called in the prediction's JSON."""
@@ -89,7 +91,7 @@ def read_prediction(path: Path) -> Prediction:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is no prediction of bids_stroke: {error}.", "Run the participant level again."
+            f"{path} is no prediction of bids_stroke: {error}.", "Request the participant level again."
         ) from error
 
 
@@ -100,3 +102,13 @@ def _pair(interval: list[float]) -> tuple[float, float]:
 
 def _member(content: dict[str, Any]) -> MemberPrediction:
     return MemberPrediction(**{field.name: content[field.name] for field in fields(MemberPrediction)})
+
+
+def read_predictions(root: Path, sessions: Sequence[Session]) -> dict[str, Prediction]:
+    """Predictions of the units that have one, by unit."""
+    found = {}
+    for session in sessions:
+        done = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "prediction"), root)
+        if done is not None and done.report.files["prediction"].is_file():
+            found[session.prefix] = read_prediction(done.report.files["prediction"])
+    return found

@@ -66,7 +66,7 @@ class Step:
         return tuple(dict.fromkeys((*self.after, *TELL_THE_SIDE))) if sided else self.after
 
     def run(self, context: StepContext) -> StepReport:
-        """Import the step's module and run it; mirror what it wrote where ``lesion_side`` asks for it.
+        """Import the step's module and run it.
 
         Raises
         ------
@@ -77,9 +77,6 @@ class Step:
         """
         module = importlib.import_module(f"bids_stroke.preprocess.{self.name}.step")
         report: StepReport = module.run(context)
-        if context.settings.lesion_side == "normalise":
-            # imported here, because it needs the steps that it asks
-            report = importlib.import_module("bids_stroke.preprocess.hemisphere").normalise(context, report)
         return report
 
 

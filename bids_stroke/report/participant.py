@@ -1,4 +1,4 @@
-"""One page a participant: predictions, what they rest on, and the pictures to check it by."""
+"""The page of a participant: predictions, the data that they rest on, and the pictures to check these by."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from bids_stroke.report.figures.unit import caption, rank
 
 @dataclass(frozen=True)
 class UnitReport:
-    """What is known of one unit when its page is written."""
+    """What is known of a unit (a session of a participant) when the participant's page is written."""
 
     subject: str
     session: str | None
@@ -34,7 +34,7 @@ class UnitReport:
 
 
 def write_participant_report(root: Path, subject: str, units: Sequence[UnitReport]) -> Path:
-    """Write ``<root>/sub-<label>.html``.
+    """Write the page of a participant, ``<root>/sub-<label>.html``.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
 
 
 def _warnings(steps: Mapping[str, StepReport]) -> list[tuple[str, str]]:
-    """Which steps say it, and what; once where several say the same."""
+    """Warnings of the steps, each with the steps that gave it; a text of several steps stands once."""
     said: dict[str, list[str]] = {}
     for name, report in steps.items():
         for text in report.warnings:

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor
 
-from bids_stroke.core.settings import AugmentSettings
+from bids_stroke.core.settings_training import AugmentSettings
 
 MASKS = ("lesion",)
 """Modalities whose values are shares of a voxel: another scale would be another meaning."""

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from bids_stroke import networks
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import CLINICAL, EARLY, MODALITIES, Member
-from bids_stroke.core.settings import Settings, TrainingSettings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.features.readers import complete_inputs
 from bids_stroke.features.recordings import canonical_name, is_site
 from bids_stroke.training.cohort import Cohort, member_covariates

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bids_stroke.app.plan import Model, UnitTask, input_paths, merge_features, missing_inputs, needed_steps, plan_unit
+from bids_stroke.app.model import Model
+from bids_stroke.app.plan import UnitTask, input_paths, merge_features, missing_inputs, needed_steps, plan_unit
 from bids_stroke.app.unit import run_unit
 from bids_stroke.core.records import BidsFile, Session, StepReport
-from bids_stroke.core.settings import BoldSettings, DwiSettings, Settings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_preprocess import BoldSettings, DwiSettings
 
 
 def file(folder: Path, name: str, **metadata: object) -> BidsFile:

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bids_stroke.bids.derivative_files import LESION_NAME, MAP_NAMES, find_lesions
-from bids_stroke.bids.sessions import Selection, find_sessions, read_description, read_filter_file, unused_derivatives
-from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, UsageError
-from tests.helpers.bids import make_dataset
+from bids_stroke.bids.derivative_files import LESION_NAME, MAP_NAMES
+from bids_stroke.bids.sessions import (
+    Selection,
+    find_sessions,
+    read_description,
+    read_filter_file,
+    unneeded_options,
+    unused_derivatives,
+)
+from bids_stroke.bids.subject_files import Datasets
+from bids_stroke.core.errors import BidsStrokeError, InputError, NotBidsError, NothingSelectedError, UsageError
+from bids_stroke.core.records import BidsFile
+from tests.helpers.bids import make_dataset, path_that_is_too_long
+from tests.helpers.broken_json import KINDS
 
 FILES = {
     "participants.tsv": "participant_id\tage\tsex\tfma_le\nsub-01\t61\tF\t12\nsub-02\tn/a\tM\t30\n",
@@ -30,6 +41,11 @@ FILES = {
 @pytest.fixture
 def raw(tmp_path: Path) -> Path:
     return make_dataset(tmp_path / "raw", FILES)
+
+
+def lesions_of(raw: Path) -> tuple[BidsFile, ...]:
+    """All that is known of sub-02's masks, before the units take theirs."""
+    return Datasets.open(raw, {}, needs_lesion=True).subject("02").lesions
 
 
 def names(files) -> list[str]:
@@ -303,13 +319,63 @@ def test_only_what_the_modalities_need_is_taken(raw: Path) -> None:
     assert not unit.bold
 
 
-def test_the_database_is_reused_and_made_anew_when_files_change(raw: Path, tmp_path: Path) -> None:
-    selection = Selection(raw, participant_labels=("01",), database_dir=tmp_path / "db")
-    before = find_sessions(selection)
-    assert (tmp_path / "db" / "sub-01").is_dir()
-    assert [names(unit.inputs) for unit in find_sessions(selection)] == [names(unit.inputs) for unit in before]
-    make_dataset(raw, {"sub-01/ses-03/anat/sub-01_ses-03_T1w.nii.gz": None})
-    assert [unit.session for unit in find_sessions(selection)] == ["01", "02", "03"]
+def test_a_database_is_not_needed_any_more(raw: Path, tmp_path: Path) -> None:
+    selection = Selection(raw, database_dir=tmp_path / "db")
+    said = unneeded_options(selection)
+    assert len(said) == 1
+    assert said[0].startswith("--bids-database-dir is not needed any more")
+    assert [unit.prefix for unit in find_sessions(selection)] == [unit.prefix for unit in find_sessions(Selection(raw))]
+    assert not (tmp_path / "db").exists()
+    assert unneeded_options(Selection(raw)) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_broken_files_of_the_whole_dataset_end_the_run_with_their_codes(raw: Path, tmp_path: Path, kind: str) -> None:
+    def code(path: Path, select: Callable[[], object]) -> int:
+        before = path.read_bytes() if path.exists() else b"{}"
+        path.write_bytes(KINDS[kind].content)
+        with pytest.raises(BidsStrokeError, match=f"{path.name} {KINDS[kind].message}") as error:
+            select()
+        path.write_bytes(before)
+        return error.value.exit_code
+
+    assert code(raw / "dataset_description.json", lambda: find_sessions(Selection(raw))) == 16
+    assert code(raw / "participants.json", lambda: find_sessions(Selection(raw))) == 66
+    assert code(tmp_path / "filter.json", lambda: read_filter_file(tmp_path / "filter.json")) == 2
+    assert find_sessions(Selection(raw))
+
+
+@pytest.mark.parametrize("name", ["sessions.json", "sub-01/sub-01_sessions.json"])
+def test_broken_descriptions_of_sessions_cost_those_who_have_sessions(raw: Path, name: str) -> None:
+    (raw / name).write_text("[1]")
+    units = find_sessions(Selection(raw))
+    assert {unit.prefix: f"{name} holds a list" in unit.error for unit in units} == {
+        "sub-01_ses-01": True, "sub-01_ses-02": True, "sub-02": False, "sub-03": False
+    }  # fmt: skip
+
+
+def test_a_subject_whose_folder_cannot_be_listed_fails_alone(raw: Path) -> None:
+    path_that_is_too_long(raw / "sub-02")
+    units = {unit.prefix: unit.error for unit in find_sessions(Selection(raw))}
+    assert "cannot be listed: File name too long" in units.pop("sub-02")
+    assert not any(units.values())
+
+
+def test_participants_that_are_no_table_end_the_run(raw: Path) -> None:
+    (raw / "participants.tsv").write_bytes(b"participant_id\tname\nsub-01\t\xff\n")
+    with pytest.raises(InputError, match=r"participants\.tsv cannot be read as a table"):
+        find_sessions(Selection(raw))
+
+
+def test_other_derivatives_may_have_odd_descriptions(raw: Path) -> None:
+    mask = "sub-02/anat/sub-02_label-L_mask.nii.gz"
+    odd: dict[str, object] = {"a": {"GeneratedBy": 3}, "b": {"GeneratedBy": ["bids_stroke"]}, "c": "[1]"}
+    for name, description in odd.items():
+        make_dataset(
+            raw, {f"derivatives/{name}/dataset_description.json": description, f"derivatives/{name}/{mask}": None}
+        )
+    unit = find_sessions(Selection(raw, participant_labels=("02",)))[0]
+    assert [file.uri.split(":")[1] for file in unit.lesion] == ["a", "b", "c"]
 
 
 def test_nothing_is_written_into_the_dataset(raw: Path) -> None:
@@ -333,7 +399,7 @@ def test_a_map_of_shares_stands_beside_the_mask_of_its_space(raw: Path) -> None:
     mask, share = "space-MNI152NLin6Asym_label-L_desc-lesion_mask", "space-MNI152NLin6Asym_label-L_probseg"
     names_ = [f"{folder}/sub-02_{name}.nii.gz" for name in (mask, share, "label-L_mask")]
     make_dataset(raw, dict.fromkeys(names_))
-    found = {file.path.name: dict(file.beside) for file in find_lesions(raw, "02", {})}
+    found = {file.path.name: dict(file.beside) for file in lesions_of(raw)}
     assert found == {Path(names_[0]).name: {"share": raw / names_[1]}, Path(names_[2]).name: {}}
 
 
@@ -349,6 +415,6 @@ def test_of_several_maps_of_shares_none_is_guessed(raw: Path, names_: tuple[str,
     start = "derivatives/lesions/sub-02/anat/sub-02_space-MNI152NLin6Asym_"
     maps = sorted(f"{start}{name}" for name in names_)
     make_dataset(raw, dict.fromkeys([f"{start}label-L_desc-lesion_mask.nii.gz", *maps]))
-    beside = [dict(file.beside) for file in find_lesions(raw, "02", {}) if file.path.name.endswith("_mask.nii.gz")]
+    beside = [dict(file.beside) for file in lesions_of(raw) if file.path.name.endswith("_mask.nii.gz")]
     one = {"share": raw / maps[taken]} if taken is not None else {}
     assert beside == [one or {f"share_or_not_{i}": raw / name for i, name in enumerate(maps)}]

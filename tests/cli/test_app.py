@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import bids_stroke
-from bids_stroke.cli.app import _derivatives, expand_arguments, main
+from bids_stroke.cli.app import derivative_folders, expand_arguments, main
 from bids_stroke.core.errors import InputError, UsageError
 from tests.helpers.bids import make_dataset
 
@@ -56,10 +56,10 @@ def test_an_option_without_its_values() -> None:
 
 
 def test_derivatives_are_name_and_folder() -> None:
-    assert _derivatives(["a=/x", "b=y=z"]) == {"a": Path("/x"), "b": Path.cwd() / "y=z"}
+    assert derivative_folders(["a=/x", "b=y=z"]) == {"a": Path("/x"), "b": Path.cwd() / "y=z"}
     for values, message in ((["/x"], "NAME=DIR"), (["a=/x", "a=/y"], "given twice"), (["raw=/x"], "BIDS_DIR itself")):
         with pytest.raises(UsageError, match=message):
-            _derivatives(values)
+            derivative_folders(values)
 
 
 @pytest.fixture
@@ -118,6 +118,16 @@ def test_dry_run_lists_files_and_what_is_missing_and_writes_nothing(
     assert "sub-01_T1w.nii.gz" in out.replace("\n", "")
     assert "missing: no dwi" in out
     assert sorted(raw.parent.rglob("*")) == before
+
+
+def test_an_option_that_is_not_needed_any_more_is_said_once_and_does_nothing(
+    raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = raw.parent / "db"
+    code, out, err = run(capsys, raw, raw.parent / "out", "participant", "--dry-run", "--bids-database-dir", database)
+    assert (code, "sub-01_T1w.nii.gz" in out) == (0, True)
+    assert err.replace("\n", " ").count("--bids-database-dir is not needed any more") == 1
+    assert not database.exists()
 
 
 @pytest.mark.parametrize(

@@ -13,18 +13,19 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_stroke.app.model import check_lesion_side
 from bids_stroke.app.plan import UnitTask, needed_steps, plan_unit, recipe
-from bids_stroke.app.run import check_lesion_side
+from bids_stroke.app.train import check_same_recipe
+from bids_stroke.app.unit import run_and_mirror
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.manifest import make_manifest, manifest_path, write_manifest
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.derivatives.status import check_same_recipe
 from bids_stroke.ensemble.bundle import write_bundle
 from bids_stroke.imaging.images import array, like
-from bids_stroke.imaging.registration import standard_grid, template
+from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import save_rigid
 from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals
 from bids_stroke.preprocess.eegemg.clock import Recording
@@ -62,7 +63,7 @@ def fa_file(folder: Path) -> BidsFile:
 def run(step: str, session: Session, folder: Path, settings: Settings) -> tuple[StepReport, Outputs]:
     outputs = Outputs(folder, "1")
     context = StepContext(session, outputs, settings, {}, folder / "work")
-    return STEP[step].run(context), outputs
+    return run_and_mirror(STEP[step], context), outputs
 
 
 def digests(outputs: Outputs) -> dict[str, str]:
@@ -198,7 +199,7 @@ def test_native_files_gradients_and_transforms_stay_and_seeds_change_places(tmp_
     found = {}
     for name, settings in (("as_is", AS_IS), ("normalise", NORMALISE)):
         outputs = Outputs(tmp_path / name, "1")
-        found[name] = several.run(StepContext(session, outputs, settings, {}, tmp_path)), outputs
+        found[name] = run_and_mirror(several, StepContext(session, outputs, settings, {}, tmp_path)), outputs
     (plain, before), (done, after) = found["as_is"], found["normalise"]
     same, new = digests(before), digests(after)
     native = [name for name in same if "space-" not in name and not name.endswith("xfm.json")]
@@ -243,7 +244,7 @@ def test_the_anat_step_is_judged_by_the_registration_that_it_has_just_found(
     module.run = write  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     context = StepContext(Session("1", None, lesion=(mask,)), Outputs(tmp_path, "1"), NORMALISE, {}, tmp_path)
-    report = Step("registers", ("gm",), ("t1w",)).run(context)
+    report = run_and_mirror(Step("registers", ("gm",), ("t1w",)), context)
     assert report.qc["mirrored"] == float(mirrored)
     found = nib.load(report.outputs["gm"][0]).get_fdata()
     np.testing.assert_array_equal(found, ramp[::-1] if mirrored else ramp)
@@ -256,7 +257,7 @@ def test_by_default_nothing_is_flipped(tmp_path: Path, several: Step) -> None:
     for column in ("R", "L"):
         outputs = Outputs(tmp_path / column, "1")
         session = Session("1", None, covariates={"lesion_side": column})
-        report = several.run(StepContext(session, outputs, AS_IS, {}, tmp_path))
+        report = run_and_mirror(several, StepContext(session, outputs, AS_IS, {}, tmp_path))
         assert "mirrored" not in report.qc
         results.append(digests(outputs))
     assert results[0] == results[1]
@@ -319,7 +320,7 @@ def test_a_recording_is_swapped_in_all_that_is_written(example: Path, tmp_path: 
     names = {}
     for settings in (AS_IS, NORMALISE):
         outputs = Outputs(tmp_path / settings.lesion_side, "04")
-        report = STEP["eegemg"].run(StepContext(session, outputs, settings, {}, tmp_path))
+        report = run_and_mirror(STEP["eegemg"], StepContext(session, outputs, settings, {}, tmp_path))
         table = next(outputs.folder.rglob("eeg/*_desc-preproc_channels.tsv"))
         names[settings.lesion_side] = [line.split("\t")[0] for line in table.read_text().splitlines()[1:]]
         sidecar = next(outputs.folder.rglob("*_desc-preproc_eeg.json"))

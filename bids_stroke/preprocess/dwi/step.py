@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bids_stroke.core.records import StepReport
 from bids_stroke.imaging.images import array, like, voxel_ml
-from bids_stroke.imaging.registration import standard_grid
+from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.dwi.correct import Corrected, correct, distorted_alike, without_bias
 from bids_stroke.preprocess.dwi.gradients import n_directions, tensor_volumes

@@ -19,7 +19,7 @@ import pandas as pd
 
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import StepReport
-from bids_stroke.core.settings import EegEmgSettings
+from bids_stroke.core.settings_preprocess import EegEmgSettings
 from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals, clean
 from bids_stroke.preprocess.eegemg.clock import Recording, read_pair
 from bids_stroke.preprocess.eegemg.edf import EdfHeader, write_edf

@@ -12,7 +12,7 @@ import numpy as np
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import SPACE, BidsFile, StepReport
 from bids_stroke.imaging.images import FloatArray, array, as_the_person_lies, like, load_image, reorient, same_grid
-from bids_stroke.imaging.registration import standard_grid, template
+from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.registry import StepContext
 

@@ -14,7 +14,8 @@ from bids_stroke.core.records import SPACE, BidsFile, Session
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array, like, load_image
-from bids_stroke.imaging.registration import STANDARD_AFFINE, STANDARD_SHAPE, Warp
+from bids_stroke.imaging.registration import Warp
+from bids_stroke.imaging.standard_space import STANDARD_AFFINE, STANDARD_SHAPE
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.anat import inputs as anat_inputs
 from bids_stroke.preprocess.anat import step

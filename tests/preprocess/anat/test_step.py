@@ -13,10 +13,12 @@ import pytest
 
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
-from bids_stroke.core.settings import AnatSettings, Settings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_preprocess import AnatSettings
 from bids_stroke.derivatives.outputs import Outputs, write_dataset_files
 from bids_stroke.imaging.images import array, like, load_image
-from bids_stroke.imaging.registration import STANDARD_AFFINE, STANDARD_SHAPE, Warp, standard_grid, template
+from bids_stroke.imaging.registration import Warp
+from bids_stroke.imaging.standard_space import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
 from bids_stroke.imaging.transforms import read_transform, resample
 from bids_stroke.preprocess.anat import brain, step
 from bids_stroke.preprocess.anat.inputs import choose_t1w

@@ -23,7 +23,7 @@ from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.imaging.registration import standard_grid
+from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.bold import step
 from bids_stroke.preprocess.bold.precomputed import read_confounds

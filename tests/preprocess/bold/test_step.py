@@ -23,7 +23,7 @@ from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array, load_image
 from bids_stroke.imaging.motion import motion_parameters, realign
-from bids_stroke.imaging.registration import standard_grid, template
+from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.bold import step
 from bids_stroke.preprocess.bold.confounds import PARAMETERS

@@ -17,11 +17,12 @@ from scipy.spatial.transform import Rotation
 
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile, Session, StepReport
-from bids_stroke.core.settings import DwiSettings, Settings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.motion import framewise_displacement, motion_parameters
-from bids_stroke.imaging.registration import template
+from bids_stroke.imaging.standard_space import template
 from bids_stroke.imaging.transforms import resample, save_rigid
 from bids_stroke.preprocess.dwi import step
 from bids_stroke.preprocess.dwi.denoise.clean import denoise

@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 from bids_stroke.core.records import BidsFile, Session, StepReport
-from bids_stroke.core.settings import EegEmgSettings, Settings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_preprocess import EegEmgSettings
 from bids_stroke.derivatives.outputs import Outputs, write_dataset_files
 from bids_stroke.preprocess.eegemg.edf import EdfHeader, edf_labels, write_edf
 from bids_stroke.preprocess.eegemg.step import run
@@ -267,11 +268,12 @@ def test_every_task_is_used_and_short_ones_are_said(tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_real_recordings(real_data: Path, tmp_path: Path) -> None:
-    from bids_stroke.bids.layout import index_subject
+    from bids_stroke.bids.layout import Dataset
 
+    dataset = Dataset.open(real_data / "bids_real_open", "raw")
     expected = {"07": (23, 30, 0), "08": (1, 0, 4), "09": (3, 0, 4)}
     for subject, (n_windows, n_eeg, n_emg) in expected.items():
-        files = index_subject(real_data / "bids_real_open", subject)
+        files = dataset.raw_files(dataset.folders(subject))
         session = Session(subject, None, eeg=files["eeg"], emg=files["emg"])
         report = run(StepContext(session, Outputs(tmp_path, subject), Settings(), {}, tmp_path))
         found = tuple(report.qc[key] for key in ("n_windows_kept", "n_eeg_channels", "n_emg_channels"))

@@ -14,7 +14,7 @@ from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array, like
-from bids_stroke.imaging.registration import STANDARD_SHAPE, standard_grid, template
+from bids_stroke.imaging.standard_space import STANDARD_SHAPE, standard_grid, template
 from bids_stroke.preprocess.maps import step
 from bids_stroke.preprocess.registry import StepContext
 from tests.imaging.test_transforms import LEFT_FRONT_TOP, centre, spot, stored_as

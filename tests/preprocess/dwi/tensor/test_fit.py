@@ -19,7 +19,8 @@ from scipy.ndimage import map_coordinates
 
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile, Session, StepReport
-from bids_stroke.core.settings import DwiSettings, Settings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array, like
 from bids_stroke.preprocess.dwi import step as dwi
