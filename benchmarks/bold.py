@@ -48,7 +48,9 @@ def ours(folder: Path) -> None:
     from bids_stroke.preprocess.registry import StepContext
 
     source = BidsFile(folder / "sub-1_task-rest_bold.nii.gz", {"task": "rest"}, {"RepetitionTime": TR}, "bids:raw:x")
-    step.run(StepContext(Session("1", None, bold=(source,)), Outputs(folder / "ours", "1"), Settings(), {}, folder))
+    step.run(
+        StepContext(Session("1", None, raw={"bold": (source,)}), Outputs(folder / "ours", "1"), Settings(), {}, folder)
+    )
 
 
 def peer(folder: Path) -> None:
@@ -63,7 +65,7 @@ def peer(folder: Path) -> None:
     from nilearn.masking import compute_epi_mask
     from scipy.stats import rankdata
 
-    from bids_stroke.imaging.registration import standard_grid, template
+    from bids_stroke.imaging.standard_space import standard_grid, template
 
     image = nib.load(folder / "sub-1_task-rest_bold.nii.gz").slicer[..., 2:]
     still = gradient_table(np.zeros(image.shape[3]), bvecs=np.zeros((image.shape[3], 3)))

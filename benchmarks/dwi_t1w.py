@@ -78,7 +78,7 @@ def carry_ours(folder: Path) -> None:
     """The truth in standard space, by the transform that the app wrote (not in its time)."""
     import nibabel as nib
 
-    from bids_stroke.imaging.registration import standard_grid
+    from bids_stroke.imaging.standard_space import standard_grid
     from bids_stroke.imaging.transforms import resample
 
     [warp] = (folder / "out").glob("sub-01/anat/*from-T1w_to-*_xfm.nii.gz")
@@ -98,7 +98,7 @@ def peer(folder: Path, n_volumes: int, brain_from: str) -> tuple[dict[str, float
     from dipy.reconst.dti import TensorModel
     from dipy.segment.mask import median_otsu
 
-    from bids_stroke.imaging.registration import template
+    from bids_stroke.imaging.standard_space import template
 
     seconds: dict[str, float] = {}
     cpu: dict[str, float] = {}
@@ -155,7 +155,7 @@ def dice(folder: Path, side: str) -> dict[str, float]:
     import nibabel as nib
     import numpy as np
 
-    from bids_stroke.imaging.registration import template
+    from bids_stroke.imaging.standard_space import template
 
     found = {}
     for name, kind in TRUTH.items():

@@ -1,4 +1,4 @@
-"""The structure itself: imports go one way, files and functions stay small, nothing heavy is imported early."""
+"""The house itself: floors, no circles, small files and functions, tests where the code lies, light imports."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -15,107 +16,57 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "bids_stroke"
 FILES = sorted(PACKAGE.rglob("*.py"))
-
-GROUND = {"errors", "records", "settings", "derivatives", ""}
-"""What every part may import: the package itself (its version) and the records."""
-
-MODEL = {"covariates", "decision", "compute"}
-"""What a trained model consists of besides networks."""
-
-MAY_IMPORT: dict[str, set[str]] = {
-    "errors": set(),
-    "records": set(),
-    "startup": set(),
-    "settings": {"errors", "records"},
-    "derivatives": {"", "errors", "records"},
-    "columns": set(),
-    "spelling": set(),
-    "tables": {"errors", "columns", "spelling"},
-    "index": {"derivatives", "errors", "records"},
-    "derived": {"records", "index"},
-    "ready_files": {"records", "derived"},
-    "dataset": {"errors", "records", "tables", "index", "derived", "ready_files"},
-    "manifest": {"derivatives", "records"},
-    "preprocess": GROUND,
-    "recordings": GROUND,
-    "txt_table": GROUND | {"recordings"},
-    "txt_recordings": GROUND | {"txt_table"},
-    "features": GROUND | {"recordings"},
-    "tract": set(),
-    "networks": GROUND | {"tract"},
-    "covariates": GROUND | {"columns"},
-    "decision": GROUND,
-    "compute": GROUND,
-    "model_card": GROUND,
-    "model_files": GROUND,
-    "evidence": set(),
-    "fusion": GROUND | {"decision", "evidence"},
-    "bundle": GROUND | {"covariates", "decision", "evidence", "model_card", "model_files", "spelling"},
-    "keras_weights": {"errors", "networks"},
-    "published": GROUND | {"columns", "networks", "features", "bundle", "keras_weights"} | MODEL,
-    "remarks": GROUND | {"bundle", "covariates", "decision"},
-    "inference": GROUND | {"networks", "features", "bundle", "model_files", "remarks", "evidence", "fusion"} | MODEL,
-    "explain": GROUND | {"networks", "compute"},
-    "training": GROUND
-    | {
-        "manifest",
-        "networks",
-        "features",
-        "recordings",
-        "bundle",
-        "inference",
-        "metrics",
-        "spelling",
-        "evidence",
-        "fusion",
-    }
-    | MODEL,
-    "predictions": GROUND,
-    "metrics": GROUND,
-    "bootstrap": {"metrics"},
-    "patterns": GROUND | {"bootstrap", "metrics"},
-    "evaluate": GROUND | {"bootstrap", "metrics", "patterns"},
-    "quality_rules": set(),
-    "quality": GROUND | {"quality_rules"},
-    "report": GROUND | {"evaluate", "metrics", "quality", "quality_rules"},
-    "simulate": GROUND | {"tract"},
-    "engine": {"errors"},
-    "plan": GROUND | {"columns", "manifest", "preprocess", "covariates"},
-    "unit": GROUND | {"startup", "manifest", "plan", "predictions", "preprocess", "inference", "bundle", "report"},
-    "run": GROUND | {"dataset"},
-    "preflight": {"errors"},
-    "progress": {"records"},
-    "dryrun": GROUND | {"plan"},
+FLOORS = {
+    "core": "",
+    "derivatives": "core",
+    "imaging": "core",
+    "fusion": "core",
+    "bids": "core derivatives",
+    "evaluation": "core derivatives",
+    "quality": "core derivatives",
+    "preprocess": "core derivatives imaging",
+    "networks": "core imaging.corticospinal_tract",
+    "simulate": "core derivatives imaging.corticospinal_tract",
+    "features": "core bids.columns",
+    "report": "core derivatives evaluation quality",
+    "ensemble": "core bids.labels derivatives features networks fusion",
+    "training": "core bids derivatives features networks fusion ensemble evaluation.metrics",
+    "convert": "core bids derivatives features networks fusion ensemble",
+    "app": "core bids derivatives imaging preprocess features networks fusion ensemble training evaluation quality"
+    " report",
+    "cli": "core bids ensemble convert simulate app",
 }
-"""Part -> parts that it may import. app, gather, group, cli, tools and descriptor compose and are
-not listed."""
-
-COMPOSERS = {"app", "gather", "group", "cli", "tools", "descriptor", "__main__", ""}
-
+"""Folder -> what it may import besides itself: folders, or single modules. CONTRIBUTING shows the same table."""
 HEAVY = {"torch", "nilearn", "dipy", "mne", "mne_bids", "SimpleITK", "matplotlib", "sklearn", "scipy", "monai", "timm",
          "numpy", "pandas", "nibabel", "bids"}  # fmt: skip
 
 
-def part_of(path: Path) -> str:
-    """``preprocess`` for bids_stroke/preprocess/dwi.py, ``engine`` for bids_stroke/engine.py, empty for the package."""
-    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-    return "" if first == "__init__" else first
+def module_of(path: Path) -> str:
+    """``imaging.images`` for bids_stroke/imaging/images.py, ``imaging`` for its ``__init__``."""
+    return ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__").strip(".")
+
+
+MODULES = {module_of(path): path for path in FILES}
 
 
 def imports_of(path: Path) -> Iterator[str]:
-    """Parts of bids_stroke that a file imports, anywhere in it."""
+    """Modules of this package that a file imports, anywhere in it; also those that it names in a text to be imported.
+
+    A registry that loads lazily names its modules in texts (``"lstm:StackedLstm"``, ``f"bids_stroke.preprocess..."``).
+    """
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "bids_stroke":
-            rest = (node.module or "").split(".")[1:]
-            names = [rest[0]] if rest else [alias.name for alias in node.names]
-            yield from (
-                name if (PACKAGE / name).is_dir() or (PACKAGE / f"{name}.py").is_file() else "" for name in names
-            )
-        elif isinstance(node, ast.Import):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "bids_stroke":
+            base = node.module.removeprefix("bids_stroke").strip(".")
             for alias in node.names:
-                parts = alias.name.split(".")
-                if parts[0] == "bids_stroke":
-                    yield parts[1] if len(parts) > 1 else ""
+                inner = f"{base}.{alias.name}".strip(".")
+                yield inner if inner in MODULES else base
+        elif isinstance(node, ast.Import):
+            yield from (alias.name.removeprefix("bids_stroke").strip(".") for alias in node.names
+                        if alias.name.split(".")[0] == "bids_stroke")  # fmt: skip
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            named = node.value.split(":")[0].removeprefix("bids_stroke.")
+            if node.value.startswith("bids_stroke.") and named in MODULES:
+                yield named
 
 
 def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -124,18 +75,31 @@ def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]
             yield node
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
-def test_imports_go_one_way(path: Path) -> None:
-    part = part_of(path)
-    if part in COMPOSERS:
-        assert part not in {
-            name for other in FILES if part_of(other) not in COMPOSERS for name in imports_of(other)
-        } - {""}
+def within(module: str, places: str) -> bool:
+    return any(module == place or module.startswith(f"{place}.") for place in places.split())
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_a_folder_imports_from_the_floors_below_it_only(path: Path) -> None:
+    module = module_of(path)
+    folder, *below = module.split(".")
+    if folder in ("", "__main__"):
         return
-    assert set(imports_of(path)) <= MAY_IMPORT[part] | {part}
+    for other in set(imports_of(path)) - {""}:
+        assert within(other, f"{folder} {FLOORS[folder]}"), f"{module} imports {other}"
+        if folder == "preprocess" and other.startswith("preprocess."):
+            modality = other.split(".")[1] if (PACKAGE / "preprocess" / other.split(".")[1]).is_dir() else ""
+            assert modality in ("", below[0]), f"{module} imports another modality: {other}"
+            alone = other != "preprocess.hemisphere" or below[0] in ("hemisphere", "eegemg")
+            assert alone, f"{module} imports {other}: what two modalities need lies in imaging/"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_there_is_no_circle() -> None:
+    graph = {module: set(imports_of(path)) - {"", module} for module, path in MODULES.items()}
+    TopologicalSorter(graph).prepare()  # raises CycleError
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
 def test_files_and_functions_are_small(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 300
     for function in functions_of(path):
@@ -148,24 +112,38 @@ def test_files_and_functions_are_small(path: Path) -> None:
 def test_the_house_as_a_whole() -> None:
     lines = [len(path.read_text().splitlines()) for path in FILES]
     sizes = [(f.end_lineno or 0) - f.lineno + 1 for path in FILES for f in functions_of(path)]
-    assert statistics.median(lines) <= 160
+    assert statistics.median(lines) <= 130
     assert statistics.median(sizes) <= 15
+    for folder in {path.parent for path in FILES}:
+        inside = [path for path in FILES if path.parent == folder and path.name != "__init__.py"]
+        assert len(inside) <= 18, f"{folder} has {len(inside)} files"
+        prefixes = [path.stem.split("_")[0] for path in inside if "_" in path.stem]
+        assert all(prefixes.count(prefix) < 3 for prefix in prefixes), f"{folder}: three of one prefix are a folder"
 
 
-def test_every_registered_step_has_its_module() -> None:
-    from bids_stroke.core.records import MODALITIES
-    from bids_stroke.preprocess.registry import STEPS
-
-    for step in STEPS:
-        assert "run" in {function.name for function in functions_of(PACKAGE / "preprocess" / f"{step.name}.py")}
-    assert {modality for step in STEPS for modality in step.modalities} == set(MODALITIES)
+@pytest.mark.parametrize("path", [path for path in FILES if path.name == "__init__.py"], ids=module_of)
+def test_a_folder_imports_nothing_of_itself(path: Path) -> None:
+    """But for the registry of networks, which loads lazily: importing one module must not import its neighbours."""
+    if module_of(path) != "networks":
+        assert list(imports_of(path)) == []
 
 
-@pytest.mark.parametrize(
-    "module", ["bids_stroke", *(f"bids_stroke.{name}" for name in ("cli.app", "app.run", "cli.tools", "networks"))]
-)
+TESTS = sorted(path for path in (ROOT / "tests").rglob("test_*.py") if path.parent.name not in ("tests", "end_to_end"))
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_tests_lie_where_the_code_lies(path: Path) -> None:
+    place = path.relative_to(ROOT / "tests").parent
+    assert (PACKAGE / place / f"{path.stem.removeprefix('test_')}.py").is_file(), "named after a module beside it"
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bids_stroke"):
+            assert not [alias.name for alias in node.names if alias.name.startswith("_")]
+
+
+@pytest.mark.parametrize("module", ["", ".cli.app", ".cli.tools", ".app.run", ".networks", ".fusion.fitted"])
 def test_importing_is_light(module: str) -> None:
-    code = f"import sys, {module}; print(' '.join(sorted({HEAVY!r} & set(sys.modules))))"
+    heavy = HEAVY - ({"numpy", "pandas"} if module == ".fusion.fitted" else set())
+    code = f"import sys, bids_stroke{module}; print(' '.join(sorted({heavy!r} & set(sys.modules))))"
     done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == []
     assert done.stderr == ""

@@ -6,26 +6,27 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from bids_stroke.app.model import check_asked_outcome
 from bids_stroke.bids.labels import participant_hash
 from bids_stroke.bids.phenotype import check_labels, unit_outcome
 from bids_stroke.bids.sessions import read_description
-from bids_stroke.core.errors import InputError, UsageError
+from bids_stroke.core.errors import InputError
+from bids_stroke.core.outcome import Outcome
 from bids_stroke.core.records import Prediction, Session
-from bids_stroke.core.settings import Outcome
 from bids_stroke.derivatives.outputs import write_json, write_table
-from bids_stroke.derivatives.predictions import prediction_row
-from bids_stroke.derivatives.status import read_predictions
+from bids_stroke.derivatives.predictions import prediction_row, read_predictions
 from bids_stroke.ensemble.metadata import CHECKSUMS, bundle_digest
+from bids_stroke.evaluation.files import write_evaluation
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from bids_stroke.app.request import Run
+    from bids_stroke.app.request import Request
     from bids_stroke.ensemble.bundle import Bundle
     from bids_stroke.evaluation.evaluate import Evaluation
 
 
-def prediction_table(run: Run, sessions: Sequence[Session], outcome: Outcome) -> pd.DataFrame:
+def prediction_table(request: Request, sessions: Sequence[Session], outcome: Outcome) -> pd.DataFrame:
     """One row for each predicted unit, with its outcome where there is one: what evaluate.py takes.
 
     A person of the training set counts with the out-of-fold prediction that the bundle holds (column
@@ -40,17 +41,17 @@ def prediction_table(run: Run, sessions: Sequence[Session], outcome: Outcome) ->
     """
     import pandas as pd
 
-    predictions = read_predictions(run.output_dir, sessions)
+    predictions = read_predictions(request.output_dir, sessions)
     check_labels(
-        run.selection.bids_dir, sorted({f"sub-{item.subject}" for item in sessions if item.prefix in predictions})
+        request.selection.bids_dir, sorted({f"sub-{item.subject}" for item in sessions if item.prefix in predictions})
     )
-    name = str(read_description(run.selection.bids_dir)["Name"])
+    name = str(read_description(request.selection.bids_dir)["Name"])
     rows: list[dict[str, Any]] = []
     for session in sessions:
         prediction = predictions.get(session.prefix)
         if prediction is None:
             continue
-        score = unit_outcome(run.selection.bids_dir, outcome.column, session.subject, session.session)
+        score = unit_outcome(request.selection.bids_dir, outcome.column, session.subject, session.session)
         row = {
             "participant_id": f"sub-{session.subject}",
             "session_id": f"ses-{session.session}" if session.session else None,
@@ -61,17 +62,17 @@ def prediction_table(run: Run, sessions: Sequence[Session], outcome: Outcome) ->
             "missing": " ".join(sorted(prediction.missing)) or None,
         }
         row |= prediction_row(prediction)
-        rows.append(_out_of_fold(run, row, prediction, name) if prediction.in_training_set else row)
+        rows.append(_out_of_fold(request, row, prediction, name) if prediction.in_training_set else row)
     if not rows:
         raise InputError(
-            f"{run.output_dir} holds no prediction of the selected units.",
-            "Run the participant level first, into the same OUTPUT_DIR.",
+            f"{request.output_dir} holds no prediction of the selected units.",
+            "Request the participant level first, into the same OUTPUT_DIR.",
             "no-predictions",
         )
     return pd.DataFrame(rows)
 
 
-def the_outcome(run: Run, predictions: Mapping[str, Prediction]) -> Outcome:
+def the_outcome(request: Request, predictions: Mapping[str, Prediction]) -> Outcome:
     """The outcome that the predictions are of.
 
     Raises
@@ -84,26 +85,18 @@ def the_outcome(run: Run, predictions: Mapping[str, Prediction]) -> Outcome:
     models = {str(item.model["sha256"]): str(item.model["outcome"]) for item in predictions.values()}
     if len(models) > 1:
         raise InputError(
-            f"The predictions in {run.output_dir} were made with {len(models)} models.",
-            "Run the participant level again with one --model for all.",
+            f"The predictions in {request.output_dir} were made with {len(models)} models.",
+            "Request the participant level again with one --model for all.",
             "several-models",
         )
-    outcome = Outcome.parse(next(iter(models.values()), str(run.settings.outcome)))
-    check_asked_outcome(run, outcome)
+    outcome = Outcome.parse(next(iter(models.values()), str(request.settings.outcome)))
+    check_asked_outcome(request, outcome)
     return outcome
 
 
-def check_asked_outcome(run: Run, outcome: Outcome) -> None:
-    """UsageError where ``--outcome`` is given and is not what the model predicts."""
-    if run.outcome_given and run.settings.outcome != outcome:
-        raise UsageError(
-            f"--outcome {run.settings.outcome}: the model predicts {outcome}.", "Leave it out, or give another --model."
-        )
-
-
-def _out_of_fold(run: Run, row: dict[str, Any], prediction: Prediction, dataset: str) -> dict[str, Any]:
+def _out_of_fold(request: Request, row: dict[str, Any], prediction: Prediction, dataset: str) -> dict[str, Any]:
     """The row of a person of the training set with what the bundle predicted of them out of fold."""
-    bundle = _bundle_of(run, str(prediction.model["sha256"]))
+    bundle = _bundle_of(request, str(prediction.model["sha256"]))
     if bundle is None:
         return _left_out(row)
     table = bundle.out_of_fold()
@@ -136,12 +129,12 @@ def _left_out(row: dict[str, Any]) -> dict[str, Any]:
     return row | nothing | {"excluded": "in-training-set", "prediction": "left-out"}
 
 
-def _bundle_of(run: Run, sha256: str) -> Bundle | None:
+def _bundle_of(request: Request, sha256: str) -> Bundle | None:
     """The bundle that made the predictions, where it is at hand: ``--model``, or one of OUTPUT_DIR's own."""
     from bids_stroke.ensemble.bundle import load_bundle
 
-    candidates = [run.model] if run.model else []
-    candidates += sorted((run.output_dir / "models").glob("*"))
+    candidates = [request.model] if request.model else []
+    candidates += sorted((request.output_dir / "models").glob("*"))
     for path in candidates:
         if (path / CHECKSUMS).is_file() and bundle_digest(path) == sha256:
             return load_bundle(path)
@@ -171,16 +164,6 @@ def write_group_tables(root: Path, table: pd.DataFrame, evaluation: Evaluation) 
 def _ever(seen: pd.Series[Any]) -> bool | None:
     """Whether it is true of any session; None where it is not known of any."""
     return None if seen.isna().all() else bool(seen.eq(True).any())
-
-
-def write_evaluation(folder: Path, name: str, evaluation: Evaluation) -> None:
-    """``<name>_metrics.tsv``, ``_comparisons.tsv``, ``_patterns.tsv`` and ``_evaluation.json``, which has all of it."""
-    from bids_stroke.evaluation.evaluate import evaluation_json
-
-    write_table(folder / f"{name}_metrics.tsv", evaluation.metrics)
-    write_table(folder / f"{name}_comparisons.tsv", evaluation.comparisons)
-    write_table(folder / f"{name}_patterns.tsv", evaluation.patterns)
-    write_json(folder / f"{name}_evaluation.json", evaluation_json(evaluation))
 
 
 PREDICTION_COLUMNS: dict[str, Any] = {

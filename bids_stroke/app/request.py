@@ -10,7 +10,7 @@ from bids_stroke.core.settings import Execution, Settings
 
 
 @dataclass(frozen=True)
-class Run:
+class Request:
     """A checked command line."""
 
     level: str

@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_stroke.app.plan import Model, Stage, UnitTask, merge_features, missing_inputs, plan_unit
+from bids_stroke.app.model import Model
+from bids_stroke.app.plan import Stage, UnitTask, merge_features, missing_inputs, plan_unit
 from bids_stroke.core.errors import BidsStrokeError, DataError, MissingModalityError
 from bids_stroke.core.records import Session, StepReport, UnitFeatures, UnitStatus
 from bids_stroke.derivatives import manifest
@@ -78,8 +79,8 @@ def _as_ours(error: Exception) -> BidsStrokeError:
 
 def _forget_unplanned(task: UnitTask, planned: set[str]) -> None:
     """Remove manifests of steps that this run does not have: train and group must not read them."""
-    for step in STEPS:
-        if step.name not in planned and step.modalities and set(step.modalities) & set(task.settings.modalities):
+    for step in STEPS.values():
+        if step.name not in planned and set(step.modalities) & set(task.settings.modalities):
             manifest.manifest_path(task.output_dir, task.session.prefix, step.name).unlink(missing_ok=True)
 
 
@@ -122,12 +123,28 @@ def _run_step(task: UnitTask, step: Step, reports: Mapping[str, StepReport], out
     work = Path(tempfile.mkdtemp(prefix=f"{task.session.prefix}_{step.name}_", dir=task.work_dir))
     earlier = {name: reports[name] for name in step.builds_on(task.settings) if name in reports}
     try:
-        return step.run(StepContext(task.session, outputs, task.settings, earlier, work))
+        return run_and_mirror(step, StepContext(task.session, outputs, task.settings, earlier, work))
     except MissingModalityError as error:
         modalities = set(step.modalities) & set(task.settings.modalities)
         return StepReport(missing=dict.fromkeys(sorted(modalities), error.reason), warnings=(str(error),))
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def run_and_mirror(step: Step, context: StepContext) -> StepReport:
+    """Run a preprocessing step; where ``lesion_side: normalise`` asks for it, mirror what it wrote in standard space.
+
+    Raises
+    ------
+    DataError, MissingModalityError
+        From `Step.run`.
+    """
+    report = step.run(context)
+    if context.settings.lesion_side == "as-is":
+        return report
+    from bids_stroke.preprocess.hemisphere import normalise  # here, because it imports nibabel
+
+    return normalise(context, report)
 
 
 def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], outputs: Outputs) -> StepReport:

@@ -6,10 +6,12 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from bids_stroke.core.errors import InputError
 from bids_stroke.core.json_files import read_json_object
+from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.records import SPACE, BidsFile
 
 LESION_NAME = re.compile(
@@ -21,16 +23,6 @@ LESION_SHARE_NAME = re.compile(r"_label-(L\d*|[Ll]esion\w*?)_(?:.*_)?probseg\.ni
 
 _TENSOR = r"(?!.*_model-(?!tensor|dti))(?!.*_desc-color)"
 """No map of another model (kurtosis has an MD too), no picture in colour."""
-MAP_NAMES: Mapping[str, re.Pattern[str]] = {
-    modality: re.compile(rf"{_TENSOR}.*_space-MNI152\w+?_.*{name}\.nii(\.gz)?$", re.I)
-    for modality, name in {
-        **{param: rf"param-{param}_(?:.*_)?dwimap" for param in ("fa", "md", "rd", "ad")},
-        **{tissue: rf"label-{tissue}_(?:probseg|desc-intensity_T1w)" for tissue in ("gm", "wm")},
-    }.items()
-}
-"""Feature maps in a standard space that ``--derivatives`` can give."""
-
-
 _NATIVE_MAP = re.compile(rf"{_TENSOR}.*_param-(fa|md|rd|ad)_(?:.*_)?dwimap\.nii(\.gz)?$", re.I)
 READY_NAMES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "anat": {
@@ -114,6 +106,21 @@ def _is_ours(folder: Path) -> bool:
     return any(isinstance(item, dict) and item.get("Name") == "bids_stroke" for item in listed)
 
 
+def modalities_of_map(name: str) -> list[str]:
+    """Modalities whose feature map in a standard space a file of this name is, by their records.
+
+    >>> modalities_of_map("sub-01_space-MNI152NLin6Asym_model-dti_param-MD_dwimap.nii.gz")
+    ['md']
+    """
+    maps = {modality: known.standard_map for modality, known in MODALITIES.items()}
+    return [modality for modality, known in maps.items() if known and _map_name(known.name).search(name)]
+
+
+@cache
+def _map_name(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"{_TENSOR}.*_space-MNI152\w+?_.*{pattern}\.nii(\.gz)?$", re.I)
+
+
 def find_maps(images: Mapping[str, Sequence[BidsFile]]) -> tuple[BidsFile, ...]:
     """Feature maps in a standard space of a subject, with their ``modality``.
 
@@ -126,8 +133,7 @@ def find_maps(images: Mapping[str, Sequence[BidsFile]]) -> tuple[BidsFile, ...]:
         replace(file, entities={**file.entities, "modality": modality})
         for files in images.values()
         for file in files
-        for modality, pattern in MAP_NAMES.items()
-        if pattern.search(file.path.name)
+        for modality in modalities_of_map(file.path.name)
     )
     # the last of several is used: our own space before others, tissue intensities before probabilities
     return tuple(

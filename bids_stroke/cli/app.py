@@ -17,9 +17,10 @@ import click
 
 from bids_stroke import __version__
 from bids_stroke.core.errors import BidsStrokeError, InputError, UsageError
+from bids_stroke.core.modalities import MODALITIES
 
 if TYPE_CHECKING:
-    from bids_stroke.app.request import Run
+    from bids_stroke.app.request import Request
 
 LEVELS = ("participant", "train", "group")
 MANY = ("--participant-label", "--session-label", "--task-label", "--modalities", "--derivatives")
@@ -78,7 +79,8 @@ def _labels(prefix: str, values: Sequence[str]) -> tuple[str, ...]:
     return tuple(value.removeprefix(prefix) for value in values)
 
 
-def _derivatives(values: Sequence[str]) -> dict[str, Path]:
+def derivative_folders(values: Sequence[str]) -> dict[str, Path]:
+    """``--derivatives NAME=DIR ...`` -> folder by name; UsageError for a value of another form."""
     found: dict[str, Path] = {}
     for value in values:
         name, equals, folder = value.partition("=")
@@ -116,7 +118,7 @@ Research use only: not a medical device, not for decisions about patients."""
               help="Tasks of BOLD, EEG and EMG. Without it: BOLD of task rest, EEG and EMG of every task.")  # fmt: skip
 @click.option("--bids-filter-file", type=click.Path(path_type=Path), help="JSON: query -> entities, as fMRIPrep's.")
 @click.option("--modalities", multiple=True, metavar="NAME...",
-              help="Any of fa md rd ad gm wm lesion bold eegemg. Default: whatever a subject has.")  # fmt: skip
+              help=f"Any of {' '.join(MODALITIES)}. Default: whatever a subject has.")  # fmt: skip
 @click.option("--derivatives", multiple=True, metavar="NAME=DIR...", help="Take masks or maps from these datasets.")
 @click.option("--bids-database-dir", type=click.Path(path_type=Path), help="Not needed any more; ignored.")
 @click.option("--skip-bids-validation", is_flag=True, help="Do not run the BIDS validator first.")
@@ -162,12 +164,12 @@ def command(**options: Any) -> None:
     sys.exit(app.run(run))
 
 
-def _understand(options: dict[str, Any]) -> Run:
+def _understand(options: dict[str, Any]) -> Request:
     """Options -> a checked Run record."""
-    from bids_stroke.app.request import Run
+    from bids_stroke.app.request import Request
     from bids_stroke.bids.sessions import Selection, read_filter_file
-    from bids_stroke.core.records import MODALITIES
-    from bids_stroke.core.settings import Execution, Outcome, load_settings
+    from bids_stroke.core.outcome import Outcome
+    from bids_stroke.core.settings import Execution, load_settings
 
     unknown = [name for name in options["modalities"] if name not in MODALITIES]
     if unknown:
@@ -188,7 +190,7 @@ def _understand(options: dict[str, Any]) -> Run:
         session_labels=_labels("ses-", options["session_label"]),
         task_labels=_labels("task-", options["task_label"]),
         filters=read_filter_file(filter_file) if filter_file else {},
-        derivatives=_derivatives(options["derivatives"]),
+        derivatives=derivative_folders(options["derivatives"]),
         database_dir=options["bids_database_dir"],
         modalities=settings.modalities,
     )
@@ -196,7 +198,7 @@ def _understand(options: dict[str, Any]) -> Run:
     execution = Execution(
         **{name: options[name] for name in names}, verbosity=-1 if options["quiet"] else options["verbose"]
     )
-    return Run(
+    return Request(
         level=options["analysis_level"],
         output_dir=options["output_dir"].resolve(),
         selection=selection,

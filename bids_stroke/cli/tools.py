@@ -107,7 +107,7 @@ def import_keras(folder: Path, out: Path, covariates: str, **chosen: Any) -> Non
     FOLDER holds FA_MotorScore_weights.hdf5 and so on; OUT becomes a bundle for --model.
     """
     from bids_stroke.convert import miccai2025
-    from bids_stroke.core.settings import Outcome
+    from bids_stroke.core.outcome import Outcome
 
     outcome = str(Outcome.parse(chosen["outcome"] or miccai2025.OUTCOME))
     options = miccai2025.ImportOptions(

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 from bids_stroke.core.errors import InputError
-from bids_stroke.core.records import MemberPrediction, Prediction
+from bids_stroke.core.modalities import record_of
+from bids_stroke.core.records import MemberPrediction, Prediction, Session
+from bids_stroke.derivatives import manifest
 
-COUNTED = {"bold": "n_slices", "eegemg": "n_windows"}
-"""How the samples of a modality are called in the prediction's JSON."""
 INTERVAL_METHOD = (
     "90 %, normal on the logit scale: sampling error of the calibration (fitted on out-of-fold predictions) plus "
     "the members' typical disagreement over the members present"
@@ -39,8 +40,8 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
 
 
 def _member_json(member: MemberPrediction) -> dict[str, Any]:
-    counted = {COUNTED[member.modality]: member.n_samples} if member.modality in COUNTED else {}
-    return asdict(member) | counted
+    counted_as = record_of(member.modality).counted_as
+    return asdict(member) | ({counted_as: member.n_samples} if counted_as else {})
 
 
 def prediction_row(prediction: Prediction) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def read_prediction(path: Path) -> Prediction:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is no prediction of bids_stroke: {error}.", "Run the participant level again."
+            f"{path} is no prediction of bids_stroke: {error}.", "Request the participant level again."
         ) from error
 
 
@@ -100,3 +101,13 @@ def _pair(interval: list[float]) -> tuple[float, float]:
 
 def _member(content: dict[str, Any]) -> MemberPrediction:
     return MemberPrediction(**{field.name: content[field.name] for field in fields(MemberPrediction)})
+
+
+def read_predictions(root: Path, sessions: Sequence[Session]) -> dict[str, Prediction]:
+    """Predictions of the units that have one, by unit."""
+    found = {}
+    for session in sessions:
+        done = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "prediction"), root)
+        if done is not None and done.report.files["prediction"].is_file():
+            found[session.prefix] = read_prediction(done.report.files["prediction"])
+    return found

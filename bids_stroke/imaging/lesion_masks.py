@@ -1,21 +1,27 @@
-"""What the voxels of a lesion map say: masks in all encodings, and maps of the share of a voxel that is lesion."""
+"""Lesion masks in all encodings and spaces, and maps of the share of each voxel that is lesion."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nibabel.affines import voxel_sizes
+from scipy import ndimage
 
 from bids_stroke.core.errors import DataError
-from bids_stroke.core.records import BidsFile
-from bids_stroke.imaging.images import FloatArray, array, as_the_person_lies, like, load_image, same_grid
-from bids_stroke.imaging.transforms import resample
-from bids_stroke.preprocess.registry import StepContext
+from bids_stroke.core.records import SPACE, BidsFile
+from bids_stroke.imaging.images import (
+    FloatArray,
+    array,
+    as_the_person_lies,
+    like,
+    load_image,
+    same_grid,
+)
+from bids_stroke.imaging.standard_space import STANDARD_AFFINE
+from bids_stroke.imaging.transforms import Transform, resample
 
 Mask = npt.NDArray[np.bool_]
 _MAX_LABELS = 20
@@ -145,13 +151,100 @@ def as_share(data: FloatArray, name: str) -> FloatArray:
     return shares
 
 
-def save_shares(context: StepContext, image: nib.Nifti1Image, files: Sequence[BidsFile]) -> Path:
-    """Write the shares (0-1) in standard space, with the maps beside these masks as their sources."""
-    outputs = context.outputs
-    maps = [replace(file, path=file.beside["share"], uri=_uri_beside(file)) for file in files if "share" in file.beside]
-    sidecar = {"Type": "Lesion", "Units": "1", "Sources": outputs.sources(maps), "Resolution": {"2": "2 mm isotropic"}}
-    return outputs.save_image(outputs.standard("anat", "probseg.nii.gz", label="L"), image, sidecar)
+LARGEST_SHARE = 0.6
+"""A lesion that covers more of the brain than this is an inverted mask or a brain mask."""
 
 
-def _uri_beside(file: BidsFile) -> str:
-    return file.uri.removesuffix(file.path.name) + file.beside["share"].name
+_SMALLEST_INSIDE = 0.5
+
+
+_NEAR_MM = 10.0
+
+
+def in_standard_space(mask: BidsFile) -> bool:
+    """Whether the name says that a mask is in a standard space (``space-MNI...``)."""
+    return mask.entities.get("space", "").startswith("MNI")
+
+
+def space_warnings(files: Sequence[BidsFile]) -> list[str]:
+    """A warning for each file in another variant of MNI space than ours."""
+    others = [file for file in files if in_standard_space(file) and file.entities["space"] != SPACE]
+    return [f"{file.path.name} is in {file.entities['space']}, taken as equal to {SPACE}." for file in others]
+
+
+def source_warnings(files: Sequence[BidsFile]) -> list[str]:
+    """A warning where masks of several datasets are united."""
+    datasets = {file.uri.split(":")[1] for file in files if file.uri.count(":") >= 2}
+    if len(datasets) < 2:
+        return []
+    return [f"Lesion masks of several datasets are united: {', '.join(file.uri for file in files)}."]
+
+
+def union_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], transforms: Sequence[Transform] = ()) -> Mask:
+    """Load masks, binarize, bring onto a grid (linear, above 0.5) and unite.
+
+    Parameters
+    ----------
+    grid : nib.Nifti1Image
+        Target grid.
+    files : sequence of BidsFile
+        Masks in one space, each on its own grid.
+    transforms : sequence of Transform
+        From the masks' space to the grid's.
+
+    Raises
+    ------
+    DataError
+        A file that is not a mask, or a mask of which nothing lies on the grid (``mask-outside-image``).
+    """
+    united = np.zeros(grid.shape[:3], bool)
+    for file in files:
+        image = as_the_person_lies(load_image(file.path, 3), file.metadata)
+        mask = binarize(array(image), file.path.name)
+        if transforms or not same_grid(image, grid):
+            whole, mask = mask, carry(like(image, mask.astype(np.float32)), grid, transforms)
+            if whole.any() and not mask.any():
+                message = f"{file.path} lies outside the image that it belongs to."
+                raise DataError(message, "Check that mask and image share their space.", "mask-outside-image")
+        united |= mask
+    return united
+
+
+def carry(mask: nib.Nifti1Image, grid: nib.Nifti1Image, transforms: Sequence[Transform]) -> Mask:
+    """Resample a binary mask (linear, above 0.5; above half of the largest value where nothing else would be left)."""
+    return above_half(array(resample(mask, grid, transforms)))
+
+
+def check_plausible(lesion: Mask, brain: Mask, spacing_mm: Sequence[float], files: Sequence[BidsFile]) -> None:
+    """Refuse a mask that cannot be a lesion of this brain.
+
+    Raises
+    ------
+    DataError
+        It covers more than 60 % of the brain, or more than half of it lies further than 10 mm outside the brain.
+    """
+    if not lesion.any():
+        return
+    names = ", ".join(file.path.name for file in files)
+    share = float((lesion & brain).sum() / max(brain.sum(), 1))
+    if share > LARGEST_SHARE:
+        message = f"The lesion mask {names} covers {100 * share:.0f} % of the brain."
+        raise DataError(message, "Check that it is not inverted and not a brain mask.", "lesion-too-large")
+    near = ndimage.distance_transform_edt(~brain, sampling=list(spacing_mm)) <= _NEAR_MM
+    inside = float(near[lesion].mean())
+    if inside < _SMALLEST_INSIDE:
+        message = f"Of the lesion mask {names} only {100 * inside:.0f} % lies in the brain."
+        raise DataError(message, "Check that mask and T1w share their space.", "lesion-outside-brain")
+
+
+def describe(lesion: Mask, shares: FloatArray | None = None) -> dict[str, float]:
+    """Volume (ml) and share on the left (0-1) of a lesion on the 2 mm standard grid; x = 0 counts half to each.
+
+    The volume is the sum of ``shares`` where they are known.
+    """
+    where = np.argwhere(lesion)
+    voxels = float(len(where)) if shares is None else float(shares.sum(dtype=np.float64))
+    volume = voxels * abs(float(np.linalg.det(STANDARD_AFFINE[:3, :3]))) / 1000.0
+    x = STANDARD_AFFINE[0, 0] * where[:, 0] + STANDARD_AFFINE[0, 3]
+    left = float(np.mean((1.0 - np.sign(x)) / 2.0))
+    return {"lesion_volume_ml": volume, "lesion_side_left_fraction": left}

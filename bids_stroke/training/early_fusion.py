@@ -8,8 +8,9 @@ import torch
 
 from bids_stroke import networks
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.records import EARLY, Member
-from bids_stroke.core.settings import TrainingSettings
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import Member
+from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.training.cohort import Cases, Cohort, direct_network, member_covariates
 
 PLACE = "training.early_fusion"

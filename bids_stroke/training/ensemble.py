@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from bids_stroke.bids.labels import ledger_hash, participant_hash
 from bids_stroke.core.errors import DataError
-from bids_stroke.core.records import EARLY, Labelled, Member
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import Labelled, Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.outputs import tsv_text
 from bids_stroke.ensemble.bundle import Bundle, BundleContents, BundleMember, write_bundle
@@ -195,7 +196,7 @@ def _contents(
         participants={"train": tuple(ledger_hash(salt, *person) for person in people)},
         splits=table[["dataset", "participant_id", "session_id", "repeat", "fold"]],
         out_of_fold=table,
-        facts=_facts(cohort, members, settings),
+        facts=model_facts(cohort, members, settings),
     )
 
 
@@ -205,7 +206,8 @@ def _bundle_member(entry: TrainedMember) -> BundleMember:
     return BundleMember(complete, fitted.scaler, fitted.score_mean, fitted.score_sd)
 
 
-def _facts(cohort: Cohort, members: Sequence[TrainedMember], settings: Settings) -> dict[str, Any]:
+def model_facts(cohort: Cohort, members: Sequence[TrainedMember], settings: Settings) -> dict[str, Any]:
+    """What the model card tells of a training: the people, the inputs of each member, the settings."""
     training = settings.training
     nested = {"outer_folds": training.outer_folds, "inner_folds": training.inner_folds, "repeats": training.repeats}
     return {

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.settings import TrainingSettings
+from bids_stroke.core.settings_training import TrainingSettings
 
 Rows = NDArray[np.int64]
 

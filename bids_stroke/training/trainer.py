@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler,
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bids_stroke import networks
-from bids_stroke.core.settings import TrainingSettings
+from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.ensemble.predict import CHUNK, restore_network, run_network
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
@@ -68,7 +68,7 @@ class Fitted:
 
 def fit(cases: Cases, train: Rows, epochs: int, place: Place) -> Fitted:
     """Fit on the rows for a fixed number of epochs."""
-    trainer, keeper = _Trainer(cases, train, place), place.keeper(cases, epochs, {"train": train})
+    trainer, keeper = Trainer(cases, train, place), place.keeper(cases, epochs, {"train": train})
     found = keeper.found() or {}
     if "fitted" in found:
         return trainer.fitted(found["fitted"])
@@ -88,7 +88,7 @@ def fit_watching(cases: Cases, train: Rows, valid: Rows, place: Place) -> Curve:
     """Fit on ``train`` until the loss on ``valid`` has not fallen for ``patience`` epochs: the curve, for choosing."""
     options = cases.options
     trainer, keeper = (
-        _Trainer(cases, train, place),
+        Trainer(cases, train, place),
         place.keeper(cases, options.epochs, {"train": train, "valid": valid}),
     )
     found = keeper.found() or {}
@@ -114,7 +114,7 @@ def predict_rows(fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tupl
     return _predict(model, fitted, cases, rows, place)
 
 
-class _Trainer:
+class Trainer:
     """State of one training: network, optimiser, random numbers."""
 
     def __init__(self, cases: Cases, train: Rows, place: Place) -> None:
@@ -164,6 +164,7 @@ class _Trainer:
         }  # fmt: skip
 
     def epoch(self) -> None:
+        """One pass over the training units, in random order."""
         self.model.train()
         losses = []
         for rows, samples in self._batches(self.rng):

@@ -15,7 +15,7 @@ import pytest
 
 from bids_stroke.app import executors
 from bids_stroke.app.executors import InProcess, LocalProcesses, make_executor
-from bids_stroke.app.run import units_at_a_time
+from bids_stroke.app.participant import units_at_a_time
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.settings import Execution
 from tests.conftest import ROOT
@@ -68,8 +68,8 @@ def test_units_run_in_other_processes_and_at_the_same_time() -> None:
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     code = f"""
 import os, sys, time
-from bids_stroke.engine import LocalProcesses
-from tests.test_engine import sleep_and_tell
+from bids_stroke.app.executors import LocalProcesses
+from tests.app.test_executors import sleep_and_tell
 if __name__ == "__main__":
     list(LocalProcesses(2).run([{str(tmp_path)!r} + "/a", {str(tmp_path)!r} + "/b"], sleep_and_tell))
 """

@@ -11,13 +11,14 @@ import pandas as pd
 import pytest
 
 from bids_stroke.app import group_tables
-from bids_stroke.app.request import Run
+from bids_stroke.app.request import Request
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import InputError, UsageError
+from bids_stroke.core.outcome import Outcome
 from bids_stroke.core.records import MemberPrediction, Prediction, StepReport
-from bids_stroke.core.settings import Execution, Outcome, Settings
-from bids_stroke.derivatives import manifest, status
-from bids_stroke.derivatives.predictions import prediction_json
+from bids_stroke.core.settings import Execution, Settings
+from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.predictions import prediction_json, read_predictions
 from bids_stroke.ensemble import bundle
 from bids_stroke.evaluation.evaluate import evaluate
 from tests.helpers.bids import make_dataset
@@ -27,16 +28,16 @@ PEOPLE = {"00": 10, "01": 30, "02": 12, "03": 28}
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Run:
+def run(tmp_path: Path) -> Request:
     rows = "".join(f"sub-{label}\t{score}\n" for label, score in PEOPLE.items())
     files = {"participants.tsv": "participant_id\tfma_le\n" + rows}
     files |= {f"sub-{label}/anat/sub-{label}_T1w.nii.gz": None for label in PEOPLE}
     raw = make_dataset(tmp_path / "raw", files)
     (raw / "dataset_description.json").write_text('{"Name": "tiny", "BIDSVersion": "1.11.1"}')
-    return Run("group", tmp_path / "out", Selection(raw), Settings(), Execution())
+    return Request("group", tmp_path / "out", Selection(raw), Settings(), Execution())
 
 
-def predict(run: Run, label: str, **changes: object) -> Prediction:
+def predict(run: Request, label: str, **changes: object) -> Prediction:
     """Write a prediction as the participant level does."""
     model = {"name": "tiny", "version": "1", "sha256": "abc", "demonstration": False, "outcome": "fma_le<=17"}
     members = {"a": MemberPrediction(0.7, 12.0, 3, 1.0, "eegemg")}
@@ -51,18 +52,18 @@ def predict(run: Run, label: str, **changes: object) -> Prediction:
     return prediction
 
 
-def table_of(run: Run) -> pd.DataFrame:
+def table_of(run: Request) -> pd.DataFrame:
     sessions = find_sessions(run.selection)
-    outcome = group_tables.the_outcome(run, status.read_predictions(run.output_dir, sessions))
+    outcome = group_tables.the_outcome(run, read_predictions(run.output_dir, sessions))
     return group_tables.prediction_table(run, sessions, outcome).set_index("participant_id")
 
 
-def test_a_prediction_survives_its_file(run: Run) -> None:
+def test_a_prediction_survives_its_file(run: Request) -> None:
     written = predict(run, "02")
-    assert status.read_predictions(run.output_dir, find_sessions(run.selection)) == {"sub-02": written}
+    assert read_predictions(run.output_dir, find_sessions(run.selection)) == {"sub-02": written}
 
 
-def test_predictions_are_joined_with_outcomes(run: Run) -> None:
+def test_predictions_are_joined_with_outcomes(run: Request) -> None:
     predict(run, "02")
     predict(run, "03", probability_poor=0.2)
     table = table_of(run)
@@ -73,12 +74,12 @@ def test_predictions_are_joined_with_outcomes(run: Run) -> None:
     assert list(table["missing"]) == ["b", "b"]
 
 
-def trained(run: Run) -> str:
+def trained(run: Request) -> str:
     """A bundle that was trained on sub-00 and sub-01 of this dataset, beside the predictions."""
     return bundle.write_bundle(run.output_dir / "models" / "tiny", tiny_contents()).sha256
 
 
-def test_training_participants_count_with_their_out_of_fold_prediction(run: Run) -> None:
+def test_training_participants_count_with_their_out_of_fold_prediction(run: Request) -> None:
     model = {"name": "t", "version": "1", "sha256": trained(run), "demonstration": False, "outcome": "fma_le<=17"}
     predict(run, "00", model=model, in_training_set=True, probability_poor=0.99)
     predict(run, "02", model=model)
@@ -99,7 +100,7 @@ def test_training_participants_count_with_their_out_of_fold_prediction(run: Run)
     ],
 )
 def test_training_participants_have_the_decision_of_most_repeats(
-    run: Run, said: tuple[str, ...], probabilities: tuple[float, ...], decision: str
+    run: Request, said: tuple[str, ...], probabilities: tuple[float, ...], decision: str
 ) -> None:
     people = pd.DataFrame(
         {"dataset": "tiny", "participant_id": "sub-00", "session_id": None, "repeat": range(len(said))}
@@ -113,7 +114,7 @@ def test_training_participants_have_the_decision_of_most_repeats(
     assert row["probability_poor"] == pytest.approx(sum(probabilities) / len(probabilities))
 
 
-def test_without_the_bundle_training_participants_are_left_out(run: Run) -> None:
+def test_without_the_bundle_training_participants_are_left_out(run: Request) -> None:
     predict(run, "00", in_training_set=True, probability_poor=0.99)
     predict(run, "02")
     table = table_of(run)
@@ -123,7 +124,7 @@ def test_without_the_bundle_training_participants_are_left_out(run: Run) -> None
     assert list(evaluation.participants["participant_id"]) == ["sub-02"]
 
 
-def test_predictions_of_two_models_are_not_mixed(run: Run) -> None:
+def test_predictions_of_two_models_are_not_mixed(run: Request) -> None:
     predict(run, "02")
     model = {"name": "t", "version": "1", "sha256": "other", "demonstration": False, "outcome": "fma_le<=17"}
     predict(run, "03", model=model)
@@ -131,14 +132,14 @@ def test_predictions_of_two_models_are_not_mixed(run: Run) -> None:
         table_of(run)
 
 
-def test_an_outcome_that_the_model_does_not_predict_is_refused(run: Run) -> None:
+def test_an_outcome_that_the_model_does_not_predict_is_refused(run: Request) -> None:
     predict(run, "02")
     asked = replace(run, outcome_given=True, settings=Settings(outcome=Outcome.parse("nihss>=5")))
     with pytest.raises(UsageError, match="the model predicts fma_le<=17"):
         table_of(asked)
 
 
-def test_no_prediction_at_all(run: Run) -> None:
+def test_no_prediction_at_all(run: Request) -> None:
     with pytest.raises(InputError, match="holds no prediction"):
         table_of(run)
 
@@ -148,7 +149,7 @@ def damage(key: str) -> Callable[[dict], dict]:
 
 
 @pytest.mark.parametrize("key", ["members", "probability_poor_interval", "model"])
-def test_a_file_that_is_no_prediction_is_named(run: Run, key: str) -> None:
+def test_a_file_that_is_no_prediction_is_named(run: Request, key: str) -> None:
     predict(run, "02")
     path = run.output_dir / "sub-02" / "sub-02_desc-fmale_prediction.json"
     path.write_text(json.dumps(damage(key)(json.loads(path.read_text()))))
@@ -156,7 +157,7 @@ def test_a_file_that_is_no_prediction_is_named(run: Run, key: str) -> None:
         table_of(run)
 
 
-def test_sessions_become_one_row_a_participant(run: Run) -> None:
+def test_sessions_become_one_row_a_participant(run: Request) -> None:
     table = pd.DataFrame(
         {
             "participant_id": ["sub-1", "sub-1", "sub-2"],

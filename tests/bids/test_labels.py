@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bids_stroke.app.request import Run
+from bids_stroke.app.request import Request
+from bids_stroke.app.train import labelled_cohort
 from bids_stroke.bids.labels import ledger_hash, same_dataset, same_person, strangers, twins
 from bids_stroke.bids.phenotype import check_labels
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.settings import Execution, Settings
-from bids_stroke.derivatives import status
 from bids_stroke.ensemble.bundle import Bundle, write_bundle
 from tests.helpers.bids import make_dataset
 from tests.helpers.units import tiny_contents
@@ -79,9 +79,9 @@ def test_people_of_the_table_without_a_folder_are_no_matter(tmp_path: Path) -> N
 def test_training_refuses_such_a_cohort(tmp_path: Path) -> None:
     raw = dataset(tmp_path, "sub-01\t10\nsub-1\t10\n", "01", "1")
     (raw / "dataset_description.json").write_text('{"Name": "tiny", "BIDSVersion": "1.11.1"}')
-    run = Run("train", tmp_path / "out", Selection(raw), Settings(), Execution())
+    run = Request("train", tmp_path / "out", Selection(raw), Settings(), Execution())
     with pytest.raises(UsageError, match="differ only in spelling"):
-        status.labelled_cohort(run, find_sessions(run.selection), "tiny")
+        labelled_cohort(run, find_sessions(run.selection), "tiny")
 
 
 @pytest.fixture

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from bids_stroke.bids.layout import QUERIES, Dataset
+from bids_stroke.bids.layout import Dataset
 from bids_stroke.core.errors import InputError
+from bids_stroke.core.modalities import QUERIES
 from tests.helpers.as_pybids import Known, by_ours, by_pybids
 from tests.helpers.bids import make_dataset, path_that_is_too_long
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import bids_stroke
-from bids_stroke.cli.app import _derivatives, expand_arguments, main
+from bids_stroke.cli.app import derivative_folders, expand_arguments, main
 from bids_stroke.core.errors import InputError, UsageError
 from tests.helpers.bids import make_dataset
 
@@ -56,10 +56,10 @@ def test_an_option_without_its_values() -> None:
 
 
 def test_derivatives_are_name_and_folder() -> None:
-    assert _derivatives(["a=/x", "b=y=z"]) == {"a": Path("/x"), "b": Path.cwd() / "y=z"}
+    assert derivative_folders(["a=/x", "b=y=z"]) == {"a": Path("/x"), "b": Path.cwd() / "y=z"}
     for values, message in ((["/x"], "NAME=DIR"), (["a=/x", "a=/y"], "given twice"), (["raw=/x"], "BIDS_DIR itself")):
         with pytest.raises(UsageError, match=message):
-            _derivatives(values)
+            derivative_folders(values)
 
 
 @pytest.fixture

@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bids_stroke.core.errors import InputError, UsageError
-from bids_stroke.core.settings import BoldSettings, Outcome, Settings, describe_settings, load_settings
+from bids_stroke.core.outcome import Outcome
+from bids_stroke.core.settings import Settings, describe_settings, load_settings
+from bids_stroke.core.settings_preprocess import BoldSettings
 from tests.conftest import ROOT
 
 

@@ -27,7 +27,7 @@ from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.cohort import Cases, make_cohort, read_cases
 from bids_stroke.training.ensemble import train_ensemble
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.trainer import Fitted, Place, _Trainer, fit, fit_watching
+from bids_stroke.training.trainer import Fitted, Place, Trainer, fit, fit_watching
 from tests.conftest import ROOT
 from tests.helpers.units import (
     LSTM,
@@ -47,7 +47,7 @@ import sys
 from pathlib import Path
 import torch
 from bids_stroke.training import Store, train_ensemble, write_trained
-from tests.test_training_resume import cohort_of, settings
+from tests.end_to_end.test_training_resume import cohort_of, settings
 torch.set_num_threads(1)
 data, out = Path(sys.argv[1]), Path(sys.argv[2])
 store = Store(out / "unfinished", every_seconds=0.0)
@@ -104,23 +104,23 @@ class Killed(Exception):
 def test_a_fit_goes_on_at_its_epoch(cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, last: int) -> None:
     rows = np.arange(8)
     whole, curve = fit(cases, rows, 5, place()), fit_watching(cases, rows, np.arange(8, 12), place())
-    store, epoch, ran = Store(tmp_path, 0.0), _Trainer.epoch, []
+    store, epoch, ran = Store(tmp_path, 0.0), Trainer.epoch, []
 
-    def dying(trainer: _Trainer) -> None:
+    def dying(trainer: Trainer) -> None:
         if trainer.done == last:
             raise Killed
         epoch(trainer)
 
-    def counted(trainer: _Trainer) -> None:
+    def counted(trainer: Trainer) -> None:
         ran.append(trainer.done)
         epoch(trainer)
 
-    monkeypatch.setattr(_Trainer, "epoch", dying)
+    monkeypatch.setattr(Trainer, "epoch", dying)
     for run in (lambda: fit(cases, rows, 5, place(store)),
                 lambda: fit_watching(cases, rows, np.arange(8, 12), place(store))):  # fmt: skip
         with pytest.raises(Killed):
             run()
-    monkeypatch.setattr(_Trainer, "epoch", counted)
+    monkeypatch.setattr(Trainer, "epoch", counted)
     again, same = fit(cases, rows, 5, place(store)), fit_watching(cases, rows, np.arange(8, 12), place(store))
     assert ran == [*range(last, 5), *range(last, 5)]
     for key, value in whole.state.items():
@@ -155,21 +155,21 @@ def test_other_rows_seeds_or_data_find_nothing(cases: Cases, tmp_path: Path) -> 
 def test_an_unfinished_fit_of_another_version_is_not_continued(
     cases: Cases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
 ) -> None:
-    store, epoch, ran = Store(tmp_path, 0.0), _Trainer.epoch, []
+    store, epoch, ran = Store(tmp_path, 0.0), Trainer.epoch, []
 
-    def dying(trainer: _Trainer) -> None:
+    def dying(trainer: Trainer) -> None:
         if trainer.done == 2:
             raise Killed
         epoch(trainer)
 
-    def counted(trainer: _Trainer) -> None:
+    def counted(trainer: Trainer) -> None:
         ran.append(trainer.done)
         epoch(trainer)
 
-    monkeypatch.setattr(_Trainer, "epoch", dying)
+    monkeypatch.setattr(Trainer, "epoch", dying)
     with pytest.raises(Killed):
         fit(cases, np.arange(8), 3, place(store))
-    monkeypatch.setattr(_Trainer, "epoch", counted)
+    monkeypatch.setattr(Trainer, "epoch", counted)
     checkpoint.program_versions.cache_clear()
     if changed == "sources":
         monkeypatch.setattr(checkpoint, "code_digest", lambda *_: "other")

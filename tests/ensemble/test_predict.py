@@ -210,7 +210,7 @@ print(sorted(unwanted & set(sys.modules)))
 
 KEEPING = """
 import resource
-from bids_stroke.compute import keep_memory
+from bids_stroke.networks.device import keep_memory
 def faults(size):  # not of arrays, for which numpy asks for large pages
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     b"1" * size

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_score
 
-from bids_stroke.app.group_tables import write_evaluation
-from bids_stroke.core.settings import Settings, TrainingSettings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.evaluation.bootstrap import Draws
 from bids_stroke.evaluation.evaluate import evaluate
+from bids_stroke.evaluation.files import write_evaluation
 from bids_stroke.evaluation.missing_modalities import COLUMNS, NOTHING, pattern_table
 from bids_stroke.report.group import write_group_report
 

@@ -13,18 +13,18 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from bids_stroke import training
-from bids_stroke.app.request import Run
-from bids_stroke.app.run import run_train
+from bids_stroke.app import train as train_level
+from bids_stroke.app.request import Request
+from bids_stroke.app.train import run_train
 from bids_stroke.bids.columns import number_of, sex_of, unit_of
 from bids_stroke.bids.phenotype import unit_covariates
 from bids_stroke.bids.sessions import Selection
 from bids_stroke.core.errors import InputError
 from bids_stroke.core.records import UnitFeatures
 from bids_stroke.core.settings import Execution, Settings
-from bids_stroke.derivatives import status
 from bids_stroke.ensemble.predict import predict
 from bids_stroke.features.covariates import cohort_notes, covariate_names, covariate_notes, covariate_values
+from bids_stroke.training import ensemble as training
 from tests.ensemble.test_predict import volume_bundle
 from tests.helpers.bids import make_dataset
 from tests.helpers.units import blob, labelled, write_volume
@@ -299,7 +299,7 @@ def test_a_prediction_says_how_the_covariates_were_read(tmp_path: Path) -> None:
 def test_training_says_how_the_covariates_were_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cohort = [labelled(tmp_path, f"{i:02d}", 5.0 + i, {}) for i in range(4)]
     cohort = [replace(item, unit=replace(item.unit, covariates={"age": "89+", "sex": "F"})) for item in cohort]
-    monkeypatch.setattr(status, "labelled_cohort", lambda *_: cohort)
+    monkeypatch.setattr(train_level, "labelled_cohort", lambda *_: cohort)
 
     class Reached(Exception):
         """Stands for the training."""
@@ -308,7 +308,7 @@ def test_training_says_how_the_covariates_were_read(tmp_path: Path, monkeypatch:
         raise Reached
 
     monkeypatch.setattr(training, "train_ensemble", train)
-    run = Run("train", tmp_path / "out", Selection(tmp_path), Settings(), Execution())
+    run = Request("train", tmp_path / "out", Selection(tmp_path), Settings(), Execution())
     console = Console(file=io.StringIO(), width=60)
     with pytest.raises(Reached):
         run_train(run, [], "tiny", console)

@@ -10,10 +10,18 @@ import torch
 
 from bids_stroke import networks
 from bids_stroke.core.errors import DataError, MissingModalityError, ModelError
-from bids_stroke.core.records import MODALITIES
+from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.settings import Settings
 from bids_stroke.features.covariates import CovariateScaler, covariate_names, covariate_values
-from bids_stroke.features.readers import GRID_AFFINE, GRID_SHAPE, READERS, complete_inputs, read_samples
+from bids_stroke.features.readers import (
+    GRID_AFFINE,
+    GRID_SHAPE,
+    READERS,
+    complete_inputs,
+    read_samples,
+    read_volume,
+    reader_of,
+)
 from bids_stroke.features.recordings import CHANNELS as PUBLISHED
 from bids_stroke.features.recordings import canonical_name, standardise_windows
 from bids_stroke.networks.base import N_OUTPUTS
@@ -24,8 +32,15 @@ from tests.helpers.units import CHANNELS, LSTM, RATE, SECONDS, labelled, rhythm,
 INPUTS = LSTM["inputs"]
 
 
-def test_every_modality_has_a_reader() -> None:
-    assert set(READERS) == set(MODALITIES)
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_every_modality_has_a_reader(modality: str) -> None:
+    reader = reader_of(modality)
+    assert complete_inputs(modality, {}) == reader.defaults
+    assert (reader.read is read_volume) == (MODALITIES[modality].sample == "volume")
+
+
+def test_no_reader_is_left_over() -> None:
+    assert set(READERS) <= set(MODALITIES)
 
 
 def test_volume_is_scaled_and_keeps_its_axes(tmp_path: Path) -> None:

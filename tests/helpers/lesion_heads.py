@@ -11,7 +11,7 @@ from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from bids_stroke.core.records import BidsFile
-from bids_stroke.core.settings import AnatSettings
+from bids_stroke.core.settings_preprocess import AnatSettings
 from bids_stroke.imaging.registration import Warp
 from bids_stroke.imaging.transforms import read_transform
 from bids_stroke.preprocess.anat import step

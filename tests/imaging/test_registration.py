@@ -14,15 +14,8 @@ from scipy.spatial.transform import Rotation
 from bids_stroke.core.errors import DataError
 from bids_stroke.imaging import greedy
 from bids_stroke.imaging.images import array, like
-from bids_stroke.imaging.registration import (
-    STANDARD_AFFINE,
-    STANDARD_SHAPE,
-    register_affine,
-    register_deformable,
-    register_rigid,
-    standard_grid,
-    template,
-)
+from bids_stroke.imaging.registration import register_affine, register_deformable, register_rigid
+from bids_stroke.imaging.standard_space import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
 from bids_stroke.imaging.transforms import read_transform, resample
 from tests.imaging.test_transforms import rigid, stored_as
 

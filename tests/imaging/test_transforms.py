@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from scipy.spatial.transform import Rotation
 
 from bids_stroke.imaging.images import array
-from bids_stroke.imaging.registration import standard_grid
+from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.imaging.transforms import read_transform, resample, save_rigid, save_warp
 
 LEFT_FRONT_TOP = np.array([-24.0, 40.0, 30.0])

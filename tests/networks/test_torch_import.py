@@ -15,7 +15,7 @@ from bids_stroke.networks.torch_import import HUGE_PAGES, import_torch
 CODE = """
 import gc, sys
 if {paused}: gc.disable()
-from bids_stroke.startup import import_torch
+from bids_stroke.networks.torch_import import import_torch
 before = gc.get_freeze_count()
 import_torch()
 assert 'torch' in sys.modules
@@ -54,7 +54,7 @@ import gc, weakref
 gc.disable()
 class Big: pass
 big = Big(); big.itself = big; seen = weakref.ref(big); del big
-from bids_stroke.startup import import_torch
+from bids_stroke.networks.torch_import import import_torch
 import_torch()
 print(seen())
 """

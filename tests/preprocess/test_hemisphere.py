@@ -13,18 +13,19 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_stroke.app.model import check_lesion_side
 from bids_stroke.app.plan import UnitTask, needed_steps, plan_unit, recipe
-from bids_stroke.app.run import check_lesion_side
+from bids_stroke.app.train import check_same_recipe
+from bids_stroke.app.unit import run_and_mirror
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.manifest import make_manifest, manifest_path, write_manifest
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.derivatives.status import check_same_recipe
 from bids_stroke.ensemble.bundle import write_bundle
 from bids_stroke.imaging.images import array, like
-from bids_stroke.imaging.registration import standard_grid, template
+from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import save_rigid
 from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals
 from bids_stroke.preprocess.eegemg.clock import Recording
@@ -36,7 +37,6 @@ from tests.helpers.units import tiny_contents
 
 NORMALISE = Settings(lesion_side="normalise")
 AS_IS = Settings()
-STEP = {step.name: step for step in STEPS}
 
 
 def mask_file(folder: Path, right: int, left: int) -> BidsFile:
@@ -62,7 +62,7 @@ def fa_file(folder: Path) -> BidsFile:
 def run(step: str, session: Session, folder: Path, settings: Settings) -> tuple[StepReport, Outputs]:
     outputs = Outputs(folder, "1")
     context = StepContext(session, outputs, settings, {}, folder / "work")
-    return STEP[step].run(context), outputs
+    return run_and_mirror(STEPS[step], context), outputs
 
 
 def digests(outputs: Outputs) -> dict[str, str]:
@@ -198,7 +198,7 @@ def test_native_files_gradients_and_transforms_stay_and_seeds_change_places(tmp_
     found = {}
     for name, settings in (("as_is", AS_IS), ("normalise", NORMALISE)):
         outputs = Outputs(tmp_path / name, "1")
-        found[name] = several.run(StepContext(session, outputs, settings, {}, tmp_path)), outputs
+        found[name] = run_and_mirror(several, StepContext(session, outputs, settings, {}, tmp_path)), outputs
     (plain, before), (done, after) = found["as_is"], found["normalise"]
     same, new = digests(before), digests(after)
     native = [name for name in same if "space-" not in name and not name.endswith("xfm.json")]
@@ -243,7 +243,7 @@ def test_the_anat_step_is_judged_by_the_registration_that_it_has_just_found(
     module.run = write  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)
     context = StepContext(Session("1", None, lesion=(mask,)), Outputs(tmp_path, "1"), NORMALISE, {}, tmp_path)
-    report = Step("registers", ("gm",), ("t1w",)).run(context)
+    report = run_and_mirror(Step("registers", ("gm",), ("t1w",)), context)
     assert report.qc["mirrored"] == float(mirrored)
     found = nib.load(report.outputs["gm"][0]).get_fdata()
     np.testing.assert_array_equal(found, ramp[::-1] if mirrored else ramp)
@@ -256,7 +256,7 @@ def test_by_default_nothing_is_flipped(tmp_path: Path, several: Step) -> None:
     for column in ("R", "L"):
         outputs = Outputs(tmp_path / column, "1")
         session = Session("1", None, covariates={"lesion_side": column})
-        report = several.run(StepContext(session, outputs, AS_IS, {}, tmp_path))
+        report = run_and_mirror(several, StepContext(session, outputs, AS_IS, {}, tmp_path))
         assert "mirrored" not in report.qc
         results.append(digests(outputs))
     assert results[0] == results[1]
@@ -315,11 +315,13 @@ def test_signals_keep_every_sample_and_take_the_other_names() -> None:
 @pytest.mark.slow
 def test_a_recording_is_swapped_in_all_that_is_written(example: Path, tmp_path: Path) -> None:
     (found,) = find_sessions(Selection(example, participant_labels=("04",)))
-    session = Session("04", None, eeg=found.eeg, emg=found.emg, covariates={"lesion_side": "R"})
+    session = Session(
+        "04", None, raw={"eeg": found.files("eeg"), "emg": found.files("emg")}, covariates={"lesion_side": "R"}
+    )
     names = {}
     for settings in (AS_IS, NORMALISE):
         outputs = Outputs(tmp_path / settings.lesion_side, "04")
-        report = STEP["eegemg"].run(StepContext(session, outputs, settings, {}, tmp_path))
+        report = run_and_mirror(STEPS["eegemg"], StepContext(session, outputs, settings, {}, tmp_path))
         table = next(outputs.folder.rglob("eeg/*_desc-preproc_channels.tsv"))
         names[settings.lesion_side] = [line.split("\t")[0] for line in table.read_text().splitlines()[1:]]
         sidecar = next(outputs.folder.rglob("*_desc-preproc_eeg.json"))
@@ -333,7 +335,7 @@ def test_stages_know_the_setting_and_what_tells_the_side(tmp_path: Path) -> None
         (tmp_path / name).write_text(name)
         return BidsFile(tmp_path / name, {}, {})
 
-    session = Session("1", None, t1w=(file("sub-1_T1w.nii.gz"),), eeg=(file("sub-1_eeg.edf"),),
+    session = Session("1", None, raw={"t1w": (file("sub-1_T1w.nii.gz"),), "eeg": (file("sub-1_eeg.edf"),)},
                       lesion=(file("sub-1_label-L_mask.nii.gz"),), covariates={"lesion_side": "R"})  # fmt: skip
     only_eeg = {"modalities": ("eegemg",)}
     assert [s.name for s in needed_steps(session, AS_IS.model_copy(update=only_eeg))] == ["eegemg"]
@@ -369,7 +371,7 @@ def test_a_model_of_the_other_setting_is_refused(tmp_path: Path) -> None:
 )
 def test_features_of_other_settings_are_not_trained_on(tmp_path: Path, other: dict[str, object]) -> None:
     made, changed = Settings(), Settings.model_validate(other)
-    step = STEP["dwi"]
+    step = STEPS["dwi"]
     done = make_manifest(tmp_path, f"{recipe(step, made)}:rest", [], [], StepReport(outputs={"fa": ()}))
     write_manifest(manifest_path(tmp_path, "sub-1", "dwi"), tmp_path, done)
     check_same_recipe(tmp_path, "sub-1", made)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.settings import AugmentSettings, TrainingSettings, load_settings
+from bids_stroke.core.settings import load_settings
+from bids_stroke.core.settings_training import AugmentSettings, TrainingSettings
 from bids_stroke.training.augment import augment
 
 NOTHING = {"rotation": 0, "shift": 0, "intensity": 0, "noise": 0}

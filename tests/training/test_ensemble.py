@@ -10,7 +10,8 @@ import torch
 from sklearn.metrics import r2_score, roc_auc_score
 
 from bids_stroke.core.errors import DataError, ModelError, UsageError
-from bids_stroke.core.records import CLINICAL, EARLY, Labelled, UnitFeatures
+from bids_stroke.core.modalities import CLINICAL, EARLY
+from bids_stroke.core.records import Labelled, UnitFeatures
 from bids_stroke.core.settings import load_settings
 from bids_stroke.ensemble.bundle import load_bundle
 from bids_stroke.ensemble.predict import predict
@@ -22,11 +23,11 @@ from bids_stroke.report.plots import curves_plot
 from bids_stroke.training.baselines import baselines, predict_baselines
 from bids_stroke.training.cohort import make_cohort, read_cases
 from bids_stroke.training.cross_validation import best_epoch, cross_validate
-from bids_stroke.training.ensemble import TrainedEnsemble, _facts, train_ensemble, write_trained
+from bids_stroke.training.ensemble import TrainedEnsemble, model_facts, train_ensemble, write_trained
 from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.loss_curve import Curve
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.trainer import Place, _Trainer, fit, predict_rows
+from bids_stroke.training.trainer import Place, Trainer, fit, predict_rows
 from tests.conftest import ROOT
 from tests.helpers.units import (  # fmt: skip
     LSTM,
@@ -124,7 +125,7 @@ def test_bundle_does_not_tell_where_on_the_machine_starting_weights_lay(
     cohort: list[Labelled], given: str | None, told: str | None
 ) -> None:
     bold = {"modality": "bold", "network": "slice_cnn", "pretrained_dir": given}
-    facts = _facts(make_cohort(cohort, "fma_le"), [], tiny_settings(members={"lstm": LSTM, "bold": bold}))
+    facts = model_facts(make_cohort(cohort, "fma_le"), [], tiny_settings(members={"lstm": LSTM, "bold": bold}))
     assert facts["settings"]["training"]["members"]["bold"]["pretrained_dir"] == told
     assert facts["settings"]["training"]["members"]["lstm"] == LSTM
     assert "someone" not in json.dumps(facts)
@@ -412,7 +413,7 @@ def test_the_learning_rate_follows_its_schedule(cohort: list[Labelled]) -> None:
         settings = tiny_settings(schedule=schedule, epochs=20, learning_rate=0.01)
         whole = make_cohort(cohort, "fma_le")
         [(member, options)] = planned_members(settings, whole)
-        trainer = _Trainer(read_cases(member, options, whole), np.arange(8), Place(torch.device("cpu"), "fp32", 0))
+        trainer = Trainer(read_cases(member, options, whole), np.arange(8), Place(torch.device("cpu"), "fp32", 0))
         trainer.start({})
         rates[schedule] = []
         for _ in range(20):

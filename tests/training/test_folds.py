@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.settings import TrainingSettings
+from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.training.folds import Split, fixed_fold, make_folds, nested_folds, roles
 
 

@@ -29,7 +29,7 @@ from bids_stroke.fusion.fitted import ScoreFusion
 from bids_stroke.fusion.out_of_fold import read_evidence
 from bids_stroke.fusion.score import calibrate_scores, half_width
 from bids_stroke.fusion.subset import fit_fusion
-from bids_stroke.fusion.target import Target
+from bids_stroke.fusion.target import LOGITS_PER_DEVIATION, Target
 from bids_stroke.networks.regions import GRID_SHAPE, atlas
 from bids_stroke.networks.shallow import DirectNetwork
 from bids_stroke.training.cohort import Cases, make_cohort, read_cases
@@ -39,7 +39,7 @@ from bids_stroke.training.ensemble import train_ensemble, write_trained
 from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.shallow import direct_curve, direct_fit, direct_predict, fit_path
-from bids_stroke.training.shallow_paths import LEARNING_RATE, LOGITS_PER_DEVIATION, PENALTIES
+from bids_stroke.training.shallow_paths import LEARNING_RATE, PENALTIES
 from bids_stroke.training.trainer import Place
 from tests.helpers.units import (  # fmt: skip
     CHANNELS,

@@ -12,7 +12,8 @@ from scipy import ndimage
 
 from bids_stroke.core.errors import DataError
 from bids_stroke.imaging.images import FloatArray, array, like, voxel_ml
-from bids_stroke.imaging.registration import Warp, standard_grid, template
+from bids_stroke.imaging.registration import Warp
+from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.anat.brain import PLAUSIBLE_ML
 from bids_stroke.preprocess.anat.tissues import TISSUES, Tissues

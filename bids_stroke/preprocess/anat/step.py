@@ -13,15 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_stroke.core.records import SPACE, BidsFile, StepReport
-from bids_stroke.core.settings import AnatSettings
+from bids_stroke.core.settings_preprocess import AnatSettings
+from bids_stroke.imaging import lesion_masks
 from bids_stroke.imaging.images import FloatArray, array, like, reorient, stored_orientation
-from bids_stroke.imaging.registration import Warp, register_affine, register_deformable, standard_grid, template
+from bids_stroke.imaging.registration import Warp, register_affine, register_deformable
+from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample, save_warp
 from bids_stroke.preprocess.anat.brain import clip, correct_bias, extract_brain
 from bids_stroke.preprocess.anat.inputs import AnatInputs, read_inputs
+from bids_stroke.preprocess.anat.mirror_fill import mirror_fill
 from bids_stroke.preprocess.anat.quality import Anatomy, check, quality, quality_warnings
 from bids_stroke.preprocess.anat.tissues import TISSUES, deep_grey, fluid_level, segment, tissue_priors, without_fluid
-from bids_stroke.preprocess.lesion import step as lesions
 from bids_stroke.preprocess.registry import StepContext
 
 Mask = npt.NDArray[np.bool_]
@@ -43,7 +45,7 @@ class LesionFiles:
     @classmethod
     def of(cls, files: Sequence[BidsFile]) -> LesionFiles:
         """Sort masks by the space that their names say."""
-        standard = tuple(file for file in files if lesions.in_standard_space(file))
+        standard = tuple(file for file in files if lesion_masks.in_standard_space(file))
         return cls(tuple(file for file in files if file not in standard), standard)
 
 
@@ -74,9 +76,9 @@ def register(t1w: nib.Nifti1Image, brain: Mask, lesion: Mask, settings: AnatSett
         return register_deformable(without_fluid(image, level), surface, affine, work, weight=weight, seed=seed)
 
     if lesion.any() and settings.lesion_handling == "fill":
-        filled = lesions.mirror_fill(moving, lesion, affine)
+        filled = mirror_fill(moving, lesion, affine)
         for _ in range(_REFILLS):
-            filled = lesions.mirror_fill(moving, lesion, deform(filled))
+            filled = mirror_fill(moving, lesion, deform(filled))
         return deform(filled)
     weight = None
     if lesion.any() and settings.lesion_handling == "mask":
@@ -98,8 +100,8 @@ def process(
     """
     t1w, warnings = inputs.t1w, list(inputs.warnings)
     brain = extract_brain(t1w) if inputs.brain is None else inputs.brain
-    lesion = lesions.union_on(t1w, files.native)
-    lesions.check_plausible(lesion, brain, t1w.header.get_zooms()[:3], files.native)
+    lesion = lesion_masks.union_on(t1w, files.native)
+    lesion_masks.check_plausible(lesion, brain, t1w.header.get_zooms()[:3], files.native)
     if files.native and not lesion.any():
         names = ", ".join(file.path.name for file in files.native)
         warnings.append(f"The lesion mask {names} is empty: the T1w is processed as one without a lesion.")
@@ -107,9 +109,9 @@ def process(
     corrected = clip(t1w, brain) if inputs.corrected else correct_bias(t1w, brain & ~lesion, settings.bias_shrink)
     warp = register(corrected, brain, lesion, settings, work, seed=seed)
     if files.standard:
-        warnings += lesions.space_warnings(files.standard)
+        warnings += lesion_masks.space_warnings(files.standard)
         warnings.append("The lesion mask is in standard space only: the registration could not take it into account.")
-        lesion |= lesions.union_on(t1w, files.standard, [warp.inverse]) & brain
+        lesion |= lesion_masks.union_on(t1w, files.standard, [warp.inverse]) & brain
     maps = (template("GM"), template("WM"), deep_grey())
     prior = tissue_priors(*(array(resample(image, t1w, [warp.inverse])) for image in maps))
     tissues = segment(array(corrected), brain & ~lesion, prior)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from bids_stroke.imaging.images import array, like
-from bids_stroke.imaging.registration import standard_grid, template
+from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import Transform, resample
 from bids_stroke.preprocess.anat.tissue_classes import (
     CONTENT,

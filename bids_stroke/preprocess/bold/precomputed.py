@@ -14,7 +14,7 @@ import pandas as pd
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import SPACE, BidsFile
 from bids_stroke.imaging.images import FloatArray, array, as_the_person_lies, like, load_image, same_grid
-from bids_stroke.imaging.registration import standard_grid
+from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.bold.confounds import PARAMETERS
 from bids_stroke.preprocess.bold.registration import Place, place, points_of, rough_brain, sample

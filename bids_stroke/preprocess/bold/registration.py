@@ -17,7 +17,8 @@ from scipy.ndimage import binary_fill_holes, gaussian_filter, map_coordinates
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import SPACE
 from bids_stroke.imaging.images import array, array_to_sitk, like, load_image, sitk_array, voxel_ml
-from bids_stroke.imaging.registration import register_rigid, template
+from bids_stroke.imaging.registration import register_rigid
+from bids_stroke.imaging.standard_space import template
 from bids_stroke.imaging.transforms import Matrix, Transform, read_transform, resample
 
 Array = npt.NDArray[np.float64]

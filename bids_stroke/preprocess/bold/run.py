@@ -16,7 +16,7 @@ from scipy.signal import detrend
 
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile
-from bids_stroke.core.settings import BoldSettings
+from bids_stroke.core.settings_preprocess import BoldSettings
 from bids_stroke.imaging.images import array, like, load_image, voxel_ml
 from bids_stroke.imaging.motion import estimate_motion, motion_parameters, realign_series
 from bids_stroke.preprocess.bold import slice_timing

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine
 
-from bids_stroke.imaging.registration import standard_grid
+from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.preprocess.bold.registration import Place, points_of
 
 Array = npt.NDArray[np.float64]

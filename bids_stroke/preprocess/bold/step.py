@@ -15,7 +15,7 @@ import numpy.typing as npt
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import SPACE, BidsFile, StepReport
 from bids_stroke.imaging.images import array, like, reorient, stored_orientation
-from bids_stroke.imaging.registration import standard_grid, template
+from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample, save_rigid
 from bids_stroke.preprocess.bold.precomputed import is_ready, process_ready
 from bids_stroke.preprocess.bold.run import Carried, Run, Series, carry, process
@@ -61,7 +61,7 @@ def run(context: StepContext) -> StepReport:
     MissingModalityError
         No run can be used.
     """
-    sources, warnings = choose_runs(context.session.bold)
+    sources, warnings = choose_runs(context.session.files("bold"))
     grid = standard_grid(context.settings.bold.resolution)
     writer = _Writer(context, grid)
     files: dict[str, Path] = {}

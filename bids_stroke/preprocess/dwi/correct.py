@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine
 
-from bids_stroke.core.settings import DwiSettings, Settings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.imaging.images import FloatArray, array, like
 from bids_stroke.imaging.motion import framewise_displacement, motion_parameters
 from bids_stroke.imaging.registration import register_rigid

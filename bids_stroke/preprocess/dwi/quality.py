@@ -10,7 +10,7 @@ from scipy.ndimage import binary_erosion, median_filter
 
 from bids_stroke.core.errors import DataError
 from bids_stroke.imaging.images import FloatArray, array
-from bids_stroke.imaging.registration import template
+from bids_stroke.imaging.standard_space import template
 
 Mask = npt.NDArray[np.bool_]
 

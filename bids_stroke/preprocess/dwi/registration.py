@@ -14,7 +14,8 @@ from scipy.ndimage import binary_dilation, binary_fill_holes, label
 
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.imaging.images import FloatArray, array, like, load_image
-from bids_stroke.imaging.registration import register_deformable, register_rigid, template
+from bids_stroke.imaging.registration import register_deformable, register_rigid
+from bids_stroke.imaging.standard_space import template
 from bids_stroke.imaging.transforms import Transform, resample
 
 Mask = npt.NDArray[np.bool_]

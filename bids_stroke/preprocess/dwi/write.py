@@ -13,7 +13,7 @@ import numpy as np
 
 from bids_stroke.core.records import SPACE
 from bids_stroke.imaging.images import FloatArray, like, reorient, stored_orientation
-from bids_stroke.imaging.registration import standard_grid
+from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.imaging.transforms import save_rigid, save_warp
 from bids_stroke.preprocess.dwi.gradients import bval_text, bvec_text, on_axes
 from bids_stroke.preprocess.dwi.registration import Place

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bids_stroke.core.errors import MissingModalityError
-from bids_stroke.core.settings import EegEmgSettings
+from bids_stroke.core.settings_preprocess import EegEmgSettings
 from bids_stroke.preprocess.eegemg import montage as spatial
 from bids_stroke.preprocess.eegemg import signals
 from bids_stroke.preprocess.eegemg.clock import Recording

@@ -19,7 +19,7 @@ import pandas as pd
 
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import StepReport
-from bids_stroke.core.settings import EegEmgSettings
+from bids_stroke.core.settings_preprocess import EegEmgSettings
 from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals, clean
 from bids_stroke.preprocess.eegemg.clock import Recording, read_pair
 from bids_stroke.preprocess.eegemg.edf import EdfHeader, write_edf
@@ -67,7 +67,7 @@ def run(context: StepContext) -> StepReport:
     MissingModalityError
         No recording gives a usable window (``recording-too-short``, ``no-good-window``, ``no-eeg-or-emg-channels``).
     """
-    pairs, notes = pair_recordings(context.session.eeg, context.session.emg)
+    pairs, notes = pair_recordings(context.session.files("eeg"), context.session.files("emg"))
     done: list[_Done] = []
     refused: list[MissingModalityError] = []
     for pair in pairs:

@@ -17,10 +17,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
-from scipy.signal import welch
 
 CHANNELS_SHOWN = 8
-_BELOW: Mapping[str, Any] = MappingProxyType(
+"""Traces in the picture of a window, spread evenly over the channels."""
+_LEGEND_BELOW: Mapping[str, Any] = MappingProxyType(
     {"fontsize": 6.5, "frameon": False, "loc": "upper left", "bbox_to_anchor": (0.0, -0.2), "borderaxespad": 0.0}
 )
 _PHASE_COLOURS = ("#f9d9a8", "#b9d8f0", "#c5e3bb", "#e0c3e8", "#d9d9d9")
@@ -28,7 +28,7 @@ _PHASE_COLOURS = ("#f9d9a8", "#b9d8f0", "#c5e3bb", "#e0c3e8", "#d9d9d9")
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Files of one recording; either signal may be absent."""
+    """Files of one EEG and EMG recording; either signal may be absent."""
 
     name: str
     """What stands before ``_desc-`` in the file names."""
@@ -53,7 +53,18 @@ class Signal:
 
 
 def find_recordings(paths: Iterable[Path]) -> list[Recording]:
-    """Group feature files (windows, EEG, EMG) by recording; without a table of windows there is nothing to draw."""
+    """Group the feature files of EEG and EMG by recording; one without a table of windows, or without EDF, is left out.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        ``_desc-windows_events.tsv``, ``_eeg.edf`` and ``_emg.edf``; others are passed over.
+
+    Returns
+    -------
+    list of Recording
+        By name.
+    """
     groups: dict[str, dict[str, Path]] = {}
     for path in paths:
         kind = re.search(r"_(events|eeg|emg)\.(tsv|edf)$", path.name)
@@ -79,7 +90,7 @@ def _beside(windows: Path, ending: str) -> pd.DataFrame | None:
 
 
 def read_signal(path: Path) -> Signal:
-    """Read an EDF file whose channels share one rate."""
+    """Read an EDF file whose channels share one rate: data (n_channels, n_times) in the file's own unit, mostly µV."""
     content = read_edf(path)
     first = content.signals[0]
     return Signal(
@@ -91,7 +102,18 @@ def read_signal(path: Path) -> Signal:
 
 
 def draw_recording(recording: Recording) -> Figure:
-    """For each signal a row: its power spectrum over the kept windows, and the first kept window."""
+    """Draw a row for each signal of a recording: its power spectrum over the kept windows, and the first kept window.
+
+    Parameters
+    ----------
+    recording : Recording
+        Its EDF files are read here; all windows are shown where none was kept, and the title says so.
+
+    Returns
+    -------
+    Figure
+        9 inches wide.
+    """
     table = recording.windows
     good = table[table["status"] == "good"] if "status" in table else table
     shown = good if len(good) else table
@@ -105,7 +127,7 @@ def draw_recording(recording: Recording) -> Figure:
         _draw_spectrum(spectrum, kind, signal, shown)
         _draw_before(spectrum, kind, recording.before)
         _mark_mains(spectrum, path)
-        spectrum.legend(**_BELOW, ncols=2)
+        spectrum.legend(**_LEGEND_BELOW, ncols=2)
         _draw_trace(trace, kind, signal, shown)
         _shade_phases(trace, recording.events)
     return figure
@@ -118,6 +140,8 @@ def _cut(signal: Signal, windows: pd.DataFrame) -> list[NDArray[np.float64]]:
 
 
 def _draw_spectrum(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -> None:
+    from scipy.signal import welch
+
     pieces = _cut(signal, windows) or [signal.data]
     length = min(round(2 * signal.rate), min(piece.shape[1] for piece in pieces))
     powers = [welch(piece, signal.rate, nperseg=length) for piece in pieces]
@@ -180,7 +204,7 @@ def _shade_phases(ax: Axes, events: pd.DataFrame | None) -> None:
             ax.axvspan(max(start, first), min(end, last), color=_PHASE_COLOURS[kinds.index(kind)], lw=width, zorder=0)
     if kinds:
         patches = [Patch(color=colour, label=kind) for colour, kind in zip(_PHASE_COLOURS, kinds, strict=False)]
-        ax.legend(handles=patches, **_BELOW, ncols=len(kinds))
+        ax.legend(handles=patches, **_LEGEND_BELOW, ncols=len(kinds))
 
 
 def _draw_trace(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -> None:

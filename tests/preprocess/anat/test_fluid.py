@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bids_stroke.core.settings import AnatSettings
+from bids_stroke.core.settings_preprocess import AnatSettings
 from bids_stroke.imaging.images import array, like
-from bids_stroke.imaging.registration import register_affine, register_deformable, standard_grid, template
+from bids_stroke.imaging.registration import register_affine, register_deformable
+from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.anat.step import register
 from bids_stroke.preprocess.anat.tissues import fluid_level, without_fluid

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from bids_stroke.core.settings import AnatSettings
+from bids_stroke.core.settings_preprocess import AnatSettings
 from bids_stroke.preprocess.anat.quality import Anatomy
 from tests.helpers.lesion_heads import PLACES, Place, Scan, dice, near_error, process, scan
 

@@ -13,10 +13,12 @@ import pytest
 
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
-from bids_stroke.core.settings import AnatSettings, Settings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_preprocess import AnatSettings
 from bids_stroke.derivatives.outputs import Outputs, write_dataset_files
 from bids_stroke.imaging.images import array, like, load_image
-from bids_stroke.imaging.registration import STANDARD_AFFINE, STANDARD_SHAPE, Warp, standard_grid, template
+from bids_stroke.imaging.registration import Warp
+from bids_stroke.imaging.standard_space import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
 from bids_stroke.imaging.transforms import read_transform, resample
 from bids_stroke.preprocess.anat import brain, step
 from bids_stroke.preprocess.anat.inputs import choose_t1w
@@ -35,7 +37,7 @@ def done(example: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[StepC
     root = example / "derivatives" / "lesions"
     mask = next(root.rglob("sub-04_*desc-lesion_mask.nii.gz"))
     t1w = example / "sub-04" / "anat" / "sub-04_T1w.nii.gz"
-    session = Session("04", None, t1w=(bids_file(example, t1w),), lesion=(bids_file(root, mask, "lesions"),))
+    session = Session("04", None, raw={"t1w": (bids_file(example, t1w),)}, lesion=(bids_file(root, mask, "lesions"),))
     folder = tmp_path_factory.mktemp("anat")
     write_dataset_files(folder / "out", str(example), {"lesions": root})
     (folder / "work").mkdir()
@@ -236,7 +238,7 @@ def test_real_heads(real_data: Path, tmp_path: Path, subject: str) -> None:
     root = real_data / "bids_real_open"
     t1w = bids_file(root, next((root / f"sub-{subject}" / "anat").glob("*_T1w.nii.gz")))
     context = StepContext(
-        Session(subject, None, t1w=(t1w,)), Outputs(tmp_path / "out", subject), Settings(), {}, tmp_path
+        Session(subject, None, raw={"t1w": (t1w,)}), Outputs(tmp_path / "out", subject), Settings(), {}, tmp_path
     )
     report = step.run(context)
     assert report.qc["brain_dice_template"] > 0.97

@@ -17,11 +17,12 @@ from scipy.spatial.transform import Rotation
 
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile, Session, StepReport
-from bids_stroke.core.settings import DwiSettings, Settings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.motion import framewise_displacement, motion_parameters
-from bids_stroke.imaging.registration import template
+from bids_stroke.imaging.standard_space import template
 from bids_stroke.imaging.transforms import resample, save_rigid
 from bids_stroke.preprocess.dwi import step
 from bids_stroke.preprocess.dwi.denoise.clean import denoise
@@ -321,7 +322,9 @@ def context_of(root: Path, file: BidsFile, anat: dict[str, Path] | None = None) 
     work = root / "work"
     work.mkdir(parents=True, exist_ok=True)
     earlier = {"anat": StepReport(files=anat)} if anat else {}
-    return StepContext(Session("01", None, dwi=(file,)), Outputs(root / "out", "01"), Settings(), earlier, work)
+    return StepContext(
+        Session("01", None, raw={"dwi": (file,)}), Outputs(root / "out", "01"), Settings(), earlier, work
+    )
 
 
 SHIFT = rigid([3, 2, -4], [3, -6, 4])

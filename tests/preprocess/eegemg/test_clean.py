@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bids_stroke.core.settings import EegEmgSettings
+from bids_stroke.core.settings_preprocess import EegEmgSettings
 from bids_stroke.features.recordings import standardise_windows
 from bids_stroke.preprocess.eegemg.clean import Cleaned, clean
 from bids_stroke.preprocess.eegemg.clock import Recording

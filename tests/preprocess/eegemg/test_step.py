@@ -16,7 +16,8 @@ import pandas as pd
 import pytest
 
 from bids_stroke.core.records import BidsFile, Session, StepReport
-from bids_stroke.core.settings import EegEmgSettings, Settings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_preprocess import EegEmgSettings
 from bids_stroke.derivatives.outputs import Outputs, write_dataset_files
 from bids_stroke.preprocess.eegemg.edf import EdfHeader, edf_labels, write_edf
 from bids_stroke.preprocess.eegemg.step import run
@@ -75,14 +76,16 @@ def write_file(
 
 def together(root: Path, signals: Planted, **more: Any) -> Session:
     data = np.concatenate([signals.eeg, signals.emg])
-    return Session("01", None, eeg=(write_file(root, "eeg", data, EEG + EMG, signals.rate, **more),))
+    return Session("01", None, raw={"eeg": (write_file(root, "eeg", data, EEG + EMG, signals.rate, **more),)})
 
 
 def apart(root: Path, eeg: Planted, emg: Planted) -> Session:
     return Session(
         "01", None,
-        eeg=(write_file(root, "eeg", eeg.eeg, EEG, eeg.rate),),
-        emg=(write_file(root, "emg", emg.emg, EMG, emg.rate),),
+        raw={
+            "eeg": (write_file(root, "eeg", eeg.eeg, EEG, eeg.rate),),
+            "emg": (write_file(root, "emg", emg.emg, EMG, emg.rate),),
+        },
     )  # fmt: skip
 
 
@@ -242,10 +245,10 @@ def test_emg_at_another_time_is_not_mixed_in(tmp_path: Path) -> None:
 
 def test_eeg_alone_and_emg_alone(tmp_path: Path) -> None:
     both = apart(tmp_path / "raw", planted(), planted())
-    eeg = process(replace(both, emg=()), tmp_path / "eeg")
+    eeg = process(replace(both, raw={**both.raw, "emg": ()}), tmp_path / "eeg")
     assert [path.name.rsplit("_", 1)[1] for path in eeg.outputs["eegemg"]] == ["events.tsv", "eeg.edf"]
     assert "task-leg: no usable EMG channel" in eeg.warnings
-    emg = process(replace(both, eeg=()), tmp_path / "emg")
+    emg = process(replace(both, raw={**both.raw, "eeg": ()}), tmp_path / "emg")
     assert [path.relative_to(tmp_path / "emg" / "sub-01").as_posix() for path in emg.outputs["eegemg"]] == [
         "emg/sub-01_task-leg_desc-windows_events.tsv",
         "emg/sub-01_task-leg_desc-preproc_emg.edf",
@@ -258,7 +261,7 @@ def test_every_task_is_used_and_short_ones_are_said(tmp_path: Path) -> None:
         write_file(tmp_path / "raw", "emg", planted(seconds).emg, EMG, RATE, task=task)
         for task, seconds in (("a", 21), ("b", 6), ("c", 12))
     ]
-    report = process(Session("01", None, emg=tuple(files)), tmp_path / "out")
+    report = process(Session("01", None, raw={"emg": tuple(files)}), tmp_path / "out")
     assert len(report.outputs["eegemg"]) == 4
     assert report.qc["n_recordings"] == 2
     assert report.qc["n_windows"] == 3

@@ -14,10 +14,12 @@ from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.outputs import Outputs
+from bids_stroke.imaging import lesion_masks
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.lesion_masks import above_half, as_share
-from bids_stroke.imaging.registration import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
+from bids_stroke.imaging.standard_space import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
 from bids_stroke.imaging.transforms import resample, save_warp
+from bids_stroke.preprocess.anat.mirror_fill import mirror_fill
 from bids_stroke.preprocess.lesion import step as lesions
 from bids_stroke.preprocess.registry import StepContext
 from tests.imaging.test_transforms import stored_as
@@ -77,13 +79,13 @@ def native_anat(folder: Path) -> tuple[nib.Nifti1Image, StepReport]:
     ],
 )
 def test_values(values: list[float], inside: list[bool]) -> None:
-    assert lesions.binarize(np.array(values, np.float32), "m").tolist() == inside
+    assert lesion_masks.binarize(np.array(values, np.float32), "m").tolist() == inside
 
 
 @pytest.mark.parametrize("values", [[-1.0, 0, 1.0], [0, 20.5, 300.0, 999.0]])
 def test_what_is_not_a_mask(values: list[float]) -> None:
     with pytest.raises(DataError, match="not a mask") as caught:
-        lesions.binarize(np.array(values, np.float32), "sub-01_mask.nii.gz")
+        lesion_masks.binarize(np.array(values, np.float32), "sub-01_mask.nii.gz")
     assert caught.value.reason == "not-a-mask"
     assert "sub-01_mask.nii.gz" in str(caught.value)
 
@@ -189,7 +191,7 @@ def test_mirror_fill_brings_the_healthy_side() -> None:
     whole = resample(template("T1w"), standard_grid(3.0), [np.linalg.inv(tilt)])
     hole = ball(whole.affine, whole.shape, (tilt @ [*LEFT, 1])[:3], 15.0)
     hurt = like(whole, np.where(hole, 0.05, array(whole)).astype(np.float32))
-    filled = array(lesions.mirror_fill(hurt, hole, tilt))
+    filled = array(mirror_fill(hurt, hole, tilt))
     assert np.abs(filled - array(whole))[hole].mean() < 0.03 < np.abs(array(hurt) - array(whole))[hole].mean()
     np.testing.assert_array_equal(filled[array(whole) == 0], 0)
     far = ~ball(whole.affine, whole.shape, (tilt @ [*LEFT, 1])[:3], 20.0)
@@ -201,7 +203,7 @@ def test_mirror_fill_leaves_what_is_ill_on_both_sides() -> None:
     whole = np.full(grid.shape, 0.5, np.float32)
     both = ball(grid.affine, grid.shape) | ball(grid.affine, grid.shape, LEFT * [-1, 1, 1])
     hurt = like(grid, np.where(both, 0.1, whole).astype(np.float32))
-    np.testing.assert_array_equal(array(lesions.mirror_fill(hurt, both, np.eye(4))), array(hurt))
+    np.testing.assert_array_equal(array(mirror_fill(hurt, both, np.eye(4))), array(hurt))
 
 
 @pytest.mark.real

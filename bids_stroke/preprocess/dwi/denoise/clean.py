@@ -16,7 +16,7 @@ from dipy.denoise.localpca import mppca
 from scipy.ndimage import binary_dilation
 from threadpoolctl import threadpool_limits
 
-from bids_stroke.core.settings import DwiSettings
+from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.imaging.images import FloatArray, array
 from bids_stroke.preprocess.dwi.denoise.gibbs import remove_ringing, ringing_kept, slice_axis
 from bids_stroke.preprocess.dwi.denoise.similar_voxels import average_alike, without_rician_floor

@@ -83,7 +83,7 @@ def estimate(scan: Scan, axis: int | None, work: Path, *, seed: int = 0) -> Corr
         by_image = register_rigid(mean, target, work, seed=seed)
         constants[group] = _constants(matrices[group], bend, shell.gradients)
         poses = _split(matrices, bend, constants)[0]
-        matrices[group] = matrices[group] @ _join(by_image, poses, group, scan.b0, head.centre)
+        matrices[group] = matrices[group] @ join_contrasts(by_image, poses, group, scan.b0, head.centre)
     motions, eddy = _split(matrices, bend, constants)
     none = np.zeros((len(motions), scan.volumes.shape[2]), dtype=bool)
     still = Correction(motions, np.where(scan.b0[:, None], 0.0, eddy), none, bend)
@@ -161,7 +161,7 @@ def _tilted(volume: Volume, affine: Array) -> nib.Nifti1Image:
     return nib.Nifti1Image(np.maximum(seen, 0), turned)
 
 
-def _join(by_image: Array, poses: Array, group: Mask, b0: Mask, centre: Array) -> Array:
+def join_contrasts(by_image: Array, poses: Array, group: Mask, b0: Mask, centre: Array) -> Array:
     """World matrix (4, 4) from the reference of the unweighted volumes to that of a group.
 
     Notes

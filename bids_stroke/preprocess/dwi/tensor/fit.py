@@ -12,7 +12,7 @@ from dipy.core.gradients import gradient_table
 from dipy.reconst.dti import TensorModel
 
 from bids_stroke.core.errors import DataError
-from bids_stroke.core.settings import DwiSettings
+from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.imaging.images import FloatArray, array, voxel_signals
 from bids_stroke.preprocess.dwi.gradients import Gradients, fsl_axes, shells, tensor_volumes
 from bids_stroke.preprocess.dwi.series import Series

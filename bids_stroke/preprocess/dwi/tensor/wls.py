@@ -106,7 +106,7 @@ def fit_tensor(signal: npt.NDArray[np.floating], gradients: Gradients, min_signa
         logarithm = np.log(measured)
         expected = 2.0 * design @ (first_guess @ logarithm)
         weights = np.exp(expected - expected.max(axis=0))
-        solution[:, part] = _solve(products @ weights, design.T @ (weights * logarithm))
+        solution[:, part] = solve_systems(products @ weights, design.T @ (weights * logarithm))
         residual_sd[part] = _residual_sd(measured, design @ solution[:, part])
 
     threads = max((pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"), default=1)
@@ -116,7 +116,7 @@ def fit_tensor(signal: npt.NDArray[np.floating], gradients: Gradients, min_signa
     return TensorFit(solution[:6].T / _B_UNIT, np.exp(np.minimum(solution[6], 700.0)), residual_sd, floor)
 
 
-def _solve(normal: Array, right: Array) -> Array:
+def solve_systems(normal: Array, right: Array) -> Array:
     """Solve the 7 x 7 systems of n voxels: upper triangles (28, n) and right sides (7, n) -> (7, n).
 
     Elimination without pivots, which positive definite systems do not need, for all voxels in one operation; by

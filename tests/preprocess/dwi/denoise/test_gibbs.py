@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
 from bids_stroke.core.records import BidsFile
-from bids_stroke.core.settings import DwiSettings, Settings
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.imaging.images import array, like
 from bids_stroke.preprocess.dwi import correct
 from bids_stroke.preprocess.dwi.denoise.clean import averaged, clean

@@ -15,7 +15,7 @@ from bids_stroke.imaging.images import array, load_image
 from bids_stroke.imaging.motion import realign
 from bids_stroke.preprocess.dwi.gradients import Gradients, fsl_axes, rotate
 from bids_stroke.preprocess.dwi.motion.eddy import Bend, Correction, Scan
-from bids_stroke.preprocess.dwi.motion.estimate import _join, estimate
+from bids_stroke.preprocess.dwi.motion.estimate import estimate, join_contrasts
 from bids_stroke.preprocess.dwi.motion.gaussian_process import groups, precision, residuals
 from bids_stroke.preprocess.dwi.motion.outliers import replace_outliers
 from bids_stroke.preprocess.dwi.resample import Distortion, resample_series
@@ -188,7 +188,7 @@ def test_contrasts_are_joined_by_time_where_the_head_is_still(walk_mm: float, ex
     by_image = np.eye(4)
     by_image[0, 3] = 1.0
     b0 = np.arange(20) % 10 == 0
-    joined = _join(by_image, poses, ~b0, b0, np.zeros(3))
+    joined = join_contrasts(by_image, poses, ~b0, b0, np.zeros(3))
     assert expected[0] < joined[0, 3] < expected[1]
 
 

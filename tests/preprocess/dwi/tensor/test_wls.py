@@ -10,7 +10,14 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from bids_stroke.preprocess.dwi.gradients import Gradients
-from bids_stroke.preprocess.dwi.tensor.wls import ScalarMaps, TensorFit, _solve, eigenvalues, fit_tensor, scalar_maps
+from bids_stroke.preprocess.dwi.tensor.wls import (
+    ScalarMaps,
+    TensorFit,
+    eigenvalues,
+    fit_tensor,
+    scalar_maps,
+    solve_systems,
+)
 
 Array = NDArray[np.float64]
 S0 = 500.0
@@ -121,7 +128,7 @@ def test_systems_are_solved_as_by_numpy_and_singular_ones_by_pseudo_inverse() ->
     normal, right = rows.transpose(0, 2, 1) @ rows, rng.normal(size=(40, 7))
     right[3, 2] = right[3, 1]
     triangles = normal[:, *np.triu_indices(7)].T
-    found = _solve(triangles.copy(), right.T).T
+    found = solve_systems(triangles.copy(), right.T).T
     wanted = np.stack([np.linalg.pinv(a, hermitian=True) @ b for a, b in zip(normal, right, strict=True)])
     np.testing.assert_allclose(found, wanted, rtol=1e-6, atol=1e-9)
     assert (found[5] == 0).all()

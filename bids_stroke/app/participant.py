@@ -1,0 +1,169 @@
+"""The level ``participant``: every unit is brought up to date, then the pages are written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from bids_stroke.app import executors
+from bids_stroke.app.model import with_model
+from bids_stroke.app.plan import UnitTask, plan_unit, step_reports
+from bids_stroke.app.progress import UnitProgress, status_table
+from bids_stroke.app.request import Request
+from bids_stroke.app.unit import UnitResult, run_unit
+from bids_stroke.bids import sessions as dataset
+from bids_stroke.core.errors import BidsStrokeError
+from bids_stroke.core.records import Session, UnitStatus
+from bids_stroke.core.settings import Execution
+from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.outputs import Outputs
+from bids_stroke.derivatives.predictions import read_predictions
+from bids_stroke.derivatives.status import read_statuses, write_status, write_status_table
+from bids_stroke.ensemble.metadata import bundle_modalities
+from bids_stroke.networks.torch_import import import_torch
+from bids_stroke.quality.judge import write_unit_table
+
+GB_PER_UNIT = 4.0
+"""Memory to expect of one unit at full size (GB)."""
+
+
+def run_participant(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
+    """Discover, preprocess, predict, report: every unit, one unit's failure never stopping another."""
+    request, model = with_model(request)
+    execution = request.execution
+    assert execution.work_dir is not None, "set before any level runs"
+    tasks = [
+        UnitTask(
+            session,
+            output_dir=request.output_dir,
+            work_dir=execution.work_dir,
+            settings=request.settings,
+            model=model,
+            dataset=dataset_name,
+            device=execution.device,
+            force=execution.force,
+        )
+        for session in sessions
+    ]
+    statuses = _run_units(request, tasks, console)
+    modalities = bundle_modalities(model.path) if model else {}
+    write_status_table(request.output_dir)
+    if request.selection.session_labels:  # the page of a subject shows all of its sessions
+        sessions = dataset.find_sessions(replace(request.selection, session_labels=()))
+    reports = write_participant_reports(request.output_dir, sessions, modalities)
+    return _conclude(request, statuses, reports, console)
+
+
+def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
+    current = [task for task in tasks if _is_current(task)]
+    statuses = {task.session.prefix: _skipped(task) for task in current}
+    for status in statuses.values():
+        write_status(request.output_dir, status)
+    waiting = [task for task in tasks if task.session.prefix not in statuses]
+    if not waiting:
+        console.print(f"All {len(tasks)} units are up to date: nothing to do.")
+        return list(statuses.values())
+    nprocs = units_at_a_time(request.execution)
+    if waiting[0].model is not None:
+        import_torch()
+        from bids_stroke.ensemble.bundle import load_bundle
+
+        load_bundle(waiting[0].model.path)  # a corrupt model ends the run here, not in every unit
+    console.print(
+        f"{len(waiting)} units to do, {len(current)} up to date; {min(nprocs, len(waiting))} at a time with "
+        f"{request.execution.omp_nthreads} threads each."
+    )
+    executor = executors.make_executor(nprocs, len(waiting))
+    with UnitProgress(console, len(waiting)) as progress:
+        for task, result in executor.run(waiting, run_unit):
+            status = result.status if isinstance(result, UnitResult) else _crashed(task, result)
+            statuses[task.session.prefix] = status
+            write_status(request.output_dir, status)
+            progress.ended(task.session.prefix, _in_words(status, result))
+            if status.status == "failed" and request.execution.stop_on_first_crash:
+                console.print("Stopped after the first failure, as asked; units that were running have ended.")
+                break
+    return [statuses[task.session.prefix] for task in tasks if task.session.prefix in statuses]
+
+
+def _is_current(task: UnitTask) -> bool:
+    stages = plan_unit(task)
+    return any(stage.step for stage in stages) and all(stage.current_report(task) for stage in stages)
+
+
+def units_at_a_time(execution: Execution) -> int:
+    """As many as were asked for, by default as many as there are CPUs for; never more than memory that was given holds.
+
+    Whoever asks for a number without saying how much memory there is knows better than GB_PER_UNIT.
+    """
+    holds = int((execution.mem_gb or executors.available_memory_gb()) / GB_PER_UNIT)
+    if execution.nprocs is None:
+        return max(1, min(executors.available_cpus() // execution.omp_nthreads, holds))
+    return max(1, min(execution.nprocs, holds)) if execution.mem_gb else execution.nprocs
+
+
+def _skipped(task: UnitTask) -> UnitStatus:
+    sha256 = task.model.sha256 if task.model else ""
+    return UnitStatus(task.session.subject, task.session.session, "skipped", "up-to-date", "", 0, 0, sha256)
+
+
+def _crashed(task: UnitTask, error: object) -> UnitStatus:
+    """A unit whose process died, or that could not even be started."""
+    reason = error.reason if isinstance(error, BidsStrokeError) else "internal-error"
+    detail = str(error) if isinstance(error, BidsStrokeError) else f"{type(error).__name__}: {error}"
+    return replace(_skipped(task), status="failed", reason=reason, detail=detail)
+
+
+def _in_words(status: UnitStatus, result: object) -> str:
+    if status.status == "failed":
+        return f"FAILED ({status.reason}): {status.detail}"
+    stages = result.seconds if isinstance(result, UnitResult) else {}
+    return f"done in {status.seconds:.1f} s (" + ", ".join(f"{name} {s:.1f}" for name, s in stages.items()) + ")"
+
+
+def _conclude(request: Request, statuses: Sequence[UnitStatus], reports: Sequence[Path], console: Console) -> int:
+    failed = [status for status in statuses if status.status == "failed"]
+    out = Console(stderr=True)
+    out.print(status_table(statuses))
+    for status in failed:
+        unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")
+        out.print(f"{unit} failed ({status.reason}): {status.detail}", highlight=False, markup=False, soft_wrap=True)
+    console.print(f"Table of units: {request.output_dir / 'logs' / 'status.tsv'}", soft_wrap=True)
+    for path in reports:
+        console.print(f"Report: {path}", soft_wrap=True)
+    return 65 if failed else 0
+
+
+def write_participant_reports(
+    root: Path, sessions: Sequence[Session], member_modality: Mapping[str, str]
+) -> list[Path]:
+    """``sub-<label>.html`` of each subject, and ``_quality.tsv`` of its sessions, from what those that ran left."""
+    from bids_stroke.report.participant import UnitReport, write_participant_report
+
+    predictions = read_predictions(root, sessions)
+    ended = {(status.subject, status.session): status for status in read_statuses(root)}
+    units: dict[str, list[UnitReport]] = {}
+    for session in sessions:
+        status = ended.get((session.subject, session.session))
+        if status is None:
+            continue
+        steps = step_reports(root, session.prefix)
+        folder = Outputs(root, session.subject, session.session).folder
+        drawn = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "figures"), root)
+        failed = status.status == "failed"
+        unit = UnitReport(
+            session.subject,
+            session.session,
+            prediction=None if failed else predictions.get(session.prefix),
+            steps=steps,
+            figures=tuple(drawn.report.files.values()) if drawn else (),
+            status=status,
+            member_modality=member_modality,
+            unused=session.left_out,
+            quality_file=write_unit_table(folder / f"{session.prefix}_quality.tsv", steps) if steps else None,
+        )
+        units.setdefault(session.subject, []).append(unit)
+    return [write_participant_report(root, subject, own) for subject, own in units.items()]

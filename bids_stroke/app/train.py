@@ -1,0 +1,101 @@
+"""The level ``train``: from the features and outcomes of a cohort to a bundle and its evaluation."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from bids_stroke.app.plan import merge_features, recipe, step_reports
+from bids_stroke.app.request import Request
+from bids_stroke.bids.phenotype import check_labels, check_outcome_column, unit_outcome
+from bids_stroke.core.errors import InputError, UsageError
+from bids_stroke.core.records import Labelled, Session, UnitFeatures
+from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.outputs import write_table, write_text
+from bids_stroke.evaluation.files import write_evaluation
+from bids_stroke.preprocess.registry import STEPS
+
+
+def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
+    """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
+    from bids_stroke.evaluation.evaluate import evaluate
+    from bids_stroke.features.covariates import cohort_notes, covariate_names
+    from bids_stroke.report.plots import curves_plot
+    from bids_stroke.training.checkpoint import Store
+    from bids_stroke.training.ensemble import train_ensemble, write_trained
+
+    cohort = labelled_cohort(request, sessions, dataset_name)
+    poor = sum(item.poor for item in cohort)
+    console.print(f"{len(cohort)} units with features and an outcome ({request.settings.outcome}): {poor} poor.")
+    names = covariate_names(request.settings.outcome.column)
+    for text in cohort_notes([item.unit.covariates for item in cohort], names):
+        console.print(f"Covariates: {text}", highlight=False, markup=False, soft_wrap=True)
+    models = request.output_dir / "models"
+    store = Store(models / f"{request.settings.training.name}.unfinished")
+    if request.execution.force:
+        shutil.rmtree(store.folder, ignore_errors=True)
+    if store.folder.is_dir():
+        console.print("An earlier training was interrupted: what it had finished is used where nothing has changed.")
+    ensemble = train_ensemble(cohort, request.settings, request.execution.device, console.print, store)
+    bundle = write_trained(models, ensemble, request.settings)
+    modality_of = {entry.member.name: entry.member.modality for entry in ensemble.contents.members}
+    evaluation = evaluate(ensemble.out_of_fold, request.settings, modality_of)
+    write_evaluation(bundle.path.parent, bundle.path.name, evaluation)
+    for name, table in (("subsets", ensemble.subsets), ("curves", ensemble.curves)):
+        write_table(models / f"{request.settings.training.name}_{name}.tsv", table)
+    write_text(models / f"{request.settings.training.name}_curves.svg", curves_plot(ensemble.curves))
+    shutil.rmtree(store.folder, ignore_errors=True)  # last: until all is written, the next run can start from it
+    console.print(f"Model: {bundle.path}", soft_wrap=True)
+    return 0
+
+
+def labelled_cohort(request: Request, sessions: Sequence[Session], dataset_name: str) -> list[Labelled]:
+    """Units that have both features (from the participant level) and an outcome.
+
+    Raises
+    ------
+    UsageError
+        No table has the outcome's column, a person has two labels, or features were made with other settings or
+        another version.
+    InputError
+        No unit has features and an outcome.
+    """
+    outcome = request.settings.outcome
+    check_outcome_column(request.selection.bids_dir, outcome.column)
+    check_labels(request.selection.bids_dir, sorted({f"sub-{session.subject}" for session in sessions}))
+    cohort = []
+    for session in sessions:
+        score = unit_outcome(request.selection.bids_dir, outcome.column, session.subject, session.session)
+        reports = step_reports(request.output_dir, session.prefix)
+        features, missing = merge_features(reports, session, request.settings)
+        if score is not None and features:
+            check_same_recipe(request.output_dir, session.prefix, request.settings)
+            known = {key: value for key, value in session.covariates.items() if key != outcome.column}
+            unit = UnitFeatures(session.subject, session.session, features, missing, known, dataset_name)
+            cohort.append(Labelled(unit, score, outcome.is_poor(score)))
+    if not cohort:
+        raise InputError(
+            f"No unit in {request.output_dir} has both features and a value of '{outcome.column}'.",
+            "Request the participant level on this dataset first, into the same OUTPUT_DIR.",
+            "no-features",
+        )
+    return cohort
+
+
+def check_same_recipe(root: Path, prefix: str, settings: Settings) -> None:
+    """UsageError where features were made with other settings, another seed or another version than this run's.
+
+    A model is known by the settings of its training: features of several kinds must not meet in it.
+    """
+    for step in STEPS.values():
+        done = manifest.read_manifest(manifest.manifest_path(root, prefix, step.name), root)
+        if done and done.report.outputs and done.key.split(":")[0] != recipe(step, settings):
+            raise UsageError(
+                f"{prefix}: the features of the step {step.name} were made with other settings, or by another version "
+                "of bids_stroke, than this run has.",
+                "Give the same --config as at the participant level, or run that level again.",
+            )
