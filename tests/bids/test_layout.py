@@ -65,6 +65,10 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
                 files[f"{folder}/{stem}{draw(st.sampled_from(extensions))}"] = None
                 for place in draw(st.lists(st.sampled_from(["", unit[0], "/".join(unit), folder]), max_size=4)):
                     keys = own if draw(st.booleans()) else {key: own[key] for key in own if draw(st.booleans())}
+                    if keys and draw(st.booleans()):  # run-1 for run-01, or another's sidecar
+                        keys = keys | {
+                            (key := draw(st.sampled_from(sorted(keys)))): draw(st.sampled_from(ENTITIES[key]))
+                        }
                     start = unit if draw(st.booleans()) else []
                     # parts of the name that tell more than the folder does
                     news = start[0 if not place else 1 if place == unit[0] else 2 :]
