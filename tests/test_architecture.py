@@ -27,14 +27,14 @@ FLOORS = {
     "preprocess": "core derivatives imaging",
     "networks": "core imaging.corticospinal_tract",
     "simulate": "core derivatives imaging.corticospinal_tract",
-    "features": "core bids.columns",
+    "features": "core bids.columns derivatives.names",
     "report": "core derivatives evaluation quality",
     "ensemble": "core bids.labels derivatives features networks fusion",
     "training": "core bids derivatives features networks fusion ensemble evaluation.metrics",
     "convert": "core bids derivatives features networks fusion ensemble",
     "app": "core bids derivatives imaging preprocess features networks fusion ensemble training evaluation quality"
     " report",
-    "cli": "core bids ensemble convert simulate app",
+    "cli": "core bids derivatives.names ensemble convert simulate app",
 }
 """Folder -> what it may import besides itself: folders, or single modules. CONTRIBUTING shows the same table."""
 HEAVY = {"torch", "nilearn", "dipy", "mne", "mne_bids", "SimpleITK", "matplotlib", "sklearn", "scipy", "monai", "timm",

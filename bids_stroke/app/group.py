@@ -11,6 +11,7 @@ from bids_stroke.app.group_tables import prediction_table, the_outcome, write_gr
 from bids_stroke.app.plan import step_reports
 from bids_stroke.app.request import Request
 from bids_stroke.core.records import Session
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.predictions import read_predictions
 from bids_stroke.derivatives.status import read_statuses
 from bids_stroke.quality.judge import cohort_table, write_cohort_table
@@ -37,8 +38,8 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
 
 
 def write_group_quality(root: Path, sessions: Sequence[Session]) -> Path:
-    """``group_quality.tsv``: the quality numbers of the units that have any, judged alone and beside each other."""
+    """Write the quality numbers of the units that have any, judged alone and beside each other, as one table."""
     units = {(item.subject, item.session): step_reports(root, item.prefix) for item in sessions}
     return write_cohort_table(
-        root / "group_quality.tsv", cohort_table({unit: own for unit, own in units.items() if own})
+        dataset_file(root, "group_quality"), cohort_table({unit: own for unit, own in units.items() if own})
     )

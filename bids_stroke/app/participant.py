@@ -19,6 +19,7 @@ from bids_stroke.core.errors import BidsStrokeError
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.derivatives.predictions import read_predictions
 from bids_stroke.derivatives.status import read_statuses, write_status, write_status_table
@@ -131,7 +132,7 @@ def _conclude(request: Request, statuses: Sequence[UnitStatus], reports: Sequenc
     for status in failed:
         unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")
         out.print(f"{unit} failed ({status.reason}): {status.detail}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Table of units: {request.output_dir / 'logs' / 'status.tsv'}", soft_wrap=True)
+    console.print(f"Table of units: {dataset_file(request.output_dir, 'status_table')}", soft_wrap=True)
     for path in reports:
         console.print(f"Report: {path}", soft_wrap=True)
     return 65 if failed else 0
@@ -140,7 +141,7 @@ def _conclude(request: Request, statuses: Sequence[UnitStatus], reports: Sequenc
 def write_participant_reports(
     root: Path, sessions: Sequence[Session], member_modality: Mapping[str, str]
 ) -> list[Path]:
-    """``sub-<label>.html`` of each subject, and ``_quality.tsv`` of its sessions, from what those that ran left."""
+    """Write the page of each subject, and the quality table of its sessions, from what those that ran left."""
     from bids_stroke.report.participant import UnitReport, write_participant_report
 
     predictions = read_predictions(root, sessions)
@@ -151,7 +152,7 @@ def write_participant_reports(
         if status is None:
             continue
         steps = step_reports(root, session.prefix)
-        folder = Outputs(root, session.subject, session.session).folder
+        outputs = Outputs(root, session.subject, session.session)
         drawn = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "figures"), root)
         failed = status.status == "failed"
         unit = UnitReport(
@@ -163,7 +164,7 @@ def write_participant_reports(
             status=status,
             member_modality=member_modality,
             unused=session.left_out,
-            quality_file=write_unit_table(folder / f"{session.prefix}_quality.tsv", steps) if steps else None,
+            quality_file=write_unit_table(outputs.path("quality"), steps) if steps else None,
         )
         units.setdefault(session.subject, []).append(unit)
     return [write_participant_report(root, subject, own) for subject, own in units.items()]

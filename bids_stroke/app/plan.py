@@ -9,6 +9,7 @@ from pathlib import Path
 
 from bids_stroke.app.model import Model
 from bids_stroke.bids.columns import SYNONYMS
+from bids_stroke.core.modalities import MAPS, MODALITIES
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
@@ -77,7 +78,7 @@ def plan_unit(task: UnitTask) -> list[Stage]:
 
 def recipe(step: Step, settings: Settings) -> str:
     """Digest of what decides a step's results in every unit: settings, code and seed. Its key begins with it."""
-    section = getattr(settings, step.settings or step.name).digest()
+    section = getattr(settings, step.settings).digest() if step.settings else ""
     code = manifest.code_digest("preprocess", "imaging", "derivatives/outputs.py", "core/records.py")
     return manifest.digest(step.name, section, str(settings.seed), settings.lesion_side, code)
 
@@ -106,20 +107,18 @@ def needed_steps(session: Session, settings: Settings) -> tuple[Step, ...]:
     """Registered steps that give a wanted modality and have input files, with the steps that they build on."""
     ready = set(session.maps)
     wanted: set[str] = set()
-    for step in reversed(STEPS):
-        gives = set(step.modalities) & set(settings.modalities) - (ready if step.name != "maps" else set())
+    for step in reversed(tuple(STEPS.values())):
+        gives = set(step.modalities) & set(settings.modalities) - (ready if step.name != MAPS else set())
         if step.name in wanted or (gives and step.files(session)):
             wanted |= {step.name, *step.builds_on(settings)}
-    return tuple(step for step in STEPS if step.name in wanted and step.files(session))
+    return tuple(step for step in STEPS.values() if step.name in wanted and step.files(session))
 
 
 def missing_inputs(session: Session, settings: Settings) -> dict[str, str]:
     """Wanted modalities for which this unit has no input, with the reason."""
     given = {modality for step in needed_steps(session, settings) for modality in step.modalities} | set(session.maps)
-    reasons = {
-        modality: f"no-{step.inputs[0]}" for step in STEPS if step.name != "maps" for modality in step.modalities
-    }
-    return {modality: reasons[modality] for modality in settings.modalities if modality not in given}
+    lacking = [MODALITIES[name] for name in settings.modalities if name not in given]
+    return {modality.name: f"no-{STEPS[modality.step].inputs[0]}" for modality in lacking}
 
 
 def input_paths(item: BidsFile) -> Iterable[Path]:
@@ -157,5 +156,5 @@ def merge_features(
 
 def step_reports(root: Path, prefix: str) -> dict[str, StepReport]:
     """Reports of the preprocessing steps of a unit that are on disk."""
-    found = {step.name: manifest.read_manifest(manifest.manifest_path(root, prefix, step.name), root) for step in STEPS}
+    found = {name: manifest.read_manifest(manifest.manifest_path(root, prefix, name), root) for name in STEPS}
     return {name: item.report for name, item in found.items() if item is not None}

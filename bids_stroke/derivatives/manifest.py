@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.core.records import StepReport
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_json
 
 
@@ -83,7 +84,7 @@ class Manifest:
 
 def manifest_path(root: Path, prefix: str, step: str) -> Path:
     """Where the manifest of a step of a unit lies."""
-    return root / "logs" / "manifests" / f"{prefix}_{step}.json"
+    return dataset_file(root, "manifest", unit=prefix, step=step)
 
 
 def write_manifest(path: Path, root: Path, manifest: Manifest) -> None:

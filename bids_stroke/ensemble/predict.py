@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import nn
 
 from bids_stroke.core.errors import MissingModalityError, ModelError
-from bids_stroke.core.records import CLINICAL, EARLY, Member, MemberPrediction, Prediction, UnitFeatures
+from bids_stroke.core.modalities import CLINICAL, EARLY
+from bids_stroke.core.records import Member, MemberPrediction, Prediction, UnitFeatures
 from bids_stroke.ensemble.applicability import COVARIATES_MISSING, nobody_applies, unit_name, warnings
 from bids_stroke.ensemble.bundle import Bundle
 from bids_stroke.ensemble.metadata import bundle_digest

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from bids_stroke.core.channels import MONTAGE, canonical_name, is_site
 from bids_stroke.core.errors import DataError, MissingModalityError
+from bids_stroke.derivatives.names import is_named, run_of
 
 Array = NDArray[np.float32]
 _FLAT = 1e-12
@@ -22,7 +23,7 @@ def read_windows(paths: Sequence[Path], inputs: Mapping[str, Any]) -> tuple[Arra
     Parameters
     ----------
     paths : sequence of Path
-        ``_events.tsv`` (log of windows), ``_eeg.edf``, ``_emg.edf``, grouped by what precedes ``_desc-``.
+        Logs of windows and EDF files, of one or several recordings.
     inputs : mapping
         ``channels`` (names, in order), ``rate`` (Hz), ``seconds`` (length of a window), ``max_interpolated`` (EEG
         sites that may be filled in by spherical splines).
@@ -57,11 +58,11 @@ def _recordings(paths: Sequence[Path]) -> list[tuple[Path, list[Path]]]:
     """Log of windows and signal files of each recording."""
     groups: dict[str, list[Path]] = {}
     for path in paths:
-        groups.setdefault(path.name.split("_desc-")[0], []).append(path)
+        groups.setdefault(run_of(path), []).append(path)
     found = []
     for name, files in sorted(groups.items()):
-        logs = [path for path in files if path.name.endswith("_desc-windows_events.tsv")]
-        signals = [path for path in files if path.name.endswith(("_eeg.edf", "_emg.edf"))]
+        logs = [path for path in files if is_named(path, "windows")]
+        signals = [path for path in files if is_named(path, "eeg") or is_named(path, "emg")]
         if len(logs) != 1 or not signals:
             raise DataError(f"Recording {name} lacks its log of windows or its signals.", "Run the EEG/EMG step again.")
         found.append((logs[0], signals))

@@ -12,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from bids_stroke.core.errors import MissingModalityError, UsageError
-from bids_stroke.core.records import CLINICAL, EARLY, Labelled, Member
+from bids_stroke.core.modalities import CLINICAL, EARLY
+from bids_stroke.core.records import Labelled, Member
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.features.covariates import covariate_names, covariate_values, first_score_name
 from bids_stroke.features.readers import read_samples

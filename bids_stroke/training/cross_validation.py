@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.core.records import EARLY, Member
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import Member
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.training.cohort import Cases, Cohort, read_cases
 from bids_stroke.training.early_fusion import join_cases

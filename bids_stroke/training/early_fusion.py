@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import torch
 
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.records import EARLY, Member
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import Member
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.networks import registry
 from bids_stroke.training.cohort import Cases, Cohort, member_covariates, shallow_network

@@ -11,7 +11,8 @@ import numpy as np
 from pydantic import ValidationError
 
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.records import CLINICAL, EARLY, MODALITIES, Member
+from bids_stroke.core.modalities import CLINICAL, EARLY, MODALITIES, record_of
+from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.features.readers import complete_inputs
@@ -21,10 +22,6 @@ from bids_stroke.training.early_fusion import check_names, planned_early_fusion
 
 NAME = rf"(?!baseline_|fusion_|{EARLY}$)[A-Za-z0-9][A-Za-z0-9_-]*"
 """Of a member; ``s_baseline_<name>`` and ``s_fusion_<name>`` are columns of others."""
-KINDS = dict.fromkeys(MODALITIES, "volume") | {"bold": "slice", "eegemg": "window", CLINICAL: "none"}
-"""What one sample of a modality is, as registry.NetworkSpec.kind."""
-DEFAULT_NETWORK = {"bold": "slice_cnn", "eegemg": "lstm", CLINICAL: "covariates"}
-"""Network of a modality when the settings name no members; the maps take ``cbam_resnet3d``."""
 DEFAULT_SHALLOW_MEMBERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "lesion_regions": {"modality": "lesion", "network": "regions"},
@@ -85,12 +82,13 @@ def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort
                 f"{place}.{part} is {text[part]!r}.", "Write 'key: value' lines below it, or leave it out."
             )
     modality = text.pop("modality", None)
-    if not isinstance(modality, str) or modality not in KINDS:
-        raise UsageError(f"{place}.modality is {modality!r}.", f"Choose one of {', '.join(KINDS)}.")
-    network = str(text.pop("network", DEFAULT_NETWORK.get(modality, "cbam_resnet3d")))
+    if not isinstance(modality, str) or modality not in (*MODALITIES, CLINICAL):
+        raise UsageError(f"{place}.modality is {modality!r}.", f"Choose one of {', '.join((*MODALITIES, CLINICAL))}.")
+    known = record_of(modality)
+    network = str(text.pop("network", known.network))
     spec = registry.NETWORKS.get(network)
-    if spec is None or spec.kind != KINDS[modality]:
-        fitting = ", ".join(key for key, other in registry.NETWORKS.items() if other.kind == KINDS[modality])
+    if spec is None or spec.kind != known.sample:
+        fitting = ", ".join(key for key, other in registry.NETWORKS.items() if other.kind == known.sample)
         raise UsageError(
             f"{place}.network is {network!r}, which does not read {modality}.", f"Choose one of {fitting}."
         )

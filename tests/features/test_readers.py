@@ -10,10 +10,19 @@ import torch
 
 from bids_stroke.core.channels import CHANNELS as PUBLISHED
 from bids_stroke.core.errors import DataError, MissingModalityError, ModelError
-from bids_stroke.core.records import MODALITIES
+from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.features.covariates import CovariateScaler, covariate_names, covariate_values
-from bids_stroke.features.readers import GRID_AFFINE, GRID_SHAPE, READERS, complete_inputs, read_samples
+from bids_stroke.features.readers import (
+    GRID_AFFINE,
+    GRID_SHAPE,
+    READERS,
+    complete_inputs,
+    read_samples,
+    read_volume,
+    reader_of,
+)
 from bids_stroke.features.recordings import standardise_windows
 from bids_stroke.networks import registry
 from bids_stroke.networks.base import N_OUTPUTS
@@ -24,8 +33,15 @@ from tests.helpers.units import CHANNELS, LSTM, RATE, SECONDS, labelled, rhythm,
 INPUTS = LSTM["inputs"]
 
 
-def test_every_modality_has_a_reader() -> None:
-    assert set(READERS) == set(MODALITIES)
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_every_modality_has_a_reader(modality: str) -> None:
+    reader = reader_of(modality)
+    assert complete_inputs(modality, {}) == reader.defaults
+    assert (reader.read is read_volume) == (MODALITIES[modality].sample == "volume")
+
+
+def test_no_reader_is_left_over() -> None:
+    assert set(READERS) <= set(MODALITIES)
 
 
 def test_volume_is_scaled_and_keeps_its_axes(tmp_path: Path) -> None:
@@ -95,7 +111,8 @@ def bold_maps(folder: Path, shape: tuple[int, int, int] = (40, 50, 30)) -> list[
         data = np.zeros(shape, dtype=np.float32)
         data[5:35, 5:45, 10:20] = rng.normal(100, 10, (30, 40, 10))
         data[5:15, 5:17, 5:10] = rng.normal(100, 10, (10, 12, 5))
-        paths.append(folder / f"sub-01_stat-{name}_boldmap.nii.gz")
+        paths.append(Outputs(folder, "01").standard("bold_map", stat=name))
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
         nib.Nifti1Image(data, np.diag([-3, 3, 3, 1])).to_filename(paths[-1])
     return paths
 

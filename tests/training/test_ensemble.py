@@ -10,7 +10,8 @@ import torch
 from sklearn.metrics import r2_score, roc_auc_score
 
 from bids_stroke.core.errors import DataError, ModelError, UsageError
-from bids_stroke.core.records import CLINICAL, EARLY, Labelled, UnitFeatures
+from bids_stroke.core.modalities import CLINICAL, EARLY
+from bids_stroke.core.records import Labelled, UnitFeatures
 from bids_stroke.core.settings import load_settings
 from bids_stroke.ensemble.bundle import load_bundle
 from bids_stroke.ensemble.predict import predict

@@ -26,7 +26,7 @@ from bids_stroke.fusion.fitted import ScoreFusion
 from bids_stroke.fusion.out_of_fold import read_evidence
 from bids_stroke.fusion.score import calibrate_scores, half_width
 from bids_stroke.fusion.subset import fit_fusion
-from bids_stroke.fusion.target import Target
+from bids_stroke.fusion.target import LOGITS_PER_DEVIATION, Target
 from bids_stroke.networks import registry
 from bids_stroke.networks.regions import GRID_SHAPE
 from bids_stroke.training.cohort import Cases, make_cohort, read_cases
@@ -36,7 +36,7 @@ from bids_stroke.training.ensemble import train_ensemble, write_trained
 from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.shallow import fit_path, fit_shallow, predict_shallow, shallow_curve
-from bids_stroke.training.shallow_paths import LEARNING_RATE, LOGITS_PER_DEVIATION, PENALTIES
+from bids_stroke.training.shallow_paths import LEARNING_RATE, PENALTIES
 from bids_stroke.training.trainer import Place
 from tests.helpers.units import (  # fmt: skip
     CHANNELS,

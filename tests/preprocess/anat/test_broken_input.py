@@ -41,7 +41,7 @@ def context_of(folder: Path, t1w: T1w, lesion: T1w | None = None) -> StepContext
     files = (file_of(folder / "raw", t1w),)
     masks = () if lesion is None else (file_of(folder / "raw", lesion, "sub-01_label-L_mask.nii.gz"),)
     (folder / "work").mkdir()
-    session = Session("01", None, t1w=files, lesion=masks)
+    session = Session("01", None, raw={"t1w": files}, lesion=masks)
     return StepContext(session, Outputs(folder / "out", "01"), QUICK, {}, folder / "work")
 
 
@@ -88,7 +88,7 @@ def test_left_stays_left_in_every_map(stored: str, head: Scan, straight: Scan, t
     seen = head if stored == TILTED else straight
     order = stored.split()[-1]
     context = context_of(tmp_path, stored_as(seen.t1w, order), stored_as(whole(seen, seen.mask), order))
-    stored_t1w = nib.load(context.session.t1w[0].path)
+    stored_t1w = nib.load(context.session.files("t1w")[0].path)
     assert "".join(nib.aff2axcodes(stored_t1w.affine)) == order
     maps = run_both(context)
     sides = {name: left_minus_right(path) for name, path in maps.items()}

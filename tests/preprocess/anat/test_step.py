@@ -37,7 +37,7 @@ def done(example: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[StepC
     root = example / "derivatives" / "lesions"
     mask = next(root.rglob("sub-04_*desc-lesion_mask.nii.gz"))
     t1w = example / "sub-04" / "anat" / "sub-04_T1w.nii.gz"
-    session = Session("04", None, t1w=(bids_file(example, t1w),), lesion=(bids_file(root, mask, "lesions"),))
+    session = Session("04", None, raw={"t1w": (bids_file(example, t1w),)}, lesion=(bids_file(root, mask, "lesions"),))
     folder = tmp_path_factory.mktemp("anat")
     write_dataset_files(folder / "out", str(example), {"lesions": root})
     (folder / "work").mkdir()
@@ -238,7 +238,7 @@ def test_real_heads(real_data: Path, tmp_path: Path, subject: str) -> None:
     root = real_data / "bids_real_open"
     t1w = bids_file(root, next((root / f"sub-{subject}" / "anat").glob("*_T1w.nii.gz")))
     context = StepContext(
-        Session(subject, None, t1w=(t1w,)), Outputs(tmp_path / "out", subject), Settings(), {}, tmp_path
+        Session(subject, None, raw={"t1w": (t1w,)}), Outputs(tmp_path / "out", subject), Settings(), {}, tmp_path
     )
     report = step.run(context)
     assert report.qc["brain_dice_template"] > 0.97

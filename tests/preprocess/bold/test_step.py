@@ -52,7 +52,7 @@ def run_file(folder: Path, shape: tuple[int, ...], metadata: Mapping[str, object
 
 
 def context_of(folder: Path, *files: BidsFile) -> StepContext:
-    return StepContext(Session("1", None, bold=files), Outputs(folder / "out", "1"), Settings(), {}, folder)
+    return StepContext(Session("1", None, raw={"bold": files}), Outputs(folder / "out", "1"), Settings(), {}, folder)
 
 
 def test_tr_comes_from_the_sidecar_and_a_contradiction_is_said(tmp_path: Path) -> None:
@@ -98,9 +98,9 @@ def test_voxels_that_are_nan_are_an_error(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_too_short_does_not_stop_others(processed: StepReport, session: Session, tmp_path: Path) -> None:
-    item = session.bold[0]
+    item = session.files("bold")[0]
     short = replace(run_file(tmp_path, (6, 6, 6, 1), {"RepetitionTime": TR}), entities={"task": "rest", "run": "2"})
-    report = processed_session(tmp_path, replace(session, bold=(item, short)), {})
+    report = processed_session(tmp_path, replace(session, raw={**session.raw, "bold": (item, short)}), {})
     assert any(warning.startswith("Not used: ") and "1 volumes" in warning for warning in report.warnings)
     assert report.qc["n_runs"] == 1
     assert report.outputs["bold"][1].read_bytes() == processed.outputs["bold"][1].read_bytes()
@@ -299,7 +299,7 @@ class Moved:
 @pytest.fixture(scope="module")
 def moved(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Moved:
     tmp_path = tmp_path_factory.mktemp("moved")
-    image = load_image(session.bold[0].path, 4)
+    image = load_image(session.files("bold")[0].path, 4)
     rng = np.random.default_rng(0)
     still, volumes, poses = array(image)[..., 10], [], []
     for _ in range(24):
@@ -311,7 +311,9 @@ def moved(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Moved:
     raw = np.stack(volumes, axis=-1).astype(np.float32)
     path = tmp_path / "sub-02_task-rest_bold.nii.gz"
     nib.Nifti1Image(raw, image.affine).to_filename(path)
-    report = processed_session(tmp_path, replace(session, bold=(replace(session.bold[0], path=path),)), {})
+    report = processed_session(
+        tmp_path, replace(session, raw={**session.raw, "bold": (replace(session.files("bold")[0], path=path),)}), {}
+    )
     return Moved(raw, np.array(poses), report)
 
 
@@ -356,9 +358,9 @@ def test_motion_is_undone_in_standard_space_as_on_the_runs_own_grid(moved: Moved
 def test_two_runs_share_one_set_of_maps_and_the_same_input_gives_the_same_bytes(
     processed: StepReport, session: Session, tmp_path: Path
 ) -> None:
-    item = session.bold[0]
+    item = session.files("bold")[0]
     runs = tuple(replace(item, entities={**item.entities, "run": str(i)}) for i in (1, 2))
-    report = processed_session(tmp_path, replace(session, bold=runs), {})
+    report = processed_session(tmp_path, replace(session, raw={**session.raw, "bold": runs}), {})
     assert report.qc["n_runs"] == 2
     for one, two in zip(report.outputs["bold"], processed.outputs["bold"], strict=True):
         assert one.name == two.name
@@ -417,6 +419,7 @@ def test_a_real_run(real_data: Path, tmp_path: Path) -> None:
 @pytest.mark.real
 def test_a_real_run_of_20_volumes_is_cleaned_of_less(real_data: Path, tmp_path: Path) -> None:
     selection = Selection(real_data / "bids_real_open", participant_labels=("01",), task_labels=("fa",))
-    report = processed_session(tmp_path, replace(find_sessions(selection)[0], t1w=()), {})
+    session = find_sessions(selection)[0]
+    report = processed_session(tmp_path, replace(session, raw={**session.raw, "t1w": ()}), {})
     assert any("too short for a band-pass (20 volumes, 20 s)" in warning for warning in report.warnings)
     assert report.qc["n_volumes"] == 20

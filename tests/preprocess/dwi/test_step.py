@@ -322,7 +322,9 @@ def context_of(root: Path, file: BidsFile, anat: dict[str, Path] | None = None) 
     work = root / "work"
     work.mkdir(parents=True, exist_ok=True)
     earlier = {"anat": StepReport(files=anat)} if anat else {}
-    return StepContext(Session("01", None, dwi=(file,)), Outputs(root / "out", "01"), Settings(), earlier, work)
+    return StepContext(
+        Session("01", None, raw={"dwi": (file,)}), Outputs(root / "out", "01"), Settings(), earlier, work
+    )
 
 
 SHIFT = rigid([3, 2, -4], [3, -6, 4])

@@ -89,7 +89,7 @@ def test_emg_too_slow_for_its_high_pass_is_left_out(tmp_path: Path) -> None:
 
 def test_few_channels_keep_their_reference(tmp_path: Path) -> None:
     item = write_file(tmp_path / "raw", "eeg", planted().eeg[:3], EEG[:3], RATE)
-    report = process(Session("01", None, eeg=(item,)), tmp_path / "out")
+    report = process(Session("01", None, raw={"eeg": (item,)}), tmp_path / "out")
     assert json.loads(report.outputs["eegemg"][1].with_suffix(".json").read_text())["EEGReference"] == "Cz"
     assert any("keeps its reference" in note for note in report.warnings)
 
@@ -103,7 +103,7 @@ def test_a_header_without_its_data_file_is_named_with_it(tmp_path: Path) -> None
     (folder / "sub-01_task-leg_eeg.eeg").unlink()
     header = folder / "sub-01_task-leg_eeg.vhdr"
     with pytest.raises(DataError) as caught:
-        process(Session("01", None, eeg=(BidsFile(header, {}),)), tmp_path / "out")
+        process(Session("01", None, raw={"eeg": (BidsFile(header, {}),)}), tmp_path / "out")
     assert caught.value.reason == "missing-data-file"
     assert str(header) in caught.value.message
     assert "sub-01_task-leg_eeg.eeg" in caught.value.message
@@ -112,7 +112,7 @@ def test_a_header_without_its_data_file_is_named_with_it(tmp_path: Path) -> None
 @pytest.mark.parametrize("keep, reason", [(0.5, "truncated-recording"), (0.001, "unreadable-recording")])
 def test_a_file_that_is_cut_short_fails(tmp_path: Path, keep: float, reason: str) -> None:
     session = together(tmp_path / "raw", planted(12))
-    path = session.eeg[0].path
+    path = session.files("eeg")[0].path
     content = path.read_bytes()
     path.write_bytes(content[: round(len(content) * keep)])
     with pytest.raises(DataError) as caught:
@@ -123,7 +123,7 @@ def test_a_file_that_is_cut_short_fails(tmp_path: Path, keep: float, reason: str
 
 def change_channels(session: Session, change: Callable[[list[str]], list[str]]) -> None:
     """Change the rows of channels.tsv, the first of which holds the names of the columns."""
-    path = session.eeg[0].path.with_name("sub-01_task-leg_channels.tsv")
+    path = session.files("eeg")[0].path.with_name("sub-01_task-leg_channels.tsv")
     path.write_text("".join(f"{row}\n" for row in change(path.read_text().splitlines())))
 
 
@@ -190,9 +190,11 @@ def test_acq_time_that_is_no_time_fails(tmp_path: Path) -> None:
 
 def test_files_of_the_same_run_are_not_used_twice(tmp_path: Path) -> None:
     session = apart(tmp_path / "raw", planted(12), planted(12))
-    second = session.emg[0].path.with_name("sub-01_task-leg_recording-right_emg.edf")
-    second.write_bytes(session.emg[0].path.read_bytes())
-    report = process(replace(session, emg=(*session.emg, BidsFile(second, {}))), tmp_path / "out")
+    second = session.files("emg")[0].path.with_name("sub-01_task-leg_recording-right_emg.edf")
+    second.write_bytes(session.files("emg")[0].path.read_bytes())
+    report = process(
+        replace(session, raw={**session.raw, "emg": (*session.files("emg"), BidsFile(second, {}))}), tmp_path / "out"
+    )
     assert any("is left out" in note for note in report.warnings)
     assert report.qc["n_recordings"] == 1
 
@@ -216,7 +218,7 @@ def test_nothing_is_written_into_the_dataset(example: Path) -> None:
             opened.append(str(arguments[0]))
 
     sys.addaudithook(watch)
-    for item in find_sessions(Selection(example, participant_labels=("04",)))[0].eeg:
+    for item in find_sessions(Selection(example, participant_labels=("04",)))[0].files("eeg"):
         read_source(item)
     watching = False
     assert opened, "the hook saw nothing at all"

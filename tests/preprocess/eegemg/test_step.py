@@ -76,14 +76,16 @@ def write_file(
 
 def together(root: Path, signals: Planted, **more: Any) -> Session:
     data = np.concatenate([signals.eeg, signals.emg])
-    return Session("01", None, eeg=(write_file(root, "eeg", data, EEG + EMG, signals.rate, **more),))
+    return Session("01", None, raw={"eeg": (write_file(root, "eeg", data, EEG + EMG, signals.rate, **more),)})
 
 
 def apart(root: Path, eeg: Planted, emg: Planted) -> Session:
     return Session(
         "01", None,
-        eeg=(write_file(root, "eeg", eeg.eeg, EEG, eeg.rate),),
-        emg=(write_file(root, "emg", emg.emg, EMG, emg.rate),),
+        raw={
+            "eeg": (write_file(root, "eeg", eeg.eeg, EEG, eeg.rate),),
+            "emg": (write_file(root, "emg", emg.emg, EMG, emg.rate),),
+        },
     )  # fmt: skip
 
 
@@ -243,10 +245,10 @@ def test_emg_at_another_time_is_not_mixed_in(tmp_path: Path) -> None:
 
 def test_eeg_alone_and_emg_alone(tmp_path: Path) -> None:
     both = apart(tmp_path / "raw", planted(), planted())
-    eeg = process(replace(both, emg=()), tmp_path / "eeg")
+    eeg = process(replace(both, raw={**both.raw, "emg": ()}), tmp_path / "eeg")
     assert [path.name.rsplit("_", 1)[1] for path in eeg.outputs["eegemg"]] == ["events.tsv", "eeg.edf"]
     assert "task-leg: no usable EMG channel" in eeg.warnings
-    emg = process(replace(both, eeg=()), tmp_path / "emg")
+    emg = process(replace(both, raw={**both.raw, "eeg": ()}), tmp_path / "emg")
     assert [path.relative_to(tmp_path / "emg" / "sub-01").as_posix() for path in emg.outputs["eegemg"]] == [
         "emg/sub-01_task-leg_desc-windows_events.tsv",
         "emg/sub-01_task-leg_desc-preproc_emg.edf",
@@ -259,7 +261,7 @@ def test_every_task_is_used_and_short_ones_are_said(tmp_path: Path) -> None:
         write_file(tmp_path / "raw", "emg", planted(seconds).emg, EMG, RATE, task=task)
         for task, seconds in (("a", 21), ("b", 6), ("c", 12))
     ]
-    report = process(Session("01", None, emg=tuple(files)), tmp_path / "out")
+    report = process(Session("01", None, raw={"emg": tuple(files)}), tmp_path / "out")
     assert len(report.outputs["eegemg"]) == 4
     assert report.qc["n_recordings"] == 2
     assert report.qc["n_windows"] == 3
@@ -268,11 +270,12 @@ def test_every_task_is_used_and_short_ones_are_said(tmp_path: Path) -> None:
 
 @pytest.mark.real
 def test_real_recordings(real_data: Path, tmp_path: Path) -> None:
-    from bids_stroke.bids.layout import index_subject
+    from bids_stroke.bids.layout import Dataset
 
+    dataset = Dataset.open(real_data / "bids_real_open", "raw")
     expected = {"07": (23, 30, 0), "08": (1, 0, 4), "09": (3, 0, 4)}
     for subject, (n_windows, n_eeg, n_emg) in expected.items():
-        files = index_subject(real_data / "bids_real_open", subject)
+        files = dataset.raw_files(dataset.folders(subject))
         session = Session(subject, None, eeg=files["eeg"], emg=files["emg"])
         report = run(StepContext(session, Outputs(tmp_path, subject), Settings(), {}, tmp_path))
         found = tuple(report.qc[key] for key in ("n_windows_kept", "n_eeg_channels", "n_emg_channels"))

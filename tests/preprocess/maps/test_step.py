@@ -28,8 +28,8 @@ def map_file(folder: Path, image: nib.Nifti1Image, name: str = MD_NAME, **metada
     return BidsFile(folder / name, {"space": name.split("_space-")[1].split("_")[0]}, metadata, f"bids:ready:{name}")
 
 
-def run(folder: Path, modality: str, file: BidsFile, **session: tuple[BidsFile, ...]) -> StepReport:
-    unit = Session("01", None, maps={modality: file}, **session)
+def run(folder: Path, modality: str, file: BidsFile, **raw: tuple[BidsFile, ...]) -> StepReport:
+    unit = Session("01", None, maps={modality: file}, raw=raw)
     return step.run(StepContext(unit, Outputs(folder / "out", "01"), Settings(), {}, folder))
 
 

@@ -65,7 +65,7 @@ def step(root: Path, settings: DwiSettings | None = None) -> StepReport:
     """The real step on the files of sub-01, without a T1w."""
     raw, work = root / "raw" / "sub-01", root / "work"
     work.mkdir(parents=True, exist_ok=True)
-    session = Session("01", None, dwi=bids_files(raw / "dwi"), epi=bids_files(raw / "fmap"))
+    session = Session("01", None, raw={"dwi": bids_files(raw / "dwi"), "epi": bids_files(raw / "fmap")})
     return dwi.run(StepContext(session, Outputs(root / "out", "01"), Settings(dwi=settings or DwiSettings()), {}, work))
 
 
@@ -512,7 +512,7 @@ def test_maps_equal_those_of_mrtrix(real_data: Path, tmp_path: Path, subject: st
     path = real_data / "bids_real_open" / f"sub-{subject}" / "dwi" / f"sub-{subject}_dwi.nii.gz"
     work = tmp_path / "work"
     work.mkdir()
-    session = Session(subject, None, dwi=(BidsFile(path, {"sub": subject}, uri="bids:raw:x"),))
+    session = Session(subject, None, raw={"dwi": (BidsFile(path, {"sub": subject}, uri="bids:raw:x"),)})
     report = dwi.run(StepContext(session, Outputs(tmp_path / "out", subject), Settings(), {}, work))
     files, tensor = report.files, tmp_path / "tensor.mif"
     gradients = ["-fslgrad", files["bvec"], files["bval"]]
