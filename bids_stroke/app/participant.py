@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
 
 from bids_stroke.app import executors
 from bids_stroke.app.model import with_model
-from bids_stroke.app.plan import UnitTask, plan_unit, step_reports
+from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, plan_unit, step_reports
 from bids_stroke.app.progress import UnitProgress, status_table
 from bids_stroke.app.request import Request
 from bids_stroke.app.unit import UnitResult, run_unit
@@ -59,7 +60,8 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
 
 
 def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
-    current = [task for task in tasks if _is_current(task)]
+    names_in = names_once()
+    current = [task for task in tasks if _is_current(task, names_in)]
     statuses = {task.session.prefix: _skipped(task) for task in current}
     for status in statuses.values():
         write_status(request.output_dir, status)
@@ -90,9 +92,9 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
     return [statuses[task.session.prefix] for task in tasks if task.session.prefix in statuses]
 
 
-def _is_current(task: UnitTask) -> bool:
-    stages = plan_unit(task)
-    return any(stage.step for stage in stages) and all(stage.current_report(task) for stage in stages)
+def _is_current(task: UnitTask, names_in: Names) -> bool:
+    stages = plan_unit(task, names_in)
+    return any(stage.step for stage in stages) and all(stage.earlier_report(task)[0] for stage in stages)
 
 
 def units_at_a_time(execution: Execution) -> int:
@@ -121,8 +123,19 @@ def _crashed(task: UnitTask, error: object) -> UnitStatus:
 def _in_words(status: UnitStatus, result: object) -> str:
     if status.status == "failed":
         return f"FAILED ({status.reason}): {status.detail}"
-    stages = result.seconds if isinstance(result, UnitResult) else {}
-    return f"done in {status.seconds:.1f} s (" + ", ".join(f"{name} {s:.1f}" for name, s in stages.items()) + ")"
+    return f"done in {status.seconds:.1f} s ({stages_in_words(result) if isinstance(result, UnitResult) else ''})"
+
+
+def stages_in_words(result: UnitResult) -> str:
+    """Stages that ran with their seconds, and why: ``anat 30.2, lesion 1.0: code changed; dwi 40.1``.
+
+    Nothing is said of a first run, nor where --force asked for all.
+    """
+    parts = []
+    for why, names in groupby(result.seconds, key=lambda name: result.why.get(name, "")):
+        told = "" if why in (NOT_BEFORE, FORCED) else f": {why}"
+        parts.append(", ".join(f"{name} {result.seconds[name]:.1f}" for name in names) + told)
+    return "; ".join(parts)
 
 
 def _conclude(request: Request, statuses: Sequence[UnitStatus], reports: Sequence[Path], console: Console) -> int:

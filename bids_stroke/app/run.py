@@ -27,9 +27,9 @@ def run(request: Request) -> int:
     """Run one level; the exit code."""
     console = Console(stderr=True, quiet=request.execution.verbosity < 0)
     description = dataset.read_description(request.selection.bids_dir)
-    selection = replace(request.selection, database_dir=None) if request.dry_run else request.selection
-    sessions = dataset.find_sessions(selection)
-    for sentence in dataset.unused_derivatives(selection, sessions):
+    sessions = dataset.find_sessions(request.selection)
+    notes = dataset.unneeded_options(request.selection) + dataset.unused_derivatives(request.selection, sessions)
+    for sentence in notes:
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
     if request.dry_run:
         preflight.check_device(request.execution.device)

@@ -18,6 +18,7 @@ from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_table, write_text
+from bids_stroke.derivatives.recipes import recipe_changes
 from bids_stroke.evaluation.files import write_evaluation
 from bids_stroke.preprocess.registry import STEPS
 
@@ -93,11 +94,14 @@ def check_same_recipe(root: Path, prefix: str, settings: Settings) -> None:
 
     A model is known by the settings of its training: features of several kinds must not meet in it.
     """
-    for step in STEPS:
+    for step in STEPS.values():
         done = manifest.read_manifest(manifest.manifest_path(root, prefix, step.name), root)
-        if done and done.report.outputs and done.key.split(":")[0] != recipe(step, settings):
+        if done is None or not done.report.outputs:
+            continue
+        now = recipe(step, settings)
+        if words := recipe_changes({part: value for part, value in done.recipe.items() if part in now}, now):
             raise UsageError(
                 f"{prefix}: the features of the step {step.name} were made with other settings, or by another version "
-                "of bids_stroke, than this run has.",
+                f"of bids_stroke or of a library, than this run has: {', '.join(words)}.",
                 "Give the same --config as at the participant level, or run that level again.",
             )

@@ -28,10 +28,11 @@ from bids_stroke.preprocess.registry import STEPS, Step, StepContext
 
 @dataclass(frozen=True)
 class UnitResult:
-    """How a unit ended, with the seconds of each stage that ran."""
+    """How a unit ended, with the seconds of each stage that ran, and why it had to."""
 
     status: UnitStatus
     seconds: Mapping[str, float]
+    why: Mapping[str, str]
 
 
 def run_unit(task: UnitTask) -> UnitResult:
@@ -42,6 +43,7 @@ def run_unit(task: UnitTask) -> UnitResult:
     """
     begin = time.monotonic()
     seconds: dict[str, float] = {}
+    why: dict[str, str] = {}
     reports: dict[str, StepReport] = {}
     failures: dict[str, BidsStrokeError] = {}
     stages = plan_unit(task)
@@ -55,11 +57,11 @@ def run_unit(task: UnitTask) -> UnitResult:
         for stage in stages:
             start = time.monotonic()
             try:
-                report = stage.current_report(task)
+                report, why[stage.name] = stage.earlier_report(task)
                 if report is None:
                     report = _run_stage(task, stage, reports, failures)
                     seconds[stage.name] = time.monotonic() - start
-                    log.info("%s: %.1f s", stage.name, seconds[stage.name])
+                    log.info("%s: %.1f s (%s)", stage.name, seconds[stage.name], why[stage.name])
                 if report is not None:
                     reports[stage.name] = report
             except Exception as error:  # one stage's failure, also one of our own making, never stops the others
@@ -67,7 +69,7 @@ def run_unit(task: UnitTask) -> UnitResult:
                 failures[stage.name] = _as_ours(error)
         if failures:
             _forget_prediction(task)
-        return UnitResult(_status(task, failures, time.monotonic() - begin, bool(seconds)), seconds)
+        return UnitResult(_status(task, failures, time.monotonic() - begin, bool(seconds)), seconds, why)
 
 
 def _as_ours(error: Exception) -> BidsStrokeError:
@@ -80,8 +82,8 @@ def _as_ours(error: Exception) -> BidsStrokeError:
 
 def _forget_unplanned(task: UnitTask, planned: set[str]) -> None:
     """Remove manifests of steps that this run does not have: train and group must not read them."""
-    for step in STEPS:
-        if step.name not in planned and step.modalities and set(step.modalities) & set(task.settings.modalities):
+    for step in STEPS.values():
+        if step.name not in planned and set(step.modalities) & set(task.settings.modalities):
             manifest.manifest_path(task.output_dir, task.session.prefix, step.name).unlink(missing_ok=True)
 
 
@@ -110,7 +112,7 @@ def _run_stage(
         report = _draw(reports, outputs)
         if failures:  # drawn for the report, but without a manifest: to be drawn again when all is there
             return report
-    done = manifest.make_manifest(task.output_dir, stage.key, stage.inputs, outputs.written, report)
+    done = manifest.make_manifest(task.output_dir, stage.recipe, stage.inputs, outputs.written, report)
     manifest.write_manifest(stage.manifest_path(task), task.output_dir, done)
     return report
 

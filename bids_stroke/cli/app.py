@@ -17,6 +17,7 @@ import click
 
 from bids_stroke import __version__
 from bids_stroke.core.errors import BidsStrokeError, InputError, UsageError
+from bids_stroke.core.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from bids_stroke.app.request import Request
@@ -117,9 +118,9 @@ Research use only: not a medical device, not for decisions about patients."""
               help="Tasks of BOLD, EEG and EMG. Without it: BOLD of task rest, EEG and EMG of every task.")  # fmt: skip
 @click.option("--bids-filter-file", type=click.Path(path_type=Path), help="JSON: query -> entities, as fMRIPrep's.")
 @click.option("--modalities", multiple=True, metavar="NAME...",
-              help="Any of fa md rd ad gm wm lesion bold eegemg. Default: whatever a subject has.")  # fmt: skip
+              help=f"Any of {' '.join(MODALITIES)}. Default: whatever a subject has.")  # fmt: skip
 @click.option("--derivatives", multiple=True, metavar="NAME=DIR...", help="Take masks or maps from these datasets.")
-@click.option("--bids-database-dir", type=click.Path(path_type=Path), help="Keep pybids databases here, one a subject.")
+@click.option("--bids-database-dir", type=click.Path(path_type=Path), help="Not needed any more; ignored.")
 @click.option("--skip-bids-validation", is_flag=True, help="Do not run the BIDS validator first.")
 @click.option("--dry-run", is_flag=True, help="Print what would be used, what is missing and why; write nothing.")
 @click.option(
@@ -168,7 +169,6 @@ def _understand(options: dict[str, Any]) -> Request:
     from bids_stroke.app.request import Request
     from bids_stroke.bids.sessions import Selection, read_filter_file
     from bids_stroke.core.outcome import Outcome
-    from bids_stroke.core.records import MODALITIES
     from bids_stroke.core.settings import Execution, load_settings
 
     unknown = [name for name in options["modalities"] if name not in MODALITIES]

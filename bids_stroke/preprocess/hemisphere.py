@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import nibabel as nib
 import numpy as np
@@ -23,7 +23,9 @@ from bids_stroke.imaging import lesion_masks
 from bids_stroke.imaging.images import like, load_image
 from bids_stroke.imaging.lesion_masks import lesion_on
 from bids_stroke.imaging.standard_space import standard_grid
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 COLUMN = "lesion_side"
 """Of participants.tsv or sessions.tsv: ``L``, ``R``, ``left`` or ``right``."""

@@ -29,9 +29,11 @@ def session(tmp_path: Path) -> Session:
     return Session(
         "1",
         None,
-        t1w=(file(raw, "sub-1_T1w.nii.gz"),),
-        dwi=(file(raw, "sub-1_dwi.nii.gz"),),
-        bold=(file(raw, "sub-1_task-rest_bold.nii.gz", RepetitionTime=2.0),),
+        raw={
+            "t1w": (file(raw, "sub-1_T1w.nii.gz"),),
+            "dwi": (file(raw, "sub-1_dwi.nii.gz"),),
+            "bold": (file(raw, "sub-1_task-rest_bold.nii.gz", RepetitionTime=2.0),),
+        },
         lesion=(file(raw, "sub-1_label-L_mask.nii.gz"),),
     )
 
@@ -61,15 +63,15 @@ def test_all_that_there_is(session: Session) -> None:
 def test_only_what_a_modality_builds_on(session: Session) -> None:
     assert names(needed_steps(session, Settings(modalities=("gm",)))) == ["anat"]
     assert names(needed_steps(session, Settings(modalities=("fa",)))) == ["anat", "lesion", "dwi"]
-    no_t1w = replace(session, t1w=(), lesion=())
+    no_t1w = replace(session, raw={**session.raw, "t1w": ()}, lesion=())
     assert names(needed_steps(no_t1w, Settings(modalities=("fa",)))) == ["dwi"]
 
 
 def test_ready_maps_replace_the_steps_that_would_make_them(session: Session) -> None:
-    maps = dict.fromkeys(("fa", "md", "rd", "ad"), session.t1w[0])
+    maps = dict.fromkeys(("fa", "md", "rd", "ad"), session.files("t1w")[0])
     ready = replace(session, maps=maps)
     assert names(needed_steps(ready, Settings(modalities=("fa", "md", "rd", "ad")))) == ["maps"]
-    some = replace(session, maps={"fa": session.t1w[0]})
+    some = replace(session, maps={"fa": session.files("t1w")[0]})
     assert names(needed_steps(some, Settings(modalities=("fa", "md")))) == ["anat", "lesion", "dwi", "maps"]
 
 
@@ -95,8 +97,8 @@ def test_model_and_covariates_change_only_the_prediction(task: UnitTask) -> None
 
 
 def test_metadata_change_the_step_that_reads_them(task: UnitTask) -> None:
-    bold = replace(task.session.bold[0], metadata={"RepetitionTime": 3.0})
-    assert changed(task, replace(task, session=replace(task.session, bold=(bold,)))) == {
+    bold = replace(task.session.files("bold")[0], metadata={"RepetitionTime": 3.0})
+    assert changed(task, replace(task, session=replace(task.session, raw={**task.session.raw, "bold": (bold,)}))) == {
         "bold",
         "prediction",
         "figures",
@@ -108,7 +110,7 @@ def test_where_and_how_fast_change_nothing(task: UnitTask, tmp_path: Path) -> No
 
 
 def test_gradients_and_channels_belong_to_the_input(session: Session, tmp_path: Path) -> None:
-    assert {path.name for path in input_paths(session.dwi[0])} == {"sub-1_dwi.nii.gz", "sub-1_dwi.bval"}
+    assert {path.name for path in input_paths(session.files("dwi")[0])} == {"sub-1_dwi.nii.gz", "sub-1_dwi.bval"}
     (tmp_path / "raw" / "sub-1_task-x_channels.tsv").write_text("name")
     eeg = file(tmp_path / "raw", "sub-1_task-x_eeg.vhdr")
     (tmp_path / "raw" / "sub-1_task-x_eeg.eeg").write_text("data")

@@ -120,6 +120,16 @@ def test_dry_run_lists_files_and_what_is_missing_and_writes_nothing(
     assert sorted(raw.parent.rglob("*")) == before
 
 
+def test_an_option_that_is_not_needed_any_more_is_said_once_and_does_nothing(
+    raw: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    database = raw.parent / "db"
+    code, out, err = run(capsys, raw, raw.parent / "out", "participant", "--dry-run", "--bids-database-dir", database)
+    assert (code, "sub-01_T1w.nii.gz" in out) == (0, True)
+    assert err.replace("\n", " ").count("--bids-database-dir is not needed any more") == 1
+    assert not database.exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [

@@ -34,11 +34,11 @@ KNOWN = {"age": 45.0, "sex": "F", "days_since_stroke": 1568.0}
 
 def write_keras(path: Path, seed: int = 0) -> Path:
     """A weight file as Keras writes it, of random numbers."""
-    from bids_stroke import networks
+    from bids_stroke.networks import registry
 
     with torch.random.fork_rng([]):
         torch.manual_seed(seed)
-        model = networks.build("miccai2025")
+        model = registry.build("miccai2025")
     with h5py.File(path, "w") as file:
         names = ["input0"]
         file.create_group("input0").attrs["weight_names"] = np.array([], dtype="S1")

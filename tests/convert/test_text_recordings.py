@@ -16,9 +16,9 @@ from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.cli.tools import main
 from bids_stroke.convert.text_recordings import convert_txt
 from bids_stroke.convert.text_table import TxtOptions, read_table
+from bids_stroke.core.channels import CHANNELS, EEG_SITES
 from bids_stroke.core.errors import DataError, InputError, UsageError
-from bids_stroke.features.recordings import CHANNELS, EEG_SITES
-from tests.preprocess.eegemg.test_step import process
+from tests.helpers.recordings import process
 
 OPTIONS = TxtOptions("01", "leg", 1000.0, channels=("published",))
 

@@ -19,7 +19,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from bids_stroke.core.records import EARLY, MODALITIES
+from bids_stroke.core.modalities import EARLY, given_by
 
 SUBJECTS = ("02", "04")
 """02 has no EEG and no lesion mask; 04 has everything, its EMG in a file of its own."""
@@ -70,7 +70,7 @@ STANDARD = "space-MNI152NLin2009aSym_res-2"
         ),
         *(f"anat/sub-04_{STANDARD}_label-{tissue}_desc-intensity_T1w.nii.gz" for tissue in ("GM", "WM")),
         f"anat/sub-04_{STANDARD}_label-L_desc-lesion_mask.nii.gz",
-        *(f"dwi/sub-04_{s}model-tensor_param-{p}_dwimap.nii.gz" for p in MODALITIES[:4] for s in ("", f"{STANDARD}_")),
+        *(f"dwi/sub-04_{s}model-tensor_param-{p}_dwimap.nii.gz" for p in given_by("dwi") for s in ("", f"{STANDARD}_")),
         "dwi/sub-04_desc-preproc_dwi.nii.gz",
         "dwi/sub-04_desc-preproc_dwi.bval",
         "dwi/sub-04_desc-preproc_dwi.bvec",

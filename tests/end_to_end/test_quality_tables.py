@@ -27,7 +27,7 @@ def made(tmp_path: Path) -> Request:
     out = tmp_path / "out"
     for prefix, brain in (("sub-1_ses-a", 1500.0), ("sub-1_ses-b", 300.0), ("sub-2", 2100.0)):
         for name, report in quality_steps(brain=brain).items():
-            done = manifest.make_manifest(out, "key", [], [], report)
+            done = manifest.make_manifest(out, {}, [], [], report)
             manifest.write_manifest(manifest.manifest_path(out, prefix, name), out, done)
         subject, _, session = prefix.removeprefix("sub-").partition("_ses-")
         status.write_status(out, UnitStatus(subject, session or None, "done"))

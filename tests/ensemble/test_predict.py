@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-from bids_stroke import networks
 from bids_stroke.core.errors import DataError, ModelError, UsageError
 from bids_stroke.core.records import Member, UnitFeatures
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row
@@ -20,6 +19,7 @@ from bids_stroke.ensemble.bundle import Bundle, load_bundle, write_bundle
 from bids_stroke.ensemble.predict import predict, predict_members, restore_network
 from bids_stroke.features.readers import read_samples
 from bids_stroke.fusion.fitted import Calibration, clipped_logit, fuse, renormalise
+from bids_stroke.networks import registry
 from bids_stroke.networks.device import resolve_device
 from tests.helpers.units import LSTM, VOLUME, blob, rhythm, tiny_contents, write_recording, write_volume
 
@@ -40,7 +40,7 @@ def test_members_give_the_mean_of_their_windows(bundle: Bundle, unit: UnitFeatur
     prediction = predict(bundle, unit, "cpu")
     windows = torch.from_numpy(read_samples("eegemg", unit.features["eegemg"], LSTM["inputs"]).data)
     for name in ("a", "b"):
-        model = networks.build("lstm", n_channels=3, hidden=[4], dropout=0.0).eval()
+        model = registry.build("lstm", n_channels=3, hidden=[4], dropout=0.0).eval()
         model.load_state_dict(bundle.state(name))
         with torch.no_grad():
             output = model(windows, torch.zeros(3, 0)).double()
@@ -73,7 +73,7 @@ def volume_bundle(folder: Path) -> Bundle:
         folder,
         tiny_contents(
             members=(*contents.members, entry),
-            states={**contents.states, "c": networks.build("cbam_resnet3d", **arguments).state_dict()},
+            states={**contents.states, "c": registry.build("cbam_resnet3d", **arguments).state_dict()},
             fusion=replace(contents.fusion, weights={"a": 0.5, "b": 0.25, "c": 0.25}),
         ),
     )
@@ -199,8 +199,8 @@ def test_a_prediction_from_maps_waits_for_no_library_that_it_does_not_need() -> 
     code = """
 import sys
 import bids_stroke.ensemble.predict
-from bids_stroke import networks
-networks.build("miccai2025", n_covariates=3)
+from bids_stroke.networks import registry
+registry.build("miccai2025", n_covariates=3)
 unwanted = {"pandas", "scipy.special", "sklearn", "monai", "timm", "torchvision", "mne", "pydantic"}
 print(sorted(unwanted & set(sys.modules)))
 """
@@ -251,7 +251,7 @@ print(megabytes())
 
 
 def test_weights_of_another_network_are_refused() -> None:
-    state = networks.build("lstm", n_channels=3, hidden=[4]).state_dict()
+    state = registry.build("lstm", n_channels=3, hidden=[4]).state_dict()
     with pytest.raises(ModelError, match="do not fit"):
         restore_network("lstm", {"n_channels": 3, "hidden": [5]}, state, torch.device("cpu"))
 
@@ -270,7 +270,7 @@ def test_weights_of_another_network_are_refused() -> None:
 def test_a_restored_network_has_the_weights_for_itself_and_draws_no_random_number(
     network: str, arguments: dict[str, Any]
 ) -> None:
-    state = networks.build(network, **arguments).state_dict()
+    state = registry.build(network, **arguments).state_dict()
     before = {key: value.clone() for key, value in state.items()}
     generator = torch.get_rng_state()
     model = restore_network(network, arguments, state, torch.device("cpu"))

@@ -8,15 +8,23 @@ import numpy as np
 import pytest
 import torch
 
-from bids_stroke import networks
+from bids_stroke.core.channels import CHANNELS as PUBLISHED
 from bids_stroke.core.errors import DataError, MissingModalityError, ModelError
-from bids_stroke.core.records import MODALITIES
+from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.features.covariates import CovariateScaler, covariate_names, covariate_values
-from bids_stroke.features.readers import GRID_AFFINE, GRID_SHAPE, READERS, complete_inputs, read_samples
-from bids_stroke.features.recordings import CHANNELS as PUBLISHED
-from bids_stroke.features.recordings import canonical_name, standardise_windows
+from bids_stroke.features.readers import (
+    GRID_AFFINE,
+    GRID_SHAPE,
+    READERS,
+    complete_inputs,
+    read_samples,
+    read_volume,
+    reader_of,
+)
+from bids_stroke.features.recordings import standardise_windows
+from bids_stroke.networks import registry
 from bids_stroke.networks.base import N_OUTPUTS
 from bids_stroke.training.cohort import make_cohort, read_cases
 from bids_stroke.training.members import planned_members
@@ -25,8 +33,15 @@ from tests.helpers.units import CHANNELS, LSTM, RATE, SECONDS, labelled, rhythm,
 INPUTS = LSTM["inputs"]
 
 
-def test_every_modality_has_a_reader() -> None:
-    assert set(READERS) == set(MODALITIES)
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_every_modality_has_a_reader(modality: str) -> None:
+    reader = reader_of(modality)
+    assert complete_inputs(modality, {}) == reader.defaults
+    assert (reader.read is read_volume) == (MODALITIES[modality].sample == "volume")
+
+
+def test_no_reader_is_left_over() -> None:
+    assert set(READERS) <= set(MODALITIES)
 
 
 def test_volume_is_scaled_and_keeps_its_axes(tmp_path: Path) -> None:
@@ -130,7 +145,7 @@ def test_the_slice_network_has_a_channel_for_each_map(tmp_path: Path) -> None:
     assert colour[0].arguments["in_channels"] == 3
     samples = read_cases(*grey, cohort).samples[0]
     assert samples is not None
-    output = networks.build("slice_cnn", **grey[0].arguments).eval()(samples, torch.zeros(len(samples), 0))
+    output = registry.build("slice_cnn", **grey[0].arguments).eval()(samples, torch.zeros(len(samples), 0))
     assert output.shape == (10, N_OUTPUTS)
 
 
@@ -246,19 +261,6 @@ def test_recording_without_its_log_is_an_error(tmp_path: Path) -> None:
         read_samples("eegemg", paths[1:], INPUTS)
     with pytest.raises(MissingModalityError):
         read_samples("eegemg", [], INPUTS)
-
-
-@pytest.mark.parametrize(
-    ("given", "name"),
-    [
-        ("cp5", "CP5"), ("EEG C3", "C3"), ("c4-REF", "C4"), ("fz", "Fz"), ("Rectus_Femoris", "rectus femoris"),
-        ("RF", "rectus femoris"), ("EMG VM", "vastus medialis"), ("proximal rectus ", "prox rectus fem"),
-        ("unknown 7", "unknown 7"), ("RF_L", "rectus femoris"), ("Left Rectus Femoris", "rectus femoris"),
-        ("R vastus medialis", "vastus medialis"), ("leftBF", "biceps femoris"), ("L_C3", "L_C3"), ("left", "left"),
-    ],
-)  # fmt: skip
-def test_channel_names_are_recognised(given: str, name: str) -> None:
-    assert canonical_name(given) == name
 
 
 def test_muscles_of_both_legs_are_not_mixed(tmp_path: Path) -> None:

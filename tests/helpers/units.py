@@ -11,7 +11,6 @@ import pandas as pd
 import torch
 from edfio import Edf, EdfSignal
 
-from bids_stroke import networks
 from bids_stroke.bids.labels import participant_hash
 from bids_stroke.core.records import Labelled, Member, UnitFeatures
 from bids_stroke.core.settings import Settings
@@ -19,6 +18,7 @@ from bids_stroke.ensemble.bundle import BundleContents, BundleMember
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.features.readers import GRID_AFFINE, GRID_SHAPE, complete_inputs
 from bids_stroke.fusion.fitted import Calibration, Fusion
+from bids_stroke.networks import registry
 
 CHANNELS = ("C3", "C4", "rectus femoris")
 RATE = 20
@@ -51,6 +51,14 @@ def blob(value: float, rng: np.random.Generator) -> np.ndarray:
     """A map of noise with a box of known value in its middle."""
     data = rng.normal(0.3, 0.02, GRID_SHAPE).astype(np.float32)
     data[30:60, 40:70, 30:60] += value
+    return data
+
+
+def lesion(rng: np.random.Generator, size: int, left: bool) -> np.ndarray:
+    """A cube in one hemisphere (array index above 45 is left: the grid's first axis runs from right to left)."""
+    data = np.zeros(GRID_SHAPE, np.float32)
+    x, y, z = (55 if left else 25) + rng.integers(-3, 3), 50 + rng.integers(-10, 10), 45 + rng.integers(-5, 5)
+    data[x : x + size, y : y + size, z : z + size] = 1
     return data
 
 
@@ -117,7 +125,7 @@ def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> Bundl
         members.append(BundleMember(member, scaler, 17.0, 8.0))
         with torch.random.fork_rng([]):
             torch.manual_seed(i)
-            states[name] = networks.build("lstm", **arguments).state_dict()
+            states[name] = registry.build("lstm", **arguments).state_dict()
     salt = "salt"
     people = pd.DataFrame({"dataset": "tiny", "participant_id": ["sub-00", "sub-01"], "session_id": None})
     values = {

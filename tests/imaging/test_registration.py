@@ -17,7 +17,7 @@ from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.registration import register_affine, register_deformable, register_rigid
 from bids_stroke.imaging.standard_space import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
 from bids_stroke.imaging.transforms import read_transform, resample
-from tests.imaging.test_transforms import rigid, stored_as
+from tests.helpers.spots import rigid, stored_as
 
 SHAPE = np.array([[1.06, 0.02, 0, 5.0], [-0.01, 0.95, 0.03, -4.0], [0, 0.02, 1.04, 6.0], [0, 0, 0, 1.0]])
 """Standard world -> world of the made-up brain."""

@@ -28,17 +28,12 @@ from bids_stroke.ensemble.bundle import write_bundle
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import save_rigid
-from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals
-from bids_stroke.preprocess.eegemg.clock import Recording
-from bids_stroke.preprocess.eegemg.signals import Band
-from bids_stroke.preprocess.eegemg.swap_sides import with_sides_swapped
 from bids_stroke.preprocess.hemisphere import find_side, mirror, swapped_muscle, swapped_site
 from bids_stroke.preprocess.registry import STEPS, Step, StepContext
 from tests.helpers.units import tiny_contents
 
 NORMALISE = Settings(lesion_side="normalise")
 AS_IS = Settings()
-STEP = {step.name: step for step in STEPS}
 
 
 def mask_file(folder: Path, right: int, left: int) -> BidsFile:
@@ -64,7 +59,7 @@ def fa_file(folder: Path) -> BidsFile:
 def run(step: str, session: Session, folder: Path, settings: Settings) -> tuple[StepReport, Outputs]:
     outputs = Outputs(folder, "1")
     context = StepContext(session, outputs, settings, {}, folder / "work")
-    return run_and_mirror(STEP[step], context), outputs
+    return run_and_mirror(STEPS[step], context), outputs
 
 
 def digests(outputs: Outputs) -> dict[str, str]:
@@ -299,29 +294,16 @@ def test_muscles_change_sides(name: str, other: str) -> None:
     assert swapped_muscle(other) == name
 
 
-def test_signals_keep_every_sample_and_take_the_other_names() -> None:
-    eeg = Signals("eeg", np.arange(12.0).reshape(4, 3), ("C3", "Cz", "F4", "E7"), Band(1, 40), interpolated=("C3",))
-    emg = Signals("emg", np.ones((2, 3)), ("TA_L", "TA_R"), Band(20, 90))
-    recording = Recording(250.0, eeg.data, emg.data, np.zeros((0, 3)), eeg.names, emg.names, frozenset(), 50.0)
-    cleaned = Cleaned(250.0, 50.0, eeg, emg, eeg.data, {}, ())
-    named, swapped = with_sides_swapped(recording, cleaned)
-    assert swapped.eeg.names == named.eeg_names == ("C4", "Cz", "F3", "E7")
-    assert swapped.emg.names == named.emg_names == ("TA_R", "TA_L")
-    assert swapped.eeg.interpolated == ("C4",)
-    assert swapped.eeg.data is eeg.data
-    assert swapped.warnings == ("EEG channels whose names tell no side were not swapped: E7.",)
-    back, again = with_sides_swapped(named, swapped)
-    assert (back.eeg_names, again.emg.names) == (recording.eeg_names, emg.names)
-
-
 @pytest.mark.slow
 def test_a_recording_is_swapped_in_all_that_is_written(example: Path, tmp_path: Path) -> None:
     (found,) = find_sessions(Selection(example, participant_labels=("04",)))
-    session = Session("04", None, eeg=found.eeg, emg=found.emg, covariates={"lesion_side": "R"})
+    session = Session(
+        "04", None, raw={"eeg": found.files("eeg"), "emg": found.files("emg")}, covariates={"lesion_side": "R"}
+    )
     names = {}
     for settings in (AS_IS, NORMALISE):
         outputs = Outputs(tmp_path / settings.lesion_side, "04")
-        report = run_and_mirror(STEP["eegemg"], StepContext(session, outputs, settings, {}, tmp_path))
+        report = run_and_mirror(STEPS["eegemg"], StepContext(session, outputs, settings, {}, tmp_path))
         table = next(outputs.folder.rglob("eeg/*_desc-preproc_channels.tsv"))
         names[settings.lesion_side] = [line.split("\t")[0] for line in table.read_text().splitlines()[1:]]
         sidecar = next(outputs.folder.rglob("*_desc-preproc_eeg.json"))
@@ -335,7 +317,7 @@ def test_stages_know_the_setting_and_what_tells_the_side(tmp_path: Path) -> None
         (tmp_path / name).write_text(name)
         return BidsFile(tmp_path / name, {}, {})
 
-    session = Session("1", None, t1w=(file("sub-1_T1w.nii.gz"),), eeg=(file("sub-1_eeg.edf"),),
+    session = Session("1", None, raw={"t1w": (file("sub-1_T1w.nii.gz"),), "eeg": (file("sub-1_eeg.edf"),)},
                       lesion=(file("sub-1_label-L_mask.nii.gz"),), covariates={"lesion_side": "R"})  # fmt: skip
     only_eeg = {"modalities": ("eegemg",)}
     assert [s.name for s in needed_steps(session, AS_IS.model_copy(update=only_eeg))] == ["eegemg"]
@@ -371,8 +353,8 @@ def test_a_model_of_the_other_setting_is_refused(tmp_path: Path) -> None:
 )
 def test_features_of_other_settings_are_not_trained_on(tmp_path: Path, other: dict[str, object]) -> None:
     made, changed = Settings(), Settings.model_validate(other)
-    step = STEP["dwi"]
-    done = make_manifest(tmp_path, f"{recipe(step, made)}:rest", [], [], StepReport(outputs={"fa": ()}))
+    step = STEPS["dwi"]
+    done = make_manifest(tmp_path, {**recipe(step, made), "metadata": {}}, [], [], StepReport(outputs={"fa": ()}))
     write_manifest(manifest_path(tmp_path, "sub-1", "dwi"), tmp_path, done)
     check_same_recipe(tmp_path, "sub-1", made)
     check_same_recipe(tmp_path, "sub-2", changed)  # nothing was made

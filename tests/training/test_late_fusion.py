@@ -11,7 +11,8 @@ import pytest
 from scipy.special import expit, logit
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from bids_stroke.core.records import EARLY, Member
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import Member
 from bids_stroke.derivatives.outputs import write_table
 from bids_stroke.fusion.fit import fit_head
 from bids_stroke.fusion.fitted import pool

@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
 from bids_stroke.core.records import BidsFile, StepReport
-from bids_stroke.core.settings_preprocess import AnatSettings
 from bids_stroke.imaging import lesion_masks
 from bids_stroke.imaging.images import FloatArray, array, like, reorient, stored_orientation
 from bids_stroke.imaging.registration import Warp, register_affine, register_deformable
@@ -24,7 +23,10 @@ from bids_stroke.preprocess.anat.inputs import AnatInputs, read_inputs
 from bids_stroke.preprocess.anat.mirror_fill import mirror_fill
 from bids_stroke.preprocess.anat.quality import Anatomy, check, quality, quality_warnings
 from bids_stroke.preprocess.anat.tissues import TISSUES, deep_grey, fluid_level, segment, tissue_priors, without_fluid
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.core.settings_preprocess import AnatSettings
+    from bids_stroke.preprocess.registry import StepContext
 
 Mask = npt.NDArray[np.bool_]
 

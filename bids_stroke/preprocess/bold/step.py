@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
@@ -20,7 +20,9 @@ from bids_stroke.imaging.transforms import resample, save_rigid
 from bids_stroke.preprocess.bold.precomputed import is_ready, process_ready
 from bids_stroke.preprocess.bold.run import Carried, Run, Series, carry, process
 from bids_stroke.preprocess.bold.seed_connectivity import SEEDS
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 MAPS: Mapping[str, tuple[str, str]] = {
     "mean": ("arbitrary", "Mean of the motion-corrected volumes"),
@@ -61,7 +63,7 @@ def run(context: StepContext) -> StepReport:
     MissingModalityError
         No run can be used.
     """
-    sources, warnings = choose_runs(context.session.bold)
+    sources, warnings = choose_runs(context.session.files("bold"))
     grid = standard_grid(context.settings.bold.resolution)
     writer = _Writer(context, grid)
     files: dict[str, Path] = {}

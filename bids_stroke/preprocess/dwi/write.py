@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
@@ -18,7 +18,9 @@ from bids_stroke.preprocess.dwi.gradients import bval_text, bvec_text, on_axes
 from bids_stroke.preprocess.dwi.registration import Place
 from bids_stroke.preprocess.dwi.series import Series
 from bids_stroke.preprocess.dwi.tensor.fit import UNITS, Tensors
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 _RESOLUTION = {"Resolution": {"2": "2 mm isotropic"}}
 _COLOURS = "FA times the absolute principal direction in the world: red left-right, green front-back, blue up-down."

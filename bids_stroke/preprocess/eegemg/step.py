@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import StepReport
-from bids_stroke.core.settings_preprocess import EegEmgSettings
 from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals, clean
 from bids_stroke.preprocess.eegemg.clock import Recording, read_pair
 from bids_stroke.preprocess.eegemg.edf import EdfHeader, write_edf
@@ -29,7 +28,10 @@ from bids_stroke.preprocess.eegemg.signals import flat_windows, large_windows, m
 from bids_stroke.preprocess.eegemg.spectra import SPECTRUM_COLUMNS, spectrum_table
 from bids_stroke.preprocess.eegemg.swap_sides import with_sides_swapped
 from bids_stroke.preprocess.hemisphere import side_of
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.core.settings_preprocess import EegEmgSettings
+    from bids_stroke.preprocess.registry import StepContext
 
 _COLUMNS = {
     "trial_type": {"Description": "Kind of interval.", "Levels": {"window": "One sample of the network."}},
@@ -67,7 +69,7 @@ def run(context: StepContext) -> StepReport:
     MissingModalityError
         No recording gives a usable window (``recording-too-short``, ``no-good-window``, ``no-eeg-or-emg-channels``).
     """
-    pairs, notes = pair_recordings(context.session.eeg, context.session.emg)
+    pairs, notes = pair_recordings(context.session.files("eeg"), context.session.files("emg"))
     done: list[_Done] = []
     refused: list[MissingModalityError] = []
     for pair in pairs:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
@@ -30,7 +31,9 @@ from bids_stroke.imaging.lesion_masks import (
     union_on,
 )
 from bids_stroke.imaging.standard_space import standard_grid, template
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 
 def run(context: StepContext) -> StepReport:
