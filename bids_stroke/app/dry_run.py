@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from bids_stroke.app.plan import missing_inputs, needed_steps
+from bids_stroke.core.modalities import QUERIES
 from bids_stroke.core.records import BidsFile, Session
 from bids_stroke.core.settings import Settings
 
@@ -49,11 +50,12 @@ def _rows(session: Session, settings: Settings) -> Iterator[tuple[str, str, str,
     if session.error:
         yield unit, "", "", "", f"fails: {session.error}"
         return
-    for step in needed_steps(session, settings):
+    steps = needed_steps(session, settings)
+    for step in steps:
         gives = " ".join(modality for modality in step.modalities if modality in settings.modalities)
         for item in step.files(session):
             yield unit, step.name, gives, item.path.name, file_notes(item, session)
-    for modality, reason in missing_inputs(session, settings).items():
+    for modality, reason in missing_inputs(session, settings, steps).items():
         yield unit, "", modality, "", f"missing: {reason.replace('-', ' ')}"
     for name, why in session.left_out.items():
         yield unit, "", "", name, f"left out: {why}"
@@ -61,10 +63,10 @@ def _rows(session: Session, settings: Settings) -> Iterator[tuple[str, str, str,
 
 def file_notes(item: BidsFile, session: Session) -> str:
     """What can be seen without reading an image: what a ready file replaces; companions and keys that are not there."""
-    suffix = item.entities.get("suffix")
-    absent = [end for end in (".bval", ".bvec") if suffix == "dwi" and not item.companion(end).is_file()]
-    needed = {"bold": ("RepetitionTime",), "eeg": ("PowerLineFrequency",), "emg": ("PowerLineFrequency",)}
-    absent += [key for key in needed.get(suffix or "", ()) if key not in item.metadata]
+    absent = []
+    for query in (query for query in QUERIES.values() if query.suffix == item.entities.get("suffix")):
+        absent += [extension for extension in query.companions if not item.companion(extension).is_file()]
+        absent += [key for key in query.keys if key not in item.metadata]
     notes = (
         [f"from {item.uri.split(':')[1]}"] if item.uri.count(":") > 1 and not item.uri.startswith("bids:raw") else []
     )

@@ -47,7 +47,7 @@ def predict(run: Request, label: str, **changes: object) -> Prediction:
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(prediction_json(prediction)))
     report = StepReport(files={"prediction": path})
-    done = manifest.make_manifest(run.output_dir, "key", [], [], report)
+    done = manifest.make_manifest(run.output_dir, {}, [], [], report)
     manifest.write_manifest(manifest.manifest_path(run.output_dir, f"sub-{label}", "prediction"), run.output_dir, done)
     return prediction
 

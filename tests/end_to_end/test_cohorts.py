@@ -21,7 +21,8 @@ import pytest
 import yaml
 from sklearn.metrics import roc_auc_score
 
-from bids_stroke.core.records import EARLY, Labelled
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import Labelled
 from bids_stroke.core.settings import Settings
 from bids_stroke.simulate.options import CohortOptions, Weights
 from bids_stroke.simulate.table import draw_people, outcome

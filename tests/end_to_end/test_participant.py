@@ -20,7 +20,8 @@ import pandas as pd
 import psutil
 import pytest
 
-from bids_stroke.core.records import EARLY, MODALITIES
+from bids_stroke.core.modalities import EARLY, given_by
+from bids_stroke.derivatives.status import read_statuses
 
 SUBJECTS = ("02", "04")
 """02 has no EEG and no lesion mask; 04 has everything, its EMG in a file of its own."""
@@ -77,7 +78,7 @@ STANDARD = "space-MNI152NLin2009aSym_res-2"
         ),
         *(f"anat/sub-04_{STANDARD}_label-{tissue}_desc-intensity_T1w.nii.gz" for tissue in ("GM", "WM")),
         f"anat/sub-04_{STANDARD}_label-L_desc-lesion_mask.nii.gz",
-        *(f"dwi/sub-04_{s}model-tensor_param-{p}_dwimap.nii.gz" for p in MODALITIES[:4] for s in ("", f"{STANDARD}_")),
+        *(f"dwi/sub-04_{s}model-tensor_param-{p}_dwimap.nii.gz" for p in given_by("dwi") for s in ("", f"{STANDARD}_")),
         "dwi/sub-04_desc-preproc_dwi.nii.gz",
         "dwi/sub-04_desc-preproc_dwi.bval",
         "dwi/sub-04_desc-preproc_dwi.bvec",
@@ -243,9 +244,11 @@ def test_killed_and_run_again_ends_with_the_same_bytes(out: Path, example: Path,
     running.wait()
     assert anat.is_file()
     assert not (copy / "logs" / "manifests" / "sub-02_prediction.json").is_file()
+    assert [status.reason for status in read_statuses(copy).units] == ["interrupted"]
     done = bids_stroke(example, copy, "participant", *arguments)
     assert done.returncode == 0, done.stderr
     assert "anat" not in re.search(r"sub-02: done in .*", done.stderr)[0]
+    assert [status.status for status in read_statuses(copy).units] == ["done"]
     whole = digests(out)
     for name, digest in digests(copy).items():
         if re.match(r"sub-02/(anat|func)/", name):

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bids_stroke.app import run
-from bids_stroke.app.participant import write_participant_reports
+from bids_stroke.app.pages import write_pages
 from bids_stroke.app.request import Request
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import InputError
@@ -27,7 +27,7 @@ def made(tmp_path: Path) -> Request:
     out = tmp_path / "out"
     for prefix, brain in (("sub-1_ses-a", 1500.0), ("sub-1_ses-b", 300.0), ("sub-2", 2100.0)):
         for name, report in quality_steps(brain=brain).items():
-            done = manifest.make_manifest(out, "key", [], [], report)
+            done = manifest.make_manifest(out, {}, [], [], report)
             manifest.write_manifest(manifest.manifest_path(out, prefix, name), out, done)
         subject, _, session = prefix.removeprefix("sub-").partition("_ses-")
         status.write_status(out, UnitStatus(subject, session or None, "done"))
@@ -35,7 +35,8 @@ def made(tmp_path: Path) -> Request:
 
 
 def test_reports_come_with_a_table_for_each_unit(made: Request) -> None:
-    write_participant_reports(made.output_dir, find_sessions(made.selection), {})
+    statuses = status.read_statuses(made.output_dir).units
+    write_pages(made.output_dir, find_sessions(made.selection), statuses, {})
     found = {path.relative_to(made.output_dir).as_posix() for path in made.output_dir.rglob("*_quality.tsv")}
     assert found == {
         "sub-1/ses-a/sub-1_ses-a_quality.tsv",

@@ -16,11 +16,11 @@ import torch
 from safetensors.torch import save_file
 
 import bids_stroke
-from bids_stroke import networks
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.ensemble.predict import restore_network, run_network
 from bids_stroke.features.covariates import CovariateScaler
+from bids_stroke.networks import registry
 from bids_stroke.networks.device import reproducible, resolve_device
 from bids_stroke.training import checkpoint
 from bids_stroke.training.checkpoint import Store
@@ -186,7 +186,7 @@ def test_an_unfinished_fit_of_another_version_is_not_continued(
 def test_the_sources_that_fit_are_part_of_the_name() -> None:
     package = ROOT / "bids_stroke"
     assert all((package / name).exists() for name in checkpoint.CODE)
-    for module in (fit, Cases, networks.build, CovariateScaler, run_network, resolve_device):
+    for module in (fit, Cases, registry.build, CovariateScaler, run_network, resolve_device):
         path = Path(inspect.getfile(module)).relative_to(package)
         assert path.parts[0] in checkpoint.CODE, path
 

@@ -11,14 +11,19 @@ import pandas as pd
 import torch
 from edfio import Edf, EdfSignal
 
-from bids_stroke import networks
 from bids_stroke.bids.labels import participant_hash
 from bids_stroke.core.records import Labelled, Member, UnitFeatures
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.ensemble.bundle import BundleContents, BundleMember
 from bids_stroke.features.covariates import CovariateScaler
-from bids_stroke.features.readers import GRID_AFFINE, GRID_SHAPE, complete_inputs
+from bids_stroke.features.readers import (
+    GRID_AFFINE,
+    GRID_SHAPE,
+    complete_inputs,
+)
 from bids_stroke.fusion.fitted import Calibration, Fusion
+from bids_stroke.networks import registry
 
 CHANNELS = ("C3", "C4", "rectus femoris")
 RATE = 20
@@ -51,6 +56,14 @@ def blob(value: float, rng: np.random.Generator) -> np.ndarray:
     """A map of noise with a box of known value in its middle."""
     data = rng.normal(0.3, 0.02, GRID_SHAPE).astype(np.float32)
     data[30:60, 40:70, 30:60] += value
+    return data
+
+
+def lesion(rng: np.random.Generator, size: int, left: bool) -> np.ndarray:
+    """A cube in one hemisphere (array index above 45 is left: the grid's first axis runs from right to left)."""
+    data = np.zeros(GRID_SHAPE, np.float32)
+    x, y, z = (55 if left else 25) + rng.integers(-3, 3), 50 + rng.integers(-10, 10), 45 + rng.integers(-5, 5)
+    data[x : x + size, y : y + size, z : z + size] = 1
     return data
 
 
@@ -117,7 +130,7 @@ def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> Bundl
         members.append(BundleMember(member, scaler, 17.0, 8.0))
         with torch.random.fork_rng([]):
             torch.manual_seed(i)
-            states[name] = networks.build("lstm", **arguments).state_dict()
+            states[name] = registry.build("lstm", **arguments).state_dict()
     salt = "salt"
     people = pd.DataFrame({"dataset": "tiny", "participant_id": ["sub-00", "sub-01"], "session_id": None})
     values = {
@@ -136,3 +149,17 @@ def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> Bundl
         "facts": {"participants": 2},
     }  # fmt: skip
     return BundleContents(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def bold_maps(folder: Path, shape: tuple[int, int, int] = (40, 50, 30)) -> list[Path]:
+    """A brain that is full in slices 10-19, and a tenth of that in slices 5-9."""
+    rng = np.random.default_rng(1)
+    paths = []
+    for name in ("mean", "alff", "falff", "reho"):
+        data = np.zeros(shape, dtype=np.float32)
+        data[5:35, 5:45, 10:20] = rng.normal(100, 10, (30, 40, 10))
+        data[5:15, 5:17, 5:10] = rng.normal(100, 10, (10, 12, 5))
+        paths.append(Outputs(folder, "01").standard("bold_map", stat=name))
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        nib.Nifti1Image(data, np.diag([-3, 3, 3, 1])).to_filename(paths[-1])
+    return paths

@@ -10,14 +10,15 @@ import torch
 from sklearn.metrics import r2_score, roc_auc_score
 
 from bids_stroke.core.errors import DataError, ModelError, UsageError
-from bids_stroke.core.records import CLINICAL, EARLY, Labelled, UnitFeatures
+from bids_stroke.core.modalities import CLINICAL, EARLY
+from bids_stroke.core.records import Labelled, UnitFeatures
 from bids_stroke.core.settings import load_settings
 from bids_stroke.ensemble.bundle import load_bundle
 from bids_stroke.ensemble.predict import predict
 from bids_stroke.features.readers import GRID_SHAPE, complete_inputs
 from bids_stroke.fusion.fit import fit_head, fit_scores
 from bids_stroke.fusion.target import Target
-from bids_stroke.networks import NETWORKS
+from bids_stroke.networks.registry import NETWORKS
 from bids_stroke.report.plots import curves_plot
 from bids_stroke.training.baselines import baselines, predict_baselines
 from bids_stroke.training.cohort import make_cohort, read_cases
@@ -320,7 +321,7 @@ def test_demonstration_settings_describe_every_kind_of_member() -> None:
     unit = Labelled(UnitFeatures("01", None, everything, {}, {"age": 60.0}), 10, True)
     members = [member for member, _ in planned_members(settings, make_cohort([unit], "fma_le"))]
     assert {member.modality for member in members} == {*settings.modalities, CLINICAL, EARLY}
-    assert {member.network for member in members} == set(NETWORKS) - {"miccai2025"}
+    assert {NETWORKS[member.network].kind for member in members} == {spec.kind for spec in NETWORKS.values()}
     assert len(members) == 15
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from bids_stroke import networks
 from bids_stroke.core.records import Labelled, UnitFeatures
 from bids_stroke.core.settings import load_settings
+from bids_stroke.networks import registry
 from bids_stroke.training.cohort import make_cohort
 from bids_stroke.training.members import planned_members
 from tests.conftest import ROOT
@@ -28,5 +28,5 @@ def test_its_members_can_be_planned_and_built(path: Path) -> None:
     planned = planned_members(settings, make_cohort([unit], settings.outcome.column))
     assert [member.name for member, _ in planned] == list(settings.training.members)
     for member, _ in planned:
-        networks.build(member.network, **member.arguments)
+        registry.build(member.network, **member.arguments)
     assert settings.training.name == path.stem

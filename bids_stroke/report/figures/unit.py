@@ -5,13 +5,13 @@ A new figure is a function in the module of its modality, and its entry in FIGUR
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from bids_stroke.derivatives.names import is_named, parse
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.report.figures import anat, bold, dwi, eegemg, lesion
 from bids_stroke.report.figures.common import Drawn, Reports, entities_of
@@ -131,7 +131,7 @@ def draw_unit_figures(outputs: Outputs, reports: Reports) -> tuple[Path, ...]:
         PNG files, in the order of FIGURES.
     """
     return tuple(
-        _save(figure, outputs, f"{entities}_desc-{kind.key}" if entities else f"desc-{kind.key}")
+        _save(figure, outputs, kind.key, entities)
         for kind in FIGURES
         for entities, figure in kind.draw(outputs, reports)
     )
@@ -159,12 +159,10 @@ def rank(path: Path) -> tuple[int, str]:
 
 
 def _key(path: Path) -> str:
-    found = re.search(r"_desc-([a-z]+)_figure", path.name)
-    return found[1] if found else ""
+    return parse(path.name).entities["desc"] if is_named(path, "figure") else ""
 
 
-def _save(figure: Figure, outputs: Outputs, name: str) -> Path:
-    prefix = f"sub-{outputs.subject}" + (f"_ses-{outputs.session}" if outputs.session else "")
-    path = outputs.folder / "figures" / f"{prefix}_{name}_figure.png"
+def _save(figure: Figure, outputs: Outputs, key: str, entities: str) -> Path:
+    path = outputs.path("figure", desc=key, **dict(part.split("-", 1) for part in entities.split("_") if part))
     # without the date and the version of matplotlib, which would change the bytes
     return outputs.save(path, lambda temporary: figure.savefig(temporary, dpi=110, metadata={"Software": None}))

@@ -17,7 +17,7 @@ from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.standard_space import STANDARD_SHAPE, standard_grid, template
 from bids_stroke.preprocess.maps import step
 from bids_stroke.preprocess.registry import StepContext
-from tests.imaging.test_transforms import LEFT_FRONT_TOP, centre, spot, stored_as
+from tests.helpers.spots import LEFT_FRONT_TOP, centre, spot, stored_as
 
 MD_NAME = f"sub-01_space-{SPACE}_model-tensor_param-md_dwimap.nii.gz"
 
@@ -28,8 +28,8 @@ def map_file(folder: Path, image: nib.Nifti1Image, name: str = MD_NAME, **metada
     return BidsFile(folder / name, {"space": name.split("_space-")[1].split("_")[0]}, metadata, f"bids:ready:{name}")
 
 
-def run(folder: Path, modality: str, file: BidsFile, **session: tuple[BidsFile, ...]) -> StepReport:
-    unit = Session("01", None, maps={modality: file}, **session)
+def run(folder: Path, modality: str, file: BidsFile, **raw: tuple[BidsFile, ...]) -> StepReport:
+    unit = Session("01", None, maps={modality: file}, raw=raw)
     return step.run(StepContext(unit, Outputs(folder / "out", "01"), Settings(), {}, folder))
 
 
