@@ -1,3 +1,5 @@
+"""Predictions of a bundle: members, fusion, what is missing, and what is kept in memory."""
+
 from __future__ import annotations
 
 import json
