@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import torch
 from sklearn.metrics import r2_score, roc_auc_score
 
 from bids_stroke.core.errors import DataError, ModelError, UsageError
-from bids_stroke.core.modalities import CLINICAL, EARLY
+from bids_stroke.core.modalities import Sample, record_of
 from bids_stroke.core.records import Labelled, UnitFeatures
 from bids_stroke.core.settings import load_settings
 from bids_stroke.ensemble.bundle import load_bundle
@@ -320,7 +321,7 @@ def test_demonstration_settings_describe_every_kind_of_member() -> None:
     everything = {modality: (Path("x"),) for modality in settings.modalities}
     unit = Labelled(UnitFeatures("01", None, everything, {}, {"age": 60.0}), 10, True)
     members = [member for member, _ in planned_members(settings, make_cohort([unit], "fma_le"))]
-    assert {member.modality for member in members} == {*settings.modalities, CLINICAL, EARLY}
+    assert {record_of(member.modality).sample for member in members} == set(get_args(Sample))
     assert {member.network for member in members} == set(NETWORKS) - {"miccai2025"}
     assert len(members) == 15
 
