@@ -122,8 +122,8 @@ def toys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
 
 def test_contributing_names_these_places() -> None:
     text = (ROOT / "CONTRIBUTING.md").read_text()
-    (row,) = (line for line in text.splitlines() if line.startswith("| a network |"))
-    wanted = {"bids_stroke/networks/NAME.py", "bids_stroke/networks/registry.py", "tests/helpers/networks.py"}
+    (row,) = (line for line in text.splitlines() if line.startswith("| add a network |"))
+    wanted = {"networks/", "networks/registry.py", "tests/helpers/networks.py"}
     assert set(re.findall(r"`([^`]+)`", row)) == wanted
 
 
