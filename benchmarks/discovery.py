@@ -5,9 +5,9 @@
 The datasets are made here: 16 files a person (T1w, DWI, BOLD, EEG, EMG with their sidecars and tables; images and
 recordings are empty, nobody reads them). Ours finds the files, reads and merges the sidecars, joins participants.tsv
 and prints what would be done with each file. The others index the dataset and count the BOLD runs; of them only pybids
-reads the sidecars, and it runs once. ``--peers-python`` is an environment with bids2table and ancpbids. ``--before`` is an older checkout
-of this repository: its command runs with this Python on few people and, unless ``--before-seconds`` is 0, for at most
-so many seconds on as many people as the first of ``--people``.
+reads the sidecars, and it runs once. ``--peers-python`` is an environment with bids2table and ancpbids. ``--before`` is
+an older checkout of this repository: its command runs with this Python on few people and, unless ``--before-seconds``
+is 0, for at most so many seconds on as many people as the first of ``--people``.
 """
 
 from __future__ import annotations
