@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
@@ -17,27 +18,9 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "bids_stroke"
 FILES = sorted(PACKAGE.rglob("*.py"))
-FLOORS = {
-    "core": "",
-    "derivatives": "core",
-    "imaging": "core",
-    "fusion": "core",
-    "bids": "core derivatives",
-    "evaluation": "core derivatives",
-    "quality": "core derivatives",
-    "preprocess": "core derivatives imaging",
-    "networks": "core imaging.corticospinal_tract",
-    "simulate": "core derivatives imaging.corticospinal_tract",
-    "features": "core bids.columns derivatives.names",
-    "report": "core derivatives evaluation quality",
-    "ensemble": "core bids.labels derivatives features networks fusion",
-    "training": "core bids derivatives features networks fusion ensemble evaluation.metrics",
-    "convert": "core bids derivatives features networks fusion ensemble",
-    "app": "core bids derivatives imaging preprocess features networks fusion ensemble training evaluation quality"
-    " report",
-    "cli": "core bids derivatives.names ensemble convert simulate app",
-}
-"""Folder -> what it may import besides itself: folders, or single modules. CONTRIBUTING shows the same table."""
+TABLE = re.findall(r"^\| \d \| (.+?) \| (.+?) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+FLOORS = {folder: places.replace(",", "") for folders, places in TABLE for folder in folders.split(", ")}
+"""Folder -> what it may import besides itself, as CONTRIBUTING says: folders, or single modules."""
 HEAVY = {"torch", "nilearn", "dipy", "mne", "mne_bids", "SimpleITK", "matplotlib", "sklearn", "scipy", "monai", "timm",
          "numpy", "pandas", "nibabel", "bids"}  # fmt: skip
 

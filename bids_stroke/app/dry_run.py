@@ -50,11 +50,12 @@ def _rows(session: Session, settings: Settings) -> Iterator[tuple[str, str, str,
     if session.error:
         yield unit, "", "", "", f"fails: {session.error}"
         return
-    for step in needed_steps(session, settings):
+    steps = needed_steps(session, settings)
+    for step in steps:
         gives = " ".join(modality for modality in step.modalities if modality in settings.modalities)
         for item in step.files(session):
             yield unit, step.name, gives, item.path.name, file_notes(item, session)
-    for modality, reason in missing_inputs(session, settings).items():
+    for modality, reason in missing_inputs(session, settings, steps).items():
         yield unit, "", modality, "", f"missing: {reason.replace('-', ' ')}"
     for name, why in session.left_out.items():
         yield unit, "", "", name, f"left out: {why}"

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from bids_stroke.app.group_tables import prediction_table, the_outcome, write_group_tables
 from bids_stroke.app.plan import step_reports
@@ -31,7 +32,10 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     evaluation = evaluate(table, request.settings.model_copy(update={"outcome": outcome}), modality_of)
     write_group_tables(request.output_dir, table, evaluation)
     steps = {session.prefix: step_reports(request.output_dir, session.prefix) for session in sessions}
-    details = GroupDetails(statuses=read_statuses(request.output_dir), steps=steps)
+    found = read_statuses(request.output_dir)
+    for sentence in found.passed_over:
+        console.print(f"[yellow]Warning[/]: {escape(sentence)}", soft_wrap=True)
+    details = GroupDetails(statuses=found.units, steps=steps)
     page = write_group_report(request.output_dir, evaluation, table, details)
     console.print(f"Report: {page}", soft_wrap=True)
     return 0

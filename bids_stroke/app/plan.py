@@ -159,9 +159,10 @@ def needed_steps(session: Session, settings: Settings) -> tuple[Step, ...]:
     return tuple(step for step in STEPS.values() if step.name in wanted and step.files(session))
 
 
-def missing_inputs(session: Session, settings: Settings) -> dict[str, str]:
-    """Wanted modalities for which this unit has no input, with the reason."""
-    given = {modality for step in needed_steps(session, settings) for modality in step.modalities} | set(session.maps)
+def missing_inputs(session: Session, settings: Settings, steps: Sequence[Step] | None = None) -> dict[str, str]:
+    """Wanted modalities for which this unit has no input, with the reason; ``steps`` are its needed ones, if known."""
+    steps = needed_steps(session, settings) if steps is None else steps
+    given = {modality for step in steps for modality in step.modalities} | set(session.maps)
     lacking = [MODALITIES[name] for name in settings.modalities if name not in given]
     return {modality.name: f"no-{STEPS[modality.step].inputs[0]}" for modality in lacking}
 

@@ -25,13 +25,13 @@ from bids_stroke.preprocess.registry import STEPS
 
 def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
+    cohort = labelled_cohort(request, sessions, dataset_name)  # before the imports: it may end here
     from bids_stroke.evaluation.evaluate import evaluate
     from bids_stroke.features.covariates import cohort_notes, covariate_names
     from bids_stroke.report.plots import curves_plot
     from bids_stroke.training.checkpoint import Store
     from bids_stroke.training.ensemble import train_ensemble, write_trained
 
-    cohort = labelled_cohort(request, sessions, dataset_name)
     poor = sum(item.poor for item in cohort)
     console.print(f"{len(cohort)} units with features and an outcome ({request.settings.outcome}): {poor} poor.")
     names = covariate_names(request.settings.outcome.column)
@@ -83,7 +83,7 @@ def labelled_cohort(request: Request, sessions: Sequence[Session], dataset_name:
     if not cohort:
         raise InputError(
             f"No unit in {request.output_dir} has both features and a value of '{outcome.column}'.",
-            "Request the participant level on this dataset first, into the same OUTPUT_DIR.",
+            "Run the participant level on this dataset first, into the same OUTPUT_DIR.",
             "no-features",
         )
     return cohort

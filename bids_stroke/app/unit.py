@@ -22,6 +22,7 @@ from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import Outputs, tsv_text, writing
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row
+from bids_stroke.derivatives.status import write_running
 from bids_stroke.networks.torch_import import import_torch
 from bids_stroke.preprocess.registry import STEPS, Step, StepContext
 
@@ -40,8 +41,14 @@ def run_unit(task: UnitTask) -> UnitResult:
 
     A stage that fails does not stop those that do not build on it: their files are kept, the unit counts as failed
     and is not predicted, and the next run goes on from there.
+
+    Raises
+    ------
+    OutputError
+        That the unit runs, or its log, cannot be written.
     """
     begin = time.monotonic()
+    write_running(task.output_dir, task.session.subject, task.session.session)
     seconds: dict[str, float] = {}
     why: dict[str, str] = {}
     reports: dict[str, StepReport] = {}

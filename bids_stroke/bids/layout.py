@@ -82,9 +82,8 @@ class Dataset:
         for folder, name in sorted(names, key=lambda item: natural(item[0].within + item[1])):
             entities = raw_entities(folder.within + name)
             query, datatype = query_of.get((entities.get("suffix", ""), entities.get("extension", "")), ("", ""))
-            belongs = folder.within.startswith(
-                f"sub-{entities.get('subject')}/"
-            )  # no label that is cut, as of sub-01_b
+            # not to half a label, of a folder sub-01_b
+            belongs = folder.within.startswith(f"sub-{entities.get('subject')}/")
             if query and belongs and datatype in ("", entities.get("datatype")):
                 metadata = Metadata(partial(raw_metadata, folder, name, entities))
                 found[query].append(self._file(folder, name, entities, metadata))
@@ -101,9 +100,7 @@ class Dataset:
             Whether files of a name are; all of them by default.
         """
         places = [folder for folder in folders if _is_datatype(folder.within)]
-        names = [
-            (place, name) for place in places for name in place.files if name.endswith(_IMAGES) and is_wanted(name)
-        ]
+        names = [(folder, name) for folder in places for name in folder.files if name.endswith(_IMAGES)]
         found = []
         wanted = [item for item in names if is_wanted(item[1])]
         for folder, name in sorted(wanted, key=lambda item: [*item[0].within.split("/"), item[1]]):

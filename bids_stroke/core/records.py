@@ -115,11 +115,17 @@ class UnitStatus:
     subject: str
     session: str | None
     status: str
+    """``done``, ``failed``, ``skipped`` (it was up to date) or ``running``."""
     reason: str = ""
     detail: str = ""
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
     model_sha256: str = ""
+
+    @property
+    def completed(self) -> bool:
+        """Whether everything that was asked for is there."""
+        return self.status in ("done", "skipped")
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,7 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 from torch.nn import functional
 
+from bids_stroke.core.modalities import record_of
 from bids_stroke.imaging.corticospinal_tract import membership
 from bids_stroke.networks.base import require
 from bids_stroke.networks.shallow import ShallowArguments, ShallowNetwork
@@ -95,8 +96,8 @@ class Regions(ShallowNetwork):
 
     @classmethod
     def from_input(cls, modality: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The reader's grid; of a lesion its volumes, of other maps their means."""
-        return {"shrink": inputs["shrink"], "quantity": "volume" if modality == "lesion" else "mean"}
+        """The reader's grid; of a mask its volumes, of other maps their means."""
+        return {"shrink": inputs["shrink"], "quantity": "volume" if record_of(modality).is_mask else "mean"}
 
     def prepare(self) -> None:
         """Draw the parcels and the tract on this network's grid."""

@@ -10,9 +10,10 @@ from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import import_module
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from bids_stroke.core.errors import ModelError
+from bids_stroke.core.modalities import Sample
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -31,12 +32,11 @@ class NetworkSpec:
     path : str
         ``module:class``.
     kind : {"volume", "slice", "window", "numbers", "none"}
-        What one input is: a 3D map, an axial slice, a window of a time series, what other members make of theirs, or
-        no image at all.
+        What one input is: it reads the modalities whose `Modality.sample` is the same.
     """
 
     path: str
-    kind: Literal["volume", "slice", "window", "numbers", "none"]
+    kind: Sample
 
     @property
     def network(self) -> type[Network]:

@@ -66,7 +66,7 @@ def write_group_report(
         has_scores="predicted_score" in predictions and predictions["predicted_score"].notna().any(),
         has_outcomes="poor" in predictions and predictions["poor"].notna().any(),
         counts=_counts(predictions),
-        failed=[status for status in details.statuses if status.status == "failed"],
+        failed=[status for status in details.statuses if not status.completed],
         unit_name=words.unit_name,
         how=details.how or origin_in_words(predictions),
         quality=quality.overview(details.steps),

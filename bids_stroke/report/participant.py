@@ -58,7 +58,7 @@ def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
     return {
         "title": f"Session {unit.session}" if unit.session else "Examination",
         "anchor": f"ses-{unit.session}" if unit.session else "examination",
-        "failed": status if status is not None and status.status == "failed" else None,
+        "failed": status if status is not None and not status.completed else None,
         "prediction": prediction,
         "word": words.PREDICTION.get(prediction.prediction, prediction.prediction) if prediction else "",
         "outcome": str(prediction.model.get("outcome", "")) if prediction else "",

@@ -10,9 +10,13 @@ import pytest
 from bids_stroke.app.model import Model
 from bids_stroke.app.plan import UnitTask, input_paths, merge_features, missing_inputs, needed_steps, plan_unit
 from bids_stroke.app.unit import run_unit
+from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_preprocess import BoldSettings, DwiSettings
+
+NORMALISE = Settings(lesion_side="normalise")
+AS_IS = Settings()
 
 
 def file(folder: Path, name: str, **metadata: object) -> BidsFile:
@@ -56,8 +60,11 @@ def changed(one: UnitTask, other: UnitTask) -> set[str]:
 
 
 def test_all_that_there_is(session: Session) -> None:
-    assert names(needed_steps(session, Settings())) == ["anat", "lesion", "dwi", "bold"]
-    assert missing_inputs(session, Settings()) == {"eegemg": "no-eeg"}
+    needed = names(needed_steps(session, Settings()))
+    assert needed == ["anat", "lesion", "dwi", "bold"]
+    missing = missing_inputs(session, Settings())
+    assert set(missing) == {name for name, modality in MODALITIES.items() if modality.step not in needed}
+    assert missing["eegemg"] == "no-eeg"
 
 
 def test_only_what_a_modality_builds_on(session: Session) -> None:
@@ -139,3 +146,27 @@ def test_a_log_that_the_disk_has_no_room_for_costs_nothing_else(
     assert "sub-1_T1w.nii.gz" in result.status.detail
     assert "cannot be written" not in result.status.detail
     assert capfd.readouterr().err == ""
+
+
+def test_stages_know_the_setting_and_what_tells_the_side(tmp_path: Path) -> None:
+    def file(name: str) -> BidsFile:
+        (tmp_path / name).write_text(name)
+        return BidsFile(tmp_path / name, {}, {})
+
+    session = Session("1", None, raw={"t1w": (file("sub-1_T1w.nii.gz"),), "eeg": (file("sub-1_eeg.edf"),)},
+                      lesion=(file("sub-1_label-L_mask.nii.gz"),), covariates={"lesion_side": "R"})  # fmt: skip
+    only_eeg = {"modalities": ("eegemg",)}
+    assert [s.name for s in needed_steps(session, AS_IS.model_copy(update=only_eeg))] == ["eegemg"]
+    assert [s.name for s in needed_steps(session, NORMALISE.model_copy(update=only_eeg))] == [
+        "anat",
+        "lesion",
+        "eegemg",
+    ]
+    task = UnitTask(session, tmp_path / "out", tmp_path, AS_IS, None, "cohort")
+    keys = []
+    for settings, column in ((AS_IS, "R"), (AS_IS, "L"), (NORMALISE, "R"), (NORMALISE, "L")):
+        changed = replace(task, settings=settings, session=replace(session, covariates={"lesion_side": column}))
+        keys.append({stage.name: stage.key for stage in plan_unit(changed)})
+    assert keys[0] == keys[1]
+    for name in keys[0]:
+        assert len({key[name] for key in keys}) == 3, name

@@ -1,3 +1,5 @@
+"""Predictions of a bundle: members, fusion, what is missing, and what is kept in memory."""
+
 from __future__ import annotations
 
 import json
@@ -13,15 +15,14 @@ import pytest
 import torch
 
 from bids_stroke.core.errors import DataError, ModelError, UsageError
-from bids_stroke.core.records import Member, UnitFeatures
+from bids_stroke.core.records import UnitFeatures
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row
 from bids_stroke.ensemble.bundle import Bundle, load_bundle, write_bundle
 from bids_stroke.ensemble.predict import predict, predict_members, restore_network
 from bids_stroke.features.readers import read_samples
-from bids_stroke.fusion.fitted import Calibration, clipped_logit, fuse, renormalise
 from bids_stroke.networks import registry
-from bids_stroke.networks.device import resolve_device
-from tests.helpers.units import LSTM, VOLUME, blob, rhythm, tiny_contents, write_recording, write_volume
+from tests.helpers.bundles import volume_bundle
+from tests.helpers.units import LSTM, blob, rhythm, tiny_contents, write_recording, write_volume
 
 
 @pytest.fixture
@@ -59,24 +60,6 @@ def test_fusion_and_calibration_are_those_of_the_bundle(bundle: Bundle, unit: Un
     assert prediction.predicted_score == pytest.approx(0.75 * a.score + 0.25 * b.score)
     low, high = prediction.probability_poor_interval
     assert 0 < low < prediction.probability_poor < high < 1
-
-
-def volume_bundle(folder: Path) -> Bundle:
-    """Members a and b on EEG/EMG, and c on FA with covariates; weights 0.5, 0.25, 0.25."""
-    contents = tiny_contents()
-    arguments = {"widths": [2, 2, 2, 4], "n_plain_blocks": 0, "dense": 4, "n_covariates": 6}
-    torch.manual_seed(0)
-    entry = replace(
-        contents.members[0], member=Member("c", "fa", "cbam_resnet3d", arguments, {"scale": 1.0, **VOLUME["inputs"]})
-    )
-    return write_bundle(
-        folder,
-        tiny_contents(
-            members=(*contents.members, entry),
-            states={**contents.states, "c": registry.build("cbam_resnet3d", **arguments).state_dict()},
-            fusion=replace(contents.fusion, weights={"a": 0.5, "b": 0.25, "c": 0.25}),
-        ),
-    )
 
 
 def test_weights_are_renormalised_over_the_members_present(tmp_path: Path, unit: UnitFeatures) -> None:
@@ -289,52 +272,17 @@ def test_device_that_is_not_there_is_an_error(device: str, bundle: Bundle, unit:
         predict(bundle, unit, device)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_explicit_gpu_never_falls_back() -> None:
-    assert resolve_device("auto") == torch.device("cpu")
-    with pytest.raises(UsageError):
-        resolve_device("cuda")
-
-
 def test_bf16_is_near_fp32(bundle: Bundle, unit: UnitFeatures) -> None:
     exact, rough = (predict(bundle, unit, "cpu", precision).probability_poor for precision in ("fp32", "bf16"))
     assert exact == pytest.approx(rough, abs=0.02)
 
 
-def test_fuse_leaves_missing_members_out() -> None:
-    values = np.array([[0.2, 0.8], [np.nan, 0.8], [np.nan, np.nan]])
-    fused = fuse(values, np.array([0.75, 0.25]))
-    assert fused[:2] == pytest.approx([0.35, 0.8])
-    assert np.isnan(fused[2])
-    assert renormalise(np.array([0.6, 0.2, 0.2]), np.array([True, False, True])) == pytest.approx([0.75, 0, 0.25])
-
-
-def test_fewer_members_and_an_unsure_calibration_widen_the_interval() -> None:
-    sure = Calibration(disagreement=0.5)
-    unsure = replace(sure, covariance=((0.3, 0.0), (0.0, 0.3)))
-    width = {}
-    for name, calibration, weights in (
-        ("four", sure, np.full(4, 0.25)), ("one", sure, np.ones(1)), ("unsure", unsure, np.ones(1))
-    ):  # fmt: skip
-        low, high = calibration.interval(0.7, weights)
-        assert low < 0.7 < high
-        width[name] = high - low
-    assert width["four"] < width["one"] < width["unsure"]
-
-
-def test_interval_of_one_member_is_its_disagreement_on_the_logit_scale() -> None:
-    low, high = Calibration(disagreement=0.5).interval(0.5, np.ones(1))
-    assert clipped_logit(high) == pytest.approx(1.645 * 0.5, rel=1e-3)
-    assert clipped_logit(low) == pytest.approx(-1.645 * 0.5, rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("probability", "quantiles", "decision"),
-    [
-        (0.9, (0.6, 0.6), "poor"), (0.1, (0.6, 0.6), "good"),
-        (0.5, (0.6, 0.6), "abstain"), (0.5, (0.4, 0.4), "abstain"), (0.99, (1.0, 1.0), "abstain"),
-        (0.53, (0.4, 0.6), "abstain"), (0.47, (0.6, 0.4), "abstain"),
-    ],
-)  # fmt: skip
-def test_decision_follows_the_conformal_set(probability: float, quantiles: tuple[float, float], decision: str) -> None:
-    assert Calibration(quantiles=quantiles).decide(probability) == decision
+def test_a_prediction_says_how_the_covariates_were_read(tmp_path: Path) -> None:
+    fa = write_volume(tmp_path / "fa.nii", blob(0.2, np.random.default_rng(0)))
+    known: dict[str, float | str] = {"age": 70.0, "sex": "code 2", "days_since_stroke": -2.0}
+    unit = UnitFeatures("07", None, {"fa": (fa,)}, {}, known, "tiny")
+    told = [text for text in predict(volume_bundle(tmp_path / "model"), unit, "cpu").warnings if " is " in text]
+    assert any(text.startswith("sex is code 2: nothing tells") and "Levels" in text for text in told)
+    assert any(text.startswith("days_since_stroke is -2: cannot be a number of days") for text in told)
+    assert any(text.startswith("sex is missing: the training mean") for text in told)
+    assert not any(text.startswith("age is") for text in told)

@@ -1,3 +1,5 @@
+"""Files read as samples of a network: volumes, slices and windows; broken ones are named."""
+
 from __future__ import annotations
 
 import re
@@ -12,8 +14,6 @@ from bids_stroke.core.channels import CHANNELS as PUBLISHED
 from bids_stroke.core.errors import DataError, MissingModalityError, ModelError
 from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.settings import Settings
-from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.features.covariates import CovariateScaler, covariate_names, covariate_values
 from bids_stroke.features.readers import (
     GRID_AFFINE,
     GRID_SHAPE,
@@ -23,12 +23,21 @@ from bids_stroke.features.readers import (
     read_volume,
     reader_of,
 )
-from bids_stroke.features.recordings import standardise_windows
 from bids_stroke.networks import registry
 from bids_stroke.networks.base import N_OUTPUTS
 from bids_stroke.training.cohort import make_cohort, read_cases
 from bids_stroke.training.members import planned_members
-from tests.helpers.units import CHANNELS, LSTM, RATE, SECONDS, labelled, rhythm, write_recording, write_volume
+from tests.helpers.units import (
+    CHANNELS,
+    LSTM,
+    RATE,
+    SECONDS,
+    bold_maps,
+    labelled,
+    rhythm,
+    write_recording,
+    write_volume,
+)
 
 INPUTS = LSTM["inputs"]
 
@@ -101,20 +110,6 @@ def test_unknown_input_option_is_refused(tmp_path: Path) -> None:
 def test_an_option_of_the_wrong_kind_is_refused(modality: str, inputs: dict, remedy: str) -> None:
     with pytest.raises(ModelError, match=re.escape(remedy)):
         complete_inputs(modality, inputs)
-
-
-def bold_maps(folder: Path, shape: tuple[int, int, int] = (40, 50, 30)) -> list[Path]:
-    """A brain that is full in slices 10-19, and a tenth of that in slices 5-9."""
-    rng = np.random.default_rng(1)
-    paths = []
-    for name in ("mean", "alff", "falff", "reho"):
-        data = np.zeros(shape, dtype=np.float32)
-        data[5:35, 5:45, 10:20] = rng.normal(100, 10, (30, 40, 10))
-        data[5:15, 5:17, 5:10] = rng.normal(100, 10, (10, 12, 5))
-        paths.append(Outputs(folder, "01").standard("bold_map", stat=name))
-        paths[-1].parent.mkdir(parents=True, exist_ok=True)
-        nib.Nifti1Image(data, np.diag([-3, 3, 3, 1])).to_filename(paths[-1])
-    return paths
 
 
 def test_slices_with_little_brain_are_dropped(tmp_path: Path) -> None:
@@ -273,45 +268,3 @@ def test_muscles_of_both_legs_are_not_mixed(tmp_path: Path) -> None:
     with pytest.raises(MissingModalityError, match="more than one channel of rectus femoris") as caught:
         read_samples("eegemg", paths, INPUTS)
     assert caught.value.reason == "ambiguous-channels"
-
-
-def test_flat_channel_becomes_zero() -> None:
-    windows = standardise_windows(np.stack([np.full(10, 3.0), np.arange(10.0)], axis=1)[None])
-    assert not windows[0, :, 0].any()
-    assert windows[0, :, 1].std() == pytest.approx(1)
-
-
-def test_covariates_are_found_under_their_synonyms() -> None:
-    known = {"Age": 70.0, "gender": "Male", "days_stroke_to_baseline": 12.0, "fma_le": 30.0}
-    assert covariate_values(known, covariate_names("fma_le")).tolist() == [70.0, 1.0, 12.0]
-
-
-@pytest.mark.parametrize(
-    ("sex", "value"), [("F", 0.0), ("m", 1.0), (1.0, 1.0), (2.0, np.nan), ("other", np.nan), (None, np.nan)]
-)
-def test_sex_is_understood_or_missing(sex: object, value: float) -> None:
-    known = {} if sex is None else {"sex": sex}
-    assert covariate_values(known, ("sex",)) == pytest.approx([value], nan_ok=True)  # type: ignore[arg-type]
-
-
-def test_the_outcome_is_never_a_covariate() -> None:
-    assert "age" not in covariate_names("age_years")
-    assert covariate_names("nihss") == ("age", "sex", "days_since_stroke")
-
-
-def test_scaler_standardises_and_marks_what_is_missing() -> None:
-    values = np.array([[50.0, 1.0], [70.0, np.nan], [np.nan, np.nan]])
-    scaler = CovariateScaler.fit(("age", "sex"), values)
-    rows = scaler.transform(values)
-    assert rows.shape == (3, 2 * len(scaler.names))
-    assert rows[:, 0].tolist() == [-1.0, 1.0, 0.0]
-    assert rows[:, 2:].tolist() == [[0, 0], [0, 1], [1, 1]]
-    assert scaler.sd[1] == 1.0
-
-
-def test_scaler_complains_of_values_outside_the_training_range() -> None:
-    scaler = CovariateScaler.fit(("age", "sex"), np.array([[50.0, 1.0], [70.0, 0.0]]))
-    assert scaler.complaints(np.array([60.0, 1.0])) == []
-    complaints = scaler.complaints(np.array([85.0, np.nan]))
-    assert "85 is outside the training range 50 to 70" in complaints[0]
-    assert "sex is missing" in complaints[1]

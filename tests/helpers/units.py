@@ -15,9 +15,14 @@ from bids_stroke.bids.labels import participant_hash
 from bids_stroke.core.records import Labelled, Member, UnitFeatures
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.names import beside
+from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.ensemble.bundle import BundleContents, BundleMember
 from bids_stroke.features.covariates import CovariateScaler
-from bids_stroke.features.readers import GRID_AFFINE, GRID_SHAPE, complete_inputs
+from bids_stroke.features.readers import (
+    GRID_AFFINE,
+    GRID_SHAPE,
+    complete_inputs,
+)
 from bids_stroke.fusion.fitted import Calibration, Fusion
 from bids_stroke.networks import registry
 
@@ -145,3 +150,17 @@ def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> Bundl
         "facts": {"participants": 2},
     }  # fmt: skip
     return BundleContents(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def bold_maps(folder: Path, shape: tuple[int, int, int] = (40, 50, 30)) -> list[Path]:
+    """A brain that is full in slices 10-19, and a tenth of that in slices 5-9."""
+    rng = np.random.default_rng(1)
+    paths = []
+    for name in ("mean", "alff", "falff", "reho"):
+        data = np.zeros(shape, dtype=np.float32)
+        data[5:35, 5:45, 10:20] = rng.normal(100, 10, (30, 40, 10))
+        data[5:15, 5:17, 5:10] = rng.normal(100, 10, (10, 12, 5))
+        paths.append(Outputs(folder, "01").standard("bold_map", stat=name))
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        nib.Nifti1Image(data, np.diag([-3, 3, 3, 1])).to_filename(paths[-1])
+    return paths

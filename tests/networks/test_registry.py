@@ -15,13 +15,13 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bids_stroke.core.errors import ModelError
+from bids_stroke.core.modalities import CLINICAL, MODALITIES, record_of
 from bids_stroke.features.readers import complete_inputs
 from bids_stroke.networks import registry
 from bids_stroke.networks.base import N_OUTPUTS, POOR_LOGIT, SCORE, Arguments, Network, feature_layer
 from bids_stroke.networks.slice_cnn import BACKBONES
 from tests.helpers.networks import SAMPLES, Sample, batch, make
 
-MODALITIES = {"volume": ("fa", "lesion"), "slice": ("bold",), "window": ("eegemg",), "none": ("clinical",)}
 VARIANTS = {
     **SAMPLES,
     "cbam_resnet3d without covariates": SAMPLES["cbam_resnet3d"].but(n_covariates=0),
@@ -126,7 +126,7 @@ def test_arguments_survive_json(item: Sample) -> None:
 @each_sample
 def test_its_input_decides_arguments_that_it_has(item: Sample) -> None:
     spec = registry.NETWORKS[item.network]
-    for modality in MODALITIES.get(spec.kind, ()):
+    for modality in [name for name in (*MODALITIES, CLINICAL) if record_of(name).sample == spec.kind]:
         given = spec.network.from_input(modality, complete_inputs(modality, {}))
         assert given.keys() <= spec.defaults.keys()
         arguments = registry.build(item.network, **given).arguments

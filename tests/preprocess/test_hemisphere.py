@@ -13,24 +13,17 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_stroke.app.model import check_lesion_side
-from bids_stroke.app.plan import UnitTask, needed_steps, plan_unit, recipe
-from bids_stroke.app.train import check_same_recipe
 from bids_stroke.app.unit import run_and_mirror
 from bids_stroke.bids.sessions import Selection, find_sessions
-from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
-from bids_stroke.derivatives.manifest import make_manifest, manifest_path, write_manifest
 from bids_stroke.derivatives.names import beside, is_named, sidecar_of
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.ensemble.bundle import write_bundle
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import save_rigid
 from bids_stroke.preprocess.hemisphere import find_side, mirror, swapped_muscle, swapped_site
 from bids_stroke.preprocess.registry import STEPS, Step, StepContext
-from tests.helpers.units import tiny_contents
 
 NORMALISE = Settings(lesion_side="normalise")
 AS_IS = Settings()
@@ -310,55 +303,3 @@ def test_a_recording_is_swapped_in_all_that_is_written(example: Path, tmp_path: 
         assert json.loads(sidecar.read_text()).get("ChannelSidesSwapped", False) is (settings is NORMALISE)
     assert names["normalise"] == [swapped_site(name) for name in names["as-is"]] != names["as-is"]
     assert report.qc["mirrored"] == 1.0
-
-
-def test_stages_know_the_setting_and_what_tells_the_side(tmp_path: Path) -> None:
-    def file(name: str) -> BidsFile:
-        (tmp_path / name).write_text(name)
-        return BidsFile(tmp_path / name, {}, {})
-
-    session = Session("1", None, raw={"t1w": (file("sub-1_T1w.nii.gz"),), "eeg": (file("sub-1_eeg.edf"),)},
-                      lesion=(file("sub-1_label-L_mask.nii.gz"),), covariates={"lesion_side": "R"})  # fmt: skip
-    only_eeg = {"modalities": ("eegemg",)}
-    assert [s.name for s in needed_steps(session, AS_IS.model_copy(update=only_eeg))] == ["eegemg"]
-    assert [s.name for s in needed_steps(session, NORMALISE.model_copy(update=only_eeg))] == [
-        "anat",
-        "lesion",
-        "eegemg",
-    ]
-    task = UnitTask(session, tmp_path / "out", tmp_path, AS_IS, None, "cohort")
-    keys = []
-    for settings, column in ((AS_IS, "R"), (AS_IS, "L"), (NORMALISE, "R"), (NORMALISE, "L")):
-        changed = replace(task, settings=settings, session=replace(session, covariates={"lesion_side": column}))
-        keys.append({stage.name: stage.key for stage in plan_unit(changed)})
-    assert keys[0] == keys[1]
-    for name in keys[0]:
-        assert len({key[name] for key in keys}) == 3, name
-
-
-def test_a_model_of_the_other_setting_is_refused(tmp_path: Path) -> None:
-    contents = tiny_contents()
-    old = write_bundle(tmp_path / "old", contents).path
-    facts = {**contents.facts, "settings": {"lesion_side": "normalise"}}
-    new = write_bundle(tmp_path / "new", replace(contents, facts=facts)).path
-    check_lesion_side(old, "as-is")
-    check_lesion_side(new, "normalise")
-    for model, wanted in ((old, "normalise"), (new, "as-is")):
-        with pytest.raises(UsageError, match=f"lesion_side is {wanted}, but the model"):
-            check_lesion_side(model, wanted)
-
-
-@pytest.mark.parametrize(
-    "other", [{"lesion_side": "normalise"}, {"seed": 1}, {"dwi": {"bias": False}}], ids=["side", "seed", "step"]
-)
-def test_features_of_other_settings_are_not_trained_on(tmp_path: Path, other: dict[str, object]) -> None:
-    made, changed = Settings(), Settings.model_validate(other)
-    step = STEPS["dwi"]
-    done = make_manifest(tmp_path, {**recipe(step, made), "metadata": {}}, [], [], StepReport(outputs={"fa": ()}))
-    write_manifest(manifest_path(tmp_path, "sub-1", "dwi"), tmp_path, done)
-    check_same_recipe(tmp_path, "sub-1", made)
-    check_same_recipe(tmp_path, "sub-2", changed)  # nothing was made
-    with pytest.raises(UsageError, match="sub-1: the features of the step dwi were made with other settings"):
-        check_same_recipe(tmp_path, "sub-1", changed)
-    training = made.model_copy(update={"training": made.training.model_copy(update={"epochs": 7})})
-    check_same_recipe(tmp_path, "sub-1", training)
