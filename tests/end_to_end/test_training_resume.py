@@ -18,6 +18,7 @@ from bids_stroke.core.digest import closure
 from bids_stroke.core.libraries import deciding_versions
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.names import beside
 from bids_stroke.ensemble.predict import restore_network, run_network
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.networks import registry
@@ -72,8 +73,7 @@ def cohort_of(folder: Path) -> list:
     units = []
     for i in range(12):
         score = float(rng.integers(2, 16) if i % 2 else rng.integers(20, 34))
-        recording = [folder / f"sub-{i:02d}_task-leg_{name}" for name in
-                     ("desc-windows_events.tsv", "desc-preproc_eeg.edf", "desc-preproc_emg.edf")]  # fmt: skip
+        recording = [beside(folder / f"sub-{i:02d}_task-leg_x", role) for role in ("windows", "eeg", "emg")]
         units.append(labelled(folder, f"{i:02d}", score, {"eegemg": recording, "fa": [folder / f"sub-{i:02d}.nii.gz"]}))
     return units
 
