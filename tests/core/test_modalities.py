@@ -10,7 +10,7 @@ from bids_stroke.bids.sessions import Selection
 from bids_stroke.cli.app import command
 from bids_stroke.core.modalities import MODALITIES, NOT_MEASURED, QUERIES, Modality, given_by, record_of
 from bids_stroke.core.settings import Settings
-from bids_stroke.networks import NETWORKS
+from bids_stroke.networks.registry import NETWORKS
 
 EVERYTHING = {**MODALITIES, **NOT_MEASURED}
 
