@@ -67,7 +67,7 @@ def prediction_table(request: Request, sessions: Sequence[Session], outcome: Out
     if not rows:
         raise InputError(
             f"{request.output_dir} holds no prediction of the selected units.",
-            "Request the participant level first, into the same OUTPUT_DIR.",
+            "Run the participant level first, into the same OUTPUT_DIR.",
             "no-predictions",
         )
     return pd.DataFrame(rows)
@@ -87,7 +87,7 @@ def the_outcome(request: Request, predictions: Mapping[str, Prediction]) -> Outc
     if len(models) > 1:
         raise InputError(
             f"The predictions in {request.output_dir} were made with {len(models)} models.",
-            "Request the participant level again with one --model for all.",
+            "Run the participant level again with one --model for all.",
             "several-models",
         )
     outcome = Outcome.parse(next(iter(models.values()), str(request.settings.outcome)))

@@ -83,7 +83,7 @@ def labelled_cohort(request: Request, sessions: Sequence[Session], dataset_name:
     if not cohort:
         raise InputError(
             f"No unit in {request.output_dir} has both features and a value of '{outcome.column}'.",
-            "Request the participant level on this dataset first, into the same OUTPUT_DIR.",
+            "Run the participant level on this dataset first, into the same OUTPUT_DIR.",
             "no-features",
         )
     return cohort

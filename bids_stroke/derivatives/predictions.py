@@ -90,7 +90,7 @@ def read_prediction(path: Path) -> Prediction:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is no prediction of bids_stroke: {error}.", "Request the participant level again."
+            f"{path} is no prediction of bids_stroke: {error}.", "Run the participant level again."
         ) from error
 
 

@@ -10,6 +10,7 @@ import pytest
 from bids_stroke.app.model import Model
 from bids_stroke.app.plan import UnitTask, input_paths, merge_features, missing_inputs, needed_steps, plan_unit
 from bids_stroke.app.unit import run_unit
+from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_preprocess import BoldSettings, DwiSettings
@@ -59,8 +60,11 @@ def changed(one: UnitTask, other: UnitTask) -> set[str]:
 
 
 def test_all_that_there_is(session: Session) -> None:
-    assert names(needed_steps(session, Settings())) == ["anat", "lesion", "dwi", "bold"]
-    assert missing_inputs(session, Settings()) == {"eegemg": "no-eeg"}
+    needed = names(needed_steps(session, Settings()))
+    assert needed == ["anat", "lesion", "dwi", "bold"]
+    missing = missing_inputs(session, Settings())
+    assert set(missing) == {name for name, modality in MODALITIES.items() if modality.step not in needed}
+    assert missing["eegemg"] == "no-eeg"
 
 
 def test_only_what_a_modality_builds_on(session: Session) -> None:

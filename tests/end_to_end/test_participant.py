@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -29,6 +30,12 @@ SUBJECTS = ("02", "04")
 def bids_stroke(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "bids_stroke", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def children_seconds() -> float:
+    """Processor time of all ended children: time on the wall also tells what else the computer does."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def digests(folder: Path) -> dict[str, str]:
@@ -185,9 +192,9 @@ def test_group_tables(out: Path) -> None:
 
 def test_a_second_run_does_nothing_and_says_so(out: Path, example: Path) -> None:
     before = digests(out)
-    begin = time.monotonic()
+    begin = children_seconds()
     done = bids_stroke(example, out, "participant", "--participant-label", *SUBJECTS)
-    assert time.monotonic() - begin < 10
+    assert children_seconds() - begin < 10  # a first run takes a minute and more
     assert done.returncode == 0
     assert "up to date: nothing to do" in done.stderr
     assert digests(out) == before

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from bids_stroke.core.errors import ModelError, UsageError
-from bids_stroke.core.modalities import CLINICAL, EARLY
+from bids_stroke.core.modalities import Sample, record_of
 from bids_stroke.core.records import Labelled, UnitFeatures
 from bids_stroke.core.settings import load_settings
 from bids_stroke.networks import registry
@@ -86,7 +87,7 @@ def test_demonstration_settings_describe_every_kind_of_member() -> None:
     everything = {modality: (Path("x"),) for modality in settings.modalities}
     unit = Labelled(UnitFeatures("01", None, everything, {}, {"age": 60.0}), 10, True)
     members = [member for member, _ in planned_members(settings, make_cohort([unit], "fma_le"))]
-    assert {member.modality for member in members} == {*settings.modalities, CLINICAL, EARLY}
+    assert {record_of(member.modality).sample for member in members} == set(get_args(Sample))
     assert {NETWORKS[member.network].kind for member in members} == {spec.kind for spec in NETWORKS.values()}
     assert len(members) == 15
 
