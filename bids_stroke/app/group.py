@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from bids_stroke.app.group_tables import prediction_table, the_outcome, write_group_tables
 from bids_stroke.app.plan import step_reports
 from bids_stroke.app.request import Request
 from bids_stroke.core.records import Session
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.predictions import read_predictions
 from bids_stroke.derivatives.status import read_statuses
 from bids_stroke.quality.judge import cohort_table, write_cohort_table
@@ -30,15 +32,18 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     evaluation = evaluate(table, request.settings.model_copy(update={"outcome": outcome}), modality_of)
     write_group_tables(request.output_dir, table, evaluation)
     steps = {session.prefix: step_reports(request.output_dir, session.prefix) for session in sessions}
-    details = GroupDetails(statuses=read_statuses(request.output_dir), steps=steps)
+    found = read_statuses(request.output_dir)
+    for sentence in found.passed_over:
+        console.print(f"[yellow]Warning[/]: {escape(sentence)}", soft_wrap=True)
+    details = GroupDetails(statuses=found.units, steps=steps)
     page = write_group_report(request.output_dir, evaluation, table, details)
     console.print(f"Report: {page}", soft_wrap=True)
     return 0
 
 
 def write_group_quality(root: Path, sessions: Sequence[Session]) -> Path:
-    """``group_quality.tsv``: the quality numbers of the units that have any, judged alone and beside each other."""
+    """Write the quality numbers of the units that have any, judged alone and beside each other, as one table."""
     units = {(item.subject, item.session): step_reports(root, item.prefix) for item in sessions}
     return write_cohort_table(
-        root / "group_quality.tsv", cohort_table({unit: own for unit, own in units.items() if own})
+        dataset_file(root, "group_quality"), cohort_table({unit: own for unit, own in units.items() if own})
     )

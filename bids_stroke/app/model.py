@@ -8,7 +8,7 @@ from pathlib import Path
 from bids_stroke.app.request import Request
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.outcome import Outcome
-from bids_stroke.ensemble.metadata import bundle_digest, bundle_lesion_side, bundle_outcome
+from bids_stroke.ensemble.metadata import bundle_digest, bundle_lesion_side, bundle_outcome, verify_bundle
 
 DEMONSTRATION = Path(__file__).parents[1] / "data" / "demonstration"
 FEATURES_ONLY = Path("none")
@@ -30,6 +30,24 @@ def check_asked_outcome(request: Request, outcome: Outcome) -> None:
             f"--outcome {request.settings.outcome}: the model predicts {outcome}.",
             "Leave it out, or give another --model.",
         )
+
+
+def check_model(request: Request) -> None:
+    """Check a model before anything else is done: whole, of this version, and fit for what was asked.
+
+    Raises
+    ------
+    ModelError
+        From `verify_bundle`.
+    UsageError
+        The model predicts another outcome, or was trained on maps of another ``lesion_side``.
+    """
+    predicts = request.level == "participant"
+    path = request.model or (DEMONSTRATION if predicts else FEATURES_ONLY)
+    if path != FEATURES_ONLY:
+        verify_bundle(path)
+    if predicts:
+        with_model(request)
 
 
 def with_model(request: Request) -> tuple[Request, Model | None]:

@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
+from rich.markup import escape
 
 from bids_stroke.app import executors
 from bids_stroke.app.model import Model, with_model
-from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, plan_unit, step_reports
+from bids_stroke.app.pages import write_pages
+from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, plan_unit
 from bids_stroke.app.progress import UnitProgress, status_table
 from bids_stroke.app.request import Request
 from bids_stroke.app.unit import UnitResult, run_unit
 from bids_stroke.bids import sessions as dataset
-from bids_stroke.core.errors import BidsStrokeError
+from bids_stroke.core.errors import BidsStrokeError, OutputError
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import Execution
-from bids_stroke.derivatives import manifest
-from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.derivatives.predictions import read_predictions
-from bids_stroke.derivatives.status import read_statuses, write_status, write_status_table
+from bids_stroke.derivatives.names import dataset_file
+from bids_stroke.derivatives.status import INTERRUPTED, read_statuses, write_status, write_status_table
 from bids_stroke.ensemble.metadata import bundle_modalities
 from bids_stroke.networks.torch_import import import_torch
-from bids_stroke.quality.judge import write_unit_table
 
 GB_PER_UNIT = 4.0
 """Memory to expect of one unit at full size (GB)."""
@@ -37,13 +36,25 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     execution = request.execution
     assert execution.work_dir is not None, "set before any level runs"
     tasks = unit_tasks(request, sessions, model, dataset_name, execution.work_dir)
-    statuses = _run_units(request, tasks, console)
-    modalities = bundle_modalities(model.path) if model else {}
-    write_status_table(request.output_dir)
+    ended = _run_units(request, tasks, console)
+    found = read_statuses(request.output_dir)
+    for sentence in found.passed_over:
+        console.print(f"[yellow]Warning[/]: {escape(sentence)}", soft_wrap=True)
+    statuses = _known(found.units, ended)
+    write_status_table(request.output_dir, statuses)
     if request.selection.session_labels:  # the page of a subject shows all of its sessions
-        sessions = dataset.find_sessions(replace(request.selection, session_labels=()))
-    reports = write_participant_reports(request.output_dir, sessions, modalities)
-    return _conclude(request, statuses, reports, console)
+        subjects = tuple(dict.fromkeys(session.subject for session in sessions))
+        sessions = dataset.find_sessions(replace(request.selection, session_labels=(), participant_labels=subjects))
+    pages = write_pages(request.output_dir, sessions, statuses, bundle_modalities(model.path) if model else {})
+    _conclude(request, ended, pages, console)
+    _tell_of_others(statuses, ended, console)
+    return 65 if any(status.status == "failed" for status in ended) else 0
+
+
+def _known(written: Sequence[UnitStatus], ended: Sequence[UnitStatus]) -> list[UnitStatus]:
+    """How all units stand: what their files say, but for failures of this run that could not be written there."""
+    failed = {(status.subject, status.session): status for status in ended if status.status == "failed"}
+    return list(({(status.subject, status.session): status for status in written} | failed).values())
 
 
 def unit_tasks(
@@ -68,9 +79,7 @@ def unit_tasks(
 def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
     names_in = names_once()
     current = [task for task in tasks if _is_current(task, names_in)]
-    statuses = {task.session.prefix: _skipped(task) for task in current}
-    for status in statuses.values():
-        write_status(request.output_dir, status)
+    statuses = {task.session.prefix: _written(request.output_dir, _skipped(task)) for task in current}
     waiting = [task for task in tasks if task.session.prefix not in statuses]
     if not waiting:
         console.print(f"All {len(tasks)} units are up to date: nothing to do.")
@@ -89,13 +98,21 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
     with UnitProgress(console, len(waiting)) as progress:
         for task, result in executor.run(waiting, run_unit):
             status = result.status if isinstance(result, UnitResult) else _crashed(task, result)
-            statuses[task.session.prefix] = status
-            write_status(request.output_dir, status)
+            status = statuses[task.session.prefix] = _written(request.output_dir, status)
             progress.ended(task.session.prefix, _in_words(status, result))
             if status.status == "failed" and request.execution.stop_on_first_crash:
                 console.print("Stopped after the first failure, as asked; units that were running have ended.")
                 break
     return [statuses[task.session.prefix] for task in tasks if task.session.prefix in statuses]
+
+
+def _written(root: Path, status: UnitStatus) -> UnitStatus:
+    """The status as its file says it; a failure of the unit where the file cannot be written."""
+    try:
+        write_status(root, status)
+    except OutputError as error:
+        return replace(status, status="failed", reason=error.reason, detail=f"{status.detail} {error}".strip())
+    return status
 
 
 def _is_current(task: UnitTask, names_in: Names) -> bool:
@@ -144,46 +161,23 @@ def stages_in_words(result: UnitResult) -> str:
     return "; ".join(parts)
 
 
-def _conclude(request: Request, statuses: Sequence[UnitStatus], reports: Sequence[Path], console: Console) -> int:
-    failed = [status for status in statuses if status.status == "failed"]
+def _conclude(request: Request, ended: Sequence[UnitStatus], pages: Sequence[Path], console: Console) -> None:
+    """Say how the units of this run ended, and where everything lies."""
     out = Console(stderr=True)
-    out.print(status_table(statuses))
-    for status in failed:
+    out.print(status_table(ended))
+    for status in (status for status in ended if status.status == "failed"):
         unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")
         out.print(f"{unit} failed ({status.reason}): {status.detail}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Table of units: {request.output_dir / 'logs' / 'status.tsv'}", soft_wrap=True)
-    for path in reports:
+    console.print(f"Table of units: {dataset_file(request.output_dir, 'status_table')}", soft_wrap=True)
+    for path in pages:
         console.print(f"Report: {path}", soft_wrap=True)
-    return 65 if failed else 0
 
 
-def write_participant_reports(
-    root: Path, sessions: Sequence[Session], member_modality: Mapping[str, str]
-) -> list[Path]:
-    """``sub-<label>.html`` of each subject, and ``_quality.tsv`` of its sessions, from what those that ran left."""
-    from bids_stroke.report.participant import UnitReport, write_participant_report
-
-    predictions = read_predictions(root, sessions)
-    ended = {(status.subject, status.session): status for status in read_statuses(root)}
-    units: dict[str, list[UnitReport]] = {}
-    for session in sessions:
-        status = ended.get((session.subject, session.session))
-        if status is None:
-            continue
-        steps = step_reports(root, session.prefix)
-        folder = Outputs(root, session.subject, session.session).folder
-        drawn = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "figures"), root)
-        failed = status.status == "failed"
-        unit = UnitReport(
-            session.subject,
-            session.session,
-            prediction=None if failed else predictions.get(session.prefix),
-            steps=steps,
-            figures=tuple(drawn.report.files.values()) if drawn else (),
-            status=status,
-            member_modality=member_modality,
-            unused=session.left_out,
-            quality_file=write_unit_table(folder / f"{session.prefix}_quality.tsv", steps) if steps else None,
-        )
-        units.setdefault(session.subject, []).append(unit)
-    return [write_participant_report(root, subject, own) for subject, own in units.items()]
+def _tell_of_others(statuses: Sequence[UnitStatus], ended: Sequence[UnitStatus], console: Console) -> None:
+    """Say how many units of other runs are running, or were interrupted: their jobs may have died without a word."""
+    own = {(status.subject, status.session) for status in ended}
+    others = [status for status in statuses if (status.subject, status.session) not in own]
+    running = sum(status.status == "running" for status in others)
+    interrupted = sum(status.reason == INTERRUPTED for status in others)
+    if running or interrupted:
+        console.print(f"Of the other units in this folder {running} are running, {interrupted} were interrupted.")

@@ -13,6 +13,7 @@ from bids_stroke.app.model import Model
 from bids_stroke.bids.columns import SYNONYMS
 from bids_stroke.core.digest import code_digest, digest
 from bids_stroke.core.libraries import deciding_versions
+from bids_stroke.core.modalities import MAPS, MODALITIES
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
@@ -114,7 +115,7 @@ def recipe(step: Step, settings: Settings) -> Recipe:
         "code": code_digest(own),
         **({"mirror code": code_digest(*mirrors)} if mirrors else {}),
         "libraries": dict(deciding_versions(own, *mirrors)),
-        "settings": getattr(settings, step.settings or step.name).model_dump(mode="json"),
+        "settings": getattr(settings, step.settings).model_dump(mode="json") if step.settings else {},
         "seed": settings.seed,
         "lesion_side": settings.lesion_side,
     }
@@ -153,20 +154,19 @@ def needed_steps(session: Session, settings: Settings) -> tuple[Step, ...]:
     """Registered steps that give a wanted modality and have input files, with the steps that they build on."""
     ready = set(session.maps)
     wanted: set[str] = set()
-    for step in reversed(STEPS):
-        gives = set(step.modalities) & set(settings.modalities) - (ready if step.name != "maps" else set())
+    for step in reversed(tuple(STEPS.values())):
+        gives = set(step.modalities) & set(settings.modalities) - (ready if step.name != MAPS else set())
         if step.name in wanted or (gives and step.files(session)):
             wanted |= {step.name, *step.builds_on(settings)}
-    return tuple(step for step in STEPS if step.name in wanted and step.files(session))
+    return tuple(step for step in STEPS.values() if step.name in wanted and step.files(session))
 
 
-def missing_inputs(session: Session, settings: Settings) -> dict[str, str]:
-    """Wanted modalities for which this unit has no input, with the reason."""
-    given = {modality for step in needed_steps(session, settings) for modality in step.modalities} | set(session.maps)
-    reasons = {
-        modality: f"no-{step.inputs[0]}" for step in STEPS if step.name != "maps" for modality in step.modalities
-    }
-    return {modality: reasons[modality] for modality in settings.modalities if modality not in given}
+def missing_inputs(session: Session, settings: Settings, steps: Sequence[Step] | None = None) -> dict[str, str]:
+    """Wanted modalities for which this unit has no input, with the reason; ``steps`` are its needed ones, if known."""
+    steps = needed_steps(session, settings) if steps is None else steps
+    given = {modality for step in steps for modality in step.modalities} | set(session.maps)
+    lacking = [MODALITIES[name] for name in settings.modalities if name not in given]
+    return {modality.name: f"no-{STEPS[modality.step].inputs[0]}" for modality in lacking}
 
 
 def names_once() -> Names:
@@ -223,5 +223,5 @@ def merge_features(
 
 def step_reports(root: Path, prefix: str) -> dict[str, StepReport]:
     """Reports of the preprocessing steps of a unit that are on disk."""
-    found = {step.name: manifest.read_manifest(manifest.manifest_path(root, prefix, step.name), root) for step in STEPS}
+    found = {name: manifest.read_manifest(manifest.manifest_path(root, prefix, name), root) for name in STEPS}
     return {name: item.report for name, item in found.items() if item is not None}

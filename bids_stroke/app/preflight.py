@@ -1,7 +1,11 @@
-"""Checks before anything is run or written: output folder, work folder, device, BIDS validity, model."""
+"""Checks before anything is computed or written: places, device, model. Nothing here imports a heavy library.
+
+What is looked at first costs least: a command that is refused for its words ends before settings are read.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
@@ -11,18 +15,50 @@ import sys
 import tempfile
 from pathlib import Path
 
+from bids_stroke.bids.sessions import read_description
 from bids_stroke.core.errors import OutputError, UsageError
 
+_DRIVER, _AMD_DRIVER = "libcuda.so.1", Path("/dev/kfd")
+"""NVIDIA's library of the driver, and the device of AMD's, which torch calls ``cuda`` too."""
 
-def prepare_output(bids_dir: Path, output_dir: Path) -> None:
-    """Create OUTPUT_DIR and see that it can be written.
+
+def check_command_line(
+    bids_dir: Path, output_dir: Path, *, device: str, work_dir: Path | None = None, writes: bool = True
+) -> None:
+    """Refuse what is wrong whatever the settings say; the places are only looked at.
+
+    Parameters
+    ----------
+    bids_dir, output_dir : Path
+        The positional arguments.
+    device, work_dir : str, Path or None
+        ``--device`` and ``--work-dir``.
+    writes : bool
+        False for ``--dry-run``: then OUTPUT_DIR and ``--work-dir`` need not be writable.
+
+    Raises
+    ------
+    InputError, NotBidsError
+        From `read_description`.
+    UsageError, OutputError
+        From the functions below.
+    """
+    read_description(bids_dir)
+    check_device(device)
+    check_output(bids_dir, output_dir)
+    if writes:
+        check_writable(output_dir, "OUTPUT_DIR")
+        if work_dir is not None:
+            check_writable(work_dir, "--work-dir")
+
+
+def check_output(bids_dir: Path, output_dir: Path) -> None:
+    """Refuse an OUTPUT_DIR that would mix outputs with raw data.
 
     Raises
     ------
     UsageError
         OUTPUT_DIR is BIDS_DIR itself or lies inside one of its ``sub-*`` folders.
-    OutputError
-        It cannot be created or written.
     """
     inside = output_dir.resolve()
     raw = bids_dir.resolve()
@@ -31,11 +67,51 @@ def prepare_output(bids_dir: Path, output_dir: Path) -> None:
             f"OUTPUT_DIR {output_dir} would mix outputs with the raw data of {bids_dir}.",
             "Choose a folder outside, or BIDS_DIR/derivatives/bids_stroke.",
         )
-    _check_writable(output_dir, "OUTPUT_DIR")
+
+
+def check_writable(folder: Path, name: str) -> None:
+    """Refuse a folder that could not be made or written, by a look that makes and writes nothing.
+
+    The file system has the last word, when the folder is made (:func:`prepare_output`, :func:`prepare_work`).
+
+    Parameters
+    ----------
+    folder : Path
+        It need not be there yet.
+    name : str
+        What the command line calls it.
+
+    Raises
+    ------
+    OutputError
+        It is no folder, or there is no permission.
+    """
+    try:
+        there = next(place for place in (folder, *folder.parents) if place.exists())
+    except OSError as error:
+        raise _not_writable(folder, name, str(error.strerror)) from None
+    if not there.is_dir():
+        raise _not_writable(folder, name, f"{there} is a file")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _not_writable(folder, name, f"no permission to write into {there}")
+
+
+def prepare_output(bids_dir: Path, output_dir: Path) -> None:
+    """Create OUTPUT_DIR and see that it can be written.
+
+    Raises
+    ------
+    UsageError
+        From :func:`check_output`.
+    OutputError
+        It cannot be created or written.
+    """
+    check_output(bids_dir, output_dir)
+    _try_to_write(output_dir, "OUTPUT_DIR")
 
 
 def prepare_work(work_dir: Path | None) -> Path:
-    """The folder for intermediate files: ``--work-dir``, or one of its own under the system's temporary folder.
+    """Give the folder for intermediate files: ``--work-dir``, or a new one under the system's temporary folder.
 
     Raises
     ------
@@ -43,7 +119,7 @@ def prepare_work(work_dir: Path | None) -> Path:
         It cannot be created or written.
     """
     if work_dir is not None:
-        _check_writable(work_dir, "--work-dir")
+        _try_to_write(work_dir, "--work-dir")
         return work_dir
     try:
         return Path(tempfile.mkdtemp(prefix="bids_stroke_"))
@@ -53,31 +129,78 @@ def prepare_work(work_dir: Path | None) -> Path:
         ) from None
 
 
-def _check_writable(folder: Path, name: str) -> None:
+def _try_to_write(folder: Path, name: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise OutputError(
-            f"{name} {folder} cannot be created or written: {error.strerror}.", "Check the path and its permissions."
-        ) from None
+        raise _not_writable(folder, name, str(error.strerror)) from None
+
+
+def _not_writable(folder: Path, name: str, why: str) -> OutputError:
+    return OutputError(f"{name} {folder} cannot be created or written: {why}.", "Check the path and its permissions.")
 
 
 def check_device(device: str) -> None:
-    """UsageError for a device that is not known or not there; ``auto`` and ``cpu`` always are."""
+    """Refuse a device that is not known or not there, by asking the driver; ``auto`` and ``cpu`` always are.
+
+    An AMD driver is left to :func:`check_device_with_torch`, which has the last word in any case.
+
+    Raises
+    ------
+    UsageError
+        The device is not known, or there is no such GPU.
+    """
+    number = _gpu_number(device)
+    if number is not None and not _AMD_DRIVER.exists():
+        _check_count(device, number, count_gpus())
+
+
+def check_device_with_torch(device: str) -> None:
+    """Refuse a GPU that torch cannot use: one that is not there, or any, where torch is built for the CPU only.
+
+    Raises
+    ------
+    UsageError
+        As :func:`check_device`.
+    """
+    number = _gpu_number(device)
+    if number is not None:
+        import torch
+
+        _check_count(device, number, torch.cuda.device_count() if torch.cuda.is_available() else 0)
+
+
+def _gpu_number(device: str) -> int | None:
+    """Number of the GPU that ``--device`` asks for; None where it asks for none."""
     if device in ("auto", "cpu"):
-        return
+        return None
     match = re.fullmatch(r"cuda(?::(\d+))?", device)
     if match is None:
         raise UsageError(f"--device {device} is not known.", "Use auto, cpu, cuda or cuda:N.")
-    import torch
+    return int(match[1] or 0)
 
-    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    if int(match[1] or 0) >= count:
+
+def _check_count(device: str, number: int, count: int) -> None:
+    if number >= count:
         raise UsageError(
             f"--device {device}: there are {count} CUDA devices here.", "Use --device auto or cpu, or start with a GPU."
         )
+
+
+def count_gpus() -> int:
+    """Count the NVIDIA GPUs that this process may use (``CUDA_VISIBLE_DEVICES``): what the driver says; 0 without one.
+
+    The import of torch, which asks the same library, takes a hundred times as long.
+    """
+    try:
+        driver = ctypes.CDLL(_DRIVER)
+    except OSError:
+        return 0
+    count = ctypes.c_int(0)
+    ready = driver.cuInit(0) == 0 and driver.cuDeviceGetCount(ctypes.byref(count)) == 0
+    return count.value if ready else 0
 
 
 def validator_complaints(bids_dir: Path) -> list[str] | None:

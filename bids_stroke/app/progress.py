@@ -12,7 +12,7 @@ from rich.table import Table
 
 from bids_stroke.core.records import UnitStatus
 
-COLOURS = {"done": "green", "skipped": "cyan", "failed": "red"}
+COLOURS = {"done": "green", "skipped": "cyan", "failed": "red", "running": "yellow"}
 
 
 class UnitProgress:

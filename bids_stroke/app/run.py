@@ -1,4 +1,7 @@
-"""One run of the app: what is asked for is found and checked, then the level runs."""
+"""One run of the app: what is asked for is checked and found, then the level runs.
+
+Nothing that takes long to import is imported before the checks: a refusal comes at once.
+"""
 
 from __future__ import annotations
 
@@ -7,39 +10,42 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.markup import escape
-
-from bids_stroke.app import executors, preflight
-from bids_stroke.app.dry_run import print_plan, print_reruns
-from bids_stroke.app.group import run_group
-from bids_stroke.app.model import with_model
-from bids_stroke.app.participant import run_participant, unit_tasks
+from bids_stroke.app import preflight
+from bids_stroke.app.model import check_model
 from bids_stroke.app.request import Request
-from bids_stroke.app.train import run_train
 from bids_stroke.bids import sessions as dataset
+from bids_stroke.bids.phenotype import check_outcome_column
 from bids_stroke.core.records import Session
 from bids_stroke.derivatives.outputs import write_dataset_files
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
 
 def run(request: Request) -> int:
-    """Run one level; the exit code."""
-    console = Console(stderr=True, quiet=request.execution.verbosity < 0)
+    """Run one level; the exit code.
+
+    Raises
+    ------
+    BidsStrokeError
+        The level cannot be run: the subclass tells why.
+    """
     description = dataset.read_description(request.selection.bids_dir)
-    selection = replace(request.selection, database_dir=None) if request.dry_run else request.selection
-    sessions = dataset.find_sessions(selection)
-    for sentence in dataset.unused_derivatives(selection, sessions):
+    check_model(request)
+    if request.level == "train":
+        check_outcome_column(request.selection.bids_dir, request.settings.outcome.column)
+    sessions = dataset.find_sessions(request.selection)
+    from rich.console import Console  # here and below: what a refused command line does without
+    from rich.markup import escape
+
+    console = Console(stderr=True, quiet=request.execution.verbosity < 0)
+    sentences = dataset.unneeded_options(request.selection)
+    for sentence in sentences + dataset.unused_derivatives(request.selection, sessions):
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
     if request.dry_run:
-        preflight.check_device(request.execution.device)
-        tasks = []
-        if request.level == "participant":
-            request, model = with_model(request)  # what is wrong with it is better known now
-            tasks = unit_tasks(request, sessions, model, str(description["Name"]), Path())
-        print_plan(Console(), sessions, request.settings)
-        print_reruns(Console(), tasks)
-        return 0
+        return _dry_run(request, sessions, str(description["Name"]))
     preflight.prepare_output(request.selection.bids_dir, request.output_dir)
     work_dir = preflight.prepare_work(request.execution.work_dir)
     try:
@@ -49,10 +55,31 @@ def run(request: Request) -> int:
             shutil.rmtree(work_dir, ignore_errors=True)
 
 
+def _dry_run(request: Request, sessions: Sequence[Session], name: str) -> int:
+    from rich.console import Console
+
+    from bids_stroke.app.dry_run import print_plan, print_reruns
+
+    preflight.check_device_with_torch(request.execution.device)
+    print_plan(Console(), sessions, request.settings)
+    if request.level == "participant" and request.output_dir.is_dir():  # units may have run into it before
+        from bids_stroke.app.model import with_model
+        from bids_stroke.app.participant import unit_tasks
+
+        request, model = with_model(request)
+        print_reruns(Console(), unit_tasks(request, sessions, model, name, Path()))
+    return 0
+
+
 def _run_level(request: Request, sessions: Sequence[Session], name: str, console: Console, work_dir: Path) -> int:
+    from bids_stroke.app import executors
+    from bids_stroke.app.group import run_group
+    from bids_stroke.app.participant import run_participant
+    from bids_stroke.app.train import run_train
+
     request = replace(request, execution=request.execution.model_copy(update={"work_dir": work_dir}))
     with executors.environment(request.execution.omp_nthreads, work_dir):
-        preflight.check_device(request.execution.device)
+        preflight.check_device_with_torch(request.execution.device)
         _validate(request, console)
         source = os.path.relpath(request.selection.bids_dir, request.output_dir)
         write_dataset_files(request.output_dir, source, request.selection.derivatives)

@@ -6,7 +6,7 @@ Their JSON files say so (``Units``, ``Levels``: BIDS, "tabular files"); nothing 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -51,7 +51,7 @@ def covariate_of(column: str) -> str:
 
 
 def in_our_terms(
-    values: Mapping[str, Value], described: Mapping[str, Any], codes: Iterable[Value] = ()
+    values: Mapping[str, Value], described: Mapping[str, Any], codes: Callable[[], Iterable[Value]] = tuple
 ) -> dict[str, Value]:
     """Values of one row with ages in years, times in days and the sex as a word.
 
@@ -61,8 +61,9 @@ def in_our_terms(
         Column -> value; only columns of covariates are changed.
     described : mapping
         The table's JSON file.
-    codes : iterable
-        What all tables have in columns of the sex: 1 means one thing beside 0 and another beside 2.
+    codes : callable
+        Gives what all tables have in columns of the sex: 1 means one thing beside 0 and another beside 2. Called only
+        where a code has no Level, because it reads the tables of everybody.
 
     Returns
     -------
@@ -74,7 +75,7 @@ def in_our_terms(
         name, about = covariate_of(column), described.get(column)
         about = about if isinstance(about, Mapping) else {}
         if name == "sex":
-            found[column] = _sex(value, about.get("Levels"), set(codes))
+            found[column] = _sex(value, about.get("Levels"), codes)
         elif name in UNITS:
             found[column] = _converted(value, str(about.get("Units") or ""), UNITS[name])
     return found
@@ -92,13 +93,13 @@ def sex_of(text: str) -> str:
     return said.pop() if len(said) == 1 else ""
 
 
-def _sex(value: Value, levels: object, codes: set[Value]) -> Value:
+def _sex(value: Value, levels: object, codes: Callable[[], Iterable[Value]]) -> Value:
     text = f"{value:g}" if isinstance(value, float) else value
     level = levels.get(text) if isinstance(levels, Mapping) else None
     meaning = level.get("Description", "") if isinstance(level, Mapping) else level
     if isinstance(meaning, str) and meaning:
         return sex_of(meaning) or meaning
-    if isinstance(value, float) and not {code for code in codes if isinstance(code, float)} <= {0.0, 1.0}:
+    if isinstance(value, float) and not {code for code in codes() if isinstance(code, float)} <= {0.0, 1.0}:
         return f"code {text}"
     return value
 

@@ -1,152 +1,210 @@
-"""The files of one subject: the only module that talks to pybids."""
+"""The files of one subject: one walk of its folder. Entities and inheritance are pybids', which is not imported."""
 
 from __future__ import annotations
 
-import json
-import re
-import warnings
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+import errno
+import os
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bids_stroke.core.errors import InputError, OutputError
+from bids_stroke.bids.entities import comparable, named_entities, raw_entities
+from bids_stroke.bids.sidecars import Folder, Metadata, Sidecar, merged, natural
+from bids_stroke.core.errors import InputError
+from bids_stroke.core.modalities import QUERIES
 from bids_stroke.core.records import BidsFile
-from bids_stroke.derivatives.outputs import write_text
 
-QUERIES: Mapping[str, Mapping[str, Any]] = {
-    "t1w": {"suffix": "T1w", "extension": [".nii", ".nii.gz"]},
-    "dwi": {"suffix": "dwi", "extension": [".nii", ".nii.gz"]},
-    "bold": {"suffix": "bold", "extension": [".nii", ".nii.gz"]},
-    "eeg": {"suffix": "eeg", "extension": [".vhdr", ".edf", ".bdf", ".set"]},
-    "emg": {"suffix": "emg", "extension": [".edf", ".bdf"]},
-    "epi": {"suffix": "epi", "datatype": "fmap", "extension": [".nii", ".nii.gz"]},
-}
-"""What is looked for in the raw data, by attribute of Session (the keys of ``--bids-filter-file``)."""
+READ_WITH: Mapping[str, tuple[str, ...]] = dict.fromkeys(("eeg", "emg"), ("channels", "coordsystem", "events"))
+"""Suffix of a recording -> suffixes of further JSON files that mne-bids reads with it: they must be whole, too."""
+
+_IMAGES = (".nii", ".nii.gz")
 
 
-def files_of(root: Path, subject: str, dataset: str) -> list[BidsFile]:
-    """NIfTI files of one subject in a dataset, by a listing of its folder (never an index of the whole).
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset in one run, raw or derived: its root is listed once, and each sidecar is read once.
+
+    Parameters
+    ----------
+    name : str
+        In BIDS URIs: ``raw``, or the name of a folder of derivatives.
+    root : Folder
+        Its root. Of the folders in it, only those of selected subjects are ever listed.
+    subjects : frozenset of str
+        Labels of its ``sub-*`` folders.
+    """
+
+    name: str
+    root: Folder
+    subjects: frozenset[str]
+
+    @classmethod
+    def open(cls, path: Path, name: str) -> Dataset:
+        """List the root of a dataset.
+
+        Raises
+        ------
+        InputError
+            It cannot be listed.
+        """
+        files, folders = _listing(str(path))
+        labels = frozenset(folder[4:] for folder in folders if folder.startswith("sub-"))
+        return cls(name, Folder(str(path), "", files), labels)
+
+    def folders(self, subject: str) -> list[Folder]:
+        """All folders of a subject, of whatever depth; none where there is no such subject.
+
+        Raises
+        ------
+        InputError
+            A folder cannot be listed.
+        """
+        if subject not in self.subjects:
+            return []
+        return list(_walk(f"{self.root.path}/sub-{subject}", f"sub-{subject}/", self.root))
+
+    def raw_files(self, folders: list[Folder]) -> dict[str, tuple[BidsFile, ...]]:
+        """Raw files of a subject by query, in pybids' order, with pybids' entities and inherited metadata.
+
+        Parameters
+        ----------
+        folders : list of Folder
+            From :meth:`folders`.
+        """
+        found: dict[str, list[BidsFile]] = {query: [] for query in QUERIES}
+        query_of = {
+            (query.suffix, end): (key, query.datatype) for key, query in QUERIES.items() for end in query.extensions
+        }
+        endings = tuple(f"{suffix}{extension}" for suffix, extension in query_of)
+        names = [(folder, name) for folder in folders for name in folder.files if name.endswith(endings)]
+        for folder, name in sorted(names, key=lambda item: natural(item[0].within + item[1])):
+            entities = raw_entities(folder.within + name)
+            query, datatype = query_of.get((entities.get("suffix", ""), entities.get("extension", "")), ("", ""))
+            # not to half a label, of a folder sub-01_b
+            belongs = folder.within.startswith(f"sub-{entities.get('subject')}/")
+            if query and belongs and datatype in ("", entities.get("datatype")):
+                metadata = Metadata(partial(raw_metadata, folder, name, entities))
+                found[query].append(self._file(folder, name, entities, metadata))
+        return {query: tuple(files) for query, files in found.items()}
+
+    def images(self, folders: list[Folder], is_wanted: Callable[[str], bool] = bool) -> list[BidsFile]:
+        """NIfTI files of a subject in the folders of datatypes, with all entities of their names, by path.
+
+        Parameters
+        ----------
+        folders : list of Folder
+            From :meth:`folders`.
+        is_wanted : callable
+            Whether files of a name are; all of them by default.
+        """
+        places = [folder for folder in folders if _is_datatype(folder.within)]
+        names = [(folder, name) for folder in places for name in folder.files if name.endswith(_IMAGES)]
+        found = []
+        wanted = [item for item in names if is_wanted(item[1])]
+        for folder, name in sorted(wanted, key=lambda item: [*item[0].within.split("/"), item[1]]):
+            entities = named_entities(name)
+            metadata = Metadata(partial(_named_metadata, folder, name, entities))
+            found.append(self._file(folder, name, entities, metadata))
+        return found
+
+    def _file(self, folder: Folder, name: str, entities: Mapping[str, str], metadata: Metadata) -> BidsFile:
+        within = f"{folder.within}{name}"
+        if not within.isascii():
+            _check_utf8(within, folder)
+        return BidsFile(Path(f"{folder.path}/{name}"), entities, metadata, f"bids:{self.name}:{within}")
+
+
+def _walk(path: str, within: str, above: Folder) -> Iterator[Folder]:
+    files, folders = _listing(path)
+    folder = Folder(path, within, files, above)
+    yield folder
+    for name in folders:
+        yield from _walk(f"{path}/{name}", f"{within}{name}/", folder)
+
+
+def _listing(path: str) -> tuple[list[str], list[str]]:
+    """Names of the files and of the folders in a folder, without hidden ones.
+
+    As in pybids, a link counts as what it leads to, and one that leads nowhere (git-annex, before a file is fetched) as
+    a file; the content of a Zarr store is not looked at. A link to a folder that it lies in itself is left alone.
+    """
+    files, folders = [], []
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if not _is_folder(entry):
+                    files.append(entry.name)
+                elif not entry.name.endswith(".zarr") and not (entry.is_symlink() and _holds(entry.path, path)):
+                    folders.append(entry.name)
+    except OSError as error:
+        raise InputError(f"{error.filename} cannot be listed: {error.strerror}.", "Check its permissions.") from None
+    return files, folders
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError as error:
+        if error.errno == errno.ELOOP:  # a link to itself leads nowhere
+            return False
+        raise
+
+
+def _holds(link: str, folder: str) -> bool:
+    return f"{os.path.realpath(folder)}/".startswith(f"{os.path.realpath(link)}/")
+
+
+def _check_utf8(within: str, folder: Folder) -> None:
+    try:
+        within.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{folder.path!r} has a name that is not UTF-8: {within!r}.", "Rename the file.") from None
+
+
+def _is_datatype(within: str) -> bool:
+    """Whether a folder is ``sub-01/anat/`` or ``sub-01/ses-01/anat/``."""
+    parts = within.split("/")
+    return len(parts) == 3 or (len(parts) == 4 and parts[1].startswith("ses-"))
+
+
+def raw_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> dict[str, Any]:
+    """Metadata of a raw file as pybids gives them: without those that its name tells already.
 
     Raises
     ------
     InputError
-        A sidecar that is not JSON.
+        A sidecar cannot be read, or contradicts the name.
     """
-    folder = root / f"sub-{subject}"
-    paths = sorted([*folder.glob("*/*.nii*"), *folder.glob("ses-*/*/*.nii*")])
-    sidecars = {place: sorted(place.glob("*.json")) for path in paths for place in _places(root, path)}
-    return [
-        BidsFile(
-            path,
-            _entities_of(path.name),
-            _metadata([sidecar for place in _places(root, path) for sidecar in sidecars[place]], path),
-            f"bids:{dataset}:{path.relative_to(root).as_posix()}",
+    own, suffix = comparable(entities), entities["suffix"]
+    sidecars = folder.applying(suffix, own, raw_entities)
+    content = merged(f"{folder.path}/{name}", sidecars)
+    for other in READ_WITH.get(suffix, ()):
+        merged(f"{folder.path}/{name}", folder.applying(other, own, _without_space))
+    for key in content.keys() & entities.keys():
+        _check_agreement(key, content.pop(key), entities[key], sidecars)
+    return content
+
+
+def _without_space(within: str) -> dict[str, str]:
+    """Entities of a file that describes electrodes: their space is not in the recording's name."""
+    return {name: value for name, value in raw_entities(within).items() if name != "space"}
+
+
+def _check_agreement(key: str, said: object, named: str, sidecars: list[Sidecar]) -> None:
+    """InputError where a sidecar says of an entity something else than the file's name (1 and run-01 are the same)."""
+    if str(said) != named and not (str(said).isdecimal() and named.isdecimal() and int(str(said)) == int(named)):
+        source = next(sidecar.path for sidecar in reversed(sidecars) if key in sidecar.content)
+        raise InputError(
+            f"{source}: {key} is {said!r}, but the name of a file that it describes says {named!r}.",
+            "Correct one of them, or remove the key.",
         )
-        for path in paths
-    ]
 
 
-def _places(root: Path, path: Path) -> list[Path]:
-    """Folders in which sidecars of a file may lie, the root first."""
-    parents = list(path.parents)
-    return parents[: parents.index(root) + 1][::-1]
-
-
-def _entities_of(name: str) -> dict[str, str]:
-    parts = name.split(".")[0].split("_")
-    pairs = [part.split("-", 1) for part in parts if "-" in part]
-    entities = {{"ses": "session", "sub": "subject"}.get(key, key): value for key, value in pairs}
-    return entities | {"suffix": parts[-1]}
-
-
-def _metadata(sidecars: Sequence[Path], path: Path) -> dict[str, Any]:
-    """Content of the sidecars that apply to a file (inheritance principle), the nearest and most specific last."""
-    *_, suffix = own = path.name.split(".")[0].split("_")
-    found: dict[str, Any] = {}
-    fitting = [one for one in sidecars if one.stem.split("_")[-1] == suffix and set(one.stem.split("_")) <= set(own)]
-    for sidecar in sorted(fitting, key=lambda one: (len(one.parents), one.stem.count("_"))):
-        try:
-            found |= json.loads(sidecar.read_text())
-        except (ValueError, TypeError) as error:
-            raise InputError(f"{sidecar} is not JSON: {error}.", "Correct the file.") from None
-    return found
-
-
-@cache
-def _pybids_config() -> tuple[dict[str, Any], ...]:
-    """Give pybids' own BIDS configuration, with the emg datatype of BIDS 1.11 that it does not know yet."""
-    import bids.layout
-
-    path = Path(bids.layout.__file__).parent / "config" / "bids.json"
-    config: dict[str, Any] = json.loads(path.read_text())
-    for entity in config["entities"]:
-        if entity["name"] == "datatype":
-            entity["pattern"] = entity["pattern"].replace("(anat|", "(emg|anat|")
-    return (config,)
-
-
-@cache
-def entity_names() -> set[str]:
-    """Entities that a filter may name, in pybids' spelling."""
-    return {entity["name"] for entity in _pybids_config()[0]["entities"]}
-
-
-def index_subject(bids_dir: Path, subject: str, database_dir: Path | None = None) -> dict[str, tuple[BidsFile, ...]]:
-    """Raw files of one subject with inherited metadata, by query. Only this subject's folder is indexed."""
-    from bids import BIDSLayout, BIDSLayoutIndexer
-
-    others = re.compile(rf"^/(?!sub-{re.escape(subject)}(/|$))(sub-|code|sourcedata|derivatives|phenotype|\.)")
-    indexer = BIDSLayoutIndexer(validate=False, ignore=[others])
-    database, mark_whole = _subject_database(bids_dir, subject, database_dir)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # pybids warns of its own internals (SQLAlchemy, pandas)
-        try:
-            layout = BIDSLayout(
-                bids_dir, validate=False, indexer=indexer, config=[dict(_pybids_config()[0])], **database
-            )
-        except (json.JSONDecodeError, UnicodeDecodeError, OSError) as error:
-            raise InputError(
-                f"The sidecars of sub-{subject} in {bids_dir} cannot be read: {error}.",
-                "Look for a broken JSON file (bids-validator names it).",
-            ) from error
-        found = {
-            query: tuple(
-                BidsFile(
-                    Path(item.path),
-                    {key: str(value) for key, value in item.get_entities().items()},
-                    item.get_metadata(),
-                    f"bids:raw:{Path(item.path).relative_to(bids_dir).as_posix()}",
-                )
-                for item in layout.get(subject=subject, **conditions)
-                if Path(item.path).is_relative_to(bids_dir / f"sub-{subject}")  # not a copy elsewhere in the dataset
-            )
-            for query, conditions in QUERIES.items()
-        }
-    layout.connection_manager.session.close()
-    mark_whole()
-    return found
-
-
-def _subject_database(
-    bids_dir: Path, subject: str, database_dir: Path | None
-) -> tuple[dict[str, Any], Callable[[], object]]:
-    """``--bids-database-dir``: one database a subject (no lock between jobs), made anew when the files changed.
-
-    The second value marks it as whole: to be called when it is, so that a killed run leaves no half of one.
-    """
-    if database_dir is None:
-        return {}, lambda: None
-    folder = database_dir / f"sub-{subject}"
-    paths = sorted((bids_dir / f"sub-{subject}").rglob("*"))
-    paths += [path for path in sorted(bids_dir.iterdir()) if path.is_file()]
-    listing = "\n".join(f"{path} {path.lstat().st_mtime_ns} {path.lstat().st_size}" for path in paths)
-    stamp = folder / "listing.txt"
-    stale = not stamp.is_file() or stamp.read_text() != listing
-    if stale:
-        stamp.unlink(missing_ok=True)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"--bids-database-dir {database_dir} cannot be written: {error.strerror}.") from None
-    return {"database_path": folder, "reset_database": stale}, lambda: write_text(stamp, listing)
+def _named_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> dict[str, Any]:
+    """Metadata of a derivative: whatever its sidecars say."""
+    sidecars = folder.applying(entities["suffix"], comparable(entities), named_entities)
+    return merged(f"{folder.path}/{name}", sidecars)

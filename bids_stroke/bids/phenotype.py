@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import csv
-import json
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from bids_stroke.bids.columns import covariate_of, in_our_terms
 from bids_stroke.bids.labels import strangers, twins
 from bids_stroke.core.errors import InputError, UsageError
+from bids_stroke.core.json_files import read_json_object
 
 Row = dict[str, float | str]
+
+
+def check_participants(bids_dir: Path) -> None:
+    """InputError where participants.tsv or participants.json is there but cannot be read: it concerns everybody."""
+    path = bids_dir / "participants.tsv"
+    _rows(path)
+    _description(path.with_suffix(".json"))
 
 
 def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[str, float | str]:
@@ -31,12 +39,12 @@ def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[s
     """
     path = bids_dir / "participants.tsv"
     about = _description(path.with_suffix(".json"))
-    values = _in_our_terms(bids_dir, _row(path, "participant_id", f"sub-{subject}"), about)
+    values = in_our_terms(_row(path, "participant_id", f"sub-{subject}"), about, partial(_sex_codes, bids_dir))
     if session:
         path = bids_dir / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
         row = _row(path, "session_id", f"ses-{session}")
         described = _description(bids_dir / "sessions.json") | _description(path.with_suffix(".json"))
-        own = _in_our_terms(bids_dir, row, _with_levels(bids_dir, described, row, about))
+        own = in_our_terms(row, _with_levels(bids_dir, described, row, about), partial(_sex_codes, bids_dir))
         told = {covariate_of(column) for column in own} - {""}  # under whichever name
         values = {column: value for column, value in values.items() if covariate_of(column) not in told} | own
     for key in ("participant_id", "session_id"):
@@ -101,18 +109,12 @@ def check_labels(bids_dir: Path, subjects: Sequence[str]) -> None:
         )
     for path in (bids_dir / "participants.tsv", *sorted((bids_dir / "phenotype").glob("*.tsv"))):
         rows = [row["participant_id"] for row in _rows(path) if row.get("participant_id")]
-        if path.name == "participants.tsv" and (twice := sorted({row for row in rows if rows.count(row) > 1})):
+        if path.name == "participants.tsv" and (twice := sorted(row for row, n in Counter(rows).items() if n > 1)):
             raise UsageError(f"{path} has {', '.join(twice)} twice.", "Keep one row.", "label-spelled-twice")
         for label, subject in strangers([row for row in rows if not (bids_dir / row).is_dir()], subjects):
             raise UsageError(
                 f"{path} has {label!r} where the folder is {subject}.", f"Write {subject}.", "label-spelled-twice"
             )
-
-
-def _in_our_terms(bids_dir: Path, row: Row, about: Mapping[str, Any]) -> Row:
-    """A row, read as the JSON files say; only a code of the sex needs a look at the other tables."""
-    coded = any(covariate_of(column) == "sex" and isinstance(value, float) for column, value in row.items())
-    return in_our_terms(row, about, _sex_codes(bids_dir) if coded else ())
 
 
 def _with_levels(
@@ -157,20 +159,25 @@ def _description(path: Path) -> dict[str, Any]:
     """What a JSON file says of each column; empty where there is none."""
     if not path.is_file():
         return {}
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"))
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON: {error}.", "Correct the file.") from None
-    return content if isinstance(content, dict) else {}
+    return read_json_object(path)
 
 
 def _row(path: Path, key: str, label: str, session: str | None = None) -> dict[str, float | str]:
     """The row of a participant (or session); in a table with rows for each session, that of this session."""
-    for row in _rows(path):
-        if row.get(key) == label and (key == "session_id" or row.get("session_id") in (None, f"ses-{session}")):
+    for row in _rows_of(path, key).get(label, ()):
+        if key == "session_id" or row.get("session_id") in (None, f"ses-{session}"):
             values = {column: _value(text) for column, text in row.items() if column and text not in ("n/a", "", None)}
             return {column: value for column, value in values.items() if isinstance(value, str) or math.isfinite(value)}
     return {}
+
+
+@lru_cache(maxsize=64)
+def _rows_of(path: Path, key: str) -> Mapping[str, Sequence[Mapping[str, str]]]:
+    """Rows of a table by what they have in a column: a look at 10,000 rows for each of 10,000 people takes minutes."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for row in _rows(path):
+        found.setdefault(row.get(key, ""), []).append(row)
+    return found
 
 
 def _value(text: str) -> float | str:
@@ -187,5 +194,5 @@ def _rows(path: Path) -> tuple[dict[str, str], ...]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
             return tuple(csv.DictReader(stream, delimiter="\t"))
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise InputError(f"{path} cannot be read as a table: {error}.", "Save it as UTF-8, tab-separated.") from None

@@ -2,28 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bids_stroke.bids.derivative_files import best_lesions, find_lesions, find_maps, find_native
-from bids_stroke.bids.layout import QUERIES, entity_names, index_subject
-from bids_stroke.bids.phenotype import unit_covariates
+from bids_stroke.bids.derivative_files import best_lesions
+from bids_stroke.bids.entities import entity_names
+from bids_stroke.bids.phenotype import check_participants, unit_covariates
 from bids_stroke.bids.precomputed import epi_of, take_ready
+from bids_stroke.bids.subject_files import Datasets, SubjectFiles
 from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, UsageError
-from bids_stroke.core.records import MODALITIES, BidsFile, Session
-
-NEEDS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("fa", "md", "rd", "ad"), ("dwi", "t1w", "epi")),
-    "gm": ("t1w",),
-    "wm": ("t1w",),
-    "lesion": ("t1w",),
-    "bold": ("bold", "t1w"),
-    "eegemg": ("eeg", "emg"),
-}
-"""Raw inputs that each modality is computed from."""
+from bids_stroke.core.json_files import BAD_CONTENT, NOT_THERE, read_json_object
+from bids_stroke.core.modalities import EVERY_TASK, MODALITIES, QUERIES
+from bids_stroke.core.records import BidsFile, Session
 
 
 @dataclass(frozen=True)
@@ -37,7 +29,7 @@ class Selection:
     filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     derivatives: Mapping[str, Path] = field(default_factory=dict)
     database_dir: Path | None = None
-    modalities: tuple[str, ...] = MODALITIES
+    modalities: tuple[str, ...] = field(default_factory=lambda: tuple(MODALITIES))
 
 
 def read_description(bids_dir: Path) -> dict[str, Any]:
@@ -55,20 +47,14 @@ def read_description(bids_dir: Path) -> dict[str, Any]:
         raise InputError(f"BIDS_DIR {bids_dir} {state}.", "Give the folder of a BIDS dataset.", "no-bids-dir")
     path = bids_dir / "dataset_description.json"
     try:
-        description = json.loads(path.read_text())
-        missing = [key for key in ("Name", "BIDSVersion") if key not in description]
-    except FileNotFoundError:
-        raise NotBidsError(f"{bids_dir} has no dataset_description.json.", "Is this the root of the dataset?") from None
-    except (ValueError, TypeError, OSError) as error:
-        raise NotBidsError(f"{path} cannot be read as JSON: {error}.", "Correct it (see bids-validator).") from None
-    if missing:
+        description = read_json_object(path)
+    except InputError as error:
+        if error.reason != NOT_THERE:
+            raise NotBidsError(error.message, error.remedy) from None
+        raise NotBidsError(f"{bids_dir} has no {path.name}.", "Is this the root of the dataset?") from None
+    if missing := [key for key in ("Name", "BIDSVersion") if key not in description]:
         raise NotBidsError(f"{path} lacks {' and '.join(missing)}.", "Add the required key (see bids-validator).")
-    return dict(description)
-
-
-def list_subjects(bids_dir: Path) -> list[str]:
-    """Labels of all ``sub-*`` folders, sorted; a directory listing, not an index."""
-    return sorted(path.name[4:] for path in bids_dir.glob("sub-*") if path.is_dir())
+    return description
 
 
 def read_filter_file(path: Path) -> dict[str, dict[str, Any]]:
@@ -81,14 +67,14 @@ def read_filter_file(path: Path) -> dict[str, dict[str, Any]]:
     UsageError
         Not JSON, or a query or entity that is not known.
     """
+    remedy = 'It must map queries to entities, like {"bold": {"run": "1"}}.'
     try:
-        filters = json.loads(path.read_text())
-    except OSError as error:
-        raise InputError(f"--bids-filter-file {path} cannot be read: {error.strerror}.", "Check the path.") from None
-    except ValueError as error:
-        raise UsageError(f"--bids-filter-file {path} is not JSON: {error}.", "Correct the file.") from None
-    if not isinstance(filters, dict) or not all(isinstance(value, dict) for value in filters.values()):
-        raise UsageError(f"--bids-filter-file {path} must map queries to entities.", 'Like {"bold": {"run": "1"}}.')
+        filters = read_json_object(path)
+    except InputError as error:
+        kind = UsageError if error.reason == BAD_CONTENT else InputError
+        raise kind(f"--bids-filter-file {error.message}", remedy) from None
+    if not all(isinstance(value, dict) for value in filters.values()):
+        raise UsageError(f"--bids-filter-file {path} has a value that is no object.", remedy)
     for query, entities in filters.items():
         if query not in QUERIES:
             known = ", ".join(QUERIES)
@@ -109,7 +95,7 @@ def find_sessions(selection: Selection) -> list[Session]:
     Raises
     ------
     InputError, NotBidsError
-        From :func:`read_description`, or a folder of ``--derivatives`` that is not there.
+        From :func:`read_description`, participants.tsv, or a folder of ``--derivatives`` that is not there.
     NothingSelectedError
         A label, task or filter that matches nothing in the selected subjects.
     """
@@ -117,13 +103,17 @@ def find_sessions(selection: Selection) -> list[Session]:
     for name, folder in selection.derivatives.items():
         if not folder.is_dir():
             raise InputError(f"--derivatives {name}={folder} is not a folder.", "Check the path.", "no-derivatives")
-    subjects = _selected_subjects(selection)
+    check_participants(selection.bids_dir)
+    # where the T1w is registered
+    needs_lesion = any("t1w" in MODALITIES[modality].queries for modality in selection.modalities)
+    datasets = Datasets.open(selection.bids_dir, selection.derivatives, needs_lesion)
+    subjects = _selected_subjects(selection, datasets.raw.subjects)
     sessions: list[Session] = []
     matched: set[tuple[str, str]] = set()
     for subject in subjects:
         try:
-            units = _subject_sessions(selection, subject, matched)
-        except InputError as error:  # one subject's broken sidecar never stops the others
+            units = _subject_sessions(selection, subject, datasets, matched)
+        except InputError as error:  # one subject's broken folder never stops the others
             sessions.append(Session(subject, None, error=str(error)))
             continue
         empty = not any(unit.inputs for unit in units)
@@ -149,10 +139,19 @@ def unused_derivatives(selection: Selection, sessions: Iterable[Session]) -> lis
     ]
 
 
-def _selected_subjects(selection: Selection) -> list[str]:
-    present = list_subjects(selection.bids_dir)
+def unneeded_options(selection: Selection) -> list[str]:
+    """One sentence for each option that is accepted for the sake of older scripts and does nothing."""
+    if selection.database_dir is None:
+        return []
+    return [
+        "--bids-database-dir is not needed any more, and nothing is written there: files are listed anew each time."
+    ]
+
+
+def _selected_subjects(selection: Selection, subjects: frozenset[str]) -> list[str]:
+    present = sorted(subjects)
     for label in selection.participant_labels:
-        if label not in present:
+        if label not in subjects:
             shown = ", ".join(present[:8]) + (", ..." if len(present) > 8 else "")
             raise NothingSelectedError(
                 f"--participant-label {label}: no folder sub-{label} in {selection.bids_dir}.", f"There are: {shown}."
@@ -176,45 +175,26 @@ def _has_files(folder: Path) -> bool:
     return any(path.is_file() for path in folder.rglob("*"))
 
 
-@dataclass(frozen=True)
-class _SubjectFiles:
-    """All that one subject has, before it is dealt out to sessions."""
-
-    raw: Mapping[str, tuple[BidsFile, ...]]
-    lesions: tuple[BidsFile, ...]
-    maps: tuple[BidsFile, ...]
-    native: tuple[BidsFile, ...]
-    left_out: Mapping[str, str]
-
-    def sessions(self) -> set[str | None]:
-        """Session labels of everything; a file above the sessions belongs to all of them."""
-        items = [item for query, files in self.raw.items() if query != "epi" for item in files]
-        items += [*self.lesions, *self.maps, *self.native]
-        labels = {item.entities.get("session") for item in items}
-        return labels - {None} if len(labels) > 1 else labels
-
-
-def _subject_sessions(selection: Selection, subject: str, matched: set[tuple[str, str]]) -> list[Session]:
-    raw = index_subject(selection.bids_dir, subject, selection.database_dir)
+def _subject_sessions(
+    selection: Selection, subject: str, datasets: Datasets, matched: set[tuple[str, str]]
+) -> list[Session]:
+    files = datasets.subject(subject)
     kept: dict[str, tuple[BidsFile, ...]] = {}
     left_out: dict[str, str] = {}
-    for query, items in raw.items():
-        for kind in ("session", "task"):
-            matched |= {(kind, item.entities[kind]) for item in items if kind in item.entities}
+    for query, items in files.raw.items():
+        kinds = [(item, kind) for item in items for kind in ("session", "task") if kind in item.entities]
+        matched |= {(kind, item.entities[kind]) for item, kind in kinds}
         reasons = {item: _why_not(selection, query, item) for item in items}
         kept[query] = tuple(item for item in items if not reasons[item])
         left_out |= {item.path.name: reason for item, reason in reasons.items() if reason}
         if kept[query]:
             matched.add(("filter", query))
-    needs_lesion = any("t1w" in NEEDS[modality] for modality in selection.modalities)  # where the T1w is registered
-    lesions = find_lesions(selection.bids_dir, subject, selection.derivatives) if needs_lesion else ()
-    maps, native = find_maps(subject, selection.derivatives), find_native(subject, selection.derivatives)
-    ready_bold = [item for item in native if item.entities["role"] == "bold"]
+    ready_bold = [item for item in files.native if item.entities["role"] == "bold"]
     matched |= {("task", item.entities["task"]) for item in ready_bold if "task" in item.entities}
     reasons = {item: _why_not(selection, "bold", item) for item in ready_bold}
-    native = tuple(item for item in native if not reasons.get(item))
+    native = tuple(item for item in files.native if not reasons.get(item))
     left_out |= {item.path.name: reason for item, reason in reasons.items() if reason}
-    files = _SubjectFiles(kept, lesions, maps, native, left_out)
+    files = replace(files, raw=kept, native=native, left_out=left_out)
     labels = files.sessions()
     matched |= {("session", label) for label in labels if label}
     if selection.session_labels:
@@ -224,25 +204,37 @@ def _subject_sessions(selection: Selection, subject: str, matched: set[tuple[str
     return [_unit(selection, subject, label, files) for label in sorted(labels or {None}, key=lambda item: item or "")]
 
 
-def _unit(selection: Selection, subject: str, session: str | None, files: _SubjectFiles) -> Session:
-    wanted = {need for modality in selection.modalities for need in NEEDS[modality]}
+def _unit(selection: Selection, subject: str, session: str | None, files: SubjectFiles) -> Session:
+    """A unit with all that its sidecars say, or with the reason for which one of them cannot be read."""
+    try:
+        unit = _used(selection, subject, session, files)
+        for item in unit.inputs:
+            len(item.metadata)  # read now: this unit fails, with the file named, and no other
+    except InputError as error:
+        return Session(subject, session, error=str(error))
+    return unit
+
+
+def _used(selection: Selection, subject: str, session: str | None, files: SubjectFiles) -> Session:
+    wanted = {need for modality in selection.modalities for need in MODALITIES[modality].queries}
 
     def own(items: Iterable[BidsFile]) -> tuple[BidsFile, ...]:
         return tuple(item for item in items if item.entities.get("session") in (session, None))
 
-    found: dict[str, Any] = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
-    found["epi"] = epi_of(found["epi"], found["dwi"])
+    raw = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
+    raw["epi"] = epi_of(raw["epi"], raw["dwi"])
     chosen = {item.entities["modality"]: item for item in own(files.maps)}
     unit = Session(
         subject,
         session,
+        raw=raw,
         lesion=own(files.lesions),
         maps={modality: item for modality, item in chosen.items() if modality in selection.modalities},
         covariates=unit_covariates(selection.bids_dir, subject, session),
         left_out=files.left_out,
     )
-    unit = take_ready(replace(unit, **found), own(files.native), wanted)
-    return replace(unit, lesion=best_lesions(unit.lesion, bool(unit.t1w or unit.ready_anat)))
+    unit = take_ready(unit, own(files.native), wanted)
+    return replace(unit, lesion=best_lesions(unit.lesion, bool(unit.files("t1w") or unit.ready_anat)))
 
 
 def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
@@ -251,12 +243,13 @@ def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
         values = {str(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
         if not _same_label(item.entities.get(entity), values):
             return f"--bids-filter-file asks for {entity} {', '.join(sorted(values))}"
-    if query not in ("bold", "eeg", "emg") or "task" in selection.filters.get(query, {}):
+    usual = QUERIES[query].task
+    if usual is None or "task" in selection.filters.get(query, {}):
         return ""
     if selection.task_labels:
         return "" if item.entities.get("task") in selection.task_labels else "not among --task-label"
-    if query == "bold" and item.entities.get("task") != "rest":
-        return f"task {item.entities.get('task')} is not rest; ask for it with --task-label"
+    if usual not in (EVERY_TASK, item.entities.get("task")):
+        return f"task {item.entities.get('task')} is not {usual}; ask for it with --task-label"
     return ""
 
 
@@ -264,4 +257,4 @@ def _same_label(value: str | None, wanted: set[str]) -> bool:
     """Labels equal as text, or as numbers (run-01 is run 1)."""
     if value is None:
         return False
-    return value in wanted or (value.isdigit() and any(w.isdigit() and int(w) == int(value) for w in wanted))
+    return value in wanted or (value.isdecimal() and any(w.isdecimal() and int(w) == int(value) for w in wanted))

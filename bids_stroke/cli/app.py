@@ -10,6 +10,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,9 +18,11 @@ import click
 
 from bids_stroke import __version__
 from bids_stroke.core.errors import BidsStrokeError, InputError, UsageError
+from bids_stroke.core.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from bids_stroke.app.request import Request
+    from bids_stroke.bids.sessions import Selection
 
 LEVELS = ("participant", "train", "group")
 MANY = ("--participant-label", "--session-label", "--task-label", "--modalities", "--derivatives")
@@ -117,9 +120,9 @@ Research use only: not a medical device, not for decisions about patients."""
               help="Tasks of BOLD, EEG and EMG. Without it: BOLD of task rest, EEG and EMG of every task.")  # fmt: skip
 @click.option("--bids-filter-file", type=click.Path(path_type=Path), help="JSON: query -> entities, as fMRIPrep's.")
 @click.option("--modalities", multiple=True, metavar="NAME...",
-              help="Any of fa md rd ad gm wm lesion bold eegemg. Default: whatever a subject has.")  # fmt: skip
+              help=f"Any of {' '.join(MODALITIES)}. Default: whatever a subject has.")  # fmt: skip
 @click.option("--derivatives", multiple=True, metavar="NAME=DIR...", help="Take masks or maps from these datasets.")
-@click.option("--bids-database-dir", type=click.Path(path_type=Path), help="Keep pybids databases here, one a subject.")
+@click.option("--bids-database-dir", type=click.Path(path_type=Path), help="Not needed any more; ignored.")
 @click.option("--skip-bids-validation", is_flag=True, help="Do not run the BIDS validator first.")
 @click.option("--dry-run", is_flag=True, help="Print what would be used, what is missing and why; write nothing.")
 @click.option(
@@ -157,42 +160,38 @@ def command(**options: Any) -> None:
 
     Positional arguments come first, options after them.
     """
-    run = _understand(options)
-    from bids_stroke.app import run as app
+    request = _understand(options)
+    from bids_stroke.app.run import run
 
-    sys.exit(app.run(run))
+    sys.exit(run(request))
 
 
 def _understand(options: dict[str, Any]) -> Request:
-    """Options -> a checked Run record."""
-    from bids_stroke.app.request import Request
-    from bids_stroke.bids.sessions import Selection, read_filter_file
-    from bids_stroke.core.outcome import Outcome
-    from bids_stroke.core.records import MODALITIES
-    from bids_stroke.core.settings import Execution, load_settings
+    """Check what the words alone decide, cheapest first; then read the settings, whose library takes as long as all.
 
-    unknown = [name for name in options["modalities"] if name not in MODALITIES]
-    if unknown:
-        raise UsageError(f"--modalities: '{unknown[0]}' is not known.", f"Known: {' '.join(MODALITIES)}.")
+    Raises
+    ------
+    BidsStrokeError
+        A word, folder or file of the command line cannot be obeyed.
+    """
     if options["cluster"] == "slurm":
         raise UsageError("--cluster slurm is not in this version.", "Submit a job array: see hpc/README.md.")
+    selection = _selection(options)
+    from bids_stroke.app.preflight import check_command_line
+
+    output_dir, work_dir = options["output_dir"].resolve(), options["work_dir"]
+    device, writes = options["device"], not options["dry_run"]
+    check_command_line(selection.bids_dir, output_dir, device=device, work_dir=work_dir, writes=writes)
+    from bids_stroke.app.request import Request
+    from bids_stroke.core.outcome import Outcome
+    from bids_stroke.core.settings import Execution, load_settings
+
     settings = load_settings(
         options["config"],
-        modalities=tuple(name for name in MODALITIES if name in options["modalities"]) or None,
+        modalities=selection.modalities if options["modalities"] else None,
         outcome=Outcome.parse(options["outcome"]) if options["outcome"] else None,
         precision=options["precision"],
         seed=options["seed"],
-    )
-    filter_file = options["bids_filter_file"]
-    selection = Selection(
-        bids_dir=options["bids_dir"].resolve(),
-        participant_labels=_labels("sub-", options["participant_label"]),
-        session_labels=_labels("ses-", options["session_label"]),
-        task_labels=_labels("task-", options["task_label"]),
-        filters=read_filter_file(filter_file) if filter_file else {},
-        derivatives=derivative_folders(options["derivatives"]),
-        database_dir=options["bids_database_dir"],
-        modalities=settings.modalities,
     )
     names = ("work_dir", "nprocs", "omp_nthreads", "mem_gb", "device", "stop_on_first_crash", "force")
     execution = Execution(
@@ -200,14 +199,37 @@ def _understand(options: dict[str, Any]) -> Request:
     )
     return Request(
         level=options["analysis_level"],
-        output_dir=options["output_dir"].resolve(),
-        selection=selection,
+        output_dir=output_dir,
+        selection=replace(selection, modalities=settings.modalities),
         settings=settings,
         execution=execution,
         model=options["model"],
         outcome_given="outcome" in settings.model_fields_set,
         dry_run=options["dry_run"],
         validate_bids=not options["skip_bids_validation"],
+    )
+
+
+def _selection(options: dict[str, Any]) -> Selection:
+    """Which files the command line asks for; the settings may still name other modalities."""
+    from bids_stroke.core.modalities import MODALITIES
+
+    unknown = [name for name in options["modalities"] if name not in MODALITIES]
+    if unknown:
+        raise UsageError(f"--modalities: '{unknown[0]}' is not known.", f"Known: {' '.join(MODALITIES)}.")
+    derivatives = derivative_folders(options["derivatives"])
+    from bids_stroke.bids.sessions import Selection, read_filter_file
+
+    filter_file = options["bids_filter_file"]
+    return Selection(
+        bids_dir=options["bids_dir"].resolve(),
+        participant_labels=_labels("sub-", options["participant_label"]),
+        session_labels=_labels("ses-", options["session_label"]),
+        task_labels=_labels("task-", options["task_label"]),
+        filters=read_filter_file(filter_file) if filter_file else {},
+        derivatives=derivatives,
+        database_dir=options["bids_database_dir"],
+        modalities=tuple(name for name in MODALITIES if name in options["modalities"]) or tuple(MODALITIES),
     )
 
 

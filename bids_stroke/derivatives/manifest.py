@@ -11,6 +11,7 @@ from stat import S_ISREG
 from typing import Any
 
 from bids_stroke.core.records import StepReport
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_json
 from bids_stroke.derivatives.recipes import Recipe, few, file_changes, recipe_changes
 
@@ -85,7 +86,7 @@ def _changed(what: str, marks: Mapping[str, Stamp], root: Path) -> str:
 
 def manifest_path(root: Path, prefix: str, step: str) -> Path:
     """Where the manifest of a step of a unit lies."""
-    return root / "logs" / "manifests" / f"{prefix}_{step}.json"
+    return dataset_file(root, "manifest", unit=prefix, step=step)
 
 
 def units_begun(root: Path) -> set[str]:

@@ -1,38 +1,205 @@
-"""How each unit ended: one file a unit, and the table of all."""
+"""How each unit stands: one file a unit, written when it starts and when it ends, and the table of all.
+
+Jobs that share OUTPUT_DIR read each other's files and write only those of their own units. Whatever else lies among
+them, from another version, a full disk or an editor, is named and passed over: it says nothing of the other units.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import os
+import re
+import socket
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
+from bids_stroke.core.errors import OutputError
 from bids_stroke.core.records import UnitStatus
+from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
 from bids_stroke.derivatives.outputs import write_json, write_table
 
 STATUS_COLUMNS = (
     "subject", "session", "status", "reason", "seconds", "peak_memory_mb", "model_sha256", "detail"
 )  # fmt: skip
+INTERRUPTED = "interrupted"
+"""Reason of a unit whose process ended without saying how the unit did."""
+_NAME = re.compile(r"sub-(?P<subject>[^_]+)(?:_ses-(?P<session>[^_]+))?\.json")
+_LARGEST = 1e15
+"""Above any number of seconds, megabytes or processes; NaN is not below it."""
+_CLOCK = 60.0
+"""Seconds by which the clock may have been set since a process started."""
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """What the status files of an OUTPUT_DIR tell."""
+
+    units: tuple[UnitStatus, ...] = ()
+    """By name of the unit."""
+    passed_over: tuple[str, ...] = ()
+    """A sentence for each file that tells nothing: its path, and why."""
+
+
+def write_running(root: Path, subject: str, session: str | None) -> None:
+    """Say that a unit runs in this process, from now on, until :func:`write_status` says how it ended.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    content = {
+        "subject": subject,
+        "session": session,
+        "status": "running",
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "pid_namespace": _pid_namespace(),
+    }
+    _write(_path(root, subject, session), content)
 
 
 def write_status(root: Path, status: UnitStatus) -> None:
-    """How one unit ended, in a file of its own, so that parallel jobs do not touch each other's.
+    """Say how a unit ended, in a file of its own, so that parallel jobs do not touch each other's.
 
-    A unit that was up to date keeps the numbers of the run that made it.
+    A unit that was up to date keeps the numbers of the run that made it, where they can still be read.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
     """
-    prefix = f"sub-{status.subject}" + (f"_ses-{status.session}" if status.session else "")
-    path = root / "logs" / "status" / f"{prefix}.json"
-    if status.status != "skipped" or not path.is_file():
-        write_json(path, asdict(status))
+    path = _path(root, status.subject, status.session)
+    if status.status == "skipped" and _has_ended(path):
+        return
+    _write(path, asdict(status))
 
 
-def write_status_table(root: Path) -> Path:
-    """``logs/status.tsv`` from the status files of all units, of this and of earlier or parallel runs."""
+def write_status_table(root: Path, units: Iterable[UnitStatus]) -> Path:
+    """Write the table of all units: those of this and of earlier or parallel runs, from :func:`read_statuses`."""
     import pandas as pd
 
-    rows = [asdict(status) for status in read_statuses(root)]
-    return write_table(root / "logs" / "status.tsv", pd.DataFrame(rows, columns=list(STATUS_COLUMNS)))
+    rows = [asdict(status) for status in units]
+    return write_table(dataset_file(root, "status_table"), pd.DataFrame(rows, columns=list(STATUS_COLUMNS)))
 
 
-def read_statuses(root: Path) -> list[UnitStatus]:
-    """How each unit ended, of all runs into this folder, by unit."""
-    return [UnitStatus(**json.loads(path.read_text())) for path in sorted((root / "logs" / "status").glob("*.json"))]
+def read_statuses(root: Path) -> Statuses:
+    """Read how each unit stands, of all runs into this folder.
+
+    A unit whose process is gone from this machine without having said how it ended counts as failed
+    (``interrupted``). Of a process on another machine nobody can tell: it counts as running.
+    """
+    units, passed_over = [], []
+    for path in sorted(root.glob(DATASET_FILES["status"].format(unit="*"))):
+        if path.name.startswith("."):  # half a file, of a job that is just writing it
+            continue
+        try:
+            units.append(_read(path))
+        except (OSError, ValueError, RecursionError) as error:
+            why = error.strerror if isinstance(error, OSError) else str(error)
+            passed_over.append(f"{path} is no status of a unit and is passed over: {why}.")
+    return Statuses(tuple(units), tuple(passed_over))
+
+
+def _path(root: Path, subject: str, session: str | None) -> Path:
+    prefix = f"sub-{subject}" + (f"_ses-{session}" if session else "")
+    return dataset_file(root, "status", unit=prefix)
+
+
+def _write(path: Path, content: Mapping[str, Any]) -> None:
+    try:
+        write_json(path, content)
+    except OSError as error:  # what is there is no file, for example
+        raise OutputError(f"{path} cannot be written: {error.strerror}.", "Remove what is there.") from error
+
+
+def _has_ended(path: Path) -> bool:
+    """Whether a status file says how its unit ended."""
+    try:
+        return path.is_file() and _read(path).completed
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
+def _read(path: Path) -> UnitStatus:
+    """Status of a unit. Keys that are not known are left alone, and all but the status itself may be absent.
+
+    Raises
+    ------
+    OSError, ValueError, RecursionError
+        The file cannot be read, or is not what this module or another version of it writes.
+    """
+    name = _NAME.fullmatch(path.name)
+    if name is None:
+        raise ValueError("its name is that of no unit")
+    text = path.read_text(encoding="utf-8")
+    content = json.loads(text) if text.strip() else None
+    if not isinstance(content, dict):
+        raise ValueError("it is empty" if content is None else "it holds no object of JSON")
+    unit = UnitStatus(
+        name["subject"],
+        name["session"],
+        status=_text(content, "status"),
+        reason=_text(content, "reason"),
+        detail=_text(content, "detail"),
+        seconds=_number(content, "seconds"),
+        peak_memory_mb=_number(content, "peak_memory_mb"),
+        model_sha256=_text(content, "model_sha256"),
+    )
+    if not unit.status:
+        raise ValueError("it has no 'status'")
+    return _of_running(unit, content) if unit.status == "running" else unit
+
+
+def _text(content: Mapping[str, Any], key: str) -> str:
+    value = content.get(key, "")
+    if not isinstance(value, str):
+        raise ValueError(f"its '{key}' is no text")
+    value.encode()  # half of a surrogate pair could not be written again: UnicodeEncodeError is a ValueError
+    return value
+
+
+def _number(content: Mapping[str, Any], key: str) -> float:
+    value = content.get(key, 0.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
+        raise ValueError(f"its '{key}' is no number")
+    return value
+
+
+def _of_running(unit: UnitStatus, content: Mapping[str, Any]) -> UnitStatus:
+    """The status of a unit whose last word is that it runs, with what is known of its process."""
+    since, host, pid = _text(content, "since"), _text(content, "host"), int(_number(content, "pid"))
+    if not (since and host and pid):
+        return UnitStatus(unit.subject, unit.session, "running", "still-running")
+    place = f"since {since} on {host}, process {pid}"
+    begin = datetime.fromisoformat(since).timestamp()
+    here = host == socket.gethostname() and _text(content, "pid_namespace") == _pid_namespace()
+    if not (here and _is_gone(pid, begin)):
+        return UnitStatus(unit.subject, unit.session, "running", "still-running", f"Running {place}.")
+    detail = f"Ran {place}, which is gone without a word: it was killed, perhaps for want of memory. Run it again."
+    return UnitStatus(unit.subject, unit.session, "failed", INTERRUPTED, detail)
+
+
+def _is_gone(pid: int, since: float) -> bool:
+    """Whether no process of this machine has had this number since then; a later one of the same number is another."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return bool(process.status() == psutil.STATUS_ZOMBIE or process.create_time() > since + _CLOCK)
+    except psutil.AccessDenied:
+        return False
+    except (psutil.NoSuchProcess, ValueError, OverflowError):
+        return True
+
+
+def _pid_namespace() -> str:
+    """The numbering of processes: containers have one of their own, even where they share the host's name."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # a system without it
+        return ""

@@ -26,7 +26,15 @@ from bids_stroke.bids.labels import ledger_hash, participant_hash
 from bids_stroke.core.errors import ModelError
 from bids_stroke.core.records import SPACE, Member
 from bids_stroke.derivatives.outputs import write_json, write_table, write_text, writing
-from bids_stroke.ensemble.metadata import CHECKSUMS, METADATA, bundle_digest, verify_checksums
+from bids_stroke.ensemble.metadata import (
+    CHECKSUMS,
+    FORMAT_VERSION,
+    METADATA,
+    PREPROCESSING_VERSION,
+    bundle_digest,
+    verify_checksums,
+    verify_versions,
+)
 from bids_stroke.ensemble.model_card import model_card
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.fusion.fitted import Calibration, Fusion, ScoreFusion
@@ -35,9 +43,6 @@ from bids_stroke.fusion.out_of_fold import EVIDENCE, Evidence, evidence_table
 if TYPE_CHECKING:
     import pandas as pd  # half a second that a prediction can do without
 
-FORMAT_VERSION = 1
-PREPROCESSING_VERSION = 1
-"""Raised when feature maps change so that older networks must not read them."""
 TEST = "test"
 """Role of people on whom the finished model was tested: it has learned nothing from them."""
 MONAI_SCHEMA = (
@@ -243,7 +248,7 @@ def load_bundle(path: Path) -> Bundle:
     verify_checksums(path)
     try:
         metadata = json.loads((path / METADATA).read_text())
-        _verify_versions(path, metadata)
+        verify_versions(path, metadata)
         return Bundle(
             path=path,
             name=metadata["name"],
@@ -284,14 +289,3 @@ def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def _tuples(value: Any) -> Any:
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
-
-
-def _verify_versions(path: Path, metadata: Mapping[str, Any]) -> None:
-    for key, ours in (("format_version", FORMAT_VERSION), ("preprocessing_version", PREPROCESSING_VERSION)):
-        if metadata.get(key) != ours:
-            made_by = metadata.get("required_packages_version", {}).get("bids_stroke", "unknown")
-            raise ModelError(
-                f"Model {path} has {key} {metadata.get(key)}, this version of bids_stroke reads {ours}.",
-                f"Train it again, or use bids_stroke {made_by}, which made it.",
-                "other-version",
-            )

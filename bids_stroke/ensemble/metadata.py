@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,9 @@ from bids_stroke.core.errors import ModelError
 
 CHECKSUMS = "SHA256SUMS"
 METADATA = "configs/metadata.json"
+FORMAT_VERSION = 1
+PREPROCESSING_VERSION = 1
+"""Raised when feature maps change so that older networks must not read them."""
 
 
 def bundle_digest(path: Path) -> str:
@@ -41,10 +44,37 @@ def verify_checksums(path: Path) -> None:
     for file in files:
         if not file.is_file():
             raise ModelError(f"Model file {file} is missing.", remedy, "corrupt-model")
+    from concurrent.futures import ThreadPoolExecutor  # here: it imports more than the rest of this module
+
     with ThreadPoolExecutor() as pool:  # hashlib lets go of the interpreter's lock
         for file, (wanted, _), found in zip(files, rows, pool.map(_sha256, files), strict=True):
             if found != wanted:
                 raise ModelError(f"Model file {file} is corrupt: its sha256 differs.", remedy, "corrupt-model")
+
+
+def verify_versions(path: Path, metadata: Mapping[str, Any]) -> None:
+    """Compare the versions in a bundle's metadata with those that are read here; ModelError where one differs."""
+    for key, ours in (("format_version", FORMAT_VERSION), ("preprocessing_version", PREPROCESSING_VERSION)):
+        if metadata.get(key) != ours:
+            made_by = metadata.get("required_packages_version", {}).get("bids_stroke", "unknown")
+            raise ModelError(
+                f"Model {path} has {key} {metadata.get(key)}, this version of bids_stroke reads {ours}.",
+                f"Train it again, or use bids_stroke {made_by}, which made it.",
+                "other-version",
+            )
+
+
+def verify_bundle(path: Path) -> None:
+    """Check all that can be checked of a bundle without its networks: files, checksums, versions.
+
+    Raises
+    ------
+    ModelError
+        The folder is no bundle, a file is changed or missing, or the bundle is of another version.
+    """
+    bundle_digest(path)
+    verify_checksums(path)
+    verify_versions(path, _read_metadata(path))
 
 
 def _sha256(file: Path) -> str:
@@ -69,12 +99,23 @@ def bundle_lesion_side(path: Path) -> str:
 
 
 def _metadata(path: Path) -> dict[str, Any]:
+    content = _read_metadata(path)
     try:
-        content = json.loads((path / METADATA).read_text())
         return {key: content[key] for key in ("outcome", "members", "facts")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"{path / METADATA} cannot be read: {type(error).__name__}: {error}.",
-            "Copy the bundle again from where it was made, or train it again.",
-            "corrupt-model",
-        ) from None
+    except KeyError as error:
+        raise _unreadable(path, error) from None
+
+
+def _read_metadata(path: Path) -> dict[str, Any]:
+    try:
+        return dict(json.loads((path / METADATA).read_text()))
+    except (OSError, ValueError, TypeError) as error:
+        raise _unreadable(path, error) from None
+
+
+def _unreadable(path: Path, error: Exception) -> ModelError:
+    return ModelError(
+        f"{path / METADATA} cannot be read: {type(error).__name__}: {error}.",
+        "Copy the bundle again from where it was made, or train it again.",
+        "corrupt-model",
+    )

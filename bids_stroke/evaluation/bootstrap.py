@@ -18,19 +18,33 @@ DEFINED_DRAWS = 0.9
 
 @dataclass(frozen=True)
 class Draws:
-    """Bootstrap draws: the same for every set of n participants, so one model does not move another's interval."""
+    """Bootstrap draws of participants: number and seed.
+
+    The draws are the same for every set of n participants, so that one model does not move another's interval.
+    """
 
     number: int
     seed: int
 
     def weights(self, n: int) -> Array:
-        """How often each of n participants counts in each draw, (number, n)."""
+        """How often each of n participants counts in each draw: (number, n), of which each row sums to n."""
         rng = np.random.default_rng([self.seed, n])
         return rng.multinomial(n, np.full(n, 1 / n), size=self.number).astype(float)
 
 
 def too_few(poor: Array) -> str:
-    """Why these outcomes do not suffice for metrics; empty where they do."""
+    """Say why some outcomes do not suffice for metrics; empty where they do.
+
+    Parameters
+    ----------
+    poor : array
+        (n,), 1 for a poor outcome, 0 for a good one.
+
+    Examples
+    --------
+    >>> too_few(np.array([0.0, 1.0, 1.0]))
+    'too few participants (3 of at least 10)'
+    """
     n, n_poor = len(poor), int(poor.sum())
     if n_poor in (0, n):
         return f"only one kind of outcome ({n_poor} poor, {n - n_poor} good)"
@@ -41,18 +55,18 @@ def too_few(poor: Array) -> str:
     return ""
 
 
-def null(reason: str) -> dict[str, Any]:
-    """A metric without a value."""
+def undefined(reason: str) -> dict[str, Any]:
+    """A metric without a value and without an interval, for a reason."""
     return {"value": np.nan, "low": np.nan, "high": np.nan, "reason": reason}
 
 
 def with_intervals(compute: Callable[[Array], Mapping[str, Array]], n: int, draws: Draws) -> dict[str, dict[str, Any]]:
-    """Value and 95 % percentile interval of each metric; draws in blocks, so that memory stays small.
+    """Compute metrics with their 95 % percentile intervals; draws go in blocks, so that memory stays small.
 
     Parameters
     ----------
     compute : callable
-        Takes weights (draws, n), gives each metric as (draws,).
+        Takes weights (draws, n), how often each participant counts; gives each metric as (draws,).
     n : int
         Participants.
     draws : Draws
@@ -74,10 +88,12 @@ def with_intervals(compute: Callable[[Array], Mapping[str, Array]], n: int, draw
 
 def _interval(value: float, drawn: Array) -> dict[str, Any]:
     if not np.isfinite(value):
-        return null("predictions separate the outcomes completely" if np.isinf(value) else "not defined on these data")
+        return undefined(
+            "predictions separate the outcomes completely" if np.isinf(value) else "not defined on these data"
+        )
     defined = drawn[~np.isnan(drawn)]
     if len(defined) < DEFINED_DRAWS * len(drawn):
-        return {**null("no interval: not defined in too many bootstrap draws"), "value": value}
+        return {**undefined("no interval: not defined in too many bootstrap draws"), "value": value}
     low, high = (float(x) for x in np.quantile(defined, (0.025, 0.975), method="inverted_cdf"))
     bounded = np.isfinite(low) and np.isfinite(high)
     return {

@@ -13,14 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_stroke.core.errors import InputError
 from bids_stroke.core.settings import Settings
 from bids_stroke.evaluation.bootstrap import (
     MINIMUM_PARTICIPANTS,
     MINIMUM_PER_CLASS,
     Draws,
-    null,
     too_few,
+    undefined,
     with_intervals,
 )
 from bids_stroke.evaluation.metrics import (
@@ -34,6 +33,7 @@ from bids_stroke.evaluation.metrics import (
     regression_metrics,
 )
 from bids_stroke.evaluation.missing_modalities import pattern_table
+from bids_stroke.evaluation.participants import reduce_to_participants, repeats_note
 
 OF_CALIBRATED = ("brier", "calibration_slope")
 """Metrics that judge probabilities as such."""
@@ -42,7 +42,7 @@ NOT_CALIBRATED = "its probabilities are not calibrated"
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
-    """What the predictions are worth, with how that was found."""
+    """Metrics of predictions against known outcomes, with the people, the rule and the procedure behind them."""
 
     metrics: pd.DataFrame
     """Long: model, kind (fusion, member, other fusion, baseline), metric, value, low, high, n, n_poor,
@@ -68,7 +68,7 @@ class Evaluation:
 
 
 def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, str] | None = None) -> Evaluation:
-    """Metrics of the fusion, its members and the clinical baselines, each with a 95 % interval by participant.
+    """Compute metrics of the fusion, its members and the baselines, each with a 95 % interval by participant.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, 
     outcomes against the given predictions; it does not train again.
     """
     participants, left_out, notes = reduce_to_participants(table, settings)
-    notes += _repeats_note(table, settings)
+    notes += repeats_note(table, settings)
     draws = Draws(settings.training.bootstrap, settings.seed)
     models = _models(participants)
     rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
@@ -132,7 +132,7 @@ _COMPARED = (*_KEYS, "n", "n_poor", "auc_fusion", "auc", "difference", "low", "h
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation for ``group_*.json``: NaN as null, one record per metric and comparison."""
+    """The evaluation as it stands in its JSON file: NaN as null, one record per metric and comparison."""
     return {
         "outcome": evaluation.outcome,
         "positive_class": "poor",
@@ -153,81 +153,6 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
 
 
-def reduce_to_participants(
-    table: pd.DataFrame, settings: Settings
-) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
-    """One row per participant (means over sessions and repeats), the rows left out, and what should be said of it."""
-    needed = {"participant_id", "poor", "probability_poor"}
-    if needed - set(table.columns):
-        remedy = f"It needs {', '.join(sorted(needed))}."
-        raise InputError(f"The predictions lack the columns {sorted(needed - set(table.columns))}.", remedy)
-    keys = [name for name in ("dataset", "participant_id") if name in table]  # sub-01 of two datasets are two people
-    values = [name for name in table.columns if name.startswith(("p_", "fusion_", "baseline_"))]
-    scores = [name for name in table.columns if name in ("score", "predicted_score") or name.startswith("s_")]
-    numbers = ["poor", "probability_poor", *scores, *values]
-    table = table.assign(**{name: pd.to_numeric(table[name]).astype(float) for name in numbers})
-    for name in ("probability_poor", *values):
-        if not table[name].dropna().between(0, 1).all():
-            raise InputError(f"Column {name} of the predictions is not between 0 and 1.", "Give probabilities.")
-    reason = _reasons(table)
-    sessions = table["session_id"] if "session_id" in table else pd.Series(None, table.index, dtype=object)
-    left_out = table[keys].assign(session_id=sessions, reason=reason)
-    kept = table[reason == ""]
-    grouped = kept.groupby(keys, sort=True, dropna=False)
-    people = grouped[numbers].mean().reset_index()
-    mixed = ~people["poor"].isin((0.0, 1.0))
-    notes = []
-    if mixed.any():
-        if "score" not in people:
-            raise InputError("Outcomes of a participant differ between sessions, without scores.", "Give 'score'.")
-        people.loc[mixed, "poor"] = [float(settings.outcome.is_poor(value)) for value in people.loc[mixed, "score"]]
-        who = ", ".join(people.loc[mixed, "participant_id"])
-        notes.append(f"The outcome differs between sessions of {who}: the rule was applied to the mean score.")
-    rows_per_person = grouped.size()
-    if (rows_per_person > 1).any():
-        notes.append(
-            "Evaluated once per participant, by the mean probability where there are several sessions or repeats "
-            f"({int((rows_per_person > 1).sum())} of {len(people)} participants)."
-        )
-    return people, left_out[reason != ""].drop_duplicates().reset_index(drop=True), tuple(notes)
-
-
-def _repeats_note(table: pd.DataFrame, settings: Settings) -> tuple[str, ...]:
-    """What single repeats are worth: the one model that is kept has no mean over repeats to help it."""
-    if "repeat" not in table or table["repeat"].nunique() < 2:
-        return ()
-    areas = []
-    for _, own in table.groupby("repeat"):
-        people = reduce_to_participants(own, settings)[0]
-        poor, fusion = (people[name].to_numpy(float) for name in ("poor", "probability_poor"))
-        if too_few(poor):
-            return ()
-        areas.append(float(ranking_metrics(poor, fusion, np.ones((1, len(poor))))["auc"][0]))
-    return (
-        f"What is evaluated is the mean of {len(areas)} repeats of the training; in each repeat alone the AUC of the "
-        f"fusion is {min(areas):.2f} to {max(areas):.2f} (mean {np.mean(areas):.2f}). The model that is kept is one "
-        "training, not a mean.",
-    )
-
-
-def _reasons(table: pd.DataFrame) -> pd.Series[str]:
-    """Why each row is not evaluated; empty for rows that are."""
-    reason = pd.Series("", table.index, dtype=object)
-    reason[table["probability_poor"].isna()] = "no-prediction"
-    reason[table["poor"].isna()] = "no-outcome"
-    if "excluded" in table:
-        given = table["excluded"].map(_exclusion)
-        reason = reason.mask(given != "", given)
-    return reason
-
-
-def _exclusion(value: object) -> str:
-    """The reason in a cell of ``excluded``: a text, or true without one."""
-    if isinstance(value, str):
-        return "" if value == "n/a" else value
-    return "excluded" if value is True else ""
-
-
 def _models(participants: pd.DataFrame) -> list[tuple[str, str, str]]:
     """(name, kind, column) of everything that predicts."""
     found = [("fusion", "fusion", "probability_poor")]
@@ -243,10 +168,10 @@ def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: 
     reason = too_few(poor)
     head = {"model": name, "kind": kind, "n": len(poor), "n_poor": int(poor.sum())}
     if reason:
-        return [{**head, **null(reason), "metric": metric} for metric in CLASSIFICATION]
+        return [{**head, **undefined(reason), "metric": metric} for metric in CLASSIFICATION]
     values = with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
     if kind == "member" or (kind == "other fusion" and name != "stacking"):  # which is a regression of its own
-        values |= dict.fromkeys(OF_CALIBRATED, null(NOT_CALIBRATED))
+        values |= dict.fromkeys(OF_CALIBRATED, undefined(NOT_CALIBRATED))
     return [{**head, "metric": metric, **values[metric]} for metric in CLASSIFICATION]
 
 
@@ -269,7 +194,7 @@ def _score_rows_of(given: pd.DataFrame, model: tuple[str, str, str], draws: Draw
     head = {"model": name, "kind": kind, "n": len(given), "n_poor": int(given["poor"].sum())}
     if len(given) < MINIMUM_PARTICIPANTS:
         reason = f"too few participants ({len(given)} of at least {MINIMUM_PARTICIPANTS})"
-        return [{**head, **null(reason), "metric": metric} for metric in REGRESSION]
+        return [{**head, **undefined(reason), "metric": metric} for metric in REGRESSION]
     values = with_intervals(lambda weights: regression_metrics(score, predicted, weights), len(given), draws)
     return [{**head, "metric": metric, **values[metric]} for metric in REGRESSION]
 

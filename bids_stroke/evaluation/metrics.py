@@ -23,7 +23,26 @@ THRESHOLD = 0.5
 
 
 def classification_metrics(poor: Array, probability: Array, weights: Array) -> dict[str, Array]:
-    """Metrics of CLASSIFICATION for each row of weights."""
+    """Compute the metrics of CLASSIFICATION for each row of weights.
+
+    Parameters
+    ----------
+    poor, probability : array
+        (n,): outcomes of 0 and 1, probabilities of a poor one from 0 to 1.
+    weights : array
+        (draws, n), how often each participant counts.
+
+    Returns
+    -------
+    dict of str to array
+        Metric -> (draws,), NaN where it is not defined.
+
+    Examples
+    --------
+    >>> poor, probability = np.array([0.0, 0.0, 1.0]), np.array([0.1, 0.6, 0.9])
+    >>> float(classification_metrics(poor, probability, np.ones((1, 3)))["recall"][0])
+    1.0
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         return {
             **_decision_metrics(poor, probability, weights),
@@ -34,7 +53,25 @@ def classification_metrics(poor: Array, probability: Array, weights: Array) -> d
 
 
 def regression_metrics(score: Array, predicted: Array, weights: Array) -> dict[str, Array]:
-    """Coefficient of determination and mean absolute error for each row of weights."""
+    """Compute the coefficient of determination and the mean absolute error for each row of weights.
+
+    Parameters
+    ----------
+    score, predicted : array
+        (n,), in the units of the score.
+    weights : array
+        (draws, n), how often each participant counts.
+
+    Returns
+    -------
+    dict of str to array
+        ``r2`` (draws,), no unit, NaN where all scores of a draw are equal; ``mae`` (draws,), in the score's units.
+
+    Examples
+    --------
+    >>> regression_metrics(np.array([10.0, 20.0]), np.array([12.0, 20.0]), np.ones((1, 2)))["mae"]
+    array([1.])
+    """
     total = weights.sum(axis=1)
     mean = weights @ score / total
     spread = weights @ score**2 - total * mean**2
@@ -58,7 +95,25 @@ def _decision_metrics(poor: Array, probability: Array, weights: Array) -> dict[s
 
 
 def ranking_metrics(poor: Array, probability: Array, weights: Array) -> dict[str, Array]:
-    """AUC (trapezoid, ties count half) and average precision from one pass down the ranking."""
+    """Compute AUC (trapezoid, ties count half) and average precision in one pass down the ranking.
+
+    Parameters
+    ----------
+    poor, probability : array
+        (n,): outcomes of 0 and 1; anything that ranks the participants, the poorest highest.
+    weights : array
+        (draws, n), how often each participant counts.
+
+    Returns
+    -------
+    dict of str to array
+        ``auc`` and ``average_precision``, (draws,) from 0 to 1, NaN for draws of one class.
+
+    Examples
+    --------
+    >>> ranking_metrics(np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.1, 0.3]), np.ones((1, 3)))["auc"]
+    array([0.5])
+    """
     order = np.argsort(-probability, kind="stable")
     last = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)  # last of each run of ties
     ranked = weights[:, order]
@@ -77,8 +132,18 @@ def ranking_metrics(poor: Array, probability: Array, weights: Array) -> dict[str
 def calibration_slope(poor: Array, probability: Array, weights: Array) -> Array:
     """Slope of the logistic regression of the outcome on the logit of the probability (Cox 1958; 1 is ideal).
 
-    Infinite (plus or minus) where the probabilities separate the outcomes completely, NaN where the draw holds one
-    class or one probability only, or where the fit does not converge.
+    Parameters
+    ----------
+    poor, probability : array
+        (n,): outcomes of 0 and 1, probabilities of a poor one from 0 to 1.
+    weights : array
+        (draws, n), how often each participant counts.
+
+    Returns
+    -------
+    array
+        (draws,), no unit. Infinite (plus or minus) where the probabilities separate the outcomes completely, NaN where
+        the draw holds one class or one probability only, or where the fit does not converge.
     """
     clipped = np.clip(probability, 1e-6, 1 - 1e-6)
     logit = np.log(clipped / (1 - clipped))
@@ -118,10 +183,24 @@ def _logistic_slope(poor: Array, x: Array, weights: Array, iterations: int = 50)
 
 
 def delong_test(poor: Array, first: Array, second: Array) -> float:
-    """Two-sided p-value for equal AUC of two predictions of the same participants.
+    """Test whether two predictions of the same participants have equal AUC: two-sided p-value.
 
-    NaN where the variance of a non-zero difference is zero. DeLong, DeLong and Clarke-Pearson, Biometrics 1988,
-    computed from midranks (Sun and Xu, IEEE Signal Processing Letters 2014).
+    Parameters
+    ----------
+    poor : array
+        (n,) of 0 and 1, both classes at least twice.
+    first, second : array
+        (n,), anything that ranks the participants, the poorest highest.
+
+    Returns
+    -------
+    float
+        From 0 to 1; NaN where the variance of a difference that is not 0 is 0.
+
+    Notes
+    -----
+    DeLong, DeLong and Clarke-Pearson, Biometrics 1988, computed from midranks (Sun and Xu, IEEE Signal Processing
+    Letters 2014).
     """
     is_poor = poor == 1
     n_poor, n_good = int(is_poor.sum()), int((~is_poor).sum())
@@ -139,7 +218,22 @@ def delong_test(poor: Array, first: Array, second: Array) -> float:
 
 
 def permutation_p(poor: Array, probability: Array, permutations: int, rng: np.random.Generator) -> float:
-    """One-sided p-value of the AUC against shuffled outcomes, (1 + number at least as high) / (1 + permutations)."""
+    """Test whether an AUC is higher than those of shuffled outcomes: one-sided p-value.
+
+    Parameters
+    ----------
+    poor, probability : array
+        (n,): outcomes of 0 and 1; anything that ranks the participants, the poorest highest.
+    permutations : int
+        How often the outcomes are shuffled.
+    rng : Generator
+        Source of the shuffles.
+
+    Returns
+    -------
+    float
+        (1 + number of shuffles with an AUC at least as high) / (1 + permutations).
+    """
     ranks = rankdata(probability)
     observed = poor @ ranks  # the AUC is a linear function of this sum
     shuffled = rng.permuted(np.tile(poor, (permutations, 1)), axis=1) @ ranks

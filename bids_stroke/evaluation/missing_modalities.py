@@ -1,4 +1,4 @@
-"""What the fused prediction is worth for each pattern of missing modalities."""
+"""How well the fused prediction does among people who lack the same modalities."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_stroke.core.records import CLINICAL, MODALITIES
-from bids_stroke.evaluation.bootstrap import Draws, null, too_few, with_intervals
+from bids_stroke.core.modalities import CLINICAL, MODALITIES
+from bids_stroke.evaluation.bootstrap import Draws, too_few, undefined, with_intervals
 from bids_stroke.evaluation.metrics import classification_metrics
 
 SHOWN = ("auc", "balanced_accuracy", "brier")
@@ -20,20 +20,21 @@ COLUMNS = (
 PRESENT, WITH, WITHOUT = "pattern", "with", "without"
 """Kinds of rows: exactly these modalities; everybody who has one; everybody who lacks it."""
 NOTHING = "none"
-"""Of a person whom only members without a modality predicted."""
+"""What stands for the modalities of a person who has none: only members without a modality predicted."""
 
 
 def pattern_table(people: pd.DataFrame, modality_of: Mapping[str, str], draws: Draws) -> pd.DataFrame:
-    """Metrics of the fusion among people who have the same modalities.
+    """Compute the metrics of the fused prediction among people who have the same modalities.
 
     Parameters
     ----------
     people : DataFrame
-        A row per participant: ``poor``, ``probability_poor``, and ``p_<member>``, NaN where a member is missing.
+        A row per participant: ``poor`` (0 or 1), ``probability_poor`` (0 to 1), and ``p_<member>`` (0 to 1, NaN where
+        a member is missing).
     modality_of : mapping
         Member -> modality; a member that is not named stands for itself.
     draws : Draws
-        Of the bootstrap.
+        Number and seed of the bootstrap draws.
 
     Returns
     -------
@@ -82,7 +83,7 @@ def _row(kind: str, modalities: str, people: pd.DataFrame, draws: Draws) -> dict
     poor, probability = people["poor"].to_numpy(float), people["probability_poor"].to_numpy(float)
     reason = too_few(poor)
     if reason:
-        found = dict.fromkeys(SHOWN, null(reason))
+        found = dict.fromkeys(SHOWN, undefined(reason))
     else:
         found = with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
     reasons = dict.fromkeys(found[metric]["reason"] for metric in SHOWN if found[metric]["reason"])

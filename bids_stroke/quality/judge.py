@@ -26,7 +26,7 @@ _MAD_TO_SD = 1.4826
 
 @dataclass(frozen=True)
 class Judged:
-    """One quality number of one step with what the rule says of it."""
+    """One quality number of one step, and what its rule says of it."""
 
     step: str
     name: str
@@ -36,17 +36,21 @@ class Judged:
 
     @property
     def column(self) -> str:
-        """Its column in tables with a row for each unit."""
+        """Name of the number's column in tables with a row for each unit."""
         return f"{self.step}_{self.name}"
 
 
 def rule_of(step: str, name: str) -> Rule | None:
-    """The rule of a quality number: the step's own, else the one for all steps; None where nobody wrote one."""
+    """The rule of a quality number: the step's own, else the one for all steps; None where nobody wrote one.
+
+    >>> rule_of("dwi", "n_shells").label
+    'shells'
+    """
     return RULES.get(f"{step}/{name}") or RULES.get(f"*/{name}")
 
 
 def flag(value: float, rule: Rule | None) -> str:
-    """``ok``, ``check`` or ``fail`` by the ranges of a rule; ``n/a`` where it has none.
+    """Judge a number by the ranges of a rule: ``ok``, ``check`` or ``fail``; ``n/a`` where it has no ranges.
 
     Parameters
     ----------
@@ -54,6 +58,11 @@ def flag(value: float, rule: Rule | None) -> str:
         In the rule's units. NaN and infinity fail.
     rule : Rule or None
         From `rule_of`.
+
+    Examples
+    --------
+    >>> flag(4.0, Rule("mean head motion", "mm", "Much: the maps are uncertain", plausible=(None, 0.5)))
+    'check'
     """
     if rule is None or (rule.plausible == rule.possible == (None, None)):
         return NONE
@@ -78,7 +87,18 @@ def judge(steps: Mapping[str, StepReport]) -> list[Judged]:
 
 
 def unit_table(steps: Mapping[str, StepReport]) -> pd.DataFrame:
-    """A row for each quality number of a unit: step, quantity, value, units, flag, plausible range, meaning."""
+    """Make a unit's table, a row for each quality number.
+
+    Parameters
+    ----------
+    steps : mapping of str to StepReport
+        Reports by step.
+
+    Returns
+    -------
+    DataFrame
+        The columns of UNIT_COLUMNS; values in the units beside them.
+    """
     import pandas as pd
 
     rows = [
@@ -98,12 +118,18 @@ def unit_table(steps: Mapping[str, StepReport]) -> pd.DataFrame:
 
 
 def cohort_table(units: Mapping[tuple[str, str | None], Mapping[str, StepReport]]) -> pd.DataFrame:
-    """A row for each unit: the worst flag, which quantities are flagged or unusual in the cohort, all the numbers.
+    """Make the cohort's table, a row for each unit: its worst flag, what is flagged or unusual, and all its numbers.
 
     Parameters
     ----------
     units : mapping of (subject, session) to mapping of str to StepReport
         Labels without ``sub-`` and ``ses-``; reports by step.
+
+    Returns
+    -------
+    DataFrame
+        ``participant_id``, ``session_id``, ``flag``, the names of columns in ``fail``, ``check`` and ``unusual``, then
+        a column ``<step>_<number>`` for each number, in its rule's units, NaN where a unit has none.
     """
     import pandas as pd
 
@@ -122,14 +148,23 @@ def cohort_table(units: Mapping[tuple[str, str | None], Mapping[str, StepReport]
         row = {"participant_id": f"sub-{subject}", "session_id": f"ses-{session}" if session else None}
         lists = {"fail": said[FAIL], "check": said[CHECK], "unusual": outlying}
         rows.append(row | {"flag": worst} | {name: " ".join(found) or None for name, found in lists.items()})
-    heads = ["participant_id", "session_id", "flag", "fail", "check", "unusual"]
-    return pd.concat([pd.DataFrame(rows, columns=heads), values], axis=1)
+    first_columns = ["participant_id", "session_id", "flag", "fail", "check", "unusual"]
+    return pd.concat([pd.DataFrame(rows, columns=first_columns), values], axis=1)
 
 
 def unusual(values: pd.DataFrame) -> pd.DataFrame:
-    """Where a unit lies more than 3.5 scaled MAD from the cohort's median, column by column; bool, as ``values``.
+    """Find the units that lie far from the cohort's median: more than 3.5 scaled median absolute deviations.
 
-    Never in a column that fewer than 10 units have, or in which more than half of them are equal.
+    Parameters
+    ----------
+    values : DataFrame
+        (units, numbers), each column in units of its own; NaN where a unit lacks a number.
+
+    Returns
+    -------
+    DataFrame
+        (units, numbers) of bool. Never true in a column that fewer than 10 units have, or in which more than half of
+        them are equal.
     """
     distance = (values - values.median()).abs()
     spread = _MAD_TO_SD * distance.median()
@@ -138,20 +173,24 @@ def unusual(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def write_unit_table(path: Path, steps: Mapping[str, StepReport]) -> Path:
-    """Write a unit's table with its sidecar."""
+    """Write a unit's table of quality numbers (TSV), and beside it the JSON file that describes its columns."""
     write_json(path.with_suffix(".json"), UNIT_COLUMNS)
     return write_table(path, unit_table(steps))
 
 
 def write_cohort_table(path: Path, table: pd.DataFrame) -> Path:
-    """Write a cohort's table with a sidecar that tells each column's units and rule."""
+    """Write a cohort's table of quality numbers (TSV), and beside it a JSON file with each column's units and rule."""
     write_json(path.with_suffix(".json"), describe_columns(list(map(str, table))))
     return write_table(path, table)
 
 
 def describe_columns(columns: Sequence[str]) -> dict[str, Any]:
-    """Description, units and rule of each column of a cohort's table."""
-    return {column: _HEADS.get(column) or _described(column) for column in columns}
+    """Description, units and rule of each column of a cohort's table, by the column's name.
+
+    >>> describe_columns(["dwi_n_shells"])["dwi_n_shells"]["Units"]
+    '1'
+    """
+    return {column: _COHORT_COLUMNS.get(column) or _described(column) for column in columns}
 
 
 def _described(column: str) -> dict[str, Any]:
@@ -164,8 +203,12 @@ def _described(column: str) -> dict[str, Any]:
     return {"Description": rule.meaning, "Units": rule.units, **told}
 
 
-def worst(flags: Iterable[str]) -> str:
-    """The worst of several flags; ``n/a`` of none."""
+def worst_flag(flags: Iterable[str]) -> str:
+    """The worst of several flags; ``n/a`` of none.
+
+    >>> worst_flag(["ok", "check", "n/a"])
+    'check'
+    """
     return max(flags, key=(NONE, OK, CHECK, FAIL).index, default=NONE)
 
 
@@ -185,7 +228,7 @@ UNIT_COLUMNS: dict[str, Any] = {
     "plausible_high": {"Description": "Largest plausible value; n/a: none"},
     "description": {"Description": "What the number means"},
 }
-_HEADS: dict[str, dict[str, Any]] = {
+_COHORT_COLUMNS: dict[str, dict[str, Any]] = {
     "participant_id": {"Description": "Participant"},
     "session_id": {"Description": "Session, where there are any"},
     "flag": {"Description": "The worst that is said of this unit", "Levels": _FLAGS},

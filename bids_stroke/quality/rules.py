@@ -16,20 +16,20 @@ _ANY: Limits = (None, None)
 
 @dataclass(frozen=True)
 class Rule:
-    """What is known of one quality number.
+    """What is known of one quality number: what it means, its units, and which values are to be expected.
 
     Parameters
     ----------
     label : str
-        For the report.
+        Name of the number in the report.
     units : str
-        ``1``: no unit.
+        Units of the number and of the ranges; ``1``: no unit.
     meaning : str
-        In words.
+        What the number tells, in words.
     plausible : (float or None, float or None)
-        Outside: to be looked at. None: no limit.
+        Lowest and highest value that is to be expected; others are to be looked at. None: no limit.
     possible : (float or None, float or None)
-        Outside: cannot be right.
+        Lowest and highest value that can be; others cannot be right.
     """
 
     label: str
@@ -253,15 +253,15 @@ _EEGEMG = {
     "eegemg/emg_co_contraction": Rule("EMG co-contraction", "1", "Common area of the muscles' activity", _ANY, _SHARE),
 }  # fmt: skip
 
-_READY = "Of the positive voxels in the brain, in the units of the file"
+_PRECOMPUTED = "Of the positive voxels in the brain, in the units of the file"
 _MAPS = {
-    "maps/fa_median": Rule("FA, median", "1", _READY, (0.05, 0.8), (0.0, 1.0)),
+    "maps/fa_median": Rule("FA, median", "1", _PRECOMPUTED, (0.05, 0.8), (0.0, 1.0)),
     **{
-        f"maps/{name}_median": Rule(f"{name.upper()}, median", "mm^2/s", _READY, (1e-4, 5e-3), (0.0, None))
+        f"maps/{name}_median": Rule(f"{name.upper()}, median", "mm^2/s", _PRECOMPUTED, (1e-4, 5e-3), (0.0, None))
         for name in ("md", "rd", "ad")
     },
     **{
-        f"maps/{name}_median": Rule(f"{name.upper()}, median", "1", _READY, _SHARE, (0.0, None))
+        f"maps/{name}_median": Rule(f"{name.upper()}, median", "1", _PRECOMPUTED, _SHARE, (0.0, None))
         for name in ("gm", "wm")
     },
 }

@@ -1,4 +1,4 @@
-"""The group page: who was predicted what, and what the predictions are worth."""
+"""The page of the group: who was predicted what, and what the predictions are worth."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bids_stroke.core.records import StepReport, UnitStatus
+from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
 from bids_stroke.derivatives.outputs import write_text
 from bids_stroke.report import plots, quality, words
 
@@ -27,7 +28,7 @@ _TRUE = (True, 1, "1", "True", "true")
 
 @dataclass(frozen=True)
 class GroupDetails:
-    """What the group page may show besides predictions and evaluation."""
+    """What the page of the group may show besides predictions and their evaluation."""
 
     statuses: Sequence[UnitStatus] = ()
     steps: Mapping[str, Mapping[str, StepReport]] = field(default_factory=dict)
@@ -39,7 +40,7 @@ class GroupDetails:
 def write_group_report(
     root: Path, evaluation: Evaluation | None, predictions: pd.DataFrame, details: GroupDetails | None = None
 ) -> Path:
-    """Write ``<root>/group.html``, one file with everything inside.
+    """Write the page of the group, one file in OUTPUT_DIR with its pictures inside.
 
     Parameters
     ----------
@@ -65,16 +66,17 @@ def write_group_report(
         has_scores="predicted_score" in predictions and predictions["predicted_score"].notna().any(),
         has_outcomes="poor" in predictions and predictions["poor"].notna().any(),
         counts=_counts(predictions),
-        failed=[status for status in details.statuses if status.status == "failed"],
+        failed=[status for status in details.statuses if not status.completed],
         unit_name=words.unit_name,
         how=details.how or origin_in_words(predictions),
         quality=quality.overview(details.steps),
         flagged=quality.flagged_units(details.steps),
+        quality_file=DATASET_FILES["group_quality"],
         histogram=_histogram(predictions),
         **_evaluated(evaluated),
         left_out=evaluation.left_out.to_dict("records") if evaluation is not None else [],
     )
-    return write_text(root / "group.html", page)
+    return write_text(dataset_file(root, "group_report"), page)
 
 
 def _counts(predictions: pd.DataFrame) -> dict[str, int]:
@@ -85,7 +87,19 @@ def _counts(predictions: pd.DataFrame) -> dict[str, int]:
 
 
 def origin_in_words(predictions: pd.DataFrame) -> str:
-    """Whether the model had seen the people that it predicts, from ``in_training_set``; empty without that column."""
+    """Say of how many people the model had seen the data in training.
+
+    Parameters
+    ----------
+    predictions : DataFrame
+        A row per unit: ``participant_id``, ``in_training_set`` (true, false, or NaN where nobody knows), and where
+        there is one ``out_of_fold``.
+
+    Returns
+    -------
+    str
+        Sentences with counts of participants; empty without the column ``in_training_set``.
+    """
     if "in_training_set" not in predictions:
         return ""
     seen = predictions["in_training_set"].isin(_TRUE)
@@ -216,7 +230,7 @@ def _wide(metrics: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:
         any_cell = next(iter(cells.values()))
         shown = [(words.number(cells[name]["value"]), words.interval(cells[name])) for name in columns]
         rows.append({"model": model, "kind": kind, "n": any_cell["n"], "n_poor": any_cell["n_poor"], "cells": shown})
-    return {"heads": [words.METRIC[name] for name in columns], "rows": rows}
+    return {"columns": [words.METRIC[name] for name in columns], "rows": rows}
 
 
 def _reasons(metrics: pd.DataFrame) -> list[str]:

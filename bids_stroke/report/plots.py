@@ -11,16 +11,26 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from scipy.stats import binomtest
-from sklearn.metrics import roc_curve
 
-POOR, GOOD = "#b5541c", "#1f5a94"
+POOR_COLOUR, GOOD_COLOUR = "#b5541c", "#1f5a94"
 BIN_SIZE = 8
 """Participants in a bin of the calibration plot, at least."""
 
 
 def roc_plot(participants: pd.DataFrame) -> str:
-    """ROC curve of the fusion, thin lines for members, dashed ones for baselines."""
+    """Draw the ROC curve of the fused prediction, thin lines for members, dashed ones for baselines.
+
+    Parameters
+    ----------
+    participants : DataFrame
+        A row per participant: ``poor`` (0 or 1), ``probability_poor``, ``p_<member>`` and ``baseline_<name>`` (0 to 1;
+        NaN where a member is missing).
+
+    Returns
+    -------
+    str
+        A ``data:`` address of an SVG file.
+    """
     figure, ax = _axes()
     ax.plot([0, 1], [0, 1], color="0.6", lw=0.8)
     columns = [str(name) for name in participants if str(name).startswith(("p_", "baseline_"))]
@@ -39,13 +49,28 @@ def roc_plot(participants: pd.DataFrame) -> str:
 
 
 def _roc(ax: Axes, table: pd.DataFrame, column: str, style: dict[str, object]) -> None:
+    from sklearn.metrics import roc_curve
+
     if table["poor"].nunique() == 2:
         false, true, _ = roc_curve(table["poor"], table[column], drop_intermediate=False)
         ax.plot(false, true, **style)  # type: ignore[arg-type]
 
 
 def calibration_plot(participants: pd.DataFrame) -> str:
-    """Observed share of poor outcomes against predicted probability, in bins of equal size with 95 % intervals."""
+    """Draw the observed share of poor outcomes against the predicted probability, in bins of equal size.
+
+    Parameters
+    ----------
+    participants : DataFrame
+        A row per participant: ``poor`` (0 or 1), ``probability_poor`` (0 to 1).
+
+    Returns
+    -------
+    str
+        A ``data:`` address of an SVG file. Bars are 95 % intervals (Wilson); a number is a bin's participants.
+    """
+    from scipy.stats import binomtest
+
     figure, ax = _axes()
     ax.plot([0, 1], [0, 1], color="0.6", lw=0.8, label="ideal")
     ordered = participants.sort_values("probability_poor", kind="stable")
@@ -65,7 +90,20 @@ def calibration_plot(participants: pd.DataFrame) -> str:
 
 
 def histogram_plot(probability: pd.Series[float], poor: pd.Series[float] | None) -> str:
-    """Distribution of the predicted probability; by outcome where that is known."""
+    """Draw the distribution of the predicted probability; by outcome where that is known.
+
+    Parameters
+    ----------
+    probability : Series
+        (n,), 0 to 1 or NaN.
+    poor : Series or None
+        (n,), 1 for a poor outcome, 0 for a good one, NaN where it is not known; None if it is known of nobody.
+
+    Returns
+    -------
+    str
+        A ``data:`` address of an SVG file.
+    """
     figure, ax = _axes(3.0)
     edges = np.linspace(0, 1, 21)
     if poor is None:
@@ -73,7 +111,8 @@ def histogram_plot(probability: pd.Series[float], poor: pd.Series[float] | None)
     else:
         groups = [probability[poor == 0].dropna(), probability[poor == 1].dropna()]
         labels = [f"good outcome ({len(groups[0])})", f"poor outcome ({len(groups[1])})"]
-        ax.hist(groups, bins=edges.tolist(), color=[GOOD, POOR], label=labels, stacked=True, edgecolor="white")
+        colours = [GOOD_COLOUR, POOR_COLOUR]
+        ax.hist(groups, bins=edges.tolist(), color=colours, label=labels, stacked=True, edgecolor="white")
         figure.legend(frameon=False, fontsize=9, ncols=2, loc="outside upper left")
     ax.axvline(0.5, color="0.3", ls=":", lw=1)
     ax.set(xlim=(0, 1))
@@ -84,12 +123,13 @@ def histogram_plot(probability: pd.Series[float], poor: pd.Series[float] | None)
 
 
 def curves_plot(curves: pd.DataFrame) -> str:
-    """Validation loss by epoch for each member: a line for each inner fold, dots where training took its epoch.
+    """Draw the validation loss of each member by epoch: a line for each inner fold, dots where training took its epoch.
 
     Parameters
     ----------
     curves : DataFrame
-        ``member outer_fold inner_fold epoch loss chosen``.
+        A row per epoch of each inner fold: ``member``, ``outer_fold``, ``inner_fold``, ``epoch``, ``loss`` and
+        ``chosen`` (bool: training took this epoch).
 
     Returns
     -------
@@ -107,9 +147,9 @@ def curves_plot(curves: pd.DataFrame) -> str:
         ax.spines[["top", "right"]].set_visible(False)
         own = curves[curves["member"] == member]
         for _, line in own.groupby(["outer_fold", "inner_fold"]):
-            ax.plot(line["epoch"], line["loss"], color=GOOD, lw=0.7, alpha=0.7)
+            ax.plot(line["epoch"], line["loss"], color=GOOD_COLOUR, lw=0.7, alpha=0.7)
         taken = own[own["chosen"]]
-        ax.plot(taken["epoch"], taken["loss"], "o", color=POOR, ms=3.5)
+        ax.plot(taken["epoch"], taken["loss"], "o", color=POOR_COLOUR, ms=3.5)
         ax.set_title(str(member), fontsize=10)
         ax.set_xlabel("epoch, or step of the path of models (dots: taken in each outer fold)", fontsize=8)
         ax.set_ylabel("loss", fontsize=8)
@@ -125,12 +165,12 @@ def _axes(height: float = 4.3) -> tuple[Figure, Axes]:
 
 
 def _svg(figure: Figure, salt: str) -> str:
-    """A ``data:`` address."""
+    """A figure as the ``data:`` address of an SVG file."""
     return "data:image/svg+xml;base64," + base64.b64encode(_svg_text(figure, salt).encode()).decode()
 
 
 def _svg_text(figure: Figure, salt: str) -> str:
-    """A fixed salt, because matplotlib's identifiers are random otherwise."""
+    """A figure as the text of an SVG file; with a fixed salt, because matplotlib's identifiers are random otherwise."""
     stream = io.BytesIO()
     with mpl.rc_context({"svg.hashsalt": salt}):
         figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})

@@ -1,4 +1,4 @@
-"""Quality numbers for the pages: in words, with what is usual and what that means."""
+"""Quality numbers for the pages: each in words, with its usual range and the judgement of its rule."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ JUDGEMENT = {
 
 @dataclass(frozen=True)
 class Line:
-    """One quality number in words."""
+    """One quality number in words, as a line of a table on a page."""
 
     step: str
     label: str
@@ -41,7 +41,7 @@ def lines(steps: Mapping[str, StepReport]) -> list[Line]:
 
 
 def flagged(steps: Mapping[str, StepReport]) -> list[Line]:
-    """Those to be looked at, the worst first."""
+    """The quality numbers of a unit that are to be looked at or cannot be right, the latter first."""
     found = [item for item in lines(steps) if item.flag in (judge.CHECK, judge.FAIL)]
     return sorted(found, key=lambda item: item.flag != judge.FAIL)
 
@@ -54,7 +54,7 @@ def flagged_units(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[st
         if items:
             told = [f"{item.step}: {item.label} {item.value}" + (f" (usual: {item.usual})" if item.usual else "")
                     for item in items]  # fmt: skip
-            flag = judge.worst(item.flag for item in items)
+            flag = judge.worst_flag(item.flag for item in items)
             found.append({"unit": unit, "flag": flag, "judgement": JUDGEMENT[flag], "what": told})
     return sorted(found, key=lambda row: (row["flag"] != judge.FAIL, row["unit"]))
 
@@ -77,7 +77,7 @@ def overview(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[str, An
             measure = rule.units if rule else "1"
             ends = {"median": known.median(), "low": known.min(), "high": known.max()}
             found.append({
-                "step": words.STEP.get(step, step), "name": _label(step, name), "n": len(known),
+                "step": words.step_in_words(step), "name": _label(step, name), "n": len(known),
                 **{key: _shown(value, name, measure) for key, value in ends.items()},
                 "unusual": ", ".join(sorted(far.index[far[column]])),
             })  # fmt: skip
@@ -87,7 +87,7 @@ def overview(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[str, An
 def _line(item: judge.Judged) -> Line:
     units = item.rule.units if item.rule else "1"
     return Line(
-        step=words.STEP.get(item.step, item.step),
+        step=words.step_in_words(item.step),
         label=_label(item.step, item.name),
         value=_shown(item.value, item.name, units),
         usual=_range(item.rule.plausible, item.name, units) if item.rule else "",

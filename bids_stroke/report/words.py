@@ -11,33 +11,20 @@ from typing import Any
 import jinja2
 
 import bids_stroke
+from bids_stroke.core.modalities import CLINICAL, EARLY, MAPS, MODALITIES, NOT_MEASURED, given_by, record_of
 
 PREDICTION = {
     "poor": "Poor outcome more likely",
     "good": "Good outcome more likely",
     "abstain": "No decision: the data do not tell the two outcomes apart",
 }
-MODALITY = {
-    "fa": "fractional anisotropy (DWI)",
-    "md": "mean diffusivity (DWI)",
-    "rd": "radial diffusivity (DWI)",
-    "ad": "axial diffusivity (DWI)",
-    "gm": "grey matter (T1w)",
-    "wm": "white matter (T1w)",
-    "lesion": "lesion mask",
-    "bold": "resting-state BOLD",
-    "eegemg": "EEG and EMG",
-    "early_fusion": "numbers of several modalities together",
-    "clinical": "age, sex, time since stroke, first score",
-}
 STEP = {
     "anat": "T1-weighted image",
-    "lesion": "Lesion mask",
     "dwi": "Diffusion (DWI)",
     "bold": "BOLD (functional MRI)",
-    "eegemg": "EEG and EMG",
-    "maps": "Ready maps from other derivatives",
+    MAPS: "Ready maps from other derivatives",
 }
+"""Preprocessing steps that are not called as the modalities that they give."""
 REASON = {
     "no-t1w": "there is no T1-weighted image",
     "no-dwi": "there is no diffusion scan",
@@ -89,13 +76,48 @@ _UNITS = {"ml": "ml", "mm": "mm", "hz": "Hz", "db": "dB", "s": "s", "seconds": "
 _COMPOUND = {"_s_mm2": "s/mm²", "_mm2_s": "mm²/s"}
 
 
+def modality_in_words(name: str) -> str:
+    """What a member reads, in words; a name that is no modality's stays as it is.
+
+    >>> modality_in_words("fa")
+    'fractional anisotropy (DWI)'
+    """
+    return record_of(name).words if name in (*MODALITIES, *NOT_MEASURED) else name
+
+
+def samples_in_words(modality: str, number: int) -> str:
+    """How much a member has read: ``2 slices``, ``1 volume``; of what is no modality, what it reads."""
+    if modality in NOT_MEASURED:
+        return {CLINICAL: "covariates", EARLY: "numbers of its parts"}[modality]
+    sample = MODALITIES[modality].sample if modality in MODALITIES else "volume"
+    return f"{number} {sample}" + ("" if number == 1 else "s")
+
+
+def step_in_words(name: str) -> str:
+    """A preprocessing step, in words: its own, or those of the modalities that it gives.
+
+    >>> step_in_words("dwi"), step_in_words("lesion")
+    ('Diffusion (DWI)', 'Lesion mask')
+    """
+    text = STEP.get(name) or ", ".join(MODALITIES[modality].words for modality in given_by(name))
+    return text[0].upper() + text[1:] if text else name
+
+
 def reason_in_words(reason: str) -> str:
-    """``no-dwi`` -> "there is no diffusion scan"; sentences stay as they are."""
+    """A reason's code in words; sentences stay as they are.
+
+    >>> reason_in_words("no-dwi")
+    'there is no diffusion scan'
+    """
     return REASON.get(reason, reason if " " in reason else reason.replace("-", " "))
 
 
 def quantity_in_words(name: str) -> str:
-    """``brain_volume_ml`` -> "brain volume (ml)"."""
+    """The name of a quality number in words, its unit in brackets.
+
+    >>> quantity_in_words("brain_volume_ml")
+    'brain volume (ml)'
+    """
     for ending, compound in _COMPOUND.items():
         if name.endswith(ending):
             return f"{quantity_in_words(name.removesuffix(ending))} ({compound})"
@@ -106,12 +128,20 @@ def quantity_in_words(name: str) -> str:
 
 
 def number(value: Any, digits: int = 2) -> str:
-    """Fixed decimals, a dash where there is no value."""
+    """A number with so many decimals; a dash where there is no value.
+
+    >>> number(0.5), number(None)
+    ('0.50', '–')
+    """
     return "–" if missing(value) else f"{float(value):.{digits}f}".replace("-", "−")
 
 
 def significant(value: float, digits: int = 4) -> str:
-    """About so many digits, however large the number."""
+    """A number with so many significant digits, never as a power of ten if it is large; a dash where there is none.
+
+    >>> significant(1234.56), significant(0.00071234, 3)
+    ('1235', '0.000712')
+    """
     if missing(value):
         return "–"
     whole = math.isfinite(value) and abs(value) >= 10**digits
@@ -119,7 +149,11 @@ def significant(value: float, digits: int = 4) -> str:
 
 
 def percent(value: Any) -> str:
-    """A probability as a whole percentage; never 0 or 100 unless it is exactly that."""
+    """A probability (0 to 1) as a whole percentage; 0 and 100 only where it is exactly that.
+
+    >>> percent(0.723), percent(0.996)
+    ('72 %', '> 99 %')
+    """
     if missing(value):
         return "–"
     share = float(value)
@@ -129,26 +163,42 @@ def percent(value: Any) -> str:
 
 
 def p_value(value: Any, sign: str = "") -> str:
-    """A p-value with three decimals, ``sign`` before an exact one; a dash where there is none."""
+    """A p-value with three decimals, ``sign`` before an exact one; a dash where there is none.
+
+    >>> p_value(0.041, "="), p_value(0.0004, "=")
+    ('= 0.041', '< 0.001')
+    """
     if missing(value):
         return "–"
     return "< 0.001" if float(value) < 0.001 else f"{sign} {float(value):.3f}".strip()
 
 
 def interval(row: Mapping[Any, Any]) -> str:
-    """``0.70 to 0.90``; empty without bounds."""
+    """The ends of an interval, ``low`` and ``high`` of a row, with two decimals; empty where it has neither.
+
+    >>> interval({"low": 0.7, "high": 0.9})
+    '0.70 to 0.90'
+    """
     if missing(row["low"]) and missing(row["high"]):
         return ""
     return f"{number(row['low'])} to {number(row['high'])}"
 
 
 def missing(value: Any) -> bool:
-    """Whether a cell holds nothing: None, NaN, empty or ``n/a``."""
+    """Whether a cell of a table holds nothing: None, NaN, empty or ``n/a``.
+
+    >>> missing("n/a"), missing(0)
+    (True, False)
+    """
     return value is None or value == "" or value == "n/a" or (isinstance(value, float) and math.isnan(value))
 
 
 def outcome_in_words(outcome: str) -> str:
-    """``fma_le<=17`` -> "lower-limb Fugl-Meyer score (FMA-LE) of 17 or less"."""
+    """The rule of a poor outcome in words; a rule that cannot be read stays as it is.
+
+    >>> outcome_in_words("fma_le<=17")
+    'lower-limb Fugl-Meyer score (FMA-LE) of 17 or less'
+    """
     match = re.fullmatch(r"(\w+?)(<=|>=|<|>)(-?[\d.]+)", outcome.replace(" ", ""))
     if match is None:
         return outcome
@@ -159,19 +209,27 @@ def outcome_in_words(outcome: str) -> str:
 
 
 def score_scale(outcome: str) -> tuple[str, float | None]:
-    """Name of the score and its maximum, as far as they are known."""
+    """Name and maximum of the score in the rule of a poor outcome; the column's name and None of an unknown score.
+
+    >>> score_scale("nihss>=5")
+    ('nihss', None)
+    """
     column = re.split(r"[<>]", outcome)[0].strip()
     name, _, highest = SCORES.get(column, (column, 0.0, None))
     return name, highest
 
 
 def unit_name(subject: str, session: str | None) -> str:
-    """``sub-01, session 02``."""
+    """What a unit is called on a page.
+
+    >>> unit_name("01", "02")
+    'sub-01, session 02'
+    """
     return f"sub-{subject}" + (f", session {session}" if session else "")
 
 
 def render(template: str, **values: Any) -> str:
-    """A page from ``templates/``; everything inserted is escaped, and a forgotten value is an error."""
+    """Fill in a page of ``templates/``; everything inserted is escaped, and a forgotten value is an error."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -50,10 +55,53 @@ def test_a_work_folder_of_its_own_or_the_given_one(tmp_path: Path, monkeypatch: 
         preflight.prepare_work(None)
 
 
-def test_devices() -> None:
-    preflight.check_device("cpu")
-    preflight.check_device("auto")
+@pytest.mark.parametrize("check", [preflight.check_device, preflight.check_device_with_torch])
+def test_devices(check: Callable[[str], None]) -> None:
+    check("cpu")
+    check("auto")
     with pytest.raises(UsageError, match="not known"):
-        preflight.check_device("gpu")
+        check("gpu")
     with pytest.raises(UsageError, match="CUDA devices here"):
-        preflight.check_device("cuda:99")
+        check("cuda:99")
+
+
+def test_the_driver_counts_the_gpus_that_torch_counts() -> None:
+    import torch
+
+    assert preflight.count_gpus() == (torch.cuda.device_count() if torch.cuda.is_available() else 0)
+
+
+DRIVER = """
+#include <stdlib.h>
+int cuInit(unsigned int flags) { return flags; }
+int cuDeviceGetCount(int *count) { *count = atoi(getenv("GPUS")); return *count < 0 ? 100 : 0; }
+"""
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="needs a C compiler")
+@pytest.mark.parametrize(("gpus", "counted"), [("2", 2), ("0", 0), ("-1", 0)])
+def test_a_driver_is_asked_for_its_gpus(tmp_path: Path, gpus: str, counted: int) -> None:
+    """With a driver of our own, where there is none: the library is found, called, and its error is no GPU."""
+    (tmp_path / "driver.c").write_text(DRIVER)
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", tmp_path / "libcuda.so.1", tmp_path / "driver.c"], check=True)
+    code = "from bids_stroke.app.preflight import count_gpus; print(count_gpus())"
+    environment = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "GPUS": gpus}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert int(done.stdout) == counted
+
+
+def test_a_look_at_a_folder_makes_nothing(tmp_path: Path) -> None:
+    preflight.check_writable(tmp_path / "a" / "b", "OUTPUT_DIR")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match=r"OUTPUT_DIR .*/file/a .*/file is a file"):
+        preflight.check_writable(tmp_path / "file" / "a", "OUTPUT_DIR")
+    with pytest.raises(OutputError, match="too long"):
+        preflight.check_writable(tmp_path / ("a" * 300), "OUTPUT_DIR")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_closed_folder_is_seen_by_a_look(tmp_path: Path) -> None:
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(OutputError, match="no permission"):
+        preflight.check_writable(tmp_path / "closed" / "out", "OUTPUT_DIR")

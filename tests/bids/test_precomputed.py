@@ -70,7 +70,7 @@ def test_what_is_ready_stands_for_the_raw_files(raw: Path, tmp_path: Path, files
     prep = make_dataset(tmp_path / "prep", files)
     unit = unit_of(raw, {"prep": prep})
     assert list(unit.ready) == ["t1w", "brain_mask", "gm", "wm", "csf", "dwi", "dwi_mask"]
-    assert (unit.t1w, unit.dwi, unit.epi) == ((), (), ())
+    assert (unit.files("t1w"), unit.files("dwi"), unit.files("epi")) == ((), (), ())
     assert set(unit.inputs) == set(unit.ready.values())
     for name in ("sub-01_T1w.nii.gz", "sub-01_dwi.nii.gz", "sub-01_dir-PA_epi.nii.gz"):
         assert "of prep replaces it" in unit.left_out[name]
@@ -82,7 +82,7 @@ def test_what_is_ready_stands_for_the_raw_files(raw: Path, tmp_path: Path, files
 def test_without_derivatives_nothing_changes(raw: Path) -> None:
     unit = unit_of(raw, {})
     assert unit.ready == {}
-    assert len(unit.epi) == 1
+    assert len(unit.files("epi")) == 1
     assert [step.name for step in needed_steps(unit, Settings())] == ["anat", "dwi"]
 
 
@@ -100,7 +100,7 @@ def test_masks_alone_are_of_no_use(raw: Path, tmp_path: Path) -> None:
     files = {name: None for name in QSIPREP if "preproc" not in name}
     unit = unit_of(raw, {"prep": make_dataset(tmp_path / "prep", files)})
     assert unit.ready == {}
-    assert len(unit.t1w) == len(unit.dwi) == 1
+    assert len(unit.files("t1w")) == len(unit.files("dwi")) == 1
 
 
 def test_a_lesion_drawn_on_the_raw_t1w_keeps_the_raw_t1w(raw: Path, tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_lesion_drawn_on_the_raw_t1w_keeps_the_raw_t1w(raw: Path, tmp_path: Pa
     make_dataset(raw, {"derivatives/lesions/sub-01/anat/sub-01_label-L_mask.nii.gz": None})
     unit = unit_of(raw, {"prep": prep})
     assert list(unit.ready) == ["dwi", "dwi_mask"]
-    assert [file.path.name for file in unit.t1w] == ["sub-01_T1w.nii.gz"]
+    assert [file.path.name for file in unit.files("t1w")] == ["sub-01_T1w.nii.gz"]
     assert "before prep turned it" in unit.left_out["sub-01_space-ACPC_desc-preproc_T1w.nii.gz"]
     (raw / "sub-01" / "anat" / "sub-01_T1w.nii.gz").unlink()
     assert "t1w" in unit_of(raw, {"prep": prep}).ready
@@ -140,7 +140,7 @@ def test_one_of_several_series_is_used_and_the_others_are_named(raw: Path, tmp_p
 def test_a_person_without_raw_diffusion_runs_the_step(raw: Path, tmp_path: Path) -> None:
     (raw / "sub-01" / "dwi" / "sub-01_dwi.nii.gz").unlink()
     unit = unit_of(raw, {"prep": make_dataset(tmp_path / "prep", diffusion("sub-01/dwi/sub-01_space-ACPC"))})
-    assert unit.epi == ()
+    assert unit.files("epi") == ()
     assert "dwi" in [step.name for step in needed_steps(unit, Settings())]
 
 

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bids_stroke.bids.derivative_files import LESION_NAME, MAP_NAMES, find_lesions
-from bids_stroke.bids.sessions import Selection, find_sessions, read_description, read_filter_file, unused_derivatives
-from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, UsageError
-from tests.helpers.bids import make_dataset
+from bids_stroke.bids.derivative_files import LESION_NAME, modalities_of_map
+from bids_stroke.bids.sessions import (
+    Selection,
+    find_sessions,
+    read_description,
+    read_filter_file,
+    unneeded_options,
+    unused_derivatives,
+)
+from bids_stroke.bids.subject_files import Datasets
+from bids_stroke.core.errors import BidsStrokeError, InputError, NotBidsError, NothingSelectedError, UsageError
+from bids_stroke.core.records import BidsFile
+from tests.helpers.bids import make_dataset, path_that_is_too_long
+from tests.helpers.broken_json import KINDS
 
 FILES = {
     "participants.tsv": "participant_id\tage\tsex\tfma_le\nsub-01\t61\tF\t12\nsub-02\tn/a\tM\t30\n",
@@ -32,6 +43,11 @@ def raw(tmp_path: Path) -> Path:
     return make_dataset(tmp_path / "raw", FILES)
 
 
+def lesions_of(raw: Path) -> tuple[BidsFile, ...]:
+    """All that is known of sub-02's masks, before the units take theirs."""
+    return Datasets.open(raw, {}, needs_lesion=True).subject("02").lesions
+
+
 def names(files) -> list[str]:
     return [file.path.name for file in files]
 
@@ -40,22 +56,22 @@ def test_one_unit_a_session_and_one_a_subject_without_sessions(raw: Path) -> Non
     units = find_sessions(Selection(raw))
     assert [unit.prefix for unit in units] == ["sub-01_ses-01", "sub-01_ses-02", "sub-02", "sub-03"]
     first, second, emg, empty = units
-    assert names(first.t1w) == ["sub-01_ses-01_T1w.nii.gz"]
-    assert names(second.dwi) == ["sub-01_ses-02_dwi.nii.gz"]
-    assert names(emg.emg) == ["sub-02_task-move_emg.edf"]
+    assert names(first.files("t1w")) == ["sub-01_ses-01_T1w.nii.gz"]
+    assert names(second.files("dwi")) == ["sub-01_ses-02_dwi.nii.gz"]
+    assert names(emg.files("emg")) == ["sub-02_task-move_emg.edf"]
     assert empty.inputs == ()
 
 
 def test_bold_is_rest_unless_asked_and_the_rest_is_named(raw: Path) -> None:
     unit = find_sessions(Selection(raw, participant_labels=("01",), session_labels=("01",)))[0]
-    assert len(unit.bold) == 2
+    assert len(unit.files("bold")) == 2
     assert "not rest" in unit.left_out["sub-01_ses-01_task-hand_bold.nii.gz"]
     hand = find_sessions(Selection(raw, participant_labels=("01",), session_labels=("01",), task_labels=("hand",)))[0]
-    assert names(hand.bold) == ["sub-01_ses-01_task-hand_bold.nii.gz"]
+    assert names(hand.files("bold")) == ["sub-01_ses-01_task-hand_bold.nii.gz"]
 
 
 def test_metadata_are_inherited_and_uris_name_the_raw_dataset(raw: Path) -> None:
-    bold = find_sessions(Selection(raw, participant_labels=("01",)))[0].bold[0]
+    bold = find_sessions(Selection(raw, participant_labels=("01",)))[0].files("bold")[0]
     assert bold.metadata["RepetitionTime"] == 2.0
     assert bold.uri == "bids:raw:sub-01/ses-01/func/sub-01_ses-01_task-rest_run-01_bold.nii.gz"
 
@@ -71,7 +87,7 @@ def test_filter_file_selects_by_entity_and_compares_numbers(raw: Path, tmp_path:
     path = tmp_path / "filter.json"
     path.write_text(json.dumps({"bold": {"run": 2}}))
     unit = find_sessions(Selection(raw, participant_labels=("01",), filters=read_filter_file(path)))[0]
-    assert names(unit.bold) == ["sub-01_ses-01_task-rest_run-02_bold.nii.gz"]
+    assert names(unit.files("bold")) == ["sub-01_ses-01_task-rest_run-02_bold.nii.gz"]
 
 
 @pytest.mark.parametrize(
@@ -197,7 +213,7 @@ def test_maps_of_named_derivatives_are_taken_by_modality(raw: Path, tmp_path: Pa
 
 def test_md_and_rd_do_not_match_each_other() -> None:
     name = "sub-1_space-MNI152NLin2009aSym_res-2_model-tensor_param-rd_dwimap.nii.gz"
-    assert [modality for modality, pattern in MAP_NAMES.items() if pattern.search(name)] == ["rd"]
+    assert modalities_of_map(name) == ["rd"]
 
 
 def test_our_own_outputs_are_never_input(raw: Path) -> None:
@@ -279,10 +295,10 @@ PA = "sub-01/ses-02/fmap/sub-01_ses-02_dir-PA_epi"
 def test_field_images_are_those_made_for_the_diffusion_runs(raw: Path, sidecars: dict, used: list[str]) -> None:
     make_dataset(raw, {**FIELDS, **sidecars})
     first, second = find_sessions(Selection(raw, participant_labels=("01",)))
-    assert [name.split("dir-")[1][:2] for name in names(second.epi)] == used
-    assert first.epi == ()
-    assert set(second.epi) <= set(second.inputs)
-    assert find_sessions(Selection(raw, participant_labels=("01",), modalities=("gm",)))[1].epi == ()
+    assert [name.split("dir-")[1][:2] for name in names(second.files("epi"))] == used
+    assert first.files("epi") == ()
+    assert set(second.files("epi")) <= set(second.inputs)
+    assert find_sessions(Selection(raw, participant_labels=("01",), modalities=("gm",)))[1].files("epi") == ()
 
 
 def test_a_broken_sidecar_fails_its_subject_only(raw: Path) -> None:
@@ -299,17 +315,67 @@ def test_a_missing_derivatives_folder_is_an_input_error(raw: Path, tmp_path: Pat
 
 def test_only_what_the_modalities_need_is_taken(raw: Path) -> None:
     unit = find_sessions(Selection(raw, participant_labels=("01",), modalities=("gm",)))[0]
-    assert unit.t1w
-    assert not unit.bold
+    assert unit.files("t1w")
+    assert not unit.files("bold")
 
 
-def test_the_database_is_reused_and_made_anew_when_files_change(raw: Path, tmp_path: Path) -> None:
-    selection = Selection(raw, participant_labels=("01",), database_dir=tmp_path / "db")
-    before = find_sessions(selection)
-    assert (tmp_path / "db" / "sub-01").is_dir()
-    assert [names(unit.inputs) for unit in find_sessions(selection)] == [names(unit.inputs) for unit in before]
-    make_dataset(raw, {"sub-01/ses-03/anat/sub-01_ses-03_T1w.nii.gz": None})
-    assert [unit.session for unit in find_sessions(selection)] == ["01", "02", "03"]
+def test_a_database_is_not_needed_any_more(raw: Path, tmp_path: Path) -> None:
+    selection = Selection(raw, database_dir=tmp_path / "db")
+    said = unneeded_options(selection)
+    assert len(said) == 1
+    assert said[0].startswith("--bids-database-dir is not needed any more")
+    assert [unit.prefix for unit in find_sessions(selection)] == [unit.prefix for unit in find_sessions(Selection(raw))]
+    assert not (tmp_path / "db").exists()
+    assert unneeded_options(Selection(raw)) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_broken_files_of_the_whole_dataset_end_the_run_with_their_codes(raw: Path, tmp_path: Path, kind: str) -> None:
+    def code(path: Path, select: Callable[[], object]) -> int:
+        before = path.read_bytes() if path.exists() else b"{}"
+        path.write_bytes(KINDS[kind].content)
+        with pytest.raises(BidsStrokeError, match=f"{path.name} {KINDS[kind].message}") as error:
+            select()
+        path.write_bytes(before)
+        return error.value.exit_code
+
+    assert code(raw / "dataset_description.json", lambda: find_sessions(Selection(raw))) == 16
+    assert code(raw / "participants.json", lambda: find_sessions(Selection(raw))) == 66
+    assert code(tmp_path / "filter.json", lambda: read_filter_file(tmp_path / "filter.json")) == 2
+    assert find_sessions(Selection(raw))
+
+
+@pytest.mark.parametrize("name", ["sessions.json", "sub-01/sub-01_sessions.json"])
+def test_broken_descriptions_of_sessions_cost_those_who_have_sessions(raw: Path, name: str) -> None:
+    (raw / name).write_text("[1]")
+    units = find_sessions(Selection(raw))
+    assert {unit.prefix: f"{name} holds a list" in unit.error for unit in units} == {
+        "sub-01_ses-01": True, "sub-01_ses-02": True, "sub-02": False, "sub-03": False
+    }  # fmt: skip
+
+
+def test_a_subject_whose_folder_cannot_be_listed_fails_alone(raw: Path) -> None:
+    path_that_is_too_long(raw / "sub-02")
+    units = {unit.prefix: unit.error for unit in find_sessions(Selection(raw))}
+    assert "cannot be listed: File name too long" in units.pop("sub-02")
+    assert not any(units.values())
+
+
+def test_participants_that_are_no_table_end_the_run(raw: Path) -> None:
+    (raw / "participants.tsv").write_bytes(b"participant_id\tname\nsub-01\t\xff\n")
+    with pytest.raises(InputError, match=r"participants\.tsv cannot be read as a table"):
+        find_sessions(Selection(raw))
+
+
+def test_other_derivatives_may_have_odd_descriptions(raw: Path) -> None:
+    mask = "sub-02/anat/sub-02_label-L_mask.nii.gz"
+    odd: dict[str, object] = {"a": {"GeneratedBy": 3}, "b": {"GeneratedBy": ["bids_stroke"]}, "c": "[1]"}
+    for name, description in odd.items():
+        make_dataset(
+            raw, {f"derivatives/{name}/dataset_description.json": description, f"derivatives/{name}/{mask}": None}
+        )
+    unit = find_sessions(Selection(raw, participant_labels=("02",)))[0]
+    assert [file.uri.split(":")[1] for file in unit.lesion] == ["a", "b", "c"]
 
 
 def test_nothing_is_written_into_the_dataset(raw: Path) -> None:
@@ -322,9 +388,9 @@ def test_nothing_is_written_into_the_dataset(raw: Path) -> None:
 def test_the_real_dataset_is_understood(real_data: Path) -> None:
     units = {unit.subject: unit for unit in find_sessions(Selection(real_data / "bids_real_open"))}
     assert len(units) == 9
-    assert len(units["01"].dwi) == 2
-    assert names(units["07"].eeg) == ["sub-07_task-square_eeg.set"]
-    assert len(units["08"].emg) == 3
+    assert len(units["01"].files("dwi")) == 2
+    assert names(units["07"].files("eeg")) == ["sub-07_task-square_eeg.set"]
+    assert len(units["08"].files("emg")) == 3
     assert "--task-label" in units["02"].left_out["sub-02_task-oneback_run-1_bold.nii.gz"]
 
 
@@ -333,7 +399,7 @@ def test_a_map_of_shares_stands_beside_the_mask_of_its_space(raw: Path) -> None:
     mask, share = "space-MNI152NLin6Asym_label-L_desc-lesion_mask", "space-MNI152NLin6Asym_label-L_probseg"
     names_ = [f"{folder}/sub-02_{name}.nii.gz" for name in (mask, share, "label-L_mask")]
     make_dataset(raw, dict.fromkeys(names_))
-    found = {file.path.name: dict(file.beside) for file in find_lesions(raw, "02", {})}
+    found = {file.path.name: dict(file.beside) for file in lesions_of(raw)}
     assert found == {Path(names_[0]).name: {"share": raw / names_[1]}, Path(names_[2]).name: {}}
 
 
@@ -349,6 +415,6 @@ def test_of_several_maps_of_shares_none_is_guessed(raw: Path, names_: tuple[str,
     start = "derivatives/lesions/sub-02/anat/sub-02_space-MNI152NLin6Asym_"
     maps = sorted(f"{start}{name}" for name in names_)
     make_dataset(raw, dict.fromkeys([f"{start}label-L_desc-lesion_mask.nii.gz", *maps]))
-    beside = [dict(file.beside) for file in find_lesions(raw, "02", {}) if file.path.name.endswith("_mask.nii.gz")]
+    beside = [dict(file.beside) for file in lesions_of(raw) if file.path.name.endswith("_mask.nii.gz")]
     one = {"share": raw / maps[taken]} if taken is not None else {}
     assert beside == [one or {f"share_or_not_{i}": raw / name for i, name in enumerate(maps)}]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import bids_stroke
+from bids_stroke.app.model import DEMONSTRATION
 from bids_stroke.cli.app import derivative_folders, expand_arguments, main
 from bids_stroke.core.errors import InputError, UsageError
 from tests.helpers.bids import make_dataset
@@ -120,44 +123,119 @@ def test_dry_run_lists_files_and_what_is_missing_and_writes_nothing(
     assert sorted(raw.parent.rglob("*")) == before
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "message"),
-    [
-        (["{raw}/none", "{out}", "participant"], 66, "does not exist"),
-        (["{raw}/dataset_description.json", "{out}", "participant"], 66, "is a file"),
-        (["{raw}/sub-01", "{out}", "participant"], 16, "no dataset_description.json"),
-        (["{raw}", "{out}", "subject"], 2, "is not one of"),
-        (["{raw}", "{out}"], 2, "Missing argument"),
-        (["{raw}", "{out}", "participant", "--colour"], 2, "No such option"),
-        (["{raw}", "{out}", "participant", "--participant-label", "99"], 18, "no folder sub-99"),
-        (["{raw}", "{out}", "participant", "--session-label", "9"], 18, "--session-label 9 matches nothing"),
-        (["{raw}", "{out}", "participant", "--modalities", "pet"], 2, "'pet' is not known"),
-        (["{raw}", "{out}", "participant", "--bids-filter-file", "{raw}/README"], 2, "not JSON"),
-        (["{raw}", "{out}", "participant", "--bids-filter-file", "{raw}/none"], 66, "cannot be read"),
-        (["{raw}", "{out}", "participant", "--config", "{raw}/none"], 66, "cannot be read"),
-        (["{raw}", "{out}", "participant", "--outcome", "fma"], 2, "is not a rule"),
-        (["{raw}", "{out}", "participant", "--device", "tpu"], 2, "--device tpu is not known"),
-        (["{raw}", "{out}", "participant", "--derivatives", "x"], 2, "NAME=DIR"),
-        (["{raw}", "{out}", "participant", "--derivatives", "x=/none"], 66, "is not a folder"),
-        (["{raw}", "{raw}", "participant"], 2, "would mix outputs"),
-        (["{raw}", "{raw}/sub-01/out", "participant"], 2, "would mix outputs"),
-        (["{raw}", "/proc/none/out", "participant"], 73, "cannot be created or written"),
-        (["{raw}", "{out}", "participant", "--cluster", "slurm"], 2, "hpc/README.md"),
-        (["{raw}", "{out}", "participant", "--model", "{raw}/none", "--skip-bids-validation"], 66, "none"),
-        (["{raw}", "{out}", "participant", "--model", "{raw}/none", "--dry-run"], 66, "none"),
-        (["{raw}", "{out}", "participant", "--device", "tpu", "--dry-run"], 2, "--device tpu is not known"),
-    ],
-)
-def test_each_misuse_has_its_code_and_one_message(
-    raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, message: str
+def test_an_option_that_is_not_needed_any_more_is_said_once_and_does_nothing(
+    raw: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    database = raw.parent / "db"
+    code, out, err = run(capsys, raw, raw.parent / "out", "participant", "--dry-run", "--bids-database-dir", database)
+    assert (code, "sub-01_T1w.nii.gz" in out) == (0, True)
+    assert err.replace("\n", " ").count("--bids-database-dir is not needed any more") == 1
+    assert not database.exists()
+
+
+REFUSED = [
+    ("{raw}/none {out} participant", 66, "does not exist"),
+    ("{raw}/dataset_description.json {out} participant", 66, "is a file"),
+    ("{raw}/sub-01 {out} participant", 16, "no dataset_description.json"),
+    ("{raw} {out} subject", 2, "is not one of"),
+    ("{raw} {out}", 2, "Missing argument"),
+    ("{raw} {out} participant --colour", 2, "No such option"),
+    ("{raw} {out} participant --participant-label 99", 18, "no folder sub-99"),
+    ("{raw} {out} participant --participant-label @{raw}/none", 66, "file of labels"),
+    ("{raw} {out} participant --modalities pet", 2, "'pet' is not known"),
+    ("{raw} {out} participant --bids-filter-file {raw}/README", 2, "not JSON"),
+    ("{raw} {out} participant --bids-filter-file {raw}/none", 66, "cannot be read"),
+    ("{raw} {out} participant --bids-filter-file {raw}/query.json", 2, "unknown key 'pet'"),
+    ("{raw} {out} participant --config {raw}/none", 66, "cannot be read"),
+    ("{raw} {out} participant --config {raw}/key.yml", 2, "'colour'"),
+    ("{raw} {out} participant --outcome fma", 2, "is not a rule"),
+    ("{raw} {out} participant --outcome nihss>=5", 2, "the model predicts fma_le<=17"),
+    ("{raw} {out} participant --device tpu", 2, "--device tpu is not known"),
+    ("{raw} {out} participant --device cuda:99", 2, "CUDA devices here"),
+    ("{raw} {out} participant --derivatives x", 2, "NAME=DIR"),
+    ("{raw} {out} participant --derivatives x=/none", 66, "is not a folder"),
+    ("{raw} {raw} participant", 2, "would mix outputs"),
+    ("{raw} {raw} participant --dry-run", 2, "would mix outputs"),
+    ("{raw} {raw}/sub-01/out participant", 2, "would mix outputs"),
+    ("{raw} {raw}/README/out participant", 73, "README is a file"),
+    ("{raw} {out} participant --work-dir {raw}/README/work", 73, "--work-dir"),
+    ("{raw} {out} participant --cluster slurm", 2, "hpc/README.md"),
+    ("{raw} {out} participant --model {raw}/none --skip-bids-validation", 66, "none"),
+    ("{raw} {out} participant --model {raw}/none --dry-run", 66, "none"),
+    ("{raw} {out} participant --model {raw}/changed", 66, "splits.tsv is corrupt"),
+    ("{raw} {out} group --model {raw}/none", 66, "none"),
+    ("{raw} {out} participant --device tpu --dry-run", 2, "--device tpu is not known"),
+    ("{raw} {out} train --outcome nihss>=5", 2, "no table of"),
+    ("{raw} {out} train", 66, "has both features and a value"),
+    ("{raw} {out} participant --session-label 9", 18, "--session-label 9 matches nothing"),
+    ("{raw} {out} participant --bids-filter-file {raw}/entity.json", 2, "unknown entity 'colour'"),
+]
+"""Command lines that are refused for their words, or for what a look at folders and headers tells."""
+
+
+@pytest.fixture
+def refusing(raw: Path) -> Path:
+    """The dataset, with the files that REFUSED names."""
     (raw / "README").write_text("A test cohort.")
-    before = {path: path.stat().st_mtime_ns for path in raw.rglob("*")}
-    filled = [argument.format(raw=raw, out=tmp_path / "out") for argument in arguments]
-    found, _, err = run(capsys, *filled)
+    (raw / "participants.tsv").write_text("participant_id\tfma_le\nsub-01\t12\n")
+    (raw / "query.json").write_text('{"pet": {}}')
+    (raw / "entity.json").write_text('{"bold": {"colour": "red"}}')
+    (raw / "key.yml").write_text("colour: red\n")
+    shutil.copytree(DEMONSTRATION, raw / "changed")
+    with (raw / "changed" / "splits.tsv").open("a") as stream:
+        stream.write("x")
+    return raw
+
+
+@pytest.mark.parametrize(("text", "code", "message"), [
+    *REFUSED,
+    ("{raw} /proc/none/out participant", 73, "cannot be created or written"),
+])  # fmt: skip
+def test_each_misuse_has_its_code_and_one_message(
+    refusing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, code: int, message: str
+) -> None:
+    before = {path: path.stat().st_mtime_ns for path in refusing.rglob("*")}
+    arguments = [word.format(raw=refusing, out=tmp_path / "out") for word in text.split()]
+    found, _, err = run(capsys, *arguments)
     assert (found, message in err.replace("\n", " ")) == (code, True), err
     assert "Traceback" not in err
-    assert {path: path.stat().st_mtime_ns for path in raw.rglob("*")} == before
+    assert {path: path.stat().st_mtime_ns for path in refusing.rglob("*")} == before
+
+
+def test_what_is_refused_imports_nothing_heavy(refusing: Path, tmp_path: Path) -> None:
+    """In one process: what one command imports would be seen with all that follow."""
+    commands = [[word.format(raw=refusing, out=tmp_path / "out") for word in text.split()] for text, *_ in REFUSED]
+    done = subprocess.run(
+        [sys.executable, "-c", RUN_ALL, json.dumps(commands)], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    assert [code for code, _ in found] == [code for _, code, _ in REFUSED]
+    assert {text: sorted(HEAVY & set(modules)) for (text, *_), (_, modules) in zip(REFUSED, found, strict=True)} == {
+        text: [] for text, *_ in REFUSED
+    }
+
+
+HEAVY = {"torch", "bids", "mne", "mne_bids", "dipy", "pandas", "nibabel", "numpy", "scipy", "nilearn", "matplotlib",
+         "SimpleITK", "sklearn", "timm", "monai"}  # fmt: skip
+RUN_ALL = """
+import json, sys
+from bids_stroke.cli.app import main
+found = []
+for arguments in json.loads(sys.argv[1]):
+    try:
+        main(arguments)
+    except SystemExit as stop:
+        found.append((stop.code, sorted(name for name in sys.modules if "." not in name)))
+print(json.dumps(found))
+"""
+
+
+@pytest.mark.parametrize("text", ["--modalities pet", "--device tpu", "--derivatives x", "--cluster slurm"])
+def test_words_are_refused_before_settings_are_read(refusing: Path, tmp_path: Path, text: str) -> None:
+    command = json.dumps([[str(refusing), str(tmp_path / "out"), "participant", *text.split()]])
+    done = subprocess.run([sys.executable, "-c", RUN_ALL, command], capture_output=True, text=True, check=True)
+    ((code, modules),) = json.loads(done.stdout)
+    assert (code, {"pydantic", "yaml", "rich"} & set(modules)) == (2, set())
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

@@ -16,7 +16,7 @@ from bids_stroke.preprocess.registry import STEPS
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "bids_stroke"
-STEP_MODULES = [f"bids_stroke.preprocess.{step.name}.step" for step in STEPS]
+STEP_MODULES = [f"bids_stroke.preprocess.{step.name}.step" for step in STEPS.values()]
 TOY = {
     "__init__": "from bids_stroke.toy.on_the_way import x",
     "on_the_way": "x = 1",

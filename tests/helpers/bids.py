@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,3 +18,14 @@ def make_dataset(root: Path, files: Mapping[str, Any] = {}) -> Path:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(content) if isinstance(content, dict) else content or "")
     return root
+
+
+def path_that_is_too_long(folder: Path) -> None:
+    """Put folders into each other until their path is longer than the system takes: not even root can list the last."""
+    place = os.open(folder, os.O_RDONLY)
+    for _ in range(18):
+        os.mkdir("a" * 250, dir_fd=place)
+        inner = os.open("a" * 250, os.O_RDONLY, dir_fd=place)
+        os.close(place)
+        place = inner
+    os.close(place)

@@ -72,7 +72,7 @@ def run(context: StepContext) -> StepReport:
 def measured(context: StepContext, anat: Mapping[str, Path]) -> Corrected:
     """The session's raw runs, corrected; with the files of the step ``anat`` by role."""
     session, settings = context.session, context.settings
-    series = read_series(session.dwi, settings.dwi.b0_threshold, session.epi)
+    series = read_series(session.files("dwi"), settings.dwi.b0_threshold, session.files("epi"))
     wanted, paired = settings.dwi.susceptibility, bool(series.opposite) or len(distorted_alike(series)) > 1
     by_t1w = wanted == "t1w" or (wanted == "auto" and not paired)
     anatomy = Anatomy.read(anat, context.work, settings.seed) if by_t1w else None

@@ -12,9 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from nibabel.affines import apply_affine
-from nilearn.datasets import load_mni152_brain_mask, load_mni152_gm_template, load_mni152_wm_template
 from numpy.typing import NDArray
-from scipy.signal import detrend
+
+from bids_stroke.report.figures.common import standard_brain
 
 ROWS = 900
 """Voxels shown, spread evenly over those of the tissues."""
@@ -29,22 +29,24 @@ _COLOURS = {"grey matter": "darkorange", "white matter": "deepskyblue", "CSF": "
 def carpet(
     series: nib.Nifti1Image, tissues: Mapping[str, nib.Nifti1Image]
 ) -> tuple[NDArray[np.float32], dict[str, int]]:
-    """Detrended signals of a selection of voxels, tissue by tissue.
+    """Choose voxels tissue by tissue and give their signals over time, detrended.
 
     Parameters
     ----------
     series : nib.Nifti1Image
-        (x, y, z, t), 0 outside the brain.
+        (x, y, z, t), 0 outside the brain, in the units of the scanner.
     tissues : mapping of str to nib.Nifti1Image
-        Probabilities, on any grid of the same space.
+        Probabilities (x, y, z) from 0 to 1, on any grid of the same space.
 
     Returns
     -------
     rows : (n, t) float32
-        Change from the voxel's mean, per cent.
+        Change from the voxel's mean without its linear drift, per cent; n is about ROWS.
     counts : dict of str to int
         How many of the rows are of each tissue, in order.
     """
+    from scipy.signal import detrend
+
     data = np.asarray(series.dataobj, dtype=np.float32)
     voxels = np.argwhere(data.mean(axis=3) > 0)
     points = apply_affine(series.affine, voxels)
@@ -58,9 +60,11 @@ def carpet(
 
 
 def template_tissues() -> dict[str, nib.Nifti1Image]:
-    """Probabilities of the standard brain's tissues."""
+    """Probabilities of the standard brain's tissues, each (91, 109, 91) from 0 to 1, 2 mm."""
+    from nilearn.datasets import load_mni152_gm_template, load_mni152_wm_template
+
     grey, white = load_mni152_gm_template(resolution=2), load_mni152_wm_template(resolution=2)
-    inside = np.asarray(load_mni152_brain_mask(resolution=2).dataobj, dtype=np.float32)
+    inside = np.asarray(standard_brain().dataobj, dtype=np.float32)
     rest = inside - np.asarray(grey.dataobj) - np.asarray(white.dataobj)
     return {"grey matter": grey, "white matter": white, "CSF": nib.Nifti1Image(rest, grey.affine)}
 
@@ -75,18 +79,24 @@ def _probability(image: nib.Nifti1Image, points: NDArray[np.float64]) -> NDArray
 
 
 def draw_carpet(title: str, series: Path, confounds: Path, tissues: Mapping[str, nib.Nifti1Image]) -> Figure:
-    """Framewise displacement and DVARS over time, disturbed volumes marked, above the carpet.
+    """Draw framewise displacement and DVARS over time, disturbed volumes marked, above the carpet.
 
     Parameters
     ----------
     title : str
         Which run.
     series : Path
-        In standard space, with its TR (s) in the header.
+        Image (x, y, z, t) in standard space, 0 outside the brain, with its TR (s) in the header.
     confounds : Path
-        Table with a row for each volume.
+        Table with a row for each volume: ``framewise_displacement`` (mm), ``std_dvars`` (no unit), and a column
+        ``motion_outlier<n>`` for each disturbed volume.
     tissues : mapping of str to nib.Nifti1Image
         As for `carpet`.
+
+    Returns
+    -------
+    Figure
+        9 by 5.2 inches.
     """
     image = nib.load(series)
     table = pd.read_csv(confounds, sep="\t", na_values="n/a")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,10 +16,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
-from scipy.signal import welch
+
+from bids_stroke.derivatives.names import beside, is_named, run_of
 
 CHANNELS_SHOWN = 8
-_BELOW: Mapping[str, Any] = MappingProxyType(
+"""Traces in the picture of a window, spread evenly over the channels."""
+_LEGEND_BELOW: Mapping[str, Any] = MappingProxyType(
     {"fontsize": 6.5, "frameon": False, "loc": "upper left", "bbox_to_anchor": (0.0, -0.2), "borderaxespad": 0.0}
 )
 _PHASE_COLOURS = ("#f9d9a8", "#b9d8f0", "#c5e3bb", "#e0c3e8", "#d9d9d9")
@@ -28,10 +29,10 @@ _PHASE_COLOURS = ("#f9d9a8", "#b9d8f0", "#c5e3bb", "#e0c3e8", "#d9d9d9")
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """Files of one recording; either signal may be absent."""
+    """Files of one EEG and EMG recording; either signal may be absent."""
 
     name: str
-    """What stands before ``_desc-`` in the file names."""
+    """What its files have in common: ``sub-01_task-leg``."""
     windows: pd.DataFrame
     """onset, duration (s), status (``good`` or ``bad``)."""
     signals: Mapping[str, Path]
@@ -53,33 +54,44 @@ class Signal:
 
 
 def find_recordings(paths: Iterable[Path]) -> list[Recording]:
-    """Group feature files (windows, EEG, EMG) by recording; without a table of windows there is nothing to draw."""
+    """Group the feature files of EEG and EMG by recording; one without a table of windows, or without EDF, is left out.
+
+    Parameters
+    ----------
+    paths : iterable of Path
+        Logs of windows and signals; others are passed over.
+
+    Returns
+    -------
+    list of Recording
+        By name.
+    """
     groups: dict[str, dict[str, Path]] = {}
     for path in paths:
-        kind = re.search(r"_(events|eeg|emg)\.(tsv|edf)$", path.name)
-        if kind and path.is_file():
-            groups.setdefault(path.name.split("_desc-")[0], {})[kind[1]] = path
+        for role in ("windows", "eeg", "emg"):
+            if is_named(path, role) and path.is_file():
+                groups.setdefault(run_of(path), {})[role] = path
     return [
         Recording(
             name,
-            pd.read_csv(files["events"], sep="\t", na_values="n/a"),
+            pd.read_csv(files["windows"], sep="\t", na_values="n/a"),
             {kind.upper(): files[kind] for kind in ("eeg", "emg") if kind in files},
-            _beside(files["events"], "_desc-spectrum_features.tsv"),
-            _beside(files["events"], "_desc-preproc_events.tsv"),
+            _read_beside(files["windows"], "spectrum"),
+            _read_beside(files["windows"], "events"),
         )
         for name, files in sorted(groups.items())
-        if "events" in files and len(files) > 1
+        if "windows" in files and len(files) > 1
     ]
 
 
-def _beside(windows: Path, ending: str) -> pd.DataFrame | None:
+def _read_beside(windows: Path, role: str) -> pd.DataFrame | None:
     """Another table of the same recording, if it was written."""
-    path = windows.with_name(windows.name.replace("_desc-windows_events.tsv", ending))
-    return pd.read_csv(path, sep="\t", na_values="n/a") if path != windows and path.is_file() else None
+    path = beside(windows, role)
+    return pd.read_csv(path, sep="\t", na_values="n/a") if path.is_file() else None
 
 
 def read_signal(path: Path) -> Signal:
-    """Read an EDF file whose channels share one rate."""
+    """Read an EDF file whose channels share one rate: data (n_channels, n_times) in the file's own unit, mostly µV."""
     content = read_edf(path)
     first = content.signals[0]
     return Signal(
@@ -91,7 +103,18 @@ def read_signal(path: Path) -> Signal:
 
 
 def draw_recording(recording: Recording) -> Figure:
-    """For each signal a row: its power spectrum over the kept windows, and the first kept window."""
+    """Draw a row for each signal of a recording: its power spectrum over the kept windows, and the first kept window.
+
+    Parameters
+    ----------
+    recording : Recording
+        Its EDF files are read here; all windows are shown where none was kept, and the title says so.
+
+    Returns
+    -------
+    Figure
+        9 inches wide.
+    """
     table = recording.windows
     good = table[table["status"] == "good"] if "status" in table else table
     shown = good if len(good) else table
@@ -105,7 +128,7 @@ def draw_recording(recording: Recording) -> Figure:
         _draw_spectrum(spectrum, kind, signal, shown)
         _draw_before(spectrum, kind, recording.before)
         _mark_mains(spectrum, path)
-        spectrum.legend(**_BELOW, ncols=2)
+        spectrum.legend(**_LEGEND_BELOW, ncols=2)
         _draw_trace(trace, kind, signal, shown)
         _shade_phases(trace, recording.events)
     return figure
@@ -118,6 +141,8 @@ def _cut(signal: Signal, windows: pd.DataFrame) -> list[NDArray[np.float64]]:
 
 
 def _draw_spectrum(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -> None:
+    from scipy.signal import welch
+
     pieces = _cut(signal, windows) or [signal.data]
     length = min(round(2 * signal.rate), min(piece.shape[1] for piece in pieces))
     powers = [welch(piece, signal.rate, nperseg=length) for piece in pieces]
@@ -180,7 +205,7 @@ def _shade_phases(ax: Axes, events: pd.DataFrame | None) -> None:
             ax.axvspan(max(start, first), min(end, last), color=_PHASE_COLOURS[kinds.index(kind)], lw=width, zorder=0)
     if kinds:
         patches = [Patch(color=colour, label=kind) for colour, kind in zip(_PHASE_COLOURS, kinds, strict=False)]
-        ax.legend(handles=patches, **_BELOW, ncols=len(kinds))
+        ax.legend(handles=patches, **_LEGEND_BELOW, ncols=len(kinds))
 
 
 def _draw_trace(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -> None:

@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Outline:
-    """Contour of a mask or probability map at one half."""
+    """Contour of an image (x, y, z) at one half: the edge of a mask, or of where a tissue is more likely than not."""
 
     image: nib.Nifti1Image
     colour: str
@@ -28,7 +28,7 @@ class Outline:
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One image shown as slices: what it is, its units, its grey or colour scale."""
+    """One image (x, y, z), or (x, y, z, 3) of colours 0-255, shown as slices: label, units, grey or colour scale."""
 
     image: nib.Nifti1Image
     label: str
@@ -50,6 +50,7 @@ class _Grid:
     axes: tuple[Floats, Floats, Floats]
 
     def axial(self, height: float) -> Floats:
+        """The slice nearest to a height (mm): (y, x) values, or (y, x, 3) colours."""
         index = int(np.argmin(np.abs(self.axes[2] - height)))
         plane: Floats = self.values[:, :, index].swapaxes(0, 1)
         return plane
@@ -71,7 +72,22 @@ def _is_colour(image: nib.Nifti1Image) -> bool:
 
 
 def slice_heights(image: nib.Nifti1Image, number: int, margin: float = 0.12) -> list[float]:
-    """Heights (mm) of slices spread evenly over the non-zero part of an image, without its ends."""
+    """Heights of axial slices spread evenly over the part of an image that is not zero.
+
+    Parameters
+    ----------
+    image : Nifti1Image
+        (x, y, z), any units.
+    number : int
+        How many; fewer come back where the image has fewer slices.
+    margin : float
+        Share of the filled height that is left out at either end.
+
+    Returns
+    -------
+    list of float
+        World z coordinates (mm) of voxel centres, ascending; empty for an image of zeros.
+    """
     grid = _grid(image)
     filled = grid.axes[2][np.any(grid.values != 0, axis=(0, 1))]
     if not len(filled):
@@ -85,7 +101,7 @@ def slice_heights(image: nib.Nifti1Image, number: int, margin: float = 0.12) -> 
 def draw_slices(
     title: str, panels: Sequence[Panel], heights: Sequence[float], frame: nib.Nifti1Image, rows_per_panel: int = 1
 ) -> Figure:
-    """Panels below one another, each with the same axial slices, its colour bar and its outlines.
+    """Draw images below one another, each as the same axial slices, with its colour bar and its outlines.
 
     Parameters
     ----------
@@ -96,7 +112,7 @@ def draw_slices(
     heights : sequence of float
         World z coordinates in mm.
     frame : Nifti1Image
-        What the pictures are cropped to: the box around its non-zero part.
+        (x, y, z). The pictures are cropped to the box around its non-zero part.
     rows_per_panel : int
         Over how many rows the slices of a panel are spread.
 

@@ -12,8 +12,8 @@ import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from bids_stroke import networks
 from bids_stroke.core.errors import ModelError
+from bids_stroke.networks import registry
 from bids_stroke.networks.slice_cnn import BACKBONES, SliceCnn
 
 SMALL = "shufflenet_v2_x0_5"
@@ -31,7 +31,7 @@ def published(backbone: str, seed: int = 3) -> dict[str, Tensor]:
 
 def started(backbone: str, folder: Path, **arguments: int) -> SliceCnn:
     torch.manual_seed(4)
-    model = networks.build("slice_cnn", backbone=backbone, pretrained_dir=str(folder), **arguments)
+    model = registry.build("slice_cnn", backbone=backbone, pretrained_dir=str(folder), **arguments)
     assert isinstance(model, SliceCnn)
     return model
 

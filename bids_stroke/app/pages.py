@@ -1,0 +1,140 @@
+"""The pages of participants: which of them still say what there is, and new ones for the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import groupby
+from pathlib import Path
+
+import bids_stroke
+from bids_stroke.app.plan import step_reports
+from bids_stroke.core.digest import code_digest, digest
+from bids_stroke.core.records import Session, StepReport, UnitStatus
+from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.names import dataset_file
+from bids_stroke.derivatives.outputs import Outputs
+from bids_stroke.derivatives.predictions import read_predictions
+from bids_stroke.derivatives.recipes import Recipe
+from bids_stroke.preprocess.registry import STEPS
+from bids_stroke.quality.judge import write_unit_table
+
+STAGES = (*(step.name for step in STEPS.values()), "prediction", "figures")
+"""Stages of a unit whose manifests tell what its page shows."""
+
+
+@dataclass(frozen=True)
+class _Page:
+    """All that decides what stands on the page of a participant."""
+
+    root: Path
+    subject: str
+    units: tuple[tuple[Session, UnitStatus], ...]
+    member_modality: Mapping[str, str]
+
+    @property
+    def path(self) -> Path:
+        """The participant's page."""
+        return dataset_file(self.root, "participant_report", subject=self.subject)
+
+    @property
+    def manifest_path(self) -> Path:
+        """Where it is written what the page was made of."""
+        return manifest.manifest_path(self.root, f"sub-{self.subject}", "page")
+
+    @property
+    def inputs(self) -> list[Path]:
+        """Manifests of the stages that have run."""
+        prefixes = [session.prefix for session, _ in self.units]
+        paths = [manifest.manifest_path(self.root, prefix, stage) for prefix in prefixes for stage in STAGES]
+        return [path for path in paths if path.is_file()]
+
+    @property
+    def recipe(self) -> Recipe:
+        """What else decides it: code, version, failures, files that were not used."""
+        told = [[session.session, dict(session.left_out), *_failure(status)] for session, status in self.units]
+        text = json.dumps([told, dict(self.member_modality)], sort_keys=True)
+        return {"code": digest(bids_stroke.__version__, _code()), "units": digest(text)}
+
+    def is_current(self) -> bool:
+        """Whether the page need not be written anew."""
+        done = manifest.read_manifest(self.manifest_path, self.root)
+        return done is not None and not done.why_stale(self.root, self.recipe, self.inputs)
+
+
+def write_pages(
+    root: Path, sessions: Sequence[Session], statuses: Iterable[UnitStatus], member_modality: Mapping[str, str]
+) -> list[Path]:
+    """Bring the page of each participant up to date, and the table of quality numbers of each session.
+
+    Parameters
+    ----------
+    root : Path
+        OUTPUT_DIR.
+    sessions : sequence of Session
+        All sessions of the participants; those of one participant stand together.
+    statuses : iterable of UnitStatus
+        Of all units; a session without one has never run and is not on the page.
+    member_modality : mapping
+        Member of the ensemble -> modality.
+
+    Returns
+    -------
+    list of Path
+        The pages, also those that were up to date.
+    """
+    ended = {(status.subject, status.session): status for status in statuses}
+    paths = []
+    for subject, own in groupby(sessions, key=lambda session: session.subject):
+        known = [(session, ended.get((session.subject, session.session))) for session in own]
+        units = tuple((session, status) for session, status in known if status is not None)
+        page = _Page(root, subject, units, member_modality)
+        if units:
+            if not page.is_current():
+                _write_page(page)
+            paths.append(page.path)
+    return paths
+
+
+def _write_page(page: _Page) -> None:
+    from bids_stroke.report.participant import UnitReport, write_participant_report
+
+    written, units, inputs = [], [], page.inputs  # what is there now: a parallel job may write while this one reads
+    predictions = read_predictions(page.root, [session for session, status in page.units if status.completed])
+    for session, status in page.units:
+        steps = step_reports(page.root, session.prefix)
+        outputs = Outputs(page.root, session.subject, session.session)
+        table = write_unit_table(outputs.path("quality"), steps) if steps else None
+        written += [table, table.with_suffix(".json")] if table else []
+        drawn = manifest.read_manifest(manifest.manifest_path(page.root, session.prefix, "figures"), page.root)
+        units.append(
+            UnitReport(
+                session.subject,
+                session.session,
+                prediction=predictions.get(session.prefix),
+                steps=steps,
+                figures=tuple(drawn.report.files.values()) if drawn else (),
+                status=status,
+                member_modality=page.member_modality,
+                unused=session.left_out,
+                quality_file=table,
+            )
+        )
+    path = write_participant_report(page.root, page.subject, units)
+    done = manifest.make_manifest(page.root, page.recipe, inputs, written, StepReport(files={"page": path}))
+    manifest.write_manifest(page.manifest_path, page.root, done)
+
+
+def _failure(status: UnitStatus) -> tuple[str, ...]:
+    """What the page says of a unit that was not completed; nothing of the others."""
+    return () if status.completed else (status.status, status.reason, status.detail)
+
+
+@cache
+def _code() -> str:
+    """Digest of the code and the templates that write pages."""
+    templates = sorted((Path(__file__).parents[1] / "report" / "templates").glob("*.html"))
+    code = code_digest("bids_stroke.report.participant", "bids_stroke.quality.judge")
+    return digest(code, *(path.read_text() for path in templates))

@@ -1,0 +1,171 @@
+"""Which sidecars apply to a data file (the inheritance principle), and their content, read when it is needed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from bids_stroke.bids.entities import Comparable, comparable
+from bids_stroke.core.errors import InputError
+from bids_stroke.core.json_files import read_json_object
+
+Reader = Callable[[str], Mapping[str, str]]
+"""Path from the root of a dataset -> entities: ``raw_entities`` or ``named_entities``."""
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """A JSON file that may apply to data files in its folder and below."""
+
+    path: str
+    entities: Comparable
+
+    @cached_property
+    def content(self) -> dict[str, Any]:
+        """What the file holds, read once.
+
+        Raises
+        ------
+        InputError
+            From :func:`bids_stroke.core.json_files.read_json_object`.
+        """
+        return read_json_object(self.path)
+
+
+@dataclass(frozen=True, eq=False)
+class Folder:
+    """A folder of a dataset with the names of its files.
+
+    Parameters
+    ----------
+    path : str
+        Where it is.
+    within : str
+        Path from the root of the dataset, with a slash at its end; empty for the root.
+    files : sequence of str
+        Names of the files in it, without hidden ones.
+    above : Folder or None
+        The folder that it lies in; None for the root.
+    """
+
+    path: str
+    within: str
+    files: Sequence[str]
+    above: Folder | None = None
+    _sidecars: dict[tuple[Reader, str], list[Sidecar]] = field(default_factory=dict, repr=False)
+
+    @cached_property
+    def _json_files(self) -> Mapping[str, list[str]]:
+        """Names of the JSON files, by suffix."""
+        found: dict[str, list[str]] = {}
+        for name in self.files:
+            if name.endswith(".json"):
+                found.setdefault(name[: -len(".json")].rsplit("_", 1)[-1], []).append(name)
+        return found
+
+    @cached_property
+    def _all_above(self) -> tuple[Folder, ...]:
+        """Folders above it, the root first."""
+        return (*self.above._all_above, self.above) if self.above is not None else ()
+
+    def sidecars(self, suffix: str, reader: Reader) -> Sequence[Sidecar]:
+        """JSON files of a suffix in this folder, in the order in which they apply: the most specific last.
+
+        Of equally many entities, the first by name is the last, as pybids has it. pybids 0.22 knows this order only
+        (its issue 1044): there, a ``task-rest_bold.json`` overrules the ``task-rest_run-2_bold.json`` beside it.
+        """
+        names = self._json_files.get(suffix)
+        if names is None:
+            return ()
+        key = (reader, suffix)
+        if key not in self._sidecars:
+            found = []
+            for name in sorted(names, key=natural, reverse=True):
+                entities = reader(self.within + name)
+                if entities.get("suffix") == suffix and entities.get("extension", ".json") == ".json":
+                    found.append(Sidecar(f"{self.path}/{name}", comparable(entities)))
+            self._sidecars[key] = sorted(found, key=lambda sidecar: len(sidecar.entities))
+        return self._sidecars[key]
+
+    def applying(self, suffix: str, entities: Comparable, reader: Reader) -> list[Sidecar]:
+        """Sidecars of a file of this folder: from the root of the dataset down, each overruling those before it."""
+        folders = (*self._all_above, self)
+        candidates = (sidecar for folder in folders for sidecar in folder.sidecars(suffix, reader))
+        return [sidecar for sidecar in candidates if sidecar.entities <= entities]
+
+
+def natural(name: str) -> tuple[list[int | str], str]:
+    """Key of pybids' order of names, in which run-2 comes before run-10, whatever the case of letters."""
+    parts = re.split("([0-9]+)", name)
+    return [int(part) if i % 2 else part.lower() for i, part in enumerate(parts)], name
+
+
+class Metadata(Mapping[str, Any]):
+    """What the sidecars of a file say, read at the first look.
+
+    Parameters
+    ----------
+    read : callable
+        Gives the content; called once.
+
+    Raises
+    ------
+    InputError
+        At the first look: a sidecar cannot be read.
+    """
+
+    __slots__ = ("_content", "_read")
+
+    def __init__(self, read: Callable[[], Mapping[str, Any]]) -> None:
+        self._read: Callable[[], Mapping[str, Any]] | None = read
+        self._content: Mapping[str, Any] = {}
+
+    @property
+    def content(self) -> Mapping[str, Any]:
+        """All of it."""
+        if self._read is not None:
+            self._content, self._read = self._read(), None  # what reads it holds a whole listing: let go
+        return self._content
+
+    def __getitem__(self, key: str) -> Any:
+        return self.content[key]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.content)
+
+    def __len__(self) -> int:
+        return len(self.content)
+
+    def __repr__(self) -> str:
+        return f"Metadata({'not read yet' if self._read is not None else self._content})"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return dict, (dict(self.content),)  # a worker gets the content
+
+
+def merged(path: str, sidecars: Sequence[Sidecar]) -> dict[str, Any]:
+    """Content of the sidecars of a file, later ones overruling earlier ones; a key that is null in the end is left out.
+
+    Raises
+    ------
+    InputError
+        A sidecar cannot be read. Not where it and the file itself are links into a store from which nothing has been
+        fetched yet (git-annex): then nothing is known, and that is what is given.
+    """
+    content: dict[str, Any] = {}
+    for sidecar in sidecars:
+        try:
+            content |= sidecar.content
+        except InputError:
+            if _leads_nowhere(sidecar.path) and _leads_nowhere(path):
+                return {}
+            raise
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def _leads_nowhere(path: str) -> bool:
+    return Path(path).is_symlink() and not Path(path).exists()

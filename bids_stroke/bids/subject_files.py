@@ -1,0 +1,86 @@
+"""All files of one subject, wherever they lie: raw, lesion masks beside them, and what ``--derivatives`` give."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from bids_stroke.bids.derivative_files import find_lesions, find_maps, find_native, is_lesion, lesion_folders
+from bids_stroke.bids.layout import Dataset
+from bids_stroke.core.records import BidsFile
+
+
+@dataclass(frozen=True)
+class SubjectFiles:
+    """What one subject has, before it is dealt out to sessions.
+
+    Parameters
+    ----------
+    raw : mapping of str to tuple of BidsFile
+        By query.
+    lesions, maps, native : tuple of BidsFile
+        From :func:`find_lesions`, :func:`find_maps` and :func:`find_native`.
+    left_out : mapping of str to str
+        Names of files that are not used, and why.
+    """
+
+    raw: Mapping[str, tuple[BidsFile, ...]]
+    lesions: tuple[BidsFile, ...]
+    maps: tuple[BidsFile, ...]
+    native: tuple[BidsFile, ...]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+    def sessions(self) -> set[str | None]:
+        """Session labels of everything; a file above the sessions belongs to all of them."""
+        items = [item for query, files in self.raw.items() if query != "epi" for item in files]
+        items += [*self.lesions, *self.maps, *self.native]
+        labels = {item.entities.get("session") for item in items}
+        return labels - {None} if len(labels) > 1 else labels
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The datasets of a run: each root is listed once, and of the folders in it only those of selected subjects."""
+
+    raw: Dataset
+    derivatives: Mapping[str, Dataset]
+    """Of ``--derivatives``."""
+    lesions: Mapping[str, Dataset] | None
+    """In ``derivatives/`` of the raw dataset, for lesion masks only; None where no masks are needed."""
+
+    @classmethod
+    def open(cls, bids_dir: Path, derivatives: Mapping[str, Path], needs_lesion: bool) -> Datasets:
+        """List the roots.
+
+        Raises
+        ------
+        InputError
+            One of them cannot be listed.
+        """
+        beside = lesion_folders(bids_dir).items() if needs_lesion else ()
+        lesions = {name: Dataset.open(path, name) for name, path in beside if name not in derivatives}
+        given = {name: Dataset.open(path, name) for name, path in derivatives.items()}
+        return cls(Dataset.open(bids_dir, "raw"), given, lesions if needs_lesion else None)
+
+    def subject(self, label: str) -> SubjectFiles:
+        """All files of a subject.
+
+        Raises
+        ------
+        InputError
+            A folder of the subject cannot be listed.
+        """
+        folders = self.raw.folders(label)
+        given = _images(self.derivatives, label)
+        lesions: tuple[BidsFile, ...] = ()
+        if self.lesions is not None:
+            beside = _images(self.lesions, label, is_lesion)
+            lesions = find_lesions({"raw": self.raw.images(folders, is_lesion), **beside, **given})
+        return SubjectFiles(self.raw.raw_files(folders), lesions, find_maps(given), find_native(given))
+
+
+def _images(
+    datasets: Mapping[str, Dataset], subject: str, is_wanted: Callable[[str], bool] = bool
+) -> dict[str, list[BidsFile]]:
+    return {name: dataset.images(dataset.folders(subject), is_wanted) for name, dataset in datasets.items()}

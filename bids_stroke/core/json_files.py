@@ -1,0 +1,71 @@
+"""JSON files that people and other programs have written: an object, or one error that names the file."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bids_stroke.core.errors import InputError
+
+MAX_DEPTH = 64
+"""Objects and lists within each other. No BIDS file has ten; Python itself gives up somewhere below a thousand."""
+
+BAD_CONTENT = "bad-json"
+"""Reason code of a file that can be read but does not hold what it must."""
+NOT_THERE = "no-such-file"
+"""Reason code of a file that does not exist."""
+_KINDS = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
+_TOO_DEEP = f"has objects or lists nested more than {MAX_DEPTH} deep"
+
+
+def read_json_object(path: Path | str) -> dict[str, Any]:
+    """Content of a JSON file that must be an object.
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, is not JSON in UTF-8, or is JSON but no object; or holds what no later step could
+        write again: nesting beyond MAX_DEPTH, a number of thousands of digits, half of a surrogate pair.
+    """
+    try:
+        with open(path, "rb") as stream:  # noqa: PTH123 (thousands of small files: making a Path costs as much)
+            text = stream.read().decode().removeprefix("\ufeff")
+        content = json.loads(text)
+        if "\\" in text:  # escaped characters
+            json.dumps(content, ensure_ascii=False).encode()
+    except OSError as error:
+        reason = NOT_THERE if isinstance(error, FileNotFoundError) else None
+        raise InputError(
+            f"{path} cannot be read: {error.strerror}.", "Check the path and its permissions.", reason
+        ) from None
+    except UnicodeDecodeError as error:
+        raise _bad(path, f"is not JSON: not UTF-8 at byte {error.start}") from None
+    except UnicodeEncodeError:
+        raise _bad(path, "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character") from None
+    except json.JSONDecodeError as error:
+        raise _bad(path, f"is not JSON: {error}") from None
+    except RecursionError:
+        raise _bad(path, _TOO_DEEP) from None
+    except ValueError:  # Python's limit on the digits of a whole number
+        raise _bad(path, "holds a number of thousands of digits") from None
+    if not isinstance(content, dict):
+        raise _bad(path, f"holds {_KINDS[type(content)]} where an object must be")
+    if text.count("[") + text.count("{") > MAX_DEPTH and _depth_exceeds([content], MAX_DEPTH):
+        raise _bad(path, _TOO_DEEP)
+    return content
+
+
+def _bad(path: Path | str, what: str) -> InputError:
+    return InputError(f"{path} {what}.", 'Correct the file: {"Key": value, ...}, in UTF-8.', BAD_CONTENT)
+
+
+def _depth_exceeds(level: Iterable[Any], limit: int) -> bool:
+    """Whether lists and objects lie in each other more than ``limit`` deep; without recursion, which has its limit."""
+    for _ in range(limit + 1):
+        inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
+        if not inner:
+            return False
+        level = [item for values in inner for item in values]
+    return True

@@ -1,0 +1,107 @@
+"""Pages of participants are written when something on them is new, and only then."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from bids_stroke.app.pages import write_pages
+from bids_stroke.core.records import Session, StepReport, UnitStatus
+from bids_stroke.derivatives import manifest
+from tests.helpers.quality import quality_steps
+
+SESSIONS = (Session("1", "a"), Session("1", "b"), Session("2", None))
+STATUSES = tuple(UnitStatus(item.subject, item.session, "done") for item in SESSIONS)
+
+
+def leave(out: Path, prefix: str, brain: float) -> None:
+    """What the participant level leaves of a unit."""
+    for name, report in quality_steps(brain=brain).items():
+        done = manifest.make_manifest(out, {}, [], [], report)
+        manifest.write_manifest(manifest.manifest_path(out, prefix, name), out, done)
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    for session in SESSIONS:
+        leave(tmp_path, session.prefix, 1500.0)
+    assert write_pages(tmp_path, SESSIONS, STATUSES, {}) == [tmp_path / "sub-1.html", tmp_path / "sub-2.html"]
+    for path in tmp_path.rglob("*"):
+        if path.is_file():
+            os.utime(path, ns=(1, 1))  # what is written from now on can be told from it
+    return tmp_path
+
+
+def written(out: Path) -> set[str]:
+    """Files that are new since the fixture."""
+    return {path.name for path in out.rglob("*") if path.is_file() and path.stat().st_mtime_ns != 1}
+
+
+def test_nothing_new_and_nothing_written(out: Path) -> None:
+    pages = write_pages(out, SESSIONS, STATUSES, {})
+    assert pages == [out / "sub-1.html", out / "sub-2.html"]
+    assert written(out) == set()
+
+
+FIRST = {"sub-1.html", "sub-1_page.json", "sub-1_ses-a_quality.tsv", "sub-1_ses-a_quality.json",
+         "sub-1_ses-b_quality.tsv", "sub-1_ses-b_quality.json"}  # fmt: skip
+CHANGES: dict[str, Callable[[Path], object]] = {
+    "a step ran again": lambda out: leave(out, "sub-1_ses-b", 300.0),
+    "a step's manifest is gone": lambda out: manifest.manifest_path(out, "sub-1_ses-a", "anat").unlink(),
+    "the page is gone": lambda out: (out / "sub-1.html").unlink(),
+    "the page was edited": lambda out: (out / "sub-1.html").write_text("notes"),
+    "a table is gone": lambda out: (out / "sub-1" / "ses-a" / "sub-1_ses-a_quality.tsv").unlink(),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_what_is_new_makes_the_page_of_that_person_only(out: Path, change: Callable[[Path], object]) -> None:
+    change(out)
+    write_pages(out, SESSIONS, STATUSES, {})
+    assert written(out) >= FIRST
+    assert not {name for name in written(out) if name.startswith("sub-2")}
+
+
+def test_a_session_that_failed_stands_on_the_page_and_its_end_replaces_it(out: Path) -> None:
+    broken = UnitStatus("1", "b", "failed", "missing-bval", "sub-1_dwi.nii.gz has no .bval file.")
+    write_pages(out, SESSIONS, (STATUSES[0], broken, STATUSES[2]), {})
+    assert "has no .bval file" in (out / "sub-1.html").read_text()
+    assert "sub-2.html" not in written(out)
+    write_pages(out, SESSIONS, STATUSES, {})
+    assert "has no .bval file" not in (out / "sub-1.html").read_text()
+
+
+def test_that_a_run_did_nothing_is_nothing_new(out: Path) -> None:
+    skipped = [replace(status, status="skipped", reason="up-to-date") for status in STATUSES]
+    write_pages(out, SESSIONS, skipped, {})
+    assert written(out) == set()
+
+
+def test_files_that_are_left_out_and_members_stand_on_the_page(out: Path) -> None:
+    left_out = [replace(SESSIONS[0], left_out={"sub-1_task-a_bold.nii.gz": "task a is not rest"}), *SESSIONS[1:]]
+    write_pages(out, left_out, STATUSES, {})
+    assert "task a is not rest" in (out / "sub-1.html").read_text()
+    assert "sub-2.html" not in written(out)
+    write_pages(out, left_out, STATUSES, {"net": "fa"})
+    assert "sub-2.html" in written(out)
+
+
+def test_a_session_that_never_ran_is_not_on_the_page(out: Path) -> None:
+    write_pages(out, SESSIONS, STATUSES[:1], {})
+    assert "Session b" not in (out / "sub-1.html").read_text()
+    assert "sub-2.html" not in written(out)
+
+
+def test_a_page_tells_what_its_figures_are(out: Path) -> None:
+    picture = out / "sub-2" / "figures" / "sub-2_desc-lesion_figure.svg"
+    picture.parent.mkdir(parents=True)
+    picture.write_text("<svg/>")
+    done = manifest.make_manifest(out, {}, [], [], StepReport(files={picture.name: picture}))
+    manifest.write_manifest(manifest.manifest_path(out, "sub-2", "figures"), out, done)
+    write_pages(out, SESSIONS, STATUSES, {})
+    assert f"sub-2/figures/{picture.name}" in (out / "sub-2.html").read_text()
+    assert "sub-1.html" not in written(out)

@@ -1,0 +1,103 @@
+"""What is left of a run that was killed, and of status files that are broken: later runs say so and go on."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_stroke.features.readers import GRID_SHAPE
+from tests.helpers.bids import make_dataset
+from tests.helpers.units import write_volume
+
+PEOPLE = ("1", "2", "3", "4")
+OPTIONS = ("--modalities", "lesion", "--model", "none", "--skip-bids-validation", "--nprocs", "1")
+"""A second for each person: a lesion mask that is in standard space already."""
+
+
+@pytest.fixture(scope="module")
+def raw(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    raw = make_dataset(tmp_path_factory.mktemp("status") / "raw")
+    mask = np.zeros(GRID_SHAPE, np.uint8)
+    mask[30:40, 40:50, 30:40] = 1
+    for label in PEOPLE:
+        name = f"sub-{label}_space-MNI152NLin2009aSym_label-L_mask.nii.gz"
+        write_volume(raw / f"sub-{label}" / "anat" / name, mask)
+    return raw
+
+
+@pytest.fixture(scope="module")
+def killed(raw: Path) -> Path:
+    """OUTPUT_DIR after a run was killed while it computed the second person."""
+    out = raw.parent / "out"
+    command = [sys.executable, "-m", "bids_stroke", str(raw), str(out), "participant", *OPTIONS]
+    running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    second = out / "logs" / "status" / "sub-2.json"
+    while not second.is_file() and running.poll() is None:
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert json.loads(second.read_text())["pid"] == running.pid
+    return out
+
+
+def participant(raw: Path, out: Path, *labels: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "bids_stroke", str(raw), str(out), "participant", *OPTIONS]
+    return subprocess.run([*command, "--participant-label", *labels], capture_output=True, text=True, check=False)
+
+
+def table(out: Path) -> pd.DataFrame:
+    return pd.read_csv(out / "logs" / "status.tsv", sep="\t", dtype=str, na_values="n/a").set_index("subject")
+
+
+def test_the_next_run_of_another_person_tells_of_the_killed_one(raw: Path, killed: Path) -> None:
+    done = participant(raw, killed, "1")
+    assert done.returncode == 0, done.stderr
+    assert "0 are running, 1 were interrupted" in done.stderr
+    assert dict(table(killed)["status"]) == {"1": "done", "2": "failed"}
+    assert table(killed)["reason"]["2"] == "interrupted"
+    assert "which is gone without a word" in table(killed)["detail"]["2"]
+
+
+def test_broken_and_foreign_files_are_named_and_the_run_goes_on(raw: Path, killed: Path) -> None:
+    folder = killed / "logs" / "status"
+    broken = {"sub-3.json": b"", "sub-4.json": b"\xff", "sub-5.json": b"[]", "notes.json": b"{}"}
+    for name, content in broken.items():
+        (folder / name).write_bytes(content)
+    done = participant(raw, killed, "1")
+    assert done.returncode == 0, done.stderr
+    assert [name for name in broken if f"{folder / name} is no status of a unit" not in done.stderr] == []
+    assert list(table(killed).index) == ["1", "2"]
+
+
+def test_run_again_all_are_done_and_their_files_are_whole(raw: Path, killed: Path) -> None:
+    (killed / "logs" / "status" / "sub-3.json").write_bytes(b"")
+    done = participant(raw, killed, *PEOPLE)
+    assert done.returncode == 0, done.stderr
+    assert dict(table(killed)["status"]) == dict.fromkeys(PEOPLE, "done")
+    assert all((killed / f"sub-{label}.html").is_file() for label in PEOPLE)
+
+
+def test_a_status_that_cannot_be_written_fails_its_unit_only(raw: Path, killed: Path) -> None:
+    path = killed / "logs" / "status" / "sub-3.json"
+    path.unlink()
+    path.mkdir()
+    (killed / "logs" / "manifests" / "sub-3_figures.json").unlink()
+    (killed / "logs" / "manifests" / "sub-4_figures.json").unlink()
+    done = participant(raw, killed, *PEOPLE)
+    path.rmdir()
+    assert done.returncode == 65, done.stderr
+    assert "sub-3 failed (cannot-write)" in done.stderr and f"{path} cannot be written" in done.stderr
+    assert dict(table(killed)["status"]) == {**dict.fromkeys(PEOPLE, "done"), "3": "failed"}
+    assert "sub-3.json cannot be written" in (killed / "sub-3.html").read_text()
+    done = participant(raw, killed, *PEOPLE)
+    assert done.returncode == 0, done.stderr
+    assert dict(table(killed)["status"]) == dict.fromkeys(PEOPLE, "done")
+    assert "cannot be written" not in (killed / "sub-3.html").read_text()

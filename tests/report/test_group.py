@@ -1,0 +1,126 @@
+"""The group page: what it says of predictions, of their worth, and of who was left out."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from bids_stroke.core.records import UnitStatus
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_training import TrainingSettings
+from bids_stroke.evaluation.evaluate import evaluate
+from bids_stroke.report.group import GroupDetails, write_group_report
+from tests.helpers.pages import FLAGGED_STEPS, Page
+
+QUICK = Settings(training=TrainingSettings(bootstrap=200, permutations=199))
+
+
+def cohort(n: int = 60) -> pd.DataFrame:
+    rng = np.random.default_rng(0)
+    score = rng.uniform(2, 34, n).round()
+    poor = (score <= 17).astype(float)
+    probability = 1 / (1 + np.exp(-(3 * poor - 1.5 + rng.normal(size=n))))
+    return pd.DataFrame(
+        {
+            "participant_id": [f"sub-{i:03d}" for i in range(n)],
+            "score": score,
+            "poor": poor,
+            "probability_poor": probability,
+            "prediction": np.where(probability > 0.6, "poor", np.where(probability < 0.4, "good", "abstain")),
+            "predicted_score": score + rng.normal(0, 3, n),
+            "p_fa": rng.random(n),
+            "baseline_clinical": rng.random(n),
+        }
+    )
+
+
+def test_pages_are_the_same_bytes_again_and_load_nothing_from_outside(tmp_path: Path) -> None:
+    table = cohort()
+    first, second = (write_group_report(tmp_path, evaluate(table, QUICK), table).read_bytes() for _ in range(2))
+    assert first == second
+    page = Page(tmp_path / "group.html")
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
+    assert len(page.sources) == 3
+    assert b"http" not in re.sub(rb"base64,[\w+/=]+", b"", first)
+
+
+def test_group_page_gives_every_model_with_intervals(tmp_path: Path) -> None:
+    table = cohort()
+    evaluation = evaluate(table, QUICK)
+    page = Page(write_group_report(tmp_path, evaluation, table, GroupDetails(how="Five folds by participant.")))
+    rows = evaluation.metrics.set_index(["model", "metric"])
+    for model in ("fusion", "fa", "clinical"):
+        auc = rows.loc[(model, "auc")]
+        assert f"{auc['value']:.2f} {auc['low']:.2f} to {auc['high']:.2f}" in page.text
+    assert f"Evaluated: {evaluation.n} people" in page.text
+    assert "Five folds by participant." in page.text
+    assert "permutation p = 0.005" in page.text
+    assert "Brier score and Calibration slope of fa: its probabilities are not calibrated." in page.text
+    assert page.links[:2] == ["sub-000.html", "sub-001.html"]
+
+
+def test_group_page_without_outcomes_lists_predictions_and_says_so(tmp_path: Path) -> None:
+    table = cohort(5).assign(poor=np.nan).drop(columns="score")
+    for evaluation in (None, evaluate(table, QUICK)):
+        page = Page(write_group_report(tmp_path, evaluation, table))
+        assert "No outcome is known" in page.text
+        assert "sub-004" in page.text and "AUC" not in page.text and "Known outcome" not in page.text
+
+
+def test_group_page_with_too_few_outcomes_gives_no_numbers(tmp_path: Path) -> None:
+    table = cohort(6)
+    page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table))
+    assert "No metrics are given." in page.text and "AUC" not in page.text
+    assert "too few participants (6 of at least 10)" in page.text or "only one kind of outcome" in page.text
+
+
+def test_group_page_names_who_was_left_out_or_failed(tmp_path: Path) -> None:
+    table = cohort().assign(demonstration=True, excluded=None)
+    table.loc[0, "excluded"] = "in-training-set"
+    failed = UnitStatus("077", "01", "failed", "no-usable-modality", "nothing there")
+    page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table, GroupDetails([failed])))
+    assert "sub-000 – the person was in the model's training data" in page.text
+    assert "sub-077, session 01 no usable modality nothing there" in page.text
+    assert "Demonstration model" in page.text
+
+
+def test_group_page_tells_who_the_model_had_seen(tmp_path: Path) -> None:
+    table = cohort().assign(in_training_set=[True] * 20 + [False] * 40, excluded=None)
+    table = table.assign(out_of_fold=[True] * 15 + [False] * 45)
+    table.loc[15:19, ["excluded", "prediction"]] = "in-training-set", "left-out"
+    page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table))
+    assert "People who were not in the model's training data: 40." in page.text
+    assert "predicted (out of fold): 15." in page.text
+    assert "are not evaluated: 5." in page.text
+    assert "was in the training data: out-of-fold prediction" in page.text
+    poor, good, unsure = ((table["prediction"] == word).sum() for word in ("poor", "good", "abstain"))
+    assert poor + good + unsure == 55 and poor and good
+    counts = f"likely in {poor}, good outcome more likely in {good}, no decision in {unsure}, not shown in 5 because"
+    assert counts in page.text
+    row = table.iloc[0]
+    assert f"sub-000 {row['prediction'].replace('abstain', 'no decision')} " in page.text
+
+
+def test_group_page_of_two_sessions_without_outcome_as_the_group_level_gives_them(tmp_path: Path) -> None:
+    rows = [
+        {"participant_id": "sub-01", "session_id": f"ses-0{i}", "score": None, "poor": None, "probability_poor": 0.4,
+         "probability_poor_low": 0.1, "probability_poor_high": 0.8, "prediction": "abstain", "predicted_score": 12.0,
+         "in_training_set": False, "excluded": None, "demonstration": True, "p_fa": 0.4}
+        for i in (1, 2)
+    ]  # fmt: skip
+    table = pd.DataFrame(rows)
+    page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table))
+    assert "1 person, 2 examinations" in page.text and "No outcome is known" in page.text
+    assert "sub-01 02 no decision 40 % 10 % to 80 % 12.0" in page.text
+
+
+def test_group_page_lists_the_flagged_units(tmp_path: Path) -> None:
+    table = cohort()
+    page = Page(
+        write_group_report(tmp_path, evaluate(table, QUICK), table, GroupDetails(steps={"sub-000": FLAGGED_STEPS}))
+    )
+    assert "1 examination to look at" in page.text
+    assert "sub-000 cannot be right T1-weighted image: brain volume 300 ml (usual: 900 to 2000 ml)" in page.text
