@@ -32,7 +32,7 @@ DEFAULT_SHALLOW_MEMBERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     }
 )
 """Members beside the networks that are trained by epochs: few numbers, which small cohorts bear better.
-A setting, as `training.members` is: a network need not have one here."""
+These are settings, as those under ``training.members``: a network need not be among them."""
 TRAINING_KEYS = ("epochs", "patience", "batch_size", "learning_rate", "schedule", "weight_decay", "samples_per_epoch")
 """Training settings that a member may have of its own."""
 
