@@ -110,6 +110,32 @@ def test_tests_lie_where_the_code_lies(path: Path) -> None:
             assert not [alias.name for alias in node.names if alias.name.startswith("_")]
 
 
+def modules_in(path: Path) -> set[str]:
+    """Modules of this package that a test file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "bids_stroke":
+            base = (node.module or "").removeprefix("bids_stroke").strip(".")
+            names = {f"{base}.{alias.name}".strip(".") for alias in node.names}
+            found |= (names & set(MODULES)) | {base}
+    return found
+
+
+@pytest.mark.parametrize("folder", sorted(FLOORS))
+def test_every_module_is_reached_by_tests_of_its_folder(folder: str) -> None:
+    """Or of whole runs: imported by them, or by a module of the folder that is reached."""
+    todo = {module for path in (*(ROOT / "tests" / folder).rglob("*.py"), *(ROOT / "tests" / "end_to_end").glob("*.py"))
+            for module in modules_in(path)}  # fmt: skip
+    reached: set[str] = set()
+    while todo := {module for module in todo if within(module, folder)} - reached:
+        reached |= todo
+        todo = {other for module in todo for other in imports_of(MODULES[module])}
+    public = {module for module, path in MODULES.items() if within(module, folder) and path.name != "__init__.py"
+              and any(isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+                      for node in ast.parse(path.read_text()).body)}  # fmt: skip
+    assert public <= reached, f"no test of tests/{folder}/ reaches {sorted(public - reached)}"
+
+
 @pytest.mark.parametrize("module", ["", ".cli.app", ".cli.tools", ".app.run", ".networks.registry", ".fusion.fitted"])
 def test_importing_is_light(module: str) -> None:
     heavy = HEAVY - ({"numpy", "pandas"} if module == ".fusion.fitted" else set())
