@@ -171,7 +171,7 @@ def test_a_plan_reads_each_folder_once_and_the_next_plan_sees_what_is_new(
     assert set(read.values()) == {1}
 
 
-@pytest.mark.parametrize("step", STEPS, ids=lambda step: step.name)
+@pytest.mark.parametrize("step", STEPS.values(), ids=lambda step: step.name)
 def test_the_code_of_the_mirror_counts_only_where_it_is_used(step: Step) -> None:
     as_is, mirrored = recipe(step, Settings()), recipe(step, Settings(lesion_side="normalise"))
     assert mirrored["mirror code"] == code_digest("bids_stroke.preprocess.hemisphere")
