@@ -22,6 +22,7 @@ from bids_stroke.cli.app import main
 from bids_stroke.core.modalities import MODALITIES, QUERIES, Modality, Query
 from bids_stroke.core.records import Labelled, UnitFeatures
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.names import GRID, NIFTI, UNIT_FILES, OutputName
 from bids_stroke.preprocess.registry import STEPS, Step
 from bids_stroke.quality import judge
 from bids_stroke.quality.rules import RULES, Rule
@@ -41,7 +42,7 @@ from bids_stroke.imaging.transforms import resample
 def run(context):
     (file,) = context.session.files("flair")
     image = resample(load_image(file.path, 3), standard_grid())
-    path = context.outputs.standard("anat", "FLAIR.nii.gz", desc="preproc")
+    path = context.outputs.standard("flair")
     context.outputs.save_image(path, image, {"Sources": context.outputs.sources([file])})
     return StepReport(outputs={"flair": (path,)}, qc={"brightest": float(array(image).max())})
 '''
@@ -59,7 +60,7 @@ SETTINGS = {
 
 @pytest.fixture
 def flair(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """All that a new modality is made of: its record and query, its step, its rules. A map has a reader already."""
+    """All that a new modality is made of: record and query, step, names, rules. A map has a reader already."""
     monkeypatch.setitem(QUERIES, "flair", Query("FLAIR"))
     monkeypatch.setitem(MODALITIES, "flair", Modality("flair", "FLAIR image", "flair", ("flair",), scale=0.01))
     folder = tmp_path / "preprocess" / "flair"
@@ -67,6 +68,7 @@ def flair(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     (folder / "step.py").write_text(STEP)
     monkeypatch.setattr(preprocess, "__path__", [*preprocess.__path__, str(folder.parent)])
     monkeypatch.setitem(STEPS, "flair", Step("flair", inputs=("flair",)))
+    monkeypatch.setitem(UNIT_FILES, "flair", OutputName("anat", "FLAIR", NIFTI, {"desc": "preproc"}, GRID))
     rule = Rule("brightest voxel", "1", "Of the image as it was measured", (1.0, None))
     monkeypatch.setattr(judge, "RULES", {**RULES, "flair/brightest": rule})
     yield
