@@ -106,8 +106,10 @@ def test_tests_lie_where_the_code_lies(path: Path) -> None:
     place = path.relative_to(ROOT / "tests").parent
     assert (PACKAGE / place / f"{path.stem.removeprefix('test_')}.py").is_file(), "named after a module beside it"
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bids_stroke"):
-            assert not [alias.name for alias in node.names if alias.name.startswith("_")]
+        if isinstance(node, ast.ImportFrom):
+            first, *rest = (node.module or "").split(".")
+            assert first != "bids_stroke" or not [alias.name for alias in node.names if alias.name.startswith("_")]
+            assert first != "tests" or rest[0] in ("helpers", "conftest"), "what two test files need is a helper"
 
 
 def modules_in(path: Path) -> set[str]:

@@ -30,6 +30,7 @@ from bids_stroke.training.ensemble import train_ensemble
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.trainer import Fitted, Place, Trainer, fit, fit_watching
 from tests.conftest import ROOT
+from tests.helpers.imagenet import published
 from tests.helpers.units import (
     LSTM,
     VOLUME,
@@ -41,7 +42,6 @@ from tests.helpers.units import (
     write_recording,
     write_volume,
 )
-from tests.networks.layers.test_imagenet import published
 
 SCRIPT = """
 import sys
