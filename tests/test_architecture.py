@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
@@ -17,27 +18,9 @@ from tests.conftest import ROOT
 
 PACKAGE = ROOT / "bids_stroke"
 FILES = sorted(PACKAGE.rglob("*.py"))
-FLOORS = {
-    "core": "",
-    "derivatives": "core",
-    "imaging": "core",
-    "fusion": "core",
-    "bids": "core derivatives",
-    "evaluation": "core derivatives",
-    "quality": "core derivatives",
-    "preprocess": "core derivatives imaging",
-    "networks": "core imaging.corticospinal_tract",
-    "simulate": "core derivatives imaging.corticospinal_tract",
-    "features": "core bids.columns derivatives.names",
-    "report": "core derivatives evaluation quality",
-    "ensemble": "core bids.labels derivatives features networks fusion",
-    "training": "core bids derivatives features networks fusion ensemble evaluation.metrics",
-    "convert": "core bids derivatives features networks fusion ensemble",
-    "app": "core bids derivatives imaging preprocess features networks fusion ensemble training evaluation quality"
-    " report",
-    "cli": "core bids derivatives.names ensemble convert simulate app",
-}
-"""Folder -> what it may import besides itself: folders, or single modules. CONTRIBUTING shows the same table."""
+TABLE = re.findall(r"^\| \d \| (.+?) \| (.+?) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+FLOORS = {folder: places.replace(",", "") for folders, places in TABLE for folder in folders.split(", ")}
+"""Folder -> what it may import besides itself, as CONTRIBUTING says: folders, or single modules."""
 HEAVY = {"torch", "nilearn", "dipy", "mne", "mne_bids", "SimpleITK", "matplotlib", "sklearn", "scipy", "monai", "timm",
          "numpy", "pandas", "nibabel", "bids"}  # fmt: skip
 
@@ -125,6 +108,32 @@ def test_tests_lie_where_the_code_lies(path: Path) -> None:
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bids_stroke"):
             assert not [alias.name for alias in node.names if alias.name.startswith("_")]
+
+
+def modules_in(path: Path) -> set[str]:
+    """Modules of this package that a test file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "bids_stroke":
+            base = (node.module or "").removeprefix("bids_stroke").strip(".")
+            names = {f"{base}.{alias.name}".strip(".") for alias in node.names}
+            found |= (names & set(MODULES)) | {base}
+    return found
+
+
+@pytest.mark.parametrize("folder", sorted(FLOORS))
+def test_every_module_is_reached_by_tests_of_its_folder(folder: str) -> None:
+    """Or of whole runs: imported by them, or by a module of the folder that is reached."""
+    todo = {module for path in (*(ROOT / "tests" / folder).rglob("*.py"), *(ROOT / "tests" / "end_to_end").glob("*.py"))
+            for module in modules_in(path)}  # fmt: skip
+    reached: set[str] = set()
+    while todo := {module for module in todo if within(module, folder)} - reached:
+        reached |= todo
+        todo = {other for module in todo for other in imports_of(MODULES[module])}
+    public = {module for module, path in MODULES.items() if within(module, folder) and path.name != "__init__.py"
+              and any(isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+                      for node in ast.parse(path.read_text()).body)}  # fmt: skip
+    assert public <= reached, f"no test of tests/{folder}/ reaches {sorted(public - reached)}"
 
 
 @pytest.mark.parametrize("module", ["", ".cli.app", ".cli.tools", ".app.run", ".networks.registry", ".fusion.fitted"])

@@ -36,7 +36,7 @@ class _Page:
 
     @property
     def path(self) -> Path:
-        """``sub-<label>.html``."""
+        """The participant's page."""
         return dataset_file(self.root, "participant_report", subject=self.subject)
 
     @property
@@ -67,7 +67,7 @@ class _Page:
 def write_pages(
     root: Path, sessions: Sequence[Session], statuses: Iterable[UnitStatus], member_modality: Mapping[str, str]
 ) -> list[Path]:
-    """Bring ``sub-<label>.html`` of each participant up to date, and ``_quality.tsv`` of each session.
+    """Bring the page of each participant up to date, and the table of quality numbers of each session.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from bids_stroke.app import executors
-from bids_stroke.app.model import with_model
+from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, plan_unit
 from bids_stroke.app.progress import UnitProgress, status_table
@@ -35,19 +35,7 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     request, model = with_model(request)
     execution = request.execution
     assert execution.work_dir is not None, "set before any level runs"
-    tasks = [
-        UnitTask(
-            session,
-            output_dir=request.output_dir,
-            work_dir=execution.work_dir,
-            settings=request.settings,
-            model=model,
-            dataset=dataset_name,
-            device=execution.device,
-            force=execution.force,
-        )
-        for session in sessions
-    ]
+    tasks = unit_tasks(request, sessions, model, dataset_name, execution.work_dir)
     ended = _run_units(request, tasks, console)
     found = read_statuses(request.output_dir)
     for sentence in found.passed_over:
@@ -67,6 +55,25 @@ def _known(written: Sequence[UnitStatus], ended: Sequence[UnitStatus]) -> list[U
     """How all units stand: what their files say, but for failures of this run that could not be written there."""
     failed = {(status.subject, status.session): status for status in ended if status.status == "failed"}
     return list(({(status.subject, status.session): status for status in written} | failed).values())
+
+
+def unit_tasks(
+    request: Request, sessions: Sequence[Session], model: Model | None, dataset_name: str, work_dir: Path
+) -> list[UnitTask]:
+    """What there is to do, one task a unit."""
+    return [
+        UnitTask(
+            session,
+            output_dir=request.output_dir,
+            work_dir=work_dir,
+            settings=request.settings,
+            model=model,
+            dataset=dataset_name,
+            device=request.execution.device,
+            force=request.execution.force,
+        )
+        for session in sessions
+    ]
 
 
 def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:

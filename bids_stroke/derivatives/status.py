@@ -80,7 +80,7 @@ def write_status(root: Path, status: UnitStatus) -> None:
 
 
 def write_status_table(root: Path, units: Iterable[UnitStatus]) -> Path:
-    """Write ``logs/status.tsv``: units of this and of earlier or parallel runs, from :func:`read_statuses`."""
+    """Write the table of all units: those of this and of earlier or parallel runs, from :func:`read_statuses`."""
     import pandas as pd
 
     rows = [asdict(status) for status in units]

@@ -18,6 +18,7 @@ from bids_stroke.core.outcome import Outcome
 from bids_stroke.core.records import MemberPrediction, Prediction, StepReport
 from bids_stroke.core.settings import Execution, Settings
 from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.names import dataset_file, sidecar_of
 from bids_stroke.derivatives.predictions import prediction_json, read_predictions
 from bids_stroke.ensemble import bundle
 from bids_stroke.evaluation.evaluate import evaluate
@@ -171,9 +172,10 @@ def test_sessions_become_one_row_a_participant(run: Request) -> None:
         }
     )
     group_tables.write_group_tables(run.output_dir, table, evaluate(table, run.settings))
-    wide = pd.read_csv(run.output_dir / "phenotype" / "prediction.tsv", sep="\t").set_index("participant_id")
+    path = dataset_file(run.output_dir, "participant_predictions")
+    wide = pd.read_csv(path, sep="\t").set_index("participant_id")
     assert wide.loc["sub-1", "probability_poor"] == pytest.approx(0.3)
     assert list(wide["n_sessions"]) == [2, 1]
     assert list(wide["prediction"]) == ["differs", "poor"]
-    assert set(wide.columns) <= set(json.loads((run.output_dir / "phenotype" / "prediction.json").read_text()))
-    assert (run.output_dir / "group_metrics.tsv").is_file()
+    assert set(wide.columns) <= set(json.loads(sidecar_of(path).read_text()))
+    assert dataset_file(run.output_dir, "metrics", name="group").is_file()

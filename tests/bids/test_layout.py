@@ -114,6 +114,14 @@ def test_the_real_dataset_is_understood_as_by_pybids(real_data: Path) -> None:
     assert {entities["datatype"] for entities, _ in theirs.values()} >= {"anat", "dwi", "func", "eeg", "emg"}
 
 
+def test_folders_above_the_dataset_do_not_count(tmp_path: Path) -> None:
+    """pybids 0.22 matches the whole path: below a folder sub-07/func everything is of subject 07, datatype func."""
+    raw = make_dataset(tmp_path / "sub-07" / "func" / "raw_run-3", {"sub-01/anat/sub-01_T1w.nii.gz": None})
+    entities = {"subject": "01", "datatype": "anat", "suffix": "T1w", "extension": ".nii.gz"}
+    assert by_ours(raw) == {"sub-01/anat/sub-01_T1w.nii.gz": (entities, {})}
+    assert names_of(raw) == {"t1w": ["sub-01_T1w.nii.gz"]}
+
+
 def names_of(raw: Path, subject: str = "01") -> dict[str, list[str]]:
     """Names of the raw files of a subject, by query; only those that have any."""
     dataset = Dataset.open(raw, "raw")

@@ -18,6 +18,7 @@ from bids_stroke.convert.keras_weights import read_state
 from bids_stroke.convert.miccai2025 import FILE_NAME, MAPS, ImportOptions, import_keras, parse_divisors, parse_maps
 from bids_stroke.core.errors import DataError, ModelError, UsageError
 from bids_stroke.core.records import UnitFeatures
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row, read_prediction
 from bids_stroke.ensemble.bundle import Bundle, load_bundle
 from bids_stroke.ensemble.predict import predict, restore_network, run_network
@@ -137,7 +138,7 @@ def test_group_tables_survive_a_model_without_score(bundle: Bundle, unit: UnitFe
     table = pd.DataFrame([item | row for item in who])
     evaluation = evaluate(table, Settings.model_validate({"training": {"bootstrap": 100, "permutations": 100}}))
     write_group_tables(tmp_path, table, evaluation)
-    written = pd.read_csv(tmp_path / "phenotype" / "prediction.tsv", sep="\t")
+    written = pd.read_csv(dataset_file(tmp_path, "participant_predictions"), sep="\t")
     assert written["in_training_set"].isna().all()
     assert written["predicted_score"].isna().all()
     assert "nobody knows" in origin_in_words(table)

@@ -1,3 +1,5 @@
+"""Bundles: written and read back, the same bytes for the same contents, and harm found."""
+
 from __future__ import annotations
 
 import hashlib

@@ -1,5 +1,7 @@
 """Files read as samples of a network: volumes, slices and windows; broken ones are named."""
 
+from __future__ import annotations
+
 import re
 from pathlib import Path
 

@@ -1,5 +1,7 @@
 """Weights of the members: on the simplex, near equal for few units, and honest about who knows nothing."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 from scipy.special import expit

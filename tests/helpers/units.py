@@ -14,6 +14,7 @@ from edfio import Edf, EdfSignal
 from bids_stroke.bids.labels import participant_hash
 from bids_stroke.core.records import Labelled, Member, UnitFeatures
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.names import beside
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.ensemble.bundle import BundleContents, BundleMember
 from bids_stroke.features.covariates import CovariateScaler
@@ -70,7 +71,7 @@ def lesion(rng: np.random.Generator, size: int, left: bool) -> np.ndarray:
 def write_recording(folder: Path, prefix: str, data: np.ndarray, channels: Sequence[str] = CHANNELS) -> list[Path]:
     """Log of windows and EDF files; ``data`` (channels, time) in microvolts at RATE; EMG channels are lower case."""
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / f"{prefix}_desc-windows_events.tsv"
+    log = beside(folder / f"{prefix}_x", "windows")
     onsets = np.arange(0, data.shape[1] / RATE - SECONDS + 1e-9, SECONDS)
     rows = [f"{onset:g}\t{SECONDS:g}\twindow\tgood\tn/a" for onset in onsets]
     log.write_text("onset\tduration\ttrial_type\tstatus\treason\n" + "\n".join(rows) + "\n")
@@ -79,7 +80,7 @@ def write_recording(folder: Path, prefix: str, data: np.ndarray, channels: Seque
         rows_of = [i for i, name in enumerate(channels) if name.islower() == (kind == "emg")]
         if rows_of:
             signals = [EdfSignal(data[i], RATE, label=channels[i], physical_dimension="uV") for i in rows_of]
-            paths.append(folder / f"{prefix}_desc-preproc_{kind}.edf")
+            paths.append(beside(log, kind))
             Edf(signals).write(paths[-1])
     return paths
 

@@ -17,7 +17,7 @@ from bids_stroke.app.unit import run_and_mirror
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
-from bids_stroke.derivatives.names import is_named, sidecar_of
+from bids_stroke.derivatives.names import beside, is_named, sidecar_of
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.standard_space import standard_grid, template
@@ -191,8 +191,8 @@ def test_native_files_gradients_and_transforms_stay_and_seeds_change_places(tmp_
         found[name] = run_and_mirror(several, StepContext(session, outputs, settings, {}, tmp_path)), outputs
     (plain, before), (done, after) = found["as_is"], found["normalise"]
     same, new = digests(before), digests(after)
-    native = [name for name in same if "space-" not in name and not name.endswith("xfm.json")]
-    assert {"sub-1_desc-preproc_dwi.bvec", "sub-1_desc-preproc_dwi.nii.gz"} < set(native)
+    native = [name for name in same if "space-" not in name and name != sidecar_of(done.files["xfm"]).name]
+    assert {before.path(role).name for role in ("dwi", "bvec")} < set(native)
     assert {name: same[name] for name in native} == {name: new[name] for name in native}
     xfm = done.files["xfm"].with_suffix(".json")
     assert json.loads(xfm.read_text())["Mirrored"] is False
@@ -297,9 +297,9 @@ def test_a_recording_is_swapped_in_all_that_is_written(example: Path, tmp_path: 
     for settings in (AS_IS, NORMALISE):
         outputs = Outputs(tmp_path / settings.lesion_side, "04")
         report = run_and_mirror(STEPS["eegemg"], StepContext(session, outputs, settings, {}, tmp_path))
-        table = next(outputs.folder.rglob("eeg/*_desc-preproc_channels.tsv"))
+        table = beside(report.outputs["eegemg"][1], "channels")
         names[settings.lesion_side] = [line.split("\t")[0] for line in table.read_text().splitlines()[1:]]
-        sidecar = next(outputs.folder.rglob("*_desc-preproc_eeg.json"))
+        sidecar = sidecar_of(report.outputs["eegemg"][1])
         assert json.loads(sidecar.read_text()).get("ChannelSidesSwapped", False) is (settings is NORMALISE)
     assert names["normalise"] == [swapped_site(name) for name in names["as-is"]] != names["as-is"]
     assert report.qc["mirrored"] == 1.0

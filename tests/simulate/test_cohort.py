@@ -1,5 +1,7 @@
 """Visits of a simulated cohort: modalities that are missing, layouts and sessions; the example."""
 
+from __future__ import annotations
+
 import pytest
 
 from bids_stroke.simulate.cohort import EXAMPLE, plan_visits

@@ -1,5 +1,7 @@
 """The simulated head: tissues, pose, noise and the grids that it is seen on."""
 
+from __future__ import annotations
+
 import numpy as np
 import pytest
 

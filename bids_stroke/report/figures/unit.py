@@ -140,7 +140,7 @@ def draw_unit_figures(outputs: Outputs, reports: Reports) -> tuple[Path, ...]:
 def caption(path: Path) -> tuple[str, str]:
     """Heading and text of a figure, by its file's name; the bare name and no text where no figure is called so.
 
-    >>> caption(Path("sub-01_task-rest_run-2_desc-carpet_figure.png"))[0]
+    >>> caption(Outputs(Path(), "01").path("figure", task="rest", run="2", desc="carpet"))[0]
     'BOLD signal over time (carpet plot): task rest, run 2'
     """
     place = _PLACES.get(_key(path))
@@ -152,8 +152,8 @@ def caption(path: Path) -> tuple[str, str]:
 def rank(path: Path) -> tuple[int, str]:
     """Where a figure belongs on a page: in the order of FIGURES, then by name.
 
-    >>> rank(Path("sub-01_desc-lesion_figure.png"))
-    (3, 'sub-01_desc-lesion_figure.png')
+    >>> rank(Outputs(Path(), "01").path("figure", desc="lesion"))[0]
+    3
     """
     return _PLACES.get(_key(path), len(FIGURES)), path.name
 

@@ -54,24 +54,14 @@ def done(example: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[StepC
 
 def test_names_and_roles(done: tuple[StepContext, StepReport, StepReport]) -> None:
     context, report, _ = done
-    assert set(report.files) == {
-        "t1w", "t1w_brain", "brain_mask", "csf", "gm", "wm", "to_standard", "from_standard"
-    }  # fmt: skip
-    standard = f"sub-04_space-{SPACE}_res-2"
-    names = {path.name for path in context.outputs.folder.glob("anat/*.nii.gz")}
-    assert {
-        "sub-04_desc-preproc_T1w.nii.gz",
-        "sub-04_desc-brain_mask.nii.gz",
-        "sub-04_label-WM_probseg.nii.gz",
-        f"{standard}_desc-preproc_T1w.nii.gz",
-        f"{standard}_desc-brain_mask.nii.gz",
-        f"{standard}_label-CSF_probseg.nii.gz",
-        f"sub-04_from-T1w_to-{SPACE}_mode-image_xfm.nii.gz",
-        f"sub-04_from-{SPACE}_to-T1w_mode-image_xfm.nii.gz",
-    } <= names
-    assert {modality: paths[0].name for modality, paths in report.outputs.items()} == {
-        tissue.lower(): f"{standard}_label-{tissue}_desc-intensity_T1w.nii.gz" for tissue in ("GM", "WM")
+    path, standard = context.outputs.path, context.outputs.standard
+    assert report.files == {
+        **{role: path(role) for role in ("t1w", "t1w_brain", "brain_mask", "to_standard", "from_standard")},
+        **{tissue.lower(): path("tissue_probability", label=tissue) for tissue in ("GM", "WM", "CSF")},
     }
+    assert standard("t1w").is_file() and standard("brain_mask").is_file()
+    assert standard("tissue_probability", label="CSF").is_file()
+    assert report.outputs == {tissue.lower(): (standard("tissue_intensity", label=tissue),) for tissue in ("GM", "WM")}
 
 
 def test_quality_numbers(done: tuple[StepContext, StepReport, StepReport]) -> None:

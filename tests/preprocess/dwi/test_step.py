@@ -19,6 +19,7 @@ from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_preprocess import DwiSettings
+from bids_stroke.derivatives.names import sidecar_of
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array
 from bids_stroke.imaging.motion import framewise_displacement, motion_parameters
@@ -81,22 +82,21 @@ def test_quality_is_measured(done: tuple[StepContext, StepReport]) -> None:
 
 def test_every_file_has_the_contracts_name_and_a_sidecar(done: tuple[StepContext, StepReport]) -> None:
     context, report = done
-    folder = context.outputs.root / "sub-01" / "dwi"
-    space = "space-MNI152NLin2009aSym_res-2_"
-    expected = {f"sub-01_{where}model-tensor_param-{kind}_dwimap.nii.gz" for where in ("", space)
-                for kind in ("fa", "md", "rd", "ad")}  # fmt: skip
-    expected.add("sub-01_model-tensor_param-fa_desc-color_dwimap.nii.gz")
-    expected |= {f"sub-01_desc-preproc_dwi.{ending}" for ending in ("nii.gz", "bval", "bvec")}
-    expected |= {"sub-01_desc-brain_mask.nii.gz", "sub-01_from-dwi_to-T1w_mode-image_xfm.txt"}
-    assert {path.name for path in folder.iterdir() if path.suffix != ".json"} == expected
-    for name in expected - {"sub-01_desc-preproc_dwi.bval", "sub-01_desc-preproc_dwi.bvec"}:
-        sidecar = json.loads((folder / (name.removesuffix(".gz").rpartition(".")[0] + ".json")).read_text())
+    path, standard = context.outputs.path, context.outputs.standard
+    kinds = ("fa", "md", "rd", "ad")
+    maps = {standard("tensor_map", param=kind) for kind in kinds}
+    measured = maps | {path("tensor_map", param=kind) for kind in kinds} | {path("dwi_to_t1w")}
+    described = measured | {path(role) for role in ("fa_color", "dwi", "dwi_mask")}
+    written = {file for file in path("dwi").parent.iterdir() if file.suffix != ".json"}
+    assert written == described | {path("bval"), path("bvec")}
+    for file in described:
+        sidecar = json.loads(sidecar_of(file).read_text())
         assert sidecar["Sources"] == ["bids:raw:sub-01/dwi/sub-01_dwi.nii.gz"]
-        assert ("Resolution" in sidecar) == ("res-2" in name)
-        assert ("Units" in sidecar) == (("dwimap" in name and "color" not in name) or "xfm" in name)
-    assert json.loads((folder / "sub-01_desc-preproc_dwi.json").read_text())["SkullStripped"] is False
-    assert json.loads((folder / "sub-01_desc-brain_mask.json").read_text())["Type"] == "Brain"
-    assert report.files["dwi"].name == "sub-01_desc-preproc_dwi.nii.gz"
+        assert ("Resolution" in sidecar) == (file in maps)
+        assert ("Units" in sidecar) == (file in measured)
+    assert json.loads(sidecar_of(path("dwi")).read_text())["SkullStripped"] is False
+    assert json.loads(sidecar_of(path("dwi_mask")).read_text())["Type"] == "Brain"
+    assert report.files["dwi"] == path("dwi")
     assert all(path.is_file() for path in report.files.values())
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.signal import coherence as scipy_coherence
 
+from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.preprocess.eegemg.features import co_contraction, coherence, coherence_threshold
 from tests.helpers.recordings import EEG, EMG, RATE, Planted, planted, process, together, write_phases
 
@@ -33,7 +34,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, dict[s
     session = together(root / "raw", coupled())
     write_phases(root / "raw", 100.0)
     report = process(session, root / "out")
-    path = root / "out" / "sub-01" / "eeg" / "sub-01_task-leg_features.tsv"
+    path = Outputs(root / "out", "01").path("features", "eeg", task="leg")
     assert path.with_suffix(".json").is_file()
     return pd.read_csv(path, sep="\t", na_values="n/a"), dict(report.qc)
 

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from bids_stroke.core.records import StepReport
+from bids_stroke.derivatives.names import beside
 from bids_stroke.report.figures.recordings import draw_recording, find_recordings
 from tests.helpers.recordings import planted, process, together, write_phases
 
@@ -22,8 +23,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> StepReport:
 
 
 def spectra(report: StepReport) -> pd.DataFrame:
-    windows = report.outputs["eegemg"][0]
-    table = pd.read_csv(windows.with_name("sub-01_task-leg_desc-spectrum_features.tsv"), sep="\t")
+    table = pd.read_csv(beside(report.outputs["eegemg"][0], "spectrum"), sep="\t")
     return table.set_index(["kind", "frequency"])
 
 

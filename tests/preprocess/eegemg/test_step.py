@@ -42,11 +42,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[StepReport, Path]:
 
 def test_outputs_bear_the_names_of_the_contract(done: tuple[StepReport, Path]) -> None:
     report, out = done
-    assert [path.relative_to(out).as_posix() for path in report.outputs["eegemg"]] == [
-        "sub-01/eeg/sub-01_task-leg_desc-windows_events.tsv",
-        "sub-01/eeg/sub-01_task-leg_desc-preproc_eeg.edf",
-        "sub-01/emg/sub-01_task-leg_desc-preproc_emg.edf",
-    ]
+    path = Outputs(out, "01").path
+    windows, eeg, emg = path("windows", "eeg", task="leg"), path("eeg", task="leg"), path("emg", task="leg")
+    assert report.outputs["eegemg"] == (windows, eeg, emg)
     sidecar = json.loads(report.outputs["eegemg"][1].with_suffix(".json").read_text())
     assert sidecar["EEGReference"] == "average"
     assert sidecar["PowerLineFrequency"] == 50
@@ -88,7 +86,7 @@ def test_hum_goes_and_the_rhythm_stays(done: tuple[StepReport, Path]) -> None:
 def test_a_bad_site_is_interpolated_and_said(done: tuple[StepReport, Path]) -> None:
     report, out = done
     assert report.qc["n_bad_channels"] == report.qc["n_interpolated_channels"] == 1
-    channels = pd.read_csv(out / "sub-01/eeg/sub-01_task-leg_desc-preproc_channels.tsv", sep="\t")
+    channels = pd.read_csv(Outputs(out, "01").path("channels", "eeg", task="leg"), sep="\t")
     assert channels.loc[channels["name"] == "P3", "status_description"].item() == "interpolated from its neighbours"
     assert any("interpolated: P3" in note for note in report.warnings)
     eeg, names, _ = read(report.outputs["eegemg"][1])
@@ -135,13 +133,12 @@ def test_both_layouts_give_the_same_windows(tmp_path: Path) -> None:
 def test_eeg_alone_and_emg_alone(tmp_path: Path) -> None:
     both = apart(tmp_path / "raw", planted(), planted())
     eeg = process(replace(both, emg=()), tmp_path / "eeg")
-    assert [path.name.rsplit("_", 1)[1] for path in eeg.outputs["eegemg"]] == ["events.tsv", "eeg.edf"]
+    path = Outputs(tmp_path / "eeg", "01").path
+    assert eeg.outputs["eegemg"] == (path("windows", "eeg", task="leg"), path("eeg", task="leg"))
     assert "task-leg: no usable EMG channel" in eeg.warnings
     emg = process(replace(both, eeg=()), tmp_path / "emg")
-    assert [path.relative_to(tmp_path / "emg" / "sub-01").as_posix() for path in emg.outputs["eegemg"]] == [
-        "emg/sub-01_task-leg_desc-windows_events.tsv",
-        "emg/sub-01_task-leg_desc-preproc_emg.edf",
-    ]
+    path = Outputs(tmp_path / "emg", "01").path
+    assert emg.outputs["eegemg"] == (path("windows", "emg", task="leg"), path("emg", task="leg"))
     assert "task-leg: no usable EEG channel" in emg.warnings
 
 
@@ -190,7 +187,7 @@ def test_lost_and_marked_signal_is_left_out(tmp_path: Path) -> None:
     report = process(session, tmp_path / "out")
     assert windows_of(report)["reason"].tolist() == ["n/a", "flat", "marked"]
     assert windows_of(report)["status"].tolist() == ["good", "bad", "bad"]
-    copied = (tmp_path / "out/sub-01/eeg/sub-01_task-leg_desc-preproc_events.tsv").read_text()
+    copied = Outputs(tmp_path / "out", "01").path("events", "eeg", task="leg").read_text()
     assert copied == events.read_text()
 
 

@@ -13,6 +13,7 @@ import pytest
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.names import is_named
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.standard_space import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
@@ -64,7 +65,7 @@ def test_standard_mask_keeps_side_place_and_volume(tmp_path: Path, axes: str) ->
     image = stored_as(nib.Nifti1Image(ball(affine, (160, 190, 150)).astype(np.uint8), affine), axes)
     report = lesions.run(context(tmp_path, (mask_file(tmp_path, image),)))
     path = report.outputs["lesion"][0]
-    assert path.name == f"sub-01_space-{SPACE}_res-2_label-L_desc-lesion_mask.nii.gz"
+    assert is_named(path, "lesion_mask", space=SPACE, res="2")
     saved = nib.load(path)
     assert saved.get_data_dtype() == np.uint8
     assert saved.shape == STANDARD_SHAPE
@@ -174,7 +175,7 @@ def test_shares_beside_a_mask_are_the_modality(tmp_path: Path) -> None:
     shares = np.where(mask, 0.75, 0.0) + np.where(ball(STANDARD_AFFINE, STANDARD_SHAPE, LEFT, 16.0) & ~mask, 0.25, 0.0)
     report = lesions.run(context(tmp_path, (share_beside(tmp_path, mask, shares),)))
     (path,) = report.outputs["lesion"]
-    assert path.name == f"sub-01_space-{SPACE}_res-2_label-L_probseg.nii.gz"
+    assert is_named(path, "lesion_shares", space=SPACE, res="2")
     np.testing.assert_allclose(nib.load(path).get_fdata(), shares, atol=1e-6)
     np.testing.assert_array_equal(nib.load(report.files["lesion_standard"]).get_fdata() > 0, mask)
     assert report.qc["lesion_volume_ml"] == pytest.approx(0.008 * shares.sum(), rel=1e-5)

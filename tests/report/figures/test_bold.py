@@ -24,7 +24,7 @@ def test_each_run_has_its_picture_with_the_same_bytes(tmp_path: Path) -> None:
         files[f"confounds{end}"] = outputs.save_table(path, confounds_table(), {})
     reports = {"bold": StepReport(files=files)}
     drawn = draw_unit_figures(outputs, reports)
-    assert [path.name for path in drawn] == [f"sub-01_task-rest_run-{i}_desc-carpet_figure.png" for i in (1, 2)]
+    assert drawn == tuple(outputs.path("figure", desc="carpet", task="rest", run=run) for run in ("1", "2"))
     assert caption(drawn[1])[0] == "BOLD signal over time (carpet plot): task rest, run 2"
     before = drawn[0].read_bytes()
     assert draw_unit_figures(outputs, reports)[0].read_bytes() == before
