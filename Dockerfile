@@ -11,26 +11,31 @@ ENV PATH=/opt/venv/bin:${PATH} \
     LANG=C.UTF-8 \
     PYTHONNOUSERSITE=1
 
+# All versions are those that constraints.txt names.
+COPY constraints.txt /src/
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt,required=false \
     if [ -s /run/secrets/ca.crt ]; then export PIP_CERT=/run/secrets/ca.crt; fi \
     && python3 -m venv /opt/venv \
-    && pip install --no-cache-dir "setuptools>=68"
+    && pip install --no-cache-dir --constraint /src/constraints.txt setuptools
 
-# The default wheels carry CUDA and also run on a CPU; another index gives smaller, CPU-only ones.
-# torch and torchvision come from the same place in one step, and the import proves that they match.
+# The default wheels carry CUDA and also run on a CPU; another index gives smaller, CPU-only ones of the same versions
+# (2.x+cpu). Such an index need not hold the pinned versions of what they depend on: that comes with the other
+# dependencies. torch and torchvision come from the same place in one step.
 ARG TORCH_INDEX_URL=
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt,required=false \
     if [ -s /run/secrets/ca.crt ]; then export PIP_CERT=/run/secrets/ca.crt; fi \
-    && pip install --no-cache-dir ${TORCH_INDEX_URL:+--index-url "${TORCH_INDEX_URL}"} torch torchvision \
-    && python -c "import torchvision"
+    && pip install --no-cache-dir --constraint /src/constraints.txt \
+        ${TORCH_INDEX_URL:+--no-deps --index-url "${TORCH_INDEX_URL}"} torch torchvision
 
-# Dependencies alone, so that an edit of the source does not install them again.
+# Dependencies alone, so that an edit of the source does not install them again. The import proves that torch and
+# torchvision match.
 COPY setup.cfg pyproject.toml /src/
 COPY bids_stroke/__init__.py /src/bids_stroke/
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt,required=false \
     if [ -s /run/secrets/ca.crt ]; then export PIP_CERT=/run/secrets/ca.crt; fi \
-    && pip install --no-cache-dir /src \
+    && pip install --no-cache-dir --constraint /src/constraints.txt /src \
     && pip check \
+    && python -c "import torchvision" \
     && rm -rf /src
 
 # Every cache and configuration folder lies under /tmp: the root is read-only under Apptainer.

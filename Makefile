@@ -1,14 +1,16 @@
 # The two commands of the README. Each sets up its own .venv from nothing (Python 3.11+ and make).
 PYTHON ?= python3
 VENV := .venv
+NEWEST := .venv-newest
+PINS := --constraint constraints.txt
 DEMO := demo_output
 
-.PHONY: demo test lint clean
+.PHONY: demo test lint ruff mypy pytest newest test-newest constraints clean
 
-$(VENV)/installed: setup.cfg pyproject.toml
+$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade pip
-	$(VENV)/bin/pip install --quiet --editable ".[test]"
+	$(VENV)/bin/pip install --quiet $(PINS) --editable ".[test]"
 	$(VENV)/bin/python -c "import torch, torchvision; torchvision.ops.nms"
 	touch $@
 
@@ -21,13 +23,32 @@ demo: $(VENV)/installed
 	@echo "Reports (open in a browser):"
 	@ls $(abspath $(DEMO))/sub-*.html $(abspath $(DEMO))/group.html
 
-lint: $(VENV)/installed
+test: lint pytest
+lint: ruff mypy
+
+ruff: $(VENV)/installed
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+
+mypy: $(VENV)/installed
 	$(VENV)/bin/mypy
 
-test: $(VENV)/installed lint
+pytest: $(VENV)/installed
 	$(VENV)/bin/python -m pytest --numprocesses 2 --dist worksteal -m "not slow" --cov --cov-report=term
 
+# An environment of today's newest packages, beside .venv and always new.
+newest:
+	rm -rf $(NEWEST)
+	$(MAKE) VENV=$(NEWEST) PINS= $(NEWEST)/installed
+
+# Ruff, mypy and the tests with them: what broke, then which packages differ; the exit status is that of the checks.
+test-newest: newest
+	@$(MAKE) --keep-going VENV=$(NEWEST) PINS= test; status=$$?; echo; \
+	$(NEWEST)/bin/python .ci/pins.py; exit $$status
+
+# Pins what is newest today. Afterwards `make test` installs and tests exactly that.
+constraints: newest
+	$(NEWEST)/bin/python .ci/pins.py write
+
 clean:
-	rm -rf $(VENV) $(DEMO) build *.egg-info
+	rm -rf $(VENV) $(NEWEST) $(DEMO) build *.egg-info

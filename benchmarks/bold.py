@@ -48,7 +48,9 @@ def ours(folder: Path) -> None:
     from bids_stroke.preprocess.registry import StepContext
 
     source = BidsFile(folder / "sub-1_task-rest_bold.nii.gz", {"task": "rest"}, {"RepetitionTime": TR}, "bids:raw:x")
-    step.run(StepContext(Session("1", None, bold=(source,)), Outputs(folder / "ours", "1"), Settings(), {}, folder))
+    step.run(
+        StepContext(Session("1", None, raw={"bold": (source,)}), Outputs(folder / "ours", "1"), Settings(), {}, folder)
+    )
 
 
 def peer(folder: Path) -> None:

@@ -25,7 +25,7 @@ import pandas as pd
 
 from bids_stroke.app.model import DEMONSTRATION, Model
 from bids_stroke.app.plan import Stage, UnitTask, plan_unit
-from bids_stroke.app.unit import prediction_path
+from bids_stroke.app.unit import prediction_paths
 from bids_stroke.bids.sessions import Selection, find_sessions, read_description
 from bids_stroke.core.records import Prediction, StepReport, UnitStatus
 from bids_stroke.core.settings import Settings
@@ -112,7 +112,7 @@ def relabelled(one: Path, raw: Path, task: UnitTask, stage: Stage) -> manifest.M
         stream.flush()
         done = manifest.read_manifest(Path(stream.name), task.output_dir)
     assert done is not None
-    return replace(done, key=stage.key)
+    return replace(done, recipe=stage.recipe)
 
 
 def drawn(like: Prediction, score: float, rng: np.random.Generator) -> Prediction:
@@ -142,7 +142,7 @@ def drawn(like: Prediction, score: float, rng: np.random.Generator) -> Predictio
 
 def write_prediction(task: UnitTask, prediction: Prediction) -> tuple[Path, Path]:
     """Both files of a prediction, as the participant level writes them."""
-    path = prediction_path(task)
+    path, _ = prediction_paths(task)
     path.write_text(json.dumps(prediction_json(prediction), indent=2) + "\n")
     path.with_suffix(".tsv").write_text(tsv_text(pd.DataFrame([prediction_row(prediction)])))
     return path, path.with_suffix(".tsv")

@@ -19,14 +19,14 @@ def train(folder: Path) -> dict[str, Way]:
     """Like Keras' ``train_on_batch``: the app's network, memory and loss."""
     import torch
 
-    from bids_stroke import networks
     from bids_stroke.features.readers import read_samples
+    from bids_stroke.networks import registry
     from bids_stroke.networks.base import POOR_LOGIT
     from bids_stroke.networks.device import keep_memory
 
     keep_memory()
     torch.manual_seed(0)
-    model = networks.build("miccai2025").train()
+    model = registry.build("miccai2025").train()
     adam = torch.optim.Adam(model.parameters(), 1e-4)
     data = torch.from_numpy(read_samples("fa", [folder / "fa.nii.gz"], {}).data).repeat(BATCH, 1, 1, 1, 1)
     known, poor = torch.tensor(COVARIATES).repeat(BATCH, 1), (torch.arange(BATCH) % 2).float()

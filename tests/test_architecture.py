@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import statistics
 import subprocess
 import sys
@@ -12,31 +13,14 @@ from pathlib import Path
 
 import pytest
 
+from bids_stroke.core.digest import read_source
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "bids_stroke"
 FILES = sorted(PACKAGE.rglob("*.py"))
-FLOORS = {
-    "core": "",
-    "derivatives": "core",
-    "imaging": "core",
-    "fusion": "core",
-    "bids": "core derivatives",
-    "evaluation": "core derivatives",
-    "quality": "core derivatives",
-    "preprocess": "core derivatives imaging",
-    "networks": "core imaging.corticospinal_tract",
-    "simulate": "core derivatives imaging.corticospinal_tract",
-    "features": "core bids.columns",
-    "report": "core derivatives evaluation quality",
-    "ensemble": "core bids.labels derivatives features networks fusion",
-    "training": "core bids derivatives features networks fusion ensemble evaluation.metrics",
-    "convert": "core bids derivatives features networks fusion ensemble",
-    "app": "core bids derivatives imaging preprocess features networks fusion ensemble training evaluation quality"
-    " report",
-    "cli": "core bids ensemble convert simulate app",
-}
-"""Folder -> what it may import besides itself: folders, or single modules. CONTRIBUTING shows the same table."""
+TABLE = re.findall(r"^\| \d \| (.+?) \| (.+?) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+FLOORS = {folder: places.replace(",", "") for folders, places in TABLE for folder in folders.split(", ")}
+"""Folder -> what it may import besides itself, as CONTRIBUTING says: folders, or single modules."""
 HEAVY = {"torch", "nilearn", "dipy", "mne", "mne_bids", "SimpleITK", "matplotlib", "sklearn", "scipy", "monai", "timm",
          "numpy", "pandas", "nibabel", "bids"}  # fmt: skip
 
@@ -49,24 +33,10 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path): path for path in FILES}
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    """Modules of this package that a file imports, anywhere in it; also those that it names in a text to be imported.
-
-    A registry that loads lazily names its modules in texts (``"lstm:StackedLstm"``, ``f"bids_stroke.preprocess..."``).
-    """
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "bids_stroke":
-            base = node.module.removeprefix("bids_stroke").strip(".")
-            for alias in node.names:
-                inner = f"{base}.{alias.name}".strip(".")
-                yield inner if inner in MODULES else base
-        elif isinstance(node, ast.Import):
-            yield from (alias.name.removeprefix("bids_stroke").strip(".") for alias in node.names
-                        if alias.name.split(".")[0] == "bids_stroke")  # fmt: skip
-        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-            named = node.value.split(":")[0].removeprefix("bids_stroke.")
-            if node.value.startswith("bids_stroke.") and named in MODULES:
-                yield named
+def imports_of(path: Path) -> set[str]:
+    """Modules of this package that a file imports, for type checkers too, or names in a text to be imported lazily."""
+    source = read_source(f"bids_stroke.{module_of(path)}".strip("."))
+    return {name.removeprefix("bids_stroke").strip(".") for name in source.imports | source.for_types}
 
 
 def functions_of(path: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -85,7 +55,7 @@ def test_a_folder_imports_from_the_floors_below_it_only(path: Path) -> None:
     folder, *below = module.split(".")
     if folder in ("", "__main__"):
         return
-    for other in set(imports_of(path)) - {""}:
+    for other in imports_of(path) - {""}:
         assert within(other, f"{folder} {FLOORS[folder]}"), f"{module} imports {other}"
         if folder == "preprocess" and other.startswith("preprocess."):
             modality = other.split(".")[1] if (PACKAGE / "preprocess" / other.split(".")[1]).is_dir() else ""
@@ -95,7 +65,7 @@ def test_a_folder_imports_from_the_floors_below_it_only(path: Path) -> None:
 
 
 def test_there_is_no_circle() -> None:
-    graph = {module: set(imports_of(path)) - {"", module} for module, path in MODULES.items()}
+    graph = {module: imports_of(path) - {"", module} for module, path in MODULES.items()}
     TopologicalSorter(graph).prepare()  # raises CycleError
 
 
@@ -123,12 +93,12 @@ def test_the_house_as_a_whole() -> None:
 
 @pytest.mark.parametrize("path", [path for path in FILES if path.name == "__init__.py"], ids=module_of)
 def test_a_folder_imports_nothing_of_itself(path: Path) -> None:
-    """But for the registry of networks, which loads lazily: importing one module must not import its neighbours."""
-    if module_of(path) != "networks":
-        assert list(imports_of(path)) == []
+    """Importing one module must not import its neighbours."""
+    assert imports_of(path) == set()
 
 
-TESTS = sorted(path for path in (ROOT / "tests").rglob("test_*.py") if path.parent.name not in ("tests", "end_to_end"))
+ELSEWHERE = ("tests", "end_to_end", "helpers")
+TESTS = sorted(path for path in (ROOT / "tests").rglob("test_*.py") if path.parent.name not in ELSEWHERE)
 
 
 @pytest.mark.parametrize("path", TESTS, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -136,11 +106,39 @@ def test_tests_lie_where_the_code_lies(path: Path) -> None:
     place = path.relative_to(ROOT / "tests").parent
     assert (PACKAGE / place / f"{path.stem.removeprefix('test_')}.py").is_file(), "named after a module beside it"
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bids_stroke"):
-            assert not [alias.name for alias in node.names if alias.name.startswith("_")]
+        if isinstance(node, ast.ImportFrom):
+            first, *rest = (node.module or "").split(".")
+            assert first != "bids_stroke" or not [alias.name for alias in node.names if alias.name.startswith("_")]
+            assert first != "tests" or rest[0] in ("helpers", "conftest"), "what two test files need is a helper"
 
 
-@pytest.mark.parametrize("module", ["", ".cli.app", ".cli.tools", ".app.run", ".networks", ".fusion.fitted"])
+def modules_in(path: Path) -> set[str]:
+    """Modules of this package that a test file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "bids_stroke":
+            base = (node.module or "").removeprefix("bids_stroke").strip(".")
+            names = {f"{base}.{alias.name}".strip(".") for alias in node.names}
+            found |= (names & set(MODULES)) | {base}
+    return found
+
+
+@pytest.mark.parametrize("folder", sorted(FLOORS))
+def test_every_module_is_reached_by_tests_of_its_folder(folder: str) -> None:
+    """Or of whole runs: imported by them, or by a module of the folder that is reached."""
+    todo = {module for path in (*(ROOT / "tests" / folder).rglob("*.py"), *(ROOT / "tests" / "end_to_end").glob("*.py"))
+            for module in modules_in(path)}  # fmt: skip
+    reached: set[str] = set()
+    while todo := {module for module in todo if within(module, folder)} - reached:
+        reached |= todo
+        todo = {other for module in todo for other in imports_of(MODULES[module])}
+    public = {module for module, path in MODULES.items() if within(module, folder) and path.name != "__init__.py"
+              and any(isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+                      for node in ast.parse(path.read_text()).body)}  # fmt: skip
+    assert public <= reached, f"no test of tests/{folder}/ reaches {sorted(public - reached)}"
+
+
+@pytest.mark.parametrize("module", ["", ".cli.app", ".cli.tools", ".app.run", ".networks.registry", ".fusion.fitted"])
 def test_importing_is_light(module: str) -> None:
     heavy = HEAVY - ({"numpy", "pandas"} if module == ".fusion.fitted" else set())
     code = f"import sys, bids_stroke{module}; print(' '.join(sorted({heavy!r} & set(sys.modules))))"

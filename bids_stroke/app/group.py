@@ -13,6 +13,7 @@ from bids_stroke.app.plan import step_reports
 from bids_stroke.app.progress import tracked
 from bids_stroke.app.request import Request
 from bids_stroke.core.records import Session, StepReport
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.predictions import read_predictions
 from bids_stroke.derivatives.status import read_statuses
 from bids_stroke.quality.judge import cohort_table, write_cohort_table
@@ -43,16 +44,16 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
 
 
 def write_group_quality(root: Path, sessions: Sequence[Session], steps: Mapping[str, Mapping[str, StepReport]]) -> Path:
-    """Write ``group_quality.tsv``: the quality numbers of units, judged alone and beside each other.
+    """Write the quality numbers of the units that have any, judged alone and beside each other, as one table.
 
     Parameters
     ----------
     root : Path
         OUTPUT_DIR.
     sessions : sequence of Session
-        Units in the order of rows; those without any report have none.
+        Units in the order of rows.
     steps : mapping
         Unit -> step -> report.
     """
     units = {(item.subject, item.session): steps[item.prefix] for item in sessions if steps[item.prefix]}
-    return write_cohort_table(root / "group_quality.tsv", cohort_table(units))
+    return write_cohort_table(dataset_file(root, "group_quality"), cohort_table(units))

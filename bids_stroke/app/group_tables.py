@@ -15,6 +15,7 @@ from bids_stroke.bids.sessions import read_description
 from bids_stroke.core.errors import InputError
 from bids_stroke.core.outcome import Outcome
 from bids_stroke.core.records import Prediction, Session
+from bids_stroke.derivatives.names import dataset_file, sidecar_of
 from bids_stroke.derivatives.outputs import write_json, write_table
 from bids_stroke.derivatives.predictions import prediction_row
 from bids_stroke.ensemble.metadata import CHECKSUMS, bundle_digest
@@ -79,7 +80,7 @@ def prediction_table(
     if not rows:
         raise InputError(
             f"{request.output_dir} holds no prediction of the selected units.",
-            "Request the participant level first, into the same OUTPUT_DIR.",
+            "Run the participant level first, into the same OUTPUT_DIR.",
             "no-predictions",
         )
     return pd.DataFrame(rows)
@@ -99,7 +100,7 @@ def the_outcome(request: Request, predictions: Mapping[str, Prediction]) -> Outc
     if len(models) > 1:
         raise InputError(
             f"The predictions in {request.output_dir} were made with {len(models)} models.",
-            "Request the participant level again with one --model for all.",
+            "Run the participant level again with one --model for all.",
             "several-models",
         )
     outcome = Outcome.parse(next(iter(models.values()), str(request.settings.outcome)))
@@ -165,7 +166,7 @@ def _bundle_of(request: Request, sha256: str) -> Bundle | None:
     from bids_stroke.ensemble.bundle import load_bundle
 
     candidates = [request.model] if request.model else []
-    candidates += sorted((request.output_dir / "models").glob("*"))
+    candidates += sorted(dataset_file(request.output_dir, "models").glob("*"))
     for path in candidates:
         if (path / CHECKSUMS).is_file() and bundle_digest(path) == sha256:
             return load_bundle(path)
@@ -173,7 +174,7 @@ def _bundle_of(request: Request, sha256: str) -> Bundle | None:
 
 
 def write_group_tables(root: Path, table: pd.DataFrame, evaluation: Evaluation) -> None:
-    """``phenotype/prediction.tsv`` (one row a participant), ``group_*.tsv`` and ``group_evaluation.json``."""
+    """Write the predictions, one row a participant and one row a unit, and the evaluation."""
     import pandas as pd
 
     people = table.groupby("participant_id", sort=True)
@@ -186,9 +187,9 @@ def write_group_tables(root: Path, table: pd.DataFrame, evaluation: Evaluation) 
     )
     wide["in_training_set"] = people["in_training_set"].agg(_ever).to_numpy()
     wide["demonstration"] = people["demonstration"].any().to_numpy()
-    write_table(root / "phenotype" / "prediction.tsv", wide)
-    write_json(root / "phenotype" / "prediction.json", PREDICTION_COLUMNS)
-    write_table(root / "group_predictions.tsv", table)
+    path = write_table(dataset_file(root, "participant_predictions"), wide)
+    write_json(sidecar_of(path), PREDICTION_COLUMNS)
+    write_table(dataset_file(root, "group_predictions"), table)
     write_evaluation(root, "group", evaluation)
 
 

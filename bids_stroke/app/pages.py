@@ -11,14 +11,17 @@ from pathlib import Path
 
 import bids_stroke
 from bids_stroke.app.plan import step_reports
+from bids_stroke.core.digest import code_digest, digest
 from bids_stroke.core.records import Session, StepReport, UnitStatus
 from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.derivatives.predictions import read_predictions
+from bids_stroke.derivatives.recipes import Recipe
 from bids_stroke.preprocess.registry import STEPS
 from bids_stroke.quality.judge import write_unit_table
 
-STAGES = (*(step.name for step in STEPS), "prediction", "figures")
+STAGES = (*(step.name for step in STEPS.values()), "prediction", "figures")
 """Stages of a unit whose manifests tell what its page shows."""
 
 
@@ -33,8 +36,8 @@ class _Page:
 
     @property
     def path(self) -> Path:
-        """``sub-<label>.html``."""
-        return self.root / f"sub-{self.subject}.html"
+        """The participant's page."""
+        return dataset_file(self.root, "participant_report", subject=self.subject)
 
     @property
     def manifest_path(self) -> Path:
@@ -49,22 +52,22 @@ class _Page:
         return [path for path in paths if path.is_file()]
 
     @property
-    def key(self) -> str:
-        """Digest of what else decides it: code, version, failures, files that were not used."""
+    def recipe(self) -> Recipe:
+        """What else decides it: code, version, failures, files that were not used."""
         told = [[session.session, dict(session.left_out), *_failure(status)] for session, status in self.units]
         text = json.dumps([told, dict(self.member_modality)], sort_keys=True)
-        return manifest.digest(bids_stroke.__version__, _code(), text)
+        return {"code": digest(bids_stroke.__version__, _code()), "units": digest(text)}
 
     def is_current(self) -> bool:
         """Whether the page need not be written anew."""
         done = manifest.read_manifest(self.manifest_path, self.root)
-        return done is not None and done.is_current(self.root, self.key, self.inputs)
+        return done is not None and not done.why_stale(self.root, self.recipe, self.inputs)
 
 
 def write_pages(
     root: Path, sessions: Iterable[Session], statuses: Iterable[UnitStatus], member_modality: Mapping[str, str]
 ) -> list[Path]:
-    """Bring ``sub-<label>.html`` of each participant up to date, and ``_quality.tsv`` of each session.
+    """Bring the page of each participant up to date, and the table of quality numbers of each session.
 
     Parameters
     ----------
@@ -102,8 +105,8 @@ def _write_page(page: _Page) -> None:
     predictions = read_predictions(page.root, [session for session, status in page.units if status.completed])
     for session, status in page.units:
         steps = step_reports(page.root, session.prefix)
-        folder = Outputs(page.root, session.subject, session.session).folder
-        table = write_unit_table(folder / f"{session.prefix}_quality.tsv", steps) if steps else None
+        outputs = Outputs(page.root, session.subject, session.session)
+        table = write_unit_table(outputs.path("quality"), steps) if steps else None
         written += [table, table.with_suffix(".json")] if table else []
         drawn = manifest.read_manifest(manifest.manifest_path(page.root, session.prefix, "figures"), page.root)
         units.append(
@@ -120,7 +123,7 @@ def _write_page(page: _Page) -> None:
             )
         )
     path = write_participant_report(page.root, page.subject, units)
-    done = manifest.make_manifest(page.root, page.key, inputs, written, StepReport(files={"page": path}))
+    done = manifest.make_manifest(page.root, page.recipe, inputs, written, StepReport(files={"page": path}))
     manifest.write_manifest(page.manifest_path, page.root, done)
 
 
@@ -133,4 +136,5 @@ def _failure(status: UnitStatus) -> tuple[str, ...]:
 def _code() -> str:
     """Digest of the code and the templates that write pages."""
     templates = sorted((Path(__file__).parents[1] / "report" / "templates").glob("*.html"))
-    return manifest.digest(manifest.code_digest("report", "quality"), *(path.read_text() for path in templates))
+    code = code_digest("bids_stroke.report.participant", "bids_stroke.quality.judge")
+    return digest(code, *(path.read_text() for path in templates))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
 from rich.markup import escape
 
 from bids_stroke.app import executors, preflight
-from bids_stroke.app.model import with_model
+from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import write_pages
-from bids_stroke.app.plan import UnitTask, plan_unit
+from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, plan_unit
 from bids_stroke.app.progress import UnitProgress, status_table, tracked
 from bids_stroke.app.request import Request
 from bids_stroke.app.unit import UnitResult, run_unit
@@ -20,6 +21,7 @@ from bids_stroke.bids import sessions as dataset
 from bids_stroke.core.errors import BidsStrokeError, OutputError
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import Execution
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.status import INTERRUPTED, read_statuses, write_status, write_status_table
 from bids_stroke.ensemble.metadata import bundle_modalities
 from bids_stroke.networks.torch_import import import_torch
@@ -33,19 +35,7 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     request, model = with_model(request)
     execution = request.execution
     assert execution.work_dir is not None, "set before any level runs"
-    tasks = [
-        UnitTask(
-            session,
-            output_dir=request.output_dir,
-            work_dir=execution.work_dir,
-            settings=request.settings,
-            model=model,
-            dataset=dataset_name,
-            device=execution.device,
-            force=execution.force,
-        )
-        for session in sessions
-    ]
+    tasks = unit_tasks(request, sessions, model, dataset_name, execution.work_dir)
     ended = _run_units(request, tasks, console)
     found = read_statuses(request.output_dir)
     for sentence in found.passed_over:
@@ -68,8 +58,28 @@ def _known(written: Sequence[UnitStatus], ended: Sequence[UnitStatus]) -> list[U
     return list(({(status.subject, status.session): status for status in written} | failed).values())
 
 
+def unit_tasks(
+    request: Request, sessions: Sequence[Session], model: Model | None, dataset_name: str, work_dir: Path
+) -> list[UnitTask]:
+    """What there is to do, one task a unit."""
+    return [
+        UnitTask(
+            session,
+            output_dir=request.output_dir,
+            work_dir=work_dir,
+            settings=request.settings,
+            model=model,
+            dataset=dataset_name,
+            device=request.execution.device,
+            force=request.execution.force,
+        )
+        for session in sessions
+    ]
+
+
 def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
-    current = [task for task in tracked(console, tasks, "Checking units") if _is_current(task)]
+    names_in = names_once()
+    current = [task for task in tracked(console, tasks, "Checking units") if _is_current(task, names_in)]
     statuses = {task.session.prefix: _written(request.output_dir, _skipped(task)) for task in current}
     waiting = [task for task in tasks if task.session.prefix not in statuses]
     if not waiting:
@@ -121,9 +131,9 @@ def _written(root: Path, status: UnitStatus) -> UnitStatus:
     return status
 
 
-def _is_current(task: UnitTask) -> bool:
-    stages = plan_unit(task)
-    return any(stage.step for stage in stages) and all(stage.current_report(task) for stage in stages)
+def _is_current(task: UnitTask, names_in: Names) -> bool:
+    stages = plan_unit(task, names_in)
+    return any(stage.step for stage in stages) and all(stage.earlier_report(task)[0] for stage in stages)
 
 
 def units_at_a_time(execution: Execution) -> int:
@@ -152,8 +162,19 @@ def _crashed(task: UnitTask, error: object) -> UnitStatus:
 def _in_words(status: UnitStatus, result: object) -> str:
     if status.status == "failed":
         return f"FAILED ({status.reason}): {status.detail}"
-    stages = result.seconds if isinstance(result, UnitResult) else {}
-    return f"done in {status.seconds:.1f} s (" + ", ".join(f"{name} {s:.1f}" for name, s in stages.items()) + ")"
+    return f"done in {status.seconds:.1f} s ({stages_in_words(result) if isinstance(result, UnitResult) else ''})"
+
+
+def stages_in_words(result: UnitResult) -> str:
+    """Stages that ran with their seconds, and why: ``anat 30.2, lesion 1.0: code changed; dwi 40.1``.
+
+    Nothing is said of a first run, nor where --force asked for all.
+    """
+    parts = []
+    for why, names in groupby(result.seconds, key=lambda name: result.why.get(name, "")):
+        told = "" if why in (NOT_BEFORE, FORCED) else f": {why}"
+        parts.append(", ".join(f"{name} {result.seconds[name]:.1f}" for name in names) + told)
+    return "; ".join(parts)
 
 
 def _conclude(request: Request, ended: Sequence[UnitStatus], pages: Sequence[Path], console: Console) -> None:
@@ -163,7 +184,7 @@ def _conclude(request: Request, ended: Sequence[UnitStatus], pages: Sequence[Pat
     for status in (status for status in ended if status.status == "failed"):
         unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")
         out.print(f"{unit} failed ({status.reason}): {status.detail}", highlight=False, markup=False, soft_wrap=True)
-    console.print(f"Table of units: {request.output_dir / 'logs' / 'status.tsv'}", soft_wrap=True)
+    console.print(f"Table of units: {dataset_file(request.output_dir, 'status_table')}", soft_wrap=True)
     for path in pages:
         console.print(f"Report: {path}", soft_wrap=True)
 

@@ -3,17 +3,35 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 from bids_stroke.app.model import Model
 from bids_stroke.bids.columns import SYNONYMS
+from bids_stroke.core.digest import code_digest, digest
+from bids_stroke.core.libraries import deciding_versions
+from bids_stroke.core.modalities import MAPS, MODALITIES
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.outputs import Outputs
+from bids_stroke.derivatives.recipes import METADATA, Recipe
 from bids_stroke.preprocess.registry import STEPS, Step
+
+MIRROR = "bids_stroke.preprocess.hemisphere"
+PREDICTION = ("bids_stroke.ensemble.predict", "bids_stroke.derivatives.predictions")
+FIGURES = ("bids_stroke.report.figures.unit",)
+"""Modules whose code, with all that they import, decides these stages."""
+EARLIER = "earlier steps"
+NOT_BEFORE, FORCED = "not run before", "--force"
+"""Why a stage runs that no manifest tells of, or that would not have to."""
+INHERITED = (".bval", ".bvec", "_channels.tsv", "_events.tsv", "_scans.tsv")
+"""Ends of names of files that belong to data files in the folders below."""
+Names = Callable[[Path], Sequence[str]]
+"""Names of the files in a folder."""
 
 
 @dataclass(frozen=True)
@@ -42,103 +60,152 @@ class Stage:
     """One stage of a unit: a preprocessing step, the prediction, or the figures."""
 
     name: str
-    key: str
-    """Digest of settings, code and earlier stages."""
+    recipe: Recipe
+    """Settings, code and earlier stages: what decides the result, besides the files that it reads."""
     inputs: tuple[Path, ...]
     step: Step | None = None
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of the recipe."""
+        return digest(json.dumps(self.recipe, sort_keys=True))
 
     def manifest_path(self, task: UnitTask) -> Path:
         """Where this stage's manifest lies."""
         return manifest.manifest_path(task.output_dir, task.session.prefix, self.name)
 
-    def current_report(self, task: UnitTask) -> StepReport | None:
-        """The report of an earlier run, where that is still up to date."""
-        done = None if task.force else manifest.read_manifest(self.manifest_path(task), task.output_dir)
-        return done.report if done and done.is_current(task.output_dir, self.key, self.inputs) else None
+    def earlier_report(self, task: UnitTask) -> tuple[StepReport | None, str]:
+        """The report of an earlier run, where that is still up to date; else None, and in words why it is not."""
+        done = manifest.read_manifest(self.manifest_path(task), task.output_dir)
+        if done is None or task.force:
+            return None, FORCED if task.force else NOT_BEFORE
+        why = done.why_stale(task.output_dir, self.recipe, self.inputs)
+        return (None, why) if why else (done.report, "")
 
 
-def plan_unit(task: UnitTask) -> list[Stage]:
-    """Stages of a unit in the order in which they run."""
+def plan_unit(task: UnitTask, names_in: Names | None = None) -> list[Stage]:
+    """Stages of a unit in the order in which they run.
+
+    Several plans at one time may share ``names_in`` (`names_once`), so that each folder is read once.
+    """
+    names_in = names_in or names_once()
     stages: dict[str, Stage] = {}
     for step in needed_steps(task.session, task.settings):
         before = [stages[name] for name in step.builds_on(task.settings) if name in stages]
         files = step.files(task.session)
-        metadata = [json.dumps([item.path.name, dict(item.metadata)], sort_keys=True, default=str) for item in files]
-        key = manifest.digest(_side(task), *metadata, *(s.key for s in before))
-        own = {path for item in files for path in input_paths(item)} | {path for s in before for path in s.inputs}
-        stages[step.name] = Stage(step.name, f"{recipe(step, task.settings)}:{key}", tuple(sorted(own)), step)
+        own: Recipe = {METADATA: _metadata(files), EARLIER: {stage.name: stage.key for stage in before}}
+        if task.settings.lesion_side == "normalise":  # besides the lesion mask, this tells what is mirrored
+            own = {**own, "affected side": str(task.session.covariates.get("lesion_side", "not told"))}
+        paths = {path for item in files for path in input_paths(item, names_in)}
+        paths |= {path for stage in before for path in stage.inputs}
+        stages[step.name] = Stage(step.name, {**recipe(step, task.settings), **own}, tuple(sorted(paths)), step)
     inputs = tuple(sorted({path for stage in stages.values() for path in stage.inputs}))
-    keys = [stage.key for stage in stages.values()]
+    earlier = {EARLIER: {stage.name: stage.key for stage in stages.values()}}
     if task.model is not None:
-        stages["prediction"] = Stage("prediction", _prediction_key(task, task.model, keys), inputs)
-    stages["figures"] = Stage("figures", manifest.digest("figures", manifest.code_digest("report"), *keys), inputs)
+        stages["prediction"] = Stage("prediction", {**_prediction_recipe(task, task.model), **earlier}, inputs)
+    stages["figures"] = Stage("figures", {**_of_code(*FIGURES), **earlier}, inputs)
     return list(stages.values())
 
 
-def recipe(step: Step, settings: Settings) -> str:
-    """Digest of what decides a step's results in every unit: settings, code and seed. Its key begins with it."""
-    section = getattr(settings, step.settings or step.name).digest()
-    code = manifest.code_digest("preprocess", "imaging", "derivatives/outputs.py", "core/records.py")
-    return manifest.digest(step.name, section, str(settings.seed), settings.lesion_side, code)
+def recipe(step: Step, settings: Settings) -> Recipe:
+    """What decides a step's results in every unit: code, libraries, settings and seed."""
+    own = f"bids_stroke.preprocess.{step.name}.step"
+    mirrors = (MIRROR,) if settings.lesion_side == "normalise" else ()  # the runner does it, after the step
+    return {
+        "code": code_digest(own),
+        **({"mirror code": code_digest(*mirrors)} if mirrors else {}),
+        "libraries": dict(deciding_versions(own, *mirrors)),
+        "settings": getattr(settings, step.settings).model_dump(mode="json") if step.settings else {},
+        "seed": settings.seed,
+        "lesion_side": settings.lesion_side,
+    }
 
 
-def _side(task: UnitTask) -> str:
-    """What decides, besides the lesion mask, whether maps are mirrored."""
-    told = task.session.covariates.get("lesion_side", "") if task.settings.lesion_side == "normalise" else ""
-    return f"{task.settings.lesion_side} {told}"
+def _of_code(*modules: str) -> Recipe:
+    return {"code": code_digest(*modules), "libraries": dict(deciding_versions(*modules))}
 
 
-def _prediction_key(task: UnitTask, model: Model, keys: Sequence[str]) -> str:
-    code = manifest.code_digest("features", "bids/columns.py", "bids/labels.py", "fusion", "ensemble", "networks",
-                                "derivatives/predictions.py", "imaging/corticospinal_tract.py")  # fmt: skip
+def _metadata(files: Sequence[BidsFile]) -> dict[str, str]:
+    """Digest of each file's metadata, by its name; two datasets may have files of one name."""
+    texts: dict[str, list[str]] = {}
+    for item in files:
+        texts.setdefault(item.path.name, []).append(json.dumps(dict(item.metadata), sort_keys=True, default=str))
+    return {name: digest(*parts) for name, parts in texts.items()}
+
+
+def _prediction_recipe(task: UnitTask, model: Model) -> Recipe:
     from bids_stroke.features.covariates import first_score_name  # here, because it needs numpy
 
     read = {column for columns in SYNONYMS.values() for column in columns}
     read.add(first_score_name(task.settings.outcome.column).lower())
-    own = {key: value for key, value in task.session.covariates.items() if key.lower() in read}
-    known = json.dumps(own, sort_keys=True)
-    choices = [str(task.settings.outcome), task.settings.precision, ",".join(sorted(task.settings.modalities))]
-    return manifest.digest("prediction", code, model.sha256, task.dataset, known, *choices, *keys)
+    known = {key: value for key, value in task.session.covariates.items() if key.lower() in read}
+    return {
+        **_of_code(*PREDICTION),
+        "model": model.sha256,
+        "dataset": task.dataset,
+        "covariates": digest(json.dumps(known, sort_keys=True)),
+        "outcome": str(task.settings.outcome),
+        "precision": task.settings.precision,
+        "modalities": sorted(task.settings.modalities),
+    }
 
 
 def needed_steps(session: Session, settings: Settings) -> tuple[Step, ...]:
     """Registered steps that give a wanted modality and have input files, with the steps that they build on."""
     ready = set(session.maps)
     wanted: set[str] = set()
-    for step in reversed(STEPS):
-        gives = set(step.modalities) & set(settings.modalities) - (ready if step.name != "maps" else set())
+    for step in reversed(tuple(STEPS.values())):
+        gives = set(step.modalities) & set(settings.modalities) - (ready if step.name != MAPS else set())
         if step.name in wanted or (gives and step.files(session)):
             wanted |= {step.name, *step.builds_on(settings)}
-    return tuple(step for step in STEPS if step.name in wanted and step.files(session))
+    return tuple(step for step in STEPS.values() if step.name in wanted and step.files(session))
 
 
-def missing_inputs(session: Session, settings: Settings) -> dict[str, str]:
-    """Wanted modalities for which this unit has no input, with the reason."""
-    given = {modality for step in needed_steps(session, settings) for modality in step.modalities} | set(session.maps)
-    reasons = {
-        modality: f"no-{step.inputs[0]}" for step in STEPS if step.name != "maps" for modality in step.modalities
-    }
-    return {modality: reasons[modality] for modality in settings.modalities if modality not in given}
+def missing_inputs(session: Session, settings: Settings, steps: Sequence[Step] | None = None) -> dict[str, str]:
+    """Wanted modalities for which this unit has no input, with the reason; ``steps`` are its needed ones, if known."""
+    steps = needed_steps(session, settings) if steps is None else steps
+    given = {modality for step in steps for modality in step.modalities} | set(session.maps)
+    lacking = [MODALITIES[name] for name in settings.modalities if name not in given]
+    return {modality.name: f"no-{STEPS[modality.step].inputs[0]}" for modality in lacking}
 
 
-def input_paths(item: BidsFile) -> Iterable[Path]:
+def names_once() -> Names:
+    """A function that gives the names of the files in a folder and reads each folder once.
+
+    The root of a dataset holds a folder for each person: read anew for each file of each person, it takes most of the
+    time of a plan.
+    """
+    return cache(_names)
+
+
+def _names(folder: Path) -> tuple[str, ...]:
+    try:
+        with os.scandir(folder) as entries:
+            return tuple(entry.name for entry in entries if entry.is_file())
+    except OSError:  # above the dataset there may be folders that are closed to us
+        return ()
+
+
+def input_paths(item: BidsFile, names_in: Names = _names) -> set[Path]:
     """A data file and the files that belong to it (gradients, channels, events, parts of a recording)."""
-    stem = item.path.name.removesuffix(".gz")
+    folder, stem = item.path.parent, item.path.name.removesuffix(".gz")
     stem = stem[: stem.rindex(".")]
     around = stem[: stem.rindex("_")]
-    kinds = ("channels", "events", "electrodes", "coordsystem")
-    beside = [*item.path.parent.glob(f"{stem}.*"), *item.path.parent.glob(f"{around}_*.json")]
-    beside += [item.path.parent / f"{around}_{kind}.tsv" for kind in kinds]
-    beside += item.beside.values()
-    for folder in item.path.parents:  # inherited from above, up to the root of the dataset
-        inherited = (".bval", ".bvec", "_channels.tsv", "_events.tsv", "_scans.tsv")
-        if folder != item.path.parent:
-            beside += [path for path in folder.glob("*.*") if path.name.endswith(inherited)]
-        if (folder / "dataset_description.json").is_file():
-            break
-    else:
-        return {item.path, *(path for path in beside if path.parent == item.path.parent and path.is_file())}
-    return {item.path, *(path for path in beside if path.is_file())}
+    tables = [f"{around}_{kind}.tsv" for kind in ("channels", "events", "electrodes", "coordsystem")]
+    beside = {
+        folder / name
+        for name in names_in(folder)
+        if name.startswith(f"{stem}.") or (name.startswith(f"{around}_") and name.endswith(".json")) or name in tables
+    }
+    role_files = {path for path in item.beside.values() if path.is_file()}
+    inherited: set[Path] = set()
+    for above in item.path.parents:  # inherited from above, up to the root of the dataset
+        names = names_in(above)
+        if above != folder:
+            inherited |= {above / name for name in names if name.endswith(INHERITED)}
+        if "dataset_description.json" in names:
+            return {item.path, *beside, *role_files, *inherited}
+    return {item.path, *beside, *(path for path in role_files if path.parent == folder)}
 
 
 def merge_features(
@@ -156,5 +223,5 @@ def merge_features(
 
 def step_reports(root: Path, prefix: str) -> dict[str, StepReport]:
     """Reports of the preprocessing steps of a unit that are on disk."""
-    found = {step.name: manifest.read_manifest(manifest.manifest_path(root, prefix, step.name), root) for step in STEPS}
+    found = {name: manifest.read_manifest(manifest.manifest_path(root, prefix, name), root) for name in STEPS}
     return {name: item.report for name, item in found.items() if item is not None}

@@ -45,7 +45,7 @@ def run(request: Request) -> int:
     for sentence in sentences + dataset.unused_derivatives(request.selection, sessions):
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
     if request.dry_run:
-        return _dry_run(request, sessions)
+        return _dry_run(request, sessions, str(description["Name"]))
     preflight.prepare_output(request.selection.bids_dir, request.output_dir)
     work_dir = preflight.prepare_work(request.execution.work_dir)
     try:
@@ -55,13 +55,19 @@ def run(request: Request) -> int:
             shutil.rmtree(work_dir, ignore_errors=True)
 
 
-def _dry_run(request: Request, sessions: Sequence[Session]) -> int:
+def _dry_run(request: Request, sessions: Sequence[Session], name: str) -> int:
     from rich.console import Console
 
-    from bids_stroke.app.dry_run import print_plan
+    from bids_stroke.app.dry_run import print_plan, print_reruns
 
     preflight.check_device_with_torch(request.execution.device)
     print_plan(Console(), sessions, request.settings)
+    if request.level == "participant" and request.output_dir.is_dir():  # units may have run into it before
+        from bids_stroke.app.model import with_model
+        from bids_stroke.app.participant import unit_tasks
+
+        request, model = with_model(request)
+        print_reruns(Console(), unit_tasks(request, sessions, model, name, Path()))
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -15,7 +16,9 @@ from bids_stroke.core.errors import InputError, UsageError
 from bids_stroke.core.records import Labelled, Session, UnitFeatures
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_table, write_text
+from bids_stroke.derivatives.recipes import recipe_changes
 from bids_stroke.evaluation.files import write_evaluation
 from bids_stroke.preprocess.registry import STEPS
 
@@ -34,20 +37,20 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     names = covariate_names(request.settings.outcome.column)
     for text in cohort_notes([item.unit.covariates for item in cohort], names):
         console.print(f"Covariates: {text}", highlight=False, markup=False, soft_wrap=True)
-    models = request.output_dir / "models"
-    store = Store(models / f"{request.settings.training.name}.unfinished")
+    path = partial(dataset_file, request.output_dir, name=request.settings.training.name)
+    store = Store(path("unfinished"))
     if request.execution.force:
         shutil.rmtree(store.folder, ignore_errors=True)
     if store.folder.is_dir():
         console.print("An earlier training was interrupted: what it had finished is used where nothing has changed.")
     ensemble = train_ensemble(cohort, request.settings, request.execution.device, console.print, store)
-    bundle = write_trained(models, ensemble, request.settings)
+    bundle = write_trained(path("models"), ensemble, request.settings)
     modality_of = {entry.member.name: entry.member.modality for entry in ensemble.contents.members}
     evaluation = evaluate(ensemble.out_of_fold, request.settings, modality_of)
     write_evaluation(bundle.path.parent, bundle.path.name, evaluation)
-    for name, table in (("subsets", ensemble.subsets), ("curves", ensemble.curves)):
-        write_table(models / f"{request.settings.training.name}_{name}.tsv", table)
-    write_text(models / f"{request.settings.training.name}_curves.svg", curves_plot(ensemble.curves))
+    write_table(path("subsets"), ensemble.subsets)
+    write_table(path("curves"), ensemble.curves)
+    write_text(path("curves_plot"), curves_plot(ensemble.curves))
     shutil.rmtree(store.folder, ignore_errors=True)  # last: until all is written, the next run can start from it
     console.print(f"Model: {bundle.path}", soft_wrap=True)
     return 0
@@ -80,7 +83,7 @@ def labelled_cohort(request: Request, sessions: Sequence[Session], dataset_name:
     if not cohort:
         raise InputError(
             f"No unit in {request.output_dir} has both features and a value of '{outcome.column}'.",
-            "Request the participant level on this dataset first, into the same OUTPUT_DIR.",
+            "Run the participant level on this dataset first, into the same OUTPUT_DIR.",
             "no-features",
         )
     return cohort
@@ -91,11 +94,14 @@ def check_same_recipe(root: Path, prefix: str, settings: Settings) -> None:
 
     A model is known by the settings of its training: features of several kinds must not meet in it.
     """
-    for step in STEPS:
+    for step in STEPS.values():
         done = manifest.read_manifest(manifest.manifest_path(root, prefix, step.name), root)
-        if done and done.report.outputs and done.key.split(":")[0] != recipe(step, settings):
+        if done is None or not done.report.outputs:
+            continue
+        now = recipe(step, settings)
+        if words := recipe_changes({part: value for part, value in done.recipe.items() if part in now}, now):
             raise UsageError(
                 f"{prefix}: the features of the step {step.name} were made with other settings, or by another version "
-                "of bids_stroke, than this run has.",
+                f"of bids_stroke or of a library, than this run has: {', '.join(words)}.",
                 "Give the same --config as at the participant level, or run that level again.",
             )

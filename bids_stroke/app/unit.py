@@ -19,6 +19,7 @@ from bids_stroke.app.plan import Stage, UnitTask, merge_features, missing_inputs
 from bids_stroke.core.errors import BidsStrokeError, DataError, MissingModalityError
 from bids_stroke.core.records import Session, StepReport, UnitFeatures, UnitStatus
 from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import Outputs, tsv_text, writing
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row
 from bids_stroke.derivatives.status import write_running
@@ -28,10 +29,11 @@ from bids_stroke.preprocess.registry import STEPS, Step, StepContext
 
 @dataclass(frozen=True)
 class UnitResult:
-    """How a unit ended, with the seconds of each stage that ran."""
+    """How a unit ended, with the seconds of each stage that ran, and why it had to."""
 
     status: UnitStatus
     seconds: Mapping[str, float]
+    why: Mapping[str, str]
 
 
 def run_unit(task: UnitTask) -> UnitResult:
@@ -48,6 +50,7 @@ def run_unit(task: UnitTask) -> UnitResult:
     begin = time.monotonic()
     write_running(task.output_dir, task.session.subject, task.session.session)
     seconds: dict[str, float] = {}
+    why: dict[str, str] = {}
     reports: dict[str, StepReport] = {}
     failures: dict[str, BidsStrokeError] = {}
     stages = plan_unit(task)
@@ -61,11 +64,11 @@ def run_unit(task: UnitTask) -> UnitResult:
         for stage in stages:
             start = time.monotonic()
             try:
-                report = stage.current_report(task)
+                report, why[stage.name] = stage.earlier_report(task)
                 if report is None:
                     report = _run_stage(task, stage, reports, failures)
                     seconds[stage.name] = time.monotonic() - start
-                    log.info("%s: %.1f s", stage.name, seconds[stage.name])
+                    log.info("%s: %.1f s (%s)", stage.name, seconds[stage.name], why[stage.name])
                 if report is not None:
                     reports[stage.name] = report
             except Exception as error:  # one stage's failure, also one of our own making, never stops the others
@@ -73,7 +76,7 @@ def run_unit(task: UnitTask) -> UnitResult:
                 failures[stage.name] = _as_ours(error)
         if failures:
             _forget_prediction(task)
-        return UnitResult(_status(task, failures, time.monotonic() - begin, bool(seconds)), seconds)
+        return UnitResult(_status(task, failures, time.monotonic() - begin, bool(seconds)), seconds, why)
 
 
 def _as_ours(error: Exception) -> BidsStrokeError:
@@ -86,20 +89,16 @@ def _as_ours(error: Exception) -> BidsStrokeError:
 
 def _forget_unplanned(task: UnitTask, planned: set[str]) -> None:
     """Remove manifests of steps that this run does not have: train and group must not read them."""
-    for step in STEPS:
-        if step.name not in planned and step.modalities and set(step.modalities) & set(task.settings.modalities):
+    for step in STEPS.values():
+        if step.name not in planned and set(step.modalities) & set(task.settings.modalities):
             manifest.manifest_path(task.output_dir, task.session.prefix, step.name).unlink(missing_ok=True)
 
 
 def _forget_prediction(task: UnitTask) -> None:
     """Remove the prediction of an earlier run: it is not what these inputs give."""
-    path = prediction_path(task)
-    for old in (
-        manifest.manifest_path(task.output_dir, task.session.prefix, "prediction"),
-        path,
-        path.with_suffix(".tsv"),
-    ):
-        old.unlink(missing_ok=True)
+    manifest.manifest_path(task.output_dir, task.session.prefix, "prediction").unlink(missing_ok=True)
+    for path in prediction_paths(task):
+        path.unlink(missing_ok=True)
 
 
 def _run_stage(
@@ -120,7 +119,7 @@ def _run_stage(
         report = _draw(reports, outputs)
         if failures:  # drawn for the report, but without a manifest: to be drawn again when all is there
             return report
-    done = manifest.make_manifest(task.output_dir, stage.key, stage.inputs, outputs.written, report)
+    done = manifest.make_manifest(task.output_dir, stage.recipe, stage.inputs, outputs.written, report)
     manifest.write_manifest(stage.manifest_path(task), task.output_dir, done)
     return report
 
@@ -155,7 +154,7 @@ def run_and_mirror(step: Step, context: StepContext) -> StepReport:
 
 
 def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], outputs: Outputs) -> StepReport:
-    """Predict and write ``P_desc-<outcome>_prediction.json`` and ``.tsv``.
+    """Predict and write the prediction as JSON and as a table of one row.
 
     Raises
     ------
@@ -175,13 +174,13 @@ def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], ou
     unit = UnitFeatures(session.subject, session.session, features, missing, session.covariates, task.dataset)
     bundle = load_bundle(model.path)
     prediction = predict.predict(bundle, unit, device=task.device, precision=task.settings.precision)
-    path = prediction_path(task)
+    path, table = prediction_paths(task)
     content = prediction_json(prediction) | {
         "Sources": outputs.sources(item for paths in features.values() for item in paths)
     }
     outputs.save(path, lambda temporary: temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n"))
     row = pd.DataFrame([prediction_row(prediction)])
-    outputs.save(path.with_suffix(".tsv"), lambda temporary: temporary.write_text(tsv_text(row)))
+    outputs.save(table, lambda temporary: temporary.write_text(tsv_text(row)))
     return StepReport(files={"prediction": path}, warnings=prediction.warnings)
 
 
@@ -193,10 +192,10 @@ def no_modality(session: Session, missing: Mapping[str, str]) -> DataError:
     return DataError(f"{session.prefix} has no usable modality: {text}.", remedy, "no-usable-modality")
 
 
-def prediction_path(task: UnitTask) -> Path:
-    """``sub-01[/ses-01]/sub-01[_ses-01]_desc-fmale_prediction.json``."""
+def prediction_paths(task: UnitTask) -> tuple[Path, Path]:
+    """Where the prediction of a unit lies: JSON, and a table of one row; ``desc`` tells the outcome."""
     label = re.sub(r"[^A-Za-z0-9]", "", task.settings.outcome.column)
-    return task.outputs.folder / f"{task.session.prefix}_desc-{label}_prediction.json"
+    return task.outputs.path("prediction", desc=label), task.outputs.path("prediction_table", desc=label)
 
 
 def _draw(reports: Mapping[str, StepReport], outputs: Outputs) -> StepReport:
@@ -236,7 +235,7 @@ class _LogFile(logging.FileHandler):
 @contextmanager
 def _unit_log(task: UnitTask) -> Iterator[logging.Logger]:
     """``logs/<unit>.log``: stages, seconds, tracebacks, and the warnings of libraries."""
-    path = task.output_dir / "logs" / f"{task.session.prefix}.log"
+    path = dataset_file(task.output_dir, "log", unit=task.session.prefix)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handler = _LogFile(path, mode="a")

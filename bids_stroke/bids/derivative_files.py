@@ -6,11 +6,14 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from bids_stroke.core.errors import InputError
 from bids_stroke.core.json_files import read_json_object
+from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.records import SPACE, BidsFile
+from bids_stroke.derivatives.names import beside, is_named, parse
 
 LESION_NAME = re.compile(
     r"_(label-L\d*_(?:.*_)?mask|label-[Ll]esion\w*?_(?:.*_)?(?:mask|roi)|desc-[^_]*[Ll]esion[^_]*_mask)\.nii(\.gz)?$"
@@ -21,16 +24,6 @@ LESION_SHARE_NAME = re.compile(r"_label-(L\d*|[Ll]esion\w*?)_(?:.*_)?probseg\.ni
 
 _TENSOR = r"(?!.*_model-(?!tensor|dti))(?!.*_desc-color)"
 """No map of another model (kurtosis has an MD too), no picture in colour."""
-MAP_NAMES: Mapping[str, re.Pattern[str]] = {
-    modality: re.compile(rf"{_TENSOR}.*_space-MNI152\w+?_.*{name}\.nii(\.gz)?$", re.I)
-    for modality, name in {
-        **{param: rf"param-{param}_(?:.*_)?dwimap" for param in ("fa", "md", "rd", "ad")},
-        **{tissue: rf"label-{tissue}_(?:probseg|desc-intensity_T1w)" for tissue in ("gm", "wm")},
-    }.items()
-}
-"""Feature maps in a standard space that ``--derivatives`` can give."""
-
-
 _NATIVE_MAP = re.compile(rf"{_TENSOR}.*_param-(fa|md|rd|ad)_(?:.*_)?dwimap\.nii(\.gz)?$", re.I)
 READY_NAMES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     "anat": {
@@ -44,7 +37,7 @@ READY_NAMES: Mapping[str, Mapping[str, re.Pattern[str]]] = {
     },
     "func": {"bold": re.compile(r"^(?!.*_echo-).*_desc-preproc_bold\.nii(\.gz)?$")},
 }
-"""Preprocessed images by folder and role, as fMRIPrep, sMRIPrep, QSIPrep and this app name them."""
+"""Preprocessed images by folder and role, as fMRIPrep, sMRIPrep and QSIPrep name them; so does this app (names.py)."""
 TURNED = "ACPC"
 """Space of QSIPrep whose T1w was turned: what was drawn on the raw T1w does not fit it."""
 _NATIVE_SPACES = (None, "T1w", "dwi", TURNED)
@@ -82,9 +75,11 @@ def find_lesions(images: Mapping[str, Sequence[BidsFile]]) -> tuple[BidsFile, ..
     """
     found = {}
     for files in images.values():
-        shares = [file for file in files if LESION_SHARE_NAME.search(file.path.name)]
+        shares = [
+            file for file in files if LESION_SHARE_NAME.search(file.path.name) or is_named(file.path, "lesion_shares")
+        ]
         for mask in files:
-            if LESION_NAME.search(mask.path.name):
+            if LESION_NAME.search(mask.path.name) or is_named(mask.path, "lesion_mask"):
                 found[mask.path.resolve()] = replace(mask, beside=_shares_of(mask, shares))
     return tuple(found.values())
 
@@ -114,6 +109,21 @@ def _is_ours(folder: Path) -> bool:
     return any(isinstance(item, dict) and item.get("Name") == "bids_stroke" for item in listed)
 
 
+def modalities_of_map(name: str) -> list[str]:
+    """Modalities whose feature map in a standard space a file of this name is, by their records.
+
+    >>> modalities_of_map("sub-01_space-MNI152NLin6Asym_model-dti_param-MD_dwimap.nii.gz")
+    ['md']
+    """
+    maps = {modality: known.standard_map for modality, known in MODALITIES.items()}
+    return [modality for modality, known in maps.items() if known and _map_name(known.name).search(name)]
+
+
+@cache
+def _map_name(pattern: str) -> re.Pattern[str]:
+    return re.compile(rf"{_TENSOR}.*_space-MNI152\w+?_.*{pattern}\.nii(\.gz)?$", re.I)
+
+
 def find_maps(images: Mapping[str, Sequence[BidsFile]]) -> tuple[BidsFile, ...]:
     """Feature maps in a standard space of a subject, with their ``modality``.
 
@@ -126,13 +136,11 @@ def find_maps(images: Mapping[str, Sequence[BidsFile]]) -> tuple[BidsFile, ...]:
         replace(file, entities={**file.entities, "modality": modality})
         for files in images.values()
         for file in files
-        for modality, pattern in MAP_NAMES.items()
-        if pattern.search(file.path.name)
+        for modality in MODALITIES
+        if modality in modalities_of_map(file.path.name) or _is_own_map(file.path, modality)
     )
     # the last of several is used: our own space before others, tissue intensities before probabilities
-    return tuple(
-        sorted(found, key=lambda file: (file.entities.get("space") == SPACE, "desc-intensity" in file.path.name))
-    )
+    return tuple(sorted(found, key=lambda file: (file.entities.get("space") == SPACE, _is_intensity(file.path))))
 
 
 def find_native(images: Mapping[str, Sequence[BidsFile]]) -> tuple[BidsFile, ...]:
@@ -153,7 +161,9 @@ def find_native(images: Mapping[str, Sequence[BidsFile]]) -> tuple[BidsFile, ...
             if space not in _NATIVE_SPACES and not standard:
                 continue
             names = READY_NAMES.get(file.path.parent.name, {})
-            roles = [role for role, pattern in names.items() if pattern.search(file.path.name)]
+            roles = [
+                role for role, known in names.items() if known.search(file.path.name) or _is_own_image(file.path, role)
+            ]
             if not roles and (named := _NATIVE_MAP.search(file.path.name)):
                 roles = [f"{named[1].lower()}_map"]
             found += [
@@ -167,6 +177,24 @@ def find_native(images: Mapping[str, Sequence[BidsFile]]) -> tuple[BidsFile, ...
     return tuple(found)
 
 
+def _is_intensity(path: Path) -> bool:
+    return "desc-intensity" in path.name or is_named(path, "tissue_intensity")
+
+
+def _is_own_map(path: Path, modality: str) -> bool:
+    """Whether a file has the name that this app gives a map of a modality in standard space."""
+    tissue = {"label": modality.upper()}
+    roles = {"tensor_map": {"param": modality}, "tissue_intensity": tissue, "tissue_probability": tissue}
+    return any(is_named(path, role, space=SPACE, **own) for role, own in roles.items())
+
+
+def _is_own_image(path: Path, role: str) -> bool:
+    """Whether a file has the name that this app gives an image of a role of READY_NAMES."""
+    if role in ("gm", "wm", "csf"):
+        return is_named(path, "tissue_probability", label=role.upper())
+    return is_named(path, role)
+
+
 def _as_raw(entities: Mapping[str, str]) -> dict[str, str]:
     return {_PYBIDS_NAMES.get(key, key): value for key, value in entities.items()}
 
@@ -176,6 +204,9 @@ def _beside_bold(path: Path) -> dict[str, Path]:
     stem = path.name.split("_desc-preproc_bold")[0]
     masks = [path.with_name(f"{stem}_desc-brain_mask.{ending}") for ending in ("nii.gz", "nii")]
     tables = [path.with_name(f"{_NOT_OF_THE_RUN.sub('', stem)}_{ending}") for ending in _CONFOUNDS]
+    if is_named(path, "bold"):  # of an earlier run of this app
+        tables.append(beside(path, "confounds"))
+        masks += [] if "space" in parse(path.name).entities else [beside(path, "bold_mask")]
     # the first of each that is there
     return {
         role: path

@@ -13,27 +13,12 @@ from typing import Any
 from bids_stroke.bids.entities import comparable, named_entities, raw_entities
 from bids_stroke.bids.sidecars import Folder, Metadata, Sidecar, merged, natural
 from bids_stroke.core.errors import InputError
+from bids_stroke.core.modalities import QUERIES
 from bids_stroke.core.records import BidsFile
-
-QUERIES: Mapping[str, Mapping[str, Any]] = {
-    "t1w": {"suffix": "T1w", "extension": [".nii", ".nii.gz"]},
-    "dwi": {"suffix": "dwi", "extension": [".nii", ".nii.gz"]},
-    "bold": {"suffix": "bold", "extension": [".nii", ".nii.gz"]},
-    "eeg": {"suffix": "eeg", "extension": [".vhdr", ".edf", ".bdf", ".set"]},
-    "emg": {"suffix": "emg", "extension": [".edf", ".bdf"]},
-    "epi": {"suffix": "epi", "datatype": "fmap", "extension": [".nii", ".nii.gz"]},
-}
-"""What is looked for in the raw data, by attribute of Session (the keys of ``--bids-filter-file``)."""
 
 READ_WITH: Mapping[str, tuple[str, ...]] = dict.fromkeys(("eeg", "emg"), ("channels", "coordsystem", "events"))
 """Suffix of a recording -> suffixes of further JSON files that mne-bids reads with it: they must be whole, too."""
 
-_QUERY_OF = {
-    (conditions["suffix"], extension): (query, conditions.get("datatype"))
-    for query, conditions in QUERIES.items()
-    for extension in conditions["extension"]
-}
-_ENDINGS = tuple(f"{suffix}{extension}" for suffix, extension in _QUERY_OF)
 _IMAGES = (".nii", ".nii.gz")
 
 
@@ -89,14 +74,17 @@ class Dataset:
             From :meth:`folders`.
         """
         found: dict[str, list[BidsFile]] = {query: [] for query in QUERIES}
-        names = [(folder, name) for folder in folders for name in folder.files if name.endswith(_ENDINGS)]
+        query_of = {
+            (query.suffix, end): (key, query.datatype) for key, query in QUERIES.items() for end in query.extensions
+        }
+        endings = tuple(f"{suffix}{extension}" for suffix, extension in query_of)
+        names = [(folder, name) for folder in folders for name in folder.files if name.endswith(endings)]
         for folder, name in sorted(names, key=lambda item: natural(item[0].within + item[1])):
             entities = raw_entities(folder.within + name)
-            query, datatype = _QUERY_OF.get((entities.get("suffix", ""), entities.get("extension", "")), ("", None))
-            belongs = folder.within.startswith(
-                f"sub-{entities.get('subject')}/"
-            )  # no label that is cut, as of sub-01_b
-            if query and belongs and datatype in (None, entities.get("datatype")):
+            query, datatype = query_of.get((entities.get("suffix", ""), entities.get("extension", "")), ("", ""))
+            # not to half a label, of a folder sub-01_b
+            belongs = folder.within.startswith(f"sub-{entities.get('subject')}/")
+            if query and belongs and datatype in ("", entities.get("datatype")):
                 metadata = Metadata(partial(raw_metadata, folder, name, entities))
                 found[query].append(self._file(folder, name, entities, metadata))
         return {query: tuple(files) for query, files in found.items()}
@@ -112,9 +100,7 @@ class Dataset:
             Whether files of a name are; all of them by default.
         """
         places = [folder for folder in folders if _is_datatype(folder.within)]
-        names = [
-            (place, name) for place in places for name in place.files if name.endswith(_IMAGES) and is_wanted(name)
-        ]
+        names = [(folder, name) for folder in places for name in folder.files if name.endswith(_IMAGES)]
         found = []
         wanted = [item for item in names if is_wanted(item[1])]
         for folder, name in sorted(wanted, key=lambda item: [*item[0].within.split("/"), item[1]]):

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bids_stroke.bids.derivative_files import TURNED
+from bids_stroke.core.modalities import given_by
 from bids_stroke.core.records import READY_ANAT, READY_DWI, SPACE, BidsFile, Session
 
 
@@ -114,25 +115,24 @@ def take_ready(unit: Session, native: Sequence[BidsFile], wanted: Collection[str
         return unit
     if "bold" in wanted:
         unit = take_ready_bold(unit, native)
-    left_out = dict(unit.left_out) | native_maps(native, [name for name in ("fa", "md", "rd", "ad")
+    left_out = dict(unit.left_out) | native_maps(native, [name for name in given_by("dwi")
                                                           if name not in unit.maps and "dwi" in wanted])  # fmt: skip
-    anat, why = ready_anat(native, unit.lesion, bool(unit.t1w)) if "t1w" in wanted else (None, "")
+    anat, why = ready_anat(native, unit.lesion, bool(unit.files("t1w"))) if "t1w" in wanted else (None, "")
     dwi = next(iter(choose_ready(native, "dwi")), None) if "dwi" in wanted else None
     if why:
         left_out |= {file.path.name: why for file in native if file.entities["role"] == "t1w"}
     ready: dict[str, BidsFile] = {}
-    for found, raw in ((anat, unit.t1w), (dwi, (*unit.dwi, *unit.epi))):
+    for found, raw in ((anat, unit.files("t1w")), (dwi, (*unit.files("dwi"), *unit.files("epi")))):
         if found is None:
             continue
         ready |= found.files
         main = next(iter(found.files.values()))
         left_out |= found.spare
         left_out |= {file.path.name: f"{main.path.name} of {found.dataset} replaces it" for file in raw}
-    if anat:
-        unit = replace(unit, t1w=())
-    if dwi:
-        unit = replace(unit, dwi=(), epi=())
-    return replace(unit, ready=ready, left_out=left_out)
+    replaced = {"t1w"} if anat else set()
+    replaced |= {"dwi", "epi"} if dwi else set()
+    kept = {query: items for query, items in unit.raw.items() if query not in replaced}
+    return replace(unit, raw=kept, ready=ready, left_out=left_out)
 
 
 def take_ready_bold(unit: Session, native: Sequence[BidsFile]) -> Session:
@@ -142,10 +142,10 @@ def take_ready_bold(unit: Session, native: Sequence[BidsFile]) -> Session:
     T1w, then ours, another standard space, and those two without a T1w; then the order of the datasets. A ready run
     without its confounds cannot be cleaned: it is only taken where there is no raw one, to be refused.
     """
-    has_t1w = bool(unit.t1w) or any(file.entities["role"] == "t1w" for file in native)
+    has_t1w = bool(unit.files("t1w")) or any(file.entities["role"] == "t1w" for file in native)
     ready = [file for file in native if file.entities["role"] == "bold"]
     ready.sort(key=lambda file: _bold_preference(file, has_t1w=has_t1w))
-    raw = {_run_of(file) for file in unit.bold}
+    raw = {_run_of(file) for file in unit.files("bold")}
     chosen: dict[tuple[str, ...], BidsFile] = {}
     left_out = dict(unit.left_out)
     for file in ready:
@@ -157,12 +157,12 @@ def take_ready_bold(unit: Session, native: Sequence[BidsFile]) -> Session:
             left_out[file.path.name] = f"{chosen[run].path.name} is used"
         else:
             chosen[run] = file
-    for file in unit.bold:
+    for file in unit.files("bold"):
         if found := chosen.get(_run_of(file)):
             left_out[file.path.name] = f"{found.path.name} of {found.entities['dataset']} replaces it"
-    kept = [file for file in unit.bold if _run_of(file) not in chosen]
+    kept = [file for file in unit.files("bold") if _run_of(file) not in chosen]
     runs = sorted([*kept, *chosen.values()], key=lambda file: (_run_of(file), file.path.name)) if chosen else kept
-    return replace(unit, bold=tuple(runs), left_out=left_out)
+    return replace(unit, raw={**unit.raw, "bold": tuple(runs)}, left_out=left_out)
 
 
 def _bold_preference(file: BidsFile, *, has_t1w: bool) -> tuple[bool, int, str]:

@@ -9,23 +9,13 @@ from typing import Any
 
 from bids_stroke.bids.derivative_files import best_lesions
 from bids_stroke.bids.entities import entity_names
-from bids_stroke.bids.layout import QUERIES
 from bids_stroke.bids.phenotype import check_participants, unit_covariates
 from bids_stroke.bids.precomputed import epi_of, take_ready
 from bids_stroke.bids.subject_files import Datasets, SubjectFiles
 from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, UsageError
 from bids_stroke.core.json_files import BAD_CONTENT, NOT_THERE, read_json_object
-from bids_stroke.core.records import MODALITIES, BidsFile, Session
-
-NEEDS: Mapping[str, tuple[str, ...]] = {
-    **dict.fromkeys(("fa", "md", "rd", "ad"), ("dwi", "t1w", "epi")),
-    "gm": ("t1w",),
-    "wm": ("t1w",),
-    "lesion": ("t1w",),
-    "bold": ("bold", "t1w"),
-    "eegemg": ("eeg", "emg"),
-}
-"""Raw inputs that each modality is computed from."""
+from bids_stroke.core.modalities import EVERY_TASK, MODALITIES, QUERIES
+from bids_stroke.core.records import BidsFile, Session
 
 
 @dataclass(frozen=True)
@@ -39,7 +29,7 @@ class Selection:
     filters: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     derivatives: Mapping[str, Path] = field(default_factory=dict)
     database_dir: Path | None = None
-    modalities: tuple[str, ...] = MODALITIES
+    modalities: tuple[str, ...] = field(default_factory=lambda: tuple(MODALITIES))
 
 
 def read_description(bids_dir: Path) -> dict[str, Any]:
@@ -114,7 +104,8 @@ def find_sessions(selection: Selection) -> list[Session]:
         if not folder.is_dir():
             raise InputError(f"--derivatives {name}={folder} is not a folder.", "Check the path.", "no-derivatives")
     check_participants(selection.bids_dir)
-    needs_lesion = any("t1w" in NEEDS[modality] for modality in selection.modalities)  # where the T1w is registered
+    # where the T1w is registered
+    needs_lesion = any("t1w" in MODALITIES[modality].queries for modality in selection.modalities)
     datasets = Datasets.open(selection.bids_dir, selection.derivatives, needs_lesion)
     subjects = _selected_subjects(selection, datasets.raw.subjects)
     sessions: list[Session] = []
@@ -225,24 +216,25 @@ def _unit(selection: Selection, subject: str, session: str | None, files: Subjec
 
 
 def _used(selection: Selection, subject: str, session: str | None, files: SubjectFiles) -> Session:
-    wanted = {need for modality in selection.modalities for need in NEEDS[modality]}
+    wanted = {need for modality in selection.modalities for need in MODALITIES[modality].queries}
 
     def own(items: Iterable[BidsFile]) -> tuple[BidsFile, ...]:
         return tuple(item for item in items if item.entities.get("session") in (session, None))
 
-    found: dict[str, Any] = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
-    found["epi"] = epi_of(found["epi"], found["dwi"])
+    raw = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
+    raw["epi"] = epi_of(raw["epi"], raw["dwi"])
     chosen = {item.entities["modality"]: item for item in own(files.maps)}
     unit = Session(
         subject,
         session,
+        raw=raw,
         lesion=own(files.lesions),
         maps={modality: item for modality, item in chosen.items() if modality in selection.modalities},
         covariates=unit_covariates(selection.bids_dir, subject, session),
         left_out=files.left_out,
     )
-    unit = take_ready(replace(unit, **found), own(files.native), wanted)
-    return replace(unit, lesion=best_lesions(unit.lesion, bool(unit.t1w or unit.ready_anat)))
+    unit = take_ready(unit, own(files.native), wanted)
+    return replace(unit, lesion=best_lesions(unit.lesion, bool(unit.files("t1w") or unit.ready_anat)))
 
 
 def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
@@ -251,12 +243,13 @@ def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
         values = {str(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
         if not _same_label(item.entities.get(entity), values):
             return f"--bids-filter-file asks for {entity} {', '.join(sorted(values))}"
-    if query not in ("bold", "eeg", "emg") or "task" in selection.filters.get(query, {}):
+    usual = QUERIES[query].task
+    if usual is None or "task" in selection.filters.get(query, {}):
         return ""
     if selection.task_labels:
         return "" if item.entities.get("task") in selection.task_labels else "not among --task-label"
-    if query == "bold" and item.entities.get("task") != "rest":
-        return f"task {item.entities.get('task')} is not rest; ask for it with --task-label"
+    if usual not in (EVERY_TASK, item.entities.get("task")):
+        return f"task {item.entities.get('task')} is not {usual}; ask for it with --task-label"
     return ""
 
 

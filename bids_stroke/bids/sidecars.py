@@ -68,8 +68,9 @@ class Folder:
         return found
 
     @cached_property
-    def _from_the_root(self) -> tuple[Folder, ...]:
-        return (*self.above._from_the_root, self) if self.above is not None else (self,)
+    def _all_above(self) -> tuple[Folder, ...]:
+        """Folders above it, the root first."""
+        return (*self.above._all_above, self.above) if self.above is not None else ()
 
     def sidecars(self, suffix: str, reader: Reader) -> Sequence[Sidecar]:
         """JSON files of a suffix in this folder, in the order in which they apply: the most specific last.
@@ -92,7 +93,8 @@ class Folder:
 
     def applying(self, suffix: str, entities: Comparable, reader: Reader) -> list[Sidecar]:
         """Sidecars of a file of this folder: from the root of the dataset down, each overruling those before it."""
-        candidates = (sidecar for folder in self._from_the_root for sidecar in folder.sidecars(suffix, reader))
+        folders = (*self._all_above, self)
+        candidates = (sidecar for folder in folders for sidecar in folder.sidecars(suffix, reader))
         return [sidecar for sidecar in candidates if sidecar.entities <= entities]
 
 
@@ -115,6 +117,8 @@ class Metadata(Mapping[str, Any]):
     InputError
         At the first look: a sidecar cannot be read.
     """
+
+    __slots__ = ("_content", "_read")
 
     def __init__(self, read: Callable[[], Mapping[str, Any]]) -> None:
         self._read: Callable[[], Mapping[str, Any]] | None = read

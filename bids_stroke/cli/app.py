@@ -18,6 +18,7 @@ import click
 
 from bids_stroke import __version__
 from bids_stroke.core.errors import BidsStrokeError, InputError, UsageError
+from bids_stroke.core.modalities import MODALITIES
 
 if TYPE_CHECKING:
     from bids_stroke.app.request import Request
@@ -119,7 +120,7 @@ Research use only: not a medical device, not for decisions about patients."""
               help="Tasks of BOLD, EEG and EMG. Without it: BOLD of task rest, EEG and EMG of every task.")  # fmt: skip
 @click.option("--bids-filter-file", type=click.Path(path_type=Path), help="JSON: query -> entities, as fMRIPrep's.")
 @click.option("--modalities", multiple=True, metavar="NAME...",
-              help="Any of fa md rd ad gm wm lesion bold eegemg. Default: whatever a subject has.")  # fmt: skip
+              help=f"Any of {' '.join(MODALITIES)}. Default: whatever a subject has.")  # fmt: skip
 @click.option("--derivatives", multiple=True, metavar="NAME=DIR...", help="Take masks or maps from these datasets.")
 @click.option("--bids-database-dir", type=click.Path(path_type=Path), help="Not needed any more; ignored.")
 @click.option("--skip-bids-validation", is_flag=True, help="Do not run the BIDS validator first.")
@@ -211,7 +212,7 @@ def _understand(options: dict[str, Any]) -> Request:
 
 def _selection(options: dict[str, Any]) -> Selection:
     """Which files the command line asks for; the settings may still name other modalities."""
-    from bids_stroke.core.records import MODALITIES
+    from bids_stroke.core.modalities import MODALITIES
 
     unknown = [name for name in options["modalities"] if name not in MODALITIES]
     if unknown:
@@ -228,7 +229,7 @@ def _selection(options: dict[str, Any]) -> Selection:
         filters=read_filter_file(filter_file) if filter_file else {},
         derivatives=derivatives,
         database_dir=options["bids_database_dir"],
-        modalities=tuple(name for name in MODALITIES if name in options["modalities"]) or MODALITIES,
+        modalities=tuple(name for name in MODALITIES if name in options["modalities"]) or tuple(MODALITIES),
     )
 
 

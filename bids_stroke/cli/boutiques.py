@@ -9,6 +9,7 @@ import click
 from bids_stroke import __version__
 from bids_stroke.cli.app import MANY, command
 from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, OutputError
+from bids_stroke.derivatives.names import DATASET_FILES
 
 IDS = {"bids_dir": "InputDataset", "output_dir": "OutputLocation", "analysis_level": "AnalysisLevel",
        "participant_label": "SubjectLabel"}  # fmt: skip
@@ -84,14 +85,14 @@ def _outputs() -> list[dict[str, Any]]:
         {
             "id": "participant_reports",
             "name": "Report of each subject",
-            "path-template": "[OUTPUT_DIR]/sub-*.html",
+            "path-template": f"[OUTPUT_DIR]/{DATASET_FILES['participant_report'].format(subject='*')}",
             "list": True,
             "optional": True,
         },
         {
             "id": "group_report",
             "name": "Group report",
-            "path-template": "[OUTPUT_DIR]/group.html",
+            "path-template": f"[OUTPUT_DIR]/{DATASET_FILES['group_report']}",
             "optional": True,
         },
     ]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from bids_stroke import networks
 from bids_stroke.core.errors import ModelError
+from bids_stroke.networks import registry
 
 NETWORK = "miccai2025"
 Array = NDArray[np.float32]
@@ -47,7 +47,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
     """
     weights = _read_weights(path)
     with torch.random.fork_rng([]):
-        model = networks.build(NETWORK)
+        model = registry.build(NETWORK)
     slots = [
         (f"{name}.{field}", getattr(layer, field), layer) for name, layer in model.named_modules()
         for field in _fields(layer)

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_stroke import networks
 from bids_stroke.bids.columns import SYNONYMS
 from bids_stroke.convert.keras_weights import NETWORK, read_state
 from bids_stroke.core.errors import ModelError, OutputError, UsageError
@@ -25,6 +24,7 @@ from bids_stroke.ensemble.bundle import Bundle, BundleContents, BundleMember, wr
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.features.readers import complete_inputs
 from bids_stroke.fusion.fitted import Fusion
+from bids_stroke.networks import registry
 
 MAPS = ("FA", "MD", "RD", "AD", "GM", "WM")
 FILE_NAME = "{}_MotorScore_weights.hdf5"
@@ -173,7 +173,7 @@ def _files(folder: Path, maps: tuple[str, ...]) -> dict[str, Path]:
 
 def _member(name: str, options: ImportOptions) -> BundleMember:
     modality = name.lower()
-    arguments = networks.NETWORKS[NETWORK].defaults
+    arguments = registry.NETWORKS[NETWORK].defaults
     member = Member(modality, modality, NETWORK, arguments, complete_inputs(modality, {"scale": SCALES[name]}))
     return BundleMember(member, _scaler(options), 0.0, 1.0)
 

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_stroke.core.channels import CHANNELS, EMG_MUSCLES, canonical_name, is_site
 from bids_stroke.core.errors import DataError, InputError, UsageError
-from bids_stroke.features.recordings import CHANNELS, EMG_MUSCLES, canonical_name, is_site
 
 VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}
 """Volts of one unit."""

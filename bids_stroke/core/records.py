@@ -7,17 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-MODALITIES: tuple[str, ...] = ("fa", "md", "rd", "ad", "gm", "wm", "lesion", "bold", "eegemg")
-CLINICAL = "clinical"
-"""What a member reads that has no image: covariates only. Every unit with any covariate has it."""
-EARLY = "early_fusion"
-"""Name, and for want of one the modality, of the regression on the numbers of several members together."""
 SPACE = "MNI152NLin2009aSym"
 """Standard space: the exactly left-right symmetric ICBM 2009a template that nilearn carries."""
 
 READY_ANAT = ("t1w", "brain_mask", "gm", "wm", "csf")
 READY_DWI = ("dwi", "dwi_mask")
 """Roles of ready images, by the step that takes them."""
+OTHER_KINDS = ("lesion", "maps", "ready_anat", "ready_dwi")
+"""Kinds of files of a session that no query finds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,15 +42,11 @@ class Session:
 
     subject: str
     session: str | None
-    t1w: tuple[BidsFile, ...] = ()
-    dwi: tuple[BidsFile, ...] = ()
-    bold: tuple[BidsFile, ...] = ()
-    """Raw runs, or ready ones from ``--derivatives`` (``role`` is ``bold``) in their place."""
-    eeg: tuple[BidsFile, ...] = ()
-    emg: tuple[BidsFile, ...] = ()
+    raw: Mapping[str, tuple[BidsFile, ...]] = field(default_factory=dict)
+    """Raw files by query (``QUERIES``). BOLD runs of which ``--derivatives`` have ready ones (``role`` is ``bold``) are
+    replaced by these; of ``epi`` only what tells the field in which the diffusion images were made."""
     lesion: tuple[BidsFile, ...] = ()
-    epi: tuple[BidsFile, ...] = ()
-    """Images of ``fmap/`` that tell the field in which the diffusion images were made."""
+    """Lesion masks, raw or derived."""
     maps: Mapping[str, BidsFile] = field(default_factory=dict)
     """Ready feature maps in a standard space from ``--derivatives``, by modality."""
     ready: Mapping[str, BidsFile] = field(default_factory=dict)
@@ -73,8 +66,20 @@ class Session:
     @property
     def inputs(self) -> tuple[BidsFile, ...]:
         """Every data file of this unit."""
-        images = (*self.t1w, *self.dwi, *self.bold, *self.eeg, *self.emg, *self.lesion, *self.epi)
-        return (*images, *self.maps.values(), *self.ready.values())
+        raw = (item for items in self.raw.values() for item in items)
+        return (*raw, *self.lesion, *self.maps.values(), *self.ready.values())
+
+    def files(self, kind: str) -> tuple[BidsFile, ...]:
+        """Files of one kind: one of OTHER_KINDS, or those of a query.
+
+        Queries are not looked up here: every step imports this module, and must not run again for a new query.
+        """
+        if kind not in OTHER_KINDS:
+            return self.raw.get(kind, ())
+        if kind == "maps":
+            return tuple(self.maps.values())
+        files: tuple[BidsFile, ...] = getattr(self, kind)
+        return files
 
     @property
     def ready_anat(self) -> tuple[BidsFile, ...]:

@@ -11,8 +11,8 @@ from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from bids_stroke.core.errors import InputError, UsageError
 from bids_stroke.core.frozen import Frozen
+from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.outcome import Outcome
-from bids_stroke.core.records import MODALITIES
 from bids_stroke.core.settings_preprocess import AnatSettings, BoldSettings, DwiSettings, EegEmgSettings
 from bids_stroke.core.settings_training import TrainingSettings
 
@@ -20,7 +20,7 @@ from bids_stroke.core.settings_training import TrainingSettings
 class Settings(Frozen):
     """Everything that changes results."""
 
-    modalities: tuple[str, ...] = MODALITIES
+    modalities: tuple[str, ...] = Field(default_factory=lambda: tuple(MODALITIES))
     outcome: Outcome = Outcome(column="fma_le", operator="<=", threshold=17)
     seed: Annotated[int, Field(ge=0)] = 0
     precision: Literal["fp32", "bf16"] = "fp32"

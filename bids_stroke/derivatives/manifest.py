@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
+from stat import S_ISREG
 from typing import Any
 
 from bids_stroke.core.records import StepReport
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_json
+from bids_stroke.derivatives.recipes import Recipe, few, file_changes, recipe_changes
 
 
 @dataclass(frozen=True)
@@ -24,9 +26,13 @@ class Stamp:
 
     def matches(self, path: Path) -> bool:
         """Whether the file is the one that was stamped: same size and time, or same content."""
-        if not path.is_file() or path.stat().st_size != self.size:
+        try:
+            state = path.stat()
+        except OSError:
             return False
-        return path.stat().st_mtime_ns == self.mtime_ns or _sha256(path) == self.sha256
+        if not S_ISREG(state.st_mode) or state.st_size != self.size:
+            return False
+        return state.st_mtime_ns == self.mtime_ns or _sha256(path) == self.sha256
 
 
 def stamp(path: Path) -> Stamp:
@@ -40,57 +46,59 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def digest(*parts: str) -> str:
-    """sha256 of several texts."""
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-@cache
-def code_digest(*modules: str) -> str:
-    """sha256 of the source of parts of this package (``"preprocess"``, ``"inference.py"``)."""
-    root = Path(__file__).parents[1]
-    files = sorted(path for name in modules for path in [root / name, *(root / name).rglob("*.py")] if path.is_file())
-    return digest(*(path.relative_to(root).as_posix() + path.read_text() for path in files))
-
-
 @dataclass(frozen=True)
 class Manifest:
     """One step of one unit, done.
 
     Parameters
     ----------
-    key : str
-        Digest of what else decides the result: settings, code, earlier steps, model.
+    recipe : mapping
+        What else decides the result: code, settings, earlier steps, model (`recipes`). Empty where the manifest is of
+        a version that did not keep it.
     inputs, outputs : mapping of str to Stamp
         Absolute paths of inputs; outputs relative to OUTPUT_DIR.
     report : StepReport
         What the step said; paths are absolute in memory, relative to OUTPUT_DIR on disk.
     """
 
-    key: str
+    recipe: Recipe
     inputs: Mapping[str, Stamp]
     outputs: Mapping[str, Stamp]
     report: StepReport
 
-    def is_current(self, root: Path, key: str, inputs: Iterable[Path]) -> bool:
-        """Whether the step need not run again: same key, same input files, outputs there and untouched."""
-        if key != self.key or {str(path) for path in inputs} != set(self.inputs):
-            return False
-        return all(mark.matches(Path(path)) for path, mark in self.inputs.items()) and all(
-            mark.matches(root / path) for path, mark in self.outputs.items()
-        )
+    def why_stale(self, root: Path, recipe: Recipe, inputs: Iterable[Path]) -> str:
+        """Why the step has to run again, in words; empty where it need not.
+
+        It need not run again with the same recipe and the same input files, its outputs there and untouched.
+        """
+        words = recipe_changes(self.recipe, recipe) + file_changes(self.inputs, map(str, inputs))
+        if not words and recipe != self.recipe:
+            return "inputs changed"
+        return ", ".join(words) or _changed("inputs", self.inputs, root) or _changed("outputs", self.outputs, root)
+
+
+def _changed(what: str, marks: Mapping[str, Stamp], root: Path) -> str:
+    """In words, which files are not as they were stamped."""
+    changed = [root / name for name, mark in marks.items() if not mark.matches(root / name)]
+    names = [path.name + ("" if path.exists() else " (gone)") for path in changed]
+    return f"{what} changed: {few(names)}" if names else ""
 
 
 def manifest_path(root: Path, prefix: str, step: str) -> Path:
     """Where the manifest of a step of a unit lies."""
-    return root / "logs" / "manifests" / f"{prefix}_{step}.json"
+    return dataset_file(root, "manifest", unit=prefix, step=step)
+
+
+def units_begun(root: Path) -> set[str]:
+    """Prefixes (``sub-01_ses-02``) of the units that have ended a step."""
+    return {path.name.rpartition("_")[0] for path in manifest_path(root, "", "").parent.glob("*.json")}
 
 
 def write_manifest(path: Path, root: Path, manifest: Manifest) -> None:
     """Write atomically: the last act of a step, so that a killed step has none."""
     report = manifest.report
     content = {
-        "key": manifest.key,
+        "recipe": dict(manifest.recipe),
         "inputs": {name: asdict(mark) for name, mark in sorted(manifest.inputs.items())},
         "outputs": {name: asdict(mark) for name, mark in sorted(manifest.outputs.items())},
         "report": {
@@ -108,9 +116,9 @@ def read_manifest(path: Path, root: Path) -> Manifest | None:
     """The manifest, or None where there is none that can be read (the step then runs again)."""
     try:
         content: dict[str, Any] = json.loads(path.read_text())
-        report = content["report"]
+        report, recipe = content["report"], content.get("recipe")
         return Manifest(
-            key=content["key"],
+            recipe=recipe if isinstance(recipe, dict) else {},
             inputs={name: Stamp(**mark) for name, mark in content["inputs"].items()},
             outputs={name: Stamp(**mark) for name, mark in content["outputs"].items()},
             report=StepReport(
@@ -121,17 +129,17 @@ def read_manifest(path: Path, root: Path) -> Manifest | None:
                 warnings=tuple(report["warnings"]),
             ),
         )
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
 
 
 def make_manifest(
-    root: Path, key: str, inputs: Iterable[Path], written: Iterable[Path], report: StepReport
+    root: Path, recipe: Recipe, inputs: Iterable[Path], written: Iterable[Path], report: StepReport
 ) -> Manifest:
     """Stamp inputs and outputs of a step that has just run."""
     outputs = {*written, *report.files.values(), *(item for paths in report.outputs.values() for item in paths)}
     return Manifest(
-        key,
+        recipe,
         {str(path): stamp(path) for path in inputs},
         {_relative(root, path): stamp(path) for path in sorted(outputs) if path.is_relative_to(root)},
         report,

@@ -1,4 +1,4 @@
-"""Output names, sidecars and atomic writes: the only way in which files reach OUTPUT_DIR."""
+"""Paths, sidecars and atomic writes: the only way in which files reach OUTPUT_DIR. What they are called: names.py."""
 
 from __future__ import annotations
 
@@ -15,24 +15,11 @@ from typing import TYPE_CHECKING, Any
 import bids_stroke
 from bids_stroke.core.errors import OutputError
 from bids_stroke.core.records import SPACE, BidsFile
+from bids_stroke.derivatives.names import UNIT_FILES, bidsignore, sidecar_of
 
 if TYPE_CHECKING:
     import nibabel as nib
     import pandas as pd
-
-ENTITY_ORDER = (
-    "sub", "ses", "task", "acq", "dir", "run", "recording", "from", "to", "mode", "space", "res",
-    "label", "model", "param", "stat", "desc",
-)  # fmt: skip
-"""Order of entities in file names (BIDS 1.11; model, param and stat as in BEP 16 and fMRIPrep's practice)."""
-
-BIDSIGNORE = (
-    "*.html", "figures", "models", "emg", "*intensity_T1w.*", "*_dwimap.*", "*_xfm.*", "*_timeseries.*",
-    "*_relmat.*", "*_boldmap.*", "*_features.*", "*_prediction.*", "*_quality.*", "*_dwi.bval",
-    "*_dwi.bvec", "*_emg.*", "group_*",
-)  # fmt: skip
-"""Names that the BIDS validator does not know yet (no trailing slash: it would still report the folder)."""
-
 
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """No permission, or no space: on the disk, of the user's quota, under the limit of a file's size."""
@@ -108,23 +95,31 @@ class Outputs:
         folder = self.root / f"sub-{self.subject}"
         return folder / f"ses-{self.session}" if self.session else folder
 
-    def path(self, datatype: str, ending: str, **entities: str | None) -> Path:
-        """Name of an output, e.g. ``path("anat", "T1w.nii.gz", desc="preproc")``.
+    def path(self, role: str, datatype: str | None = None, **labels: str | None) -> Path:
+        """Path of an output of this unit.
 
-        Use ``from_=`` for the entity ``from``. Entities that are None are left out. Raises KeyError for an
-        entity that is not in ENTITY_ORDER.
+        Parameters
+        ----------
+        role : str
+            Key of `names.UNIT_FILES`.
+        datatype : str, optional
+            Where such files may lie in one of several folders: which.
+        labels : str or None
+            By entity, those that the role does not fix: ``path("tissue_probability", label="GM")``. Those that are
+            None are left out.
+
+        Raises
+        ------
+        KeyError
+            There is no such role, or its names have no such entity, label or datatype.
         """
-        values: dict[str, str | None] = {"sub": self.subject, "ses": self.session}
-        values |= {key.rstrip("_"): value for key, value in entities.items()}
-        unknown = set(values) - set(ENTITY_ORDER)
-        if unknown:
-            raise KeyError(f"unknown entities: {sorted(unknown)}")
-        parts = [f"{key}-{values[key]}" for key in ENTITY_ORDER if values.get(key)]
-        return self.folder / datatype / "_".join([*parts, ending])
+        name = UNIT_FILES[role]
+        own = {"sub": self.subject, "ses": self.session}
+        return self.folder / name.folder(datatype) / name.file_name({**own, **labels})
 
-    def standard(self, datatype: str, ending: str, **entities: str | None) -> Path:
-        """Name of an output in standard space on the ``res-2`` grid (or another ``res``)."""
-        return self.path(datatype, ending, **{"space": SPACE, "res": "2", **entities})
+    def standard(self, role: str, **labels: str | None) -> Path:
+        """Path of an output in standard space on the ``res-2`` grid (or another ``res``)."""
+        return self.path(role, **{"space": SPACE, "res": "2", **labels})
 
     def uri(self, path: Path) -> str:
         """BIDS URI of an output of this dataset (BIDS specification, "BIDS URI")."""
@@ -143,8 +138,7 @@ class Outputs:
 
     def save_sidecar(self, path: Path, sidecar: Mapping[str, Any]) -> None:
         """Write the JSON file beside a data file."""
-        name = path.name.removesuffix(".gz")
-        self.written.append(write_json(path.with_name(name[: name.rindex(".")] + ".json"), sidecar))
+        self.written.append(write_json(sidecar_of(path), sidecar))
 
     def save_image(self, path: Path, image: nib.Nifti1Image, sidecar: Mapping[str, Any]) -> Path:
         """Write an image (float32, or integer for masks) and its sidecar; same input gives the same bytes."""
@@ -204,4 +198,4 @@ def write_dataset_files(root: Path, source_uri: str, derivatives: Mapping[str, P
         "DatasetLinks": links,
     }
     write_json(root / "dataset_description.json", description)
-    write_text(root / ".bidsignore", "\n".join(BIDSIGNORE) + "\n")
+    write_text(root / ".bidsignore", "\n".join(bidsignore()) + "\n")

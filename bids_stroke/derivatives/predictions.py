@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.core.errors import InputError
+from bids_stroke.core.modalities import record_of
 from bids_stroke.core.records import MemberPrediction, Prediction, Session
 from bids_stroke.derivatives import manifest
 
-COUNTED = {"bold": "n_slices", "eegemg": "n_windows"}
-"""How the samples of a modality are called in the prediction's JSON."""
 INTERVAL_METHOD = (
     "90 %, normal on the logit scale: sampling error of the calibration (fitted on out-of-fold predictions) plus "
     "the members' typical disagreement over the members present"
@@ -21,7 +20,7 @@ INTERVAL_METHOD = (
 
 
 def prediction_json(prediction: Prediction) -> dict[str, Any]:
-    """The content of ``_prediction.json`` (DESIGN section 3)."""
+    """A prediction as its JSON file holds it (DESIGN section 3)."""
     interval, scores = prediction.probability_poor_interval, prediction.predicted_score_interval
     return {
         "ResearchUseOnly": "Not a medical device; not for decisions about patients.",
@@ -41,8 +40,8 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
 
 
 def _member_json(member: MemberPrediction) -> dict[str, Any]:
-    counted = {COUNTED[member.modality]: member.n_samples} if member.modality in COUNTED else {}
-    return asdict(member) | counted
+    counted_as = record_of(member.modality).counted_as
+    return asdict(member) | ({counted_as: member.n_samples} if counted_as else {})
 
 
 def prediction_row(prediction: Prediction) -> dict[str, Any]:
@@ -91,7 +90,7 @@ def read_prediction(path: Path) -> Prediction:
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path} is no prediction of bids_stroke: {error}.", "Request the participant level again."
+            f"{path} is no prediction of bids_stroke: {error}.", "Run the participant level again."
         ) from error
 
 

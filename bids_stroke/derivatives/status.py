@@ -18,6 +18,7 @@ from typing import Any
 
 from bids_stroke.core.errors import OutputError
 from bids_stroke.core.records import UnitStatus
+from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
 from bids_stroke.derivatives.outputs import write_json, write_table
 
 STATUS_COLUMNS = (
@@ -79,11 +80,11 @@ def write_status(root: Path, status: UnitStatus) -> None:
 
 
 def write_status_table(root: Path, units: Iterable[UnitStatus]) -> Path:
-    """Write ``logs/status.tsv``: units of this and of earlier or parallel runs, from :func:`read_statuses`."""
+    """Write the table of all units: those of this and of earlier or parallel runs, from :func:`read_statuses`."""
     import pandas as pd
 
     rows = [asdict(status) for status in units]
-    return write_table(root / "logs" / "status.tsv", pd.DataFrame(rows, columns=list(STATUS_COLUMNS)))
+    return write_table(dataset_file(root, "status_table"), pd.DataFrame(rows, columns=list(STATUS_COLUMNS)))
 
 
 def read_statuses(root: Path) -> Statuses:
@@ -93,7 +94,7 @@ def read_statuses(root: Path) -> Statuses:
     (``interrupted``). Of a process on another machine nobody can tell: it counts as running.
     """
     units, passed_over = [], []
-    for path in sorted((root / "logs" / "status").glob("*.json")):
+    for path in sorted(root.glob(DATASET_FILES["status"].format(unit="*"))):
         if path.name.startswith("."):  # half a file, of a job that is just writing it
             continue
         try:
@@ -106,7 +107,7 @@ def read_statuses(root: Path) -> Statuses:
 
 def _path(root: Path, subject: str, session: str | None) -> Path:
     prefix = f"sub-{subject}" + (f"_ses-{session}" if session else "")
-    return root / "logs" / "status" / f"{prefix}.json"
+    return dataset_file(root, "status", unit=prefix)
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:

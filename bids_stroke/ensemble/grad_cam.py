@@ -12,8 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from bids_stroke import networks
-from bids_stroke.networks.base import POOR_LOGIT
+from bids_stroke.networks.base import POOR_LOGIT, feature_layer
 from bids_stroke.networks.device import reproducible
 
 Array = NDArray[np.float32]
@@ -31,7 +30,7 @@ def grad_cam(model: nn.Module, samples: Array, covariates: Array) -> Array:
     model : Module
         A volume or slice network, on any device; it is left as it is.
     samples : (n, channels, ...) float32
-        Volumes or slices, as features.py reads them.
+        Volumes or slices, as `features.readers` reads them.
     covariates : (n, covariates) float32
         Standardised, of the same cases; only the columns that the network takes are used.
 
@@ -43,12 +42,12 @@ def grad_cam(model: nn.Module, samples: Array, covariates: Array) -> Array:
     Raises
     ------
     ModelError
-        The network has no feature map (LSTM, and those fitted directly).
+        The network has no feature map (LSTM, and shallow ones).
     """
     from monai.visualize import GradCAM  # here, because its import takes seconds
 
     seen = deepcopy(model).eval()  # MONAI's hooks stay on the module and hold its last activations
-    layer = networks.feature_layer(seen)
+    layer = feature_layer(seen)
     name = next(name for name, module in seen.named_modules() if module is layer)
     place = next(seen.parameters()).device
     columns = getattr(getattr(model, "arguments", None), "n_covariates", 0)

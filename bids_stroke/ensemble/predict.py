@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from bids_stroke import networks
 from bids_stroke.core.errors import MissingModalityError, ModelError
-from bids_stroke.core.records import CLINICAL, EARLY, Member, MemberPrediction, Prediction, UnitFeatures
+from bids_stroke.core.modalities import CLINICAL, EARLY
+from bids_stroke.core.records import Member, MemberPrediction, Prediction, UnitFeatures
 from bids_stroke.ensemble.applicability import COVARIATES_MISSING, nobody_applies, unit_name, warnings
 from bids_stroke.ensemble.bundle import Bundle
 from bids_stroke.ensemble.metadata import bundle_digest
@@ -23,9 +23,10 @@ from bids_stroke.features.covariates import covariate_values
 from bids_stroke.features.readers import Samples, read_samples
 from bids_stroke.fusion.fitted import Fusion, ScoreFusion, fuse, more_likely, renormalise
 from bids_stroke.fusion.out_of_fold import read_evidence
+from bids_stroke.networks import registry
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
 from bids_stroke.networks.device import KEPT_BETWEEN_LAYERS, keep_memory, precision_of, reproducible, resolve_device
-from bids_stroke.networks.shallow import DirectNetwork
+from bids_stroke.networks.shallow import ShallowNetwork
 
 VOLUME_KERNEL = 5
 """Axes of the kernels of a 3D convolution."""
@@ -44,7 +45,7 @@ class MemberSamples:
     scores : (n,) float64
         In the outcome's units; NaN from a network without a score.
     positions : tuple of float
-        Slices or window onsets (features.Samples).
+        Slices or window onsets (`features.readers.Samples`).
     """
 
     probabilities: NDArray[np.float64]
@@ -216,11 +217,11 @@ class _Here:
         return [of_name[name] for name in member.inputs["parts"]]
 
     def _joined(self, member: Member) -> Samples:
-        """The numbers of the parts side by side, as training/cases.join_cases has them; all must be there."""
+        """The numbers of the parts side by side, as `training.early_fusion.join_cases` has them; all must be there."""
         columns = []
         for part, read in [(part, self.samples(part)) for part in self._parts(member)]:
             network = self.network(part)
-            assert isinstance(network, DirectNetwork)  # only such are joined
+            assert isinstance(network, ShallowNetwork)  # only such are joined
             with torch.inference_mode(), reproducible(self.place, 0):
                 chunks = torch.split(torch.from_numpy(read.data), CHUNK)
                 features = torch.cat([network.features(chunk.to(self.place)) for chunk in chunks])
@@ -278,7 +279,7 @@ def restore_network(
         The weights do not fit the network.
     """
     with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
-        model = networks.build(network, **arguments)
+        model = registry.build(network, **arguments)
     try:
         model.load_state_dict({key: _own(value, device) for key, value in state.items()}, assign=True)
     except RuntimeError as error:

@@ -132,7 +132,7 @@ _COMPARED = (*_KEYS, "n", "n_poor", "auc_fusion", "auc", "difference", "low", "h
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation as it stands in ``group_evaluation.json``: NaN as null, one record per metric and comparison."""
+    """The evaluation as it stands in its JSON file: NaN as null, one record per metric and comparison."""
     return {
         "outcome": evaluation.outcome,
         "positive_class": "poor",

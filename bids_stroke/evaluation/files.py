@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_json, write_table
 
 if TYPE_CHECKING:
@@ -12,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def write_evaluation(folder: Path, name: str, evaluation: Evaluation) -> None:
-    """``<name>_metrics.tsv``, ``_comparisons.tsv``, ``_patterns.tsv`` and ``_evaluation.json``, which has all of it."""
+    """Write the tables of metrics, comparisons and patterns of an evaluation, and a JSON file that has all of it."""
     from bids_stroke.evaluation.evaluate import evaluation_json
 
-    write_table(folder / f"{name}_metrics.tsv", evaluation.metrics)
-    write_table(folder / f"{name}_comparisons.tsv", evaluation.comparisons)
-    write_table(folder / f"{name}_patterns.tsv", evaluation.patterns)
-    write_json(folder / f"{name}_evaluation.json", evaluation_json(evaluation))
+    path = partial(dataset_file, folder, name=name)
+    write_table(path("metrics"), evaluation.metrics)
+    write_table(path("comparisons"), evaluation.comparisons)
+    write_table(path("patterns"), evaluation.patterns)
+    write_json(path("evaluation"), evaluation_json(evaluation))

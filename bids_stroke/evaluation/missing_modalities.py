@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from bids_stroke.core.records import CLINICAL, MODALITIES
+from bids_stroke.core.modalities import CLINICAL, MODALITIES
 from bids_stroke.evaluation.bootstrap import Draws, too_few, undefined, with_intervals
 from bids_stroke.evaluation.metrics import classification_metrics
 

@@ -18,9 +18,11 @@ import torch
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
+from bids_stroke.core.channels import CHANNELS
 from bids_stroke.core.errors import DataError, ModelError
-from bids_stroke.core.records import CLINICAL
-from bids_stroke.features.recordings import CHANNELS, read_windows
+from bids_stroke.core.modalities import CLINICAL, MODALITIES
+from bids_stroke.derivatives.names import is_named
+from bids_stroke.features.recordings import read_windows
 
 GRID_SHAPE = (91, 109, 91)
 GRID_AFFINE = np.array([[-2.0, 0, 0, 90], [0, 2, 0, -126], [0, 0, 2, -72], [0, 0, 0, 1]])
@@ -68,7 +70,7 @@ def read_samples(modality: str, paths: Sequence[Path], inputs: Inputs) -> Sample
     Parameters
     ----------
     modality : str
-        Key of READERS, or CLINICAL, whose one sample is empty.
+        One of MODALITIES, or CLINICAL, whose one sample is empty.
     paths : sequence of Path
         The unit's files of this modality (StepReport.outputs).
     inputs : mapping
@@ -85,16 +87,30 @@ def read_samples(modality: str, paths: Sequence[Path], inputs: Inputs) -> Sample
     """
     if modality == CLINICAL:
         return Samples(np.zeros((1, 0), np.float32), (0.0,))
-    return READERS[modality].read(paths, complete_inputs(modality, inputs))
+    return reader_of(modality).read(paths, complete_inputs(modality, inputs))
+
+
+def reader_of(modality: str) -> Reader:
+    """How a modality is read: by its entry in READERS, or else as one map on the standard grid.
+
+    Raises
+    ------
+    ModelError
+        There is no such modality.
+    """
+    if modality not in MODALITIES:
+        raise ModelError(f"There is no modality {modality!r}.", f"Choose one of {', '.join(MODALITIES)}.")
+    known = MODALITIES[modality]
+    if known.sample == "volume" and modality not in READERS:
+        return Reader(read_volume, MappingProxyType({"scale": known.scale, "shrink": 1}))
+    return READERS[modality]
 
 
 def complete_inputs(modality: str, inputs: Inputs) -> dict[str, Any]:
     """Options of a reader with the defaults for those left out; ModelError for one not known or of a wrong kind."""
     if modality == CLINICAL and not inputs:
         return {}
-    if modality not in READERS:
-        raise ModelError(f"There is no modality {modality!r}.", f"Choose one of {', '.join(READERS)}.")
-    defaults = READERS[modality].defaults
+    defaults = reader_of(modality).defaults
     if unknown := sorted(str(name) for name in set(inputs) - set(defaults)):
         raise ModelError(
             f"Modality {modality} has no input option {', '.join(unknown)}.", f"It has {', '.join(defaults)}."
@@ -141,7 +157,7 @@ def read_slices(paths: Sequence[Path], inputs: Inputs) -> Samples:
     A slice with less brain than ``inputs["min_area"]`` of the largest slice's is dropped. Slices are padded to
     squares, then resized, so that proportions stay.
     """
-    maps = {name: _load(_with_entity(paths, f"stat-{name}"))[0] for name in _wanted_maps(inputs["maps"])}
+    maps = {name: _load(_map_of(paths, name))[0] for name in _wanted_maps(inputs["maps"])}
     if any(data.shape != maps["mean"].shape for data in maps.values()):
         raise DataError(f"{paths[0]} and the maps beside it differ in shape.", "Run the BOLD step again.")
     brain = (maps["mean"] > 0) & (maps["alff"] > 0)  # the mean need not be masked, ALFF is
@@ -182,11 +198,11 @@ def _standardise(data: Array, brain: NDArray[np.bool_]) -> Array:
     return np.where(brain, (data - inside.mean()) / spread, 0).astype(np.float32)
 
 
-def _with_entity(paths: Sequence[Path], entity: str) -> Path:
-    found = [path for path in paths if f"_{entity}_" in path.name]
+def _map_of(paths: Sequence[Path], stat: str) -> Path:
+    found = [path for path in paths if is_named(path, "bold_map", stat=stat)]
     if len(found) != 1:
         names = ", ".join(path.name for path in paths)
-        raise DataError(f"Expected one BOLD map with {entity} among {names}.", "Run the BOLD step again.")
+        raise DataError(f"Expected one BOLD map with stat-{stat} among {names}.", "Run the BOLD step again.")
     return found[0]
 
 
@@ -202,23 +218,10 @@ def _load(path: Path) -> tuple[Array, NDArray[np.float64]]:
     return data, np.asarray(image.affine, dtype=np.float64)
 
 
-def _volume(scale: float) -> Reader:
-    return Reader(read_volume, MappingProxyType({"scale": scale, "shrink": 1}))
-
-
-READERS: Mapping[str, Reader] = MappingProxyType(
-    {
-        "fa": _volume(1.0),
-        "md": _volume(1000.0),  # mm^2/s, so that diffusivities are near 1
-        "rd": _volume(1000.0),
-        "ad": _volume(1000.0),
-        "gm": _volume(1.0),
-        "wm": _volume(1.0),
-        "lesion": _volume(1.0),
-        "bold": Reader(read_slices, MappingProxyType({"maps": SLICE_MAPS, "size": 224, "min_area": 0.2})),
-        "eegemg": Reader(
-            read_eegemg,
-            MappingProxyType({"channels": CHANNELS, "rate": 250.0, "seconds": 10.0, "max_interpolated": 3}),
-        ),
-    }
-)
+READERS: Mapping[str, Reader] = {
+    "bold": Reader(read_slices, MappingProxyType({"maps": SLICE_MAPS, "size": 224, "min_area": 0.2})),
+    "eegemg": Reader(
+        read_eegemg, MappingProxyType({"channels": CHANNELS, "rate": 250.0, "seconds": 10.0, "max_interpolated": 3})
+    ),
+}
+"""Readers of the modalities that are not one map on the standard grid; one of a map would replace the usual reader."""

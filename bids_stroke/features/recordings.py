@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_stroke.core.channels import MONTAGE, canonical_name, is_site
 from bids_stroke.core.errors import DataError, MissingModalityError
-
-EEG_SITES = (
-    "P4", "CP2", "FC5", "C3", "P3", "C2", "FC6", "C4", "CP6", "F3", "FC2", "FC1", "F4", "CP5", "C1", "CP1",
-)  # fmt: skip
-EMG_MUSCLES = (
-    "rectus femoris", "vastus medialis", "biceps femoris", "gluteus maximus", "semitendinosus", "prox rectus fem",
-)  # fmt: skip
-CHANNELS = (*EEG_SITES, *EMG_MUSCLES)
-"""The published study's 16 sites and 6 leg muscles, in its order (EDF allows names of 16 characters)."""
-
-SYNONYMS: Mapping[str, tuple[str, ...]] = {
-    "rectus femoris": ("rf", "rectusfem", "mrectusfemoris"),
-    "vastus medialis": ("vm", "vastusmed", "vmo", "vastusmedialisobliquus"),
-    "biceps femoris": ("bf", "bicepsfemorislonghead", "longheadofbicepsfemoris", "bicepsfemorislh", "bicepsfem"),
-    "gluteus maximus": ("gmax", "glutmax", "glutmaximus", "gluteusmax"),
-    "semitendinosus": ("st", "semitend", "semit"),
-    "prox rectus fem": ("proximalrectusfemoris", "rectusfemorisproximal", "rfprox", "proxrf", "prf", "proximalrectus"),
-}
-"""Other names of the muscles, in lower case without blanks and signs."""
+from bids_stroke.derivatives.names import is_named, run_of
 
 Array = NDArray[np.float32]
-MONTAGE = "easycap-M1"
-"""Sites of the 10-10 system with positions, as mne carries them."""
 _FLAT = 1e-12
-_SIDE = re.compile(r"^(left|right|l|r|li|re)[ _.-]+|[ _.-]+(left|right|l|r|li|re)$|^(left|right)|(left|right)$")
 
 
 def read_windows(paths: Sequence[Path], inputs: Mapping[str, Any]) -> tuple[Array, tuple[float, ...]]:
@@ -45,7 +23,7 @@ def read_windows(paths: Sequence[Path], inputs: Mapping[str, Any]) -> tuple[Arra
     Parameters
     ----------
     paths : sequence of Path
-        ``_events.tsv`` (log of windows), ``_eeg.edf``, ``_emg.edf``, grouped by what precedes ``_desc-``.
+        Logs of windows and EDF files, of one or several recordings.
     inputs : mapping
         ``channels`` (names, in order), ``rate`` (Hz), ``seconds`` (length of a window), ``max_interpolated`` (EEG
         sites that may be filled in by spherical splines).
@@ -80,11 +58,11 @@ def _recordings(paths: Sequence[Path]) -> list[tuple[Path, list[Path]]]:
     """Log of windows and signal files of each recording."""
     groups: dict[str, list[Path]] = {}
     for path in paths:
-        groups.setdefault(path.name.split("_desc-")[0], []).append(path)
+        groups.setdefault(run_of(path), []).append(path)
     found = []
     for name, files in sorted(groups.items()):
-        logs = [path for path in files if path.name.endswith("_desc-windows_events.tsv")]
-        signals = [path for path in files if path.name.endswith(("_eeg.edf", "_emg.edf"))]
+        logs = [path for path in files if is_named(path, "windows")]
+        signals = [path for path in files if is_named(path, "eeg") or is_named(path, "emg")]
         if len(logs) != 1 or not signals:
             raise DataError(f"Recording {name} lacks its log of windows or its signals.", "Run the EEG/EMG step again.")
         found.append((logs[0], signals))
@@ -153,44 +131,6 @@ def _read_channels(signals: Sequence[Path], rate: float) -> dict[str, NDArray[np
     return channels
 
 
-def canonical_name(name: str) -> str:
-    """The published name of a channel, whatever its case, blanks, prefix (``EEG C3``) or reference (``C3-REF``).
-
-    Other sites of the 10-10 system get their usual spelling. A muscle's side (``RF_L``, ``left rectus femoris``) is
-    left out: the network reads those of one leg. Names that are not known are returned as they are.
-    """
-    plain = re.sub(r"^(eeg|emg)[ _]+|[-_ ](ref|le|avg)$", "", name.strip().lower())
-    known = _canonical_names()
-    found = known.get(_plain(plain))
-    if found is None:
-        found = known.get(_plain(_SIDE.sub("", plain)))
-        found = found if found in EMG_MUSCLES else None
-    return found or name
-
-
-def is_site(name: str) -> bool:
-    """Whether a name, as from `canonical_name`, is a site of the 10-10 system."""
-    return name in _montage_sites()
-
-
-@cache
-def _canonical_names() -> Mapping[str, str]:
-    sites = {_plain(site): site for site in _montage_sites()}
-    muscles = {_plain(other): name for name in EMG_MUSCLES for other in (name, *SYNONYMS[name])}
-    return sites | muscles
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", name.lower())
-
-
-@cache
-def _montage_sites() -> frozenset[str]:
-    import mne
-
-    return frozenset(mne.channels.make_standard_montage(MONTAGE).ch_names)
-
-
 def _select(
     found: Mapping[str, NDArray[np.float64]], wanted: Sequence[str], most: int, signals: Sequence[Path]
 ) -> NDArray[np.float64]:
@@ -203,7 +143,7 @@ def _select(
     """
     keys = [canonical_name(name) for name in wanted]
     missing = [key for key in keys if key not in found]
-    sites = [key for key in missing if key in _montage_sites()]
+    sites = [key for key in missing if is_site(key)]
     muscles = [key for key in missing if key not in sites]
     if muscles or len(sites) > most:
         raise MissingModalityError(
@@ -219,7 +159,7 @@ def _interpolated(found: Mapping[str, NDArray[np.float64]], sites: Sequence[str]
     """Missing sites from the others by spherical splines (Perrin et al. 1989), as mne does it."""
     import mne
 
-    known = [name for name in found if name in _montage_sites()]
+    known = [name for name in found if is_site(name)]
     length = len(next(iter(found.values())))
     data = np.stack([*(found[name] for name in known), *(np.zeros(length) for _ in sites)])
     raw = mne.io.RawArray(data, mne.create_info([*known, *sites], 1.0, "eeg"), verbose="error")

@@ -12,7 +12,7 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.core.records import EARLY
+from bids_stroke.core.modalities import EARLY
 from bids_stroke.fusion.fit import fit_head, fit_scores
 from bids_stroke.fusion.fitted import Fusion
 from bids_stroke.fusion.out_of_fold import Evidence

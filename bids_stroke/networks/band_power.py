@@ -5,13 +5,15 @@ Windows are z-scored per channel, so a channel's whole power says nothing; its d
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from bids_stroke.networks.base import require
-from bids_stroke.networks.shallow import DirectNetwork, require_trees
+from bids_stroke.networks.shallow import ShallowArguments, ShallowNetwork
 
 BANDS = ((1.0, 4.0), (4.0, 8.0), (8.0, 13.0), (13.0, 30.0), (30.0, 100.0))
 """Delta, theta, alpha, beta, gamma (Hz); those of EMG are not named."""
@@ -22,7 +24,7 @@ LEAST_SHARE = 1e-4
 
 
 @dataclass(frozen=True)
-class BandPowerArguments:
+class BandPowerArguments(ShallowArguments):
     """What a `BandPower` network measures.
 
     Attributes
@@ -31,34 +33,17 @@ class BandPowerArguments:
         EEG and EMG channels.
     rate : float
         Hz.
-    n_covariates : int
-        Columns of the covariates.
-    n_trees : int
-        Trees of each output (in training: the most); 0 for linear functions.
-
-    Raises
-    ------
-    ModelError
-        If a value is out of range, or the rate too low for any band.
     """
 
     n_channels: int = 22
     rate: float = 250.0
-    n_covariates: int = 0
-    n_trees: int = 0
 
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        require_trees("band_power", self.n_trees)
-        require(
-            self.n_channels >= 1 and self.n_covariates >= 0,
-            f"band_power: n_channels={self.n_channels} must be positive, n_covariates={self.n_covariates} not "
-            "negative.",
-            "Correct the member's arguments.",
-        )
+    def check(self) -> None:
+        """Check the ranges, and that the rate holds two bands."""
+        require(self.n_channels >= 1, f"n_channels={self.n_channels} must be positive.")
         require(
             len(self.bands) >= 2,
-            f"band_power: a rate of {self.rate:g} Hz holds fewer than two bands.",
+            f"a rate of {self.rate:g} Hz holds fewer than two bands.",
             "Give inputs.rate of 20 Hz or more.",
         )
 
@@ -69,28 +54,31 @@ class BandPowerArguments:
         return tuple((low, min(high, highest)) for low, high in BANDS if low < highest - 1)
 
 
-class BandPower(DirectNetwork):
-    """Window -> logit of a poor outcome and standardised score, from each channel's logarithmic relative band powers.
+class BandPower(ShallowNetwork):
+    """Linear functions, or small trees, of each channel's logarithmic relative band powers.
 
-    Parameters
-    ----------
-    arguments : BandPowerArguments
-        Channels and rate.
+    Input: windows (n, time, n_channels), each channel with zero mean and unit variance.
+
+    >>> BandPower(BandPowerArguments(n_channels=3))(torch.zeros(2, 500, 3), torch.zeros(2, 0)).shape
+    torch.Size([2, 2])
     """
 
+    arguments_class = BandPowerArguments
+    arguments: BandPowerArguments
+
     def __init__(self, arguments: BandPowerArguments) -> None:
-        super().__init__(arguments.n_channels * len(arguments.bands), arguments.n_covariates, arguments.n_trees)
-        self.arguments = arguments
+        super().__init__(arguments, arguments.n_channels * len(arguments.bands), arguments.n_trees)
+        self.input_shape = (None, arguments.n_channels)
+
+    @classmethod
+    def from_input(cls, modality: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """As many channels as are read, at the reader's rate."""
+        return {"n_channels": len(inputs["channels"]), "rate": inputs["rate"]}
 
     @property
     def blocks(self) -> tuple[int, ...]:
         """All channels of a band together."""
         return (self.arguments.n_channels,) * len(self.arguments.bands)
-
-    @property
-    def input_shape(self) -> tuple[int | None, ...]:
-        """Sizes of an image after the first axis."""
-        return (None, self.arguments.n_channels)
 
     def features(self, image: Tensor) -> Tensor:
         """Natural logarithm of the share of each band in each channel's power, band by band.

@@ -15,20 +15,18 @@ from monai.networks.blocks.convolutions import Convolution
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bids_stroke.networks.base import check_inputs, dense_head, require
+from bids_stroke.networks.base import Arguments, Network, dense_head, require, require_dropout
 
 ATTENTION_RATIO = 8
 ATTENTION_KERNEL = 7
 
 
 @dataclass(frozen=True)
-class CbamResnet3dArguments:
+class CbamResnet3dArguments(Arguments):
     """Size of a `CbamResnet3d`; the defaults are the published network.
 
     Attributes
     ----------
-    n_covariates : int
-        Columns of the covariates, missing indicators included; 0 builds the network without them.
     widths : tuple of int
         Channels of the stem, of the plain blocks, of each halving block, and of the last convolution.
     n_plain_blocks : int
@@ -41,14 +39,9 @@ class CbamResnet3dArguments:
         Factor by which the input is average-pooled first (1: not at all); keeps small ensembles fast.
     covariate_units : int
         Units of the dense layer between the covariates and the image features.
-
-    Raises
-    ------
-    ModelError
-        If a value is out of range.
     """
 
-    n_covariates: int = 0
+    takes_covariates = True
     widths: tuple[int, ...] = (32, 16, 16, 64, 128, 256, 512)
     n_plain_blocks: int = 5
     dense: int = 256
@@ -56,26 +49,19 @@ class CbamResnet3dArguments:
     downsample: int = 1
     covariate_units: int = 8
 
-    def __post_init__(self) -> None:
-        """Accept lists, as JSON gives them, and check the ranges."""
-        object.__setattr__(self, "widths", tuple(self.widths))
+    def check(self) -> None:
+        """Check the ranges."""
         require(
             len(self.widths) >= 4 and min(self.widths) >= 1,
-            f"cbam_resnet3d: widths={self.widths} needs at least 4 positive numbers.",
+            f"widths={self.widths} needs at least 4 positive numbers.",
             "Give stem, plain blocks, one or more halving blocks, and the last convolution.",
         )
         counts = (self.dense, self.downsample, self.covariate_units)
         require(
-            self.n_covariates >= 0 and self.n_plain_blocks >= 0 and min(counts) >= 1,
-            "cbam_resnet3d: n_covariates and n_plain_blocks must be 0 or more; dense, downsample and "
-            "covariate_units 1 or more.",
-            "Correct the member's arguments.",
+            self.n_plain_blocks >= 0 and min(counts) >= 1,
+            "n_plain_blocks must be 0 or more; dense, downsample and covariate_units 1 or more.",
         )
-        require(
-            0 <= self.dropout < 1,
-            f"cbam_resnet3d: dropout={self.dropout} is outside 0 to 1.",
-            "Give a probability such as 0.3.",
-        )
+        require_dropout(self.dropout)
 
 
 class Halve(nn.Module):
@@ -154,20 +140,22 @@ class ResidualBlock(nn.Module):
         return torch.relu(self.branch(x) + self.shortcut(x))
 
 
-class CbamResnet3d(nn.Module):
-    """Image and covariates -> logit of a poor outcome and standardised score.
+class CbamResnet3d(Network):
+    """Residual blocks with attention on one map, then dense layers on its features and the covariates.
 
-    In training mode a batch needs two cases or more (batch normalisation of the dense layers).
+    Input: maps (n, 1, x, y, z), each side at least 32 voxels (of the published grid: 91 x 109 x 91 at 2 mm). In
+    training mode a batch needs two cases or more (batch normalisation of the dense layers).
 
-    Parameters
-    ----------
-    arguments : CbamResnet3dArguments
-        Size of the network.
+    >>> small = CbamResnet3dArguments(widths=(2, 2, 2, 4), dense=4)
+    >>> CbamResnet3d(small)(torch.zeros(2, 1, 32, 32, 32), torch.zeros(2, 0)).shape
+    torch.Size([2, 2])
     """
 
+    arguments_class = CbamResnet3dArguments
+
     def __init__(self, arguments: CbamResnet3dArguments) -> None:
-        super().__init__()
-        self.arguments = arguments
+        super().__init__(arguments)
+        self.input_shape = (1, None, None, None)
         stem, plain, *halving, last = arguments.widths
         shrink = nn.Identity() if arguments.downsample == 1 else nn.AvgPool3d(arguments.downsample)
         self.features = nn.Sequential(
@@ -191,27 +179,8 @@ class CbamResnet3d(nn.Module):
         """Module whose output is the last feature map, (n, channels, x, y, z)."""
         return self.features[-1]
 
-    def forward(self, image: Tensor, covariates: Tensor) -> Tensor:
-        """Predict.
-
-        Parameters
-        ----------
-        image : Tensor, shape (n, 1, x, y, z), float32
-            One map per case, each side at least 32 voxels (of the published grid: 91 x 109 x 91 at 2 mm).
-        covariates : Tensor, shape (n, n_covariates), float32
-            Standardised covariates with their missing indicators.
-
-        Returns
-        -------
-        Tensor, shape (n, 2)
-            Logit of a poor outcome, standardised score.
-
-        Raises
-        ------
-        ModelError
-            If a shape differs from what the network was built for.
-        """
-        check_inputs(image, (1, None, None, None), covariates, self.arguments.n_covariates)
+    def compute(self, image: Tensor, covariates: Tensor) -> Tensor:
+        """Maps (n, 1, x, y, z) and covariates (n, n_covariates) -> outputs (n, 2)."""
         features = self.features(image).mean(dim=(2, 3, 4))
         output: Tensor = self.head(torch.cat([features, self.covariates(covariates)], dim=1))
         return output

@@ -7,14 +7,17 @@ and increases bilaterally during motor recovery: a pilot study".
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from bids_stroke.core.channels import canonical_name, is_site
 from bids_stroke.networks.band_power import NYQUIST_SHARE
 from bids_stroke.networks.base import require
-from bids_stroke.networks.shallow import DirectNetwork, require_trees
+from bids_stroke.networks.shallow import ShallowArguments, ShallowNetwork
 
 BANDS = ((13.0, 30.0), (30.0, 45.0))
 """Beta (steady contraction) and low gamma (movement), Hz."""
@@ -27,7 +30,7 @@ LARGEST = 1 - 1e-6
 
 
 @dataclass(frozen=True)
-class CoherenceArguments:
+class CoherenceArguments(ShallowArguments):
     """What a `Coherence` network measures.
 
     Attributes
@@ -38,36 +41,22 @@ class CoherenceArguments:
         Which of them are EEG; the others are muscles.
     rate : float
         Hz.
-    n_covariates : int
-        Columns of the covariates.
-    n_trees : int
-        Trees of each output (in training: the most); 0 for linear functions.
-
-    Raises
-    ------
-    ModelError
-        If a value is out of range, if there is no site or no muscle, or if the rate is too low for any band.
     """
 
     n_channels: int = 22
     sites: tuple[int, ...] = tuple(range(16))
     rate: float = 250.0
-    n_covariates: int = 0
-    n_trees: int = 0
 
-    def __post_init__(self) -> None:
-        """Check the ranges."""
-        object.__setattr__(self, "sites", tuple(self.sites))
-        require_trees("coherence", self.n_trees)
+    def check(self) -> None:
+        """Check that there are sites and muscles, and that the rate holds a band."""
         require(
-            self.n_covariates >= 0 and set(self.sites) < set(range(self.n_channels)) and len(self.sites) > 0,
-            f"coherence: of n_channels={self.n_channels}, sites={list(self.sites)} must be some but not all, "
-            f"n_covariates={self.n_covariates} not negative.",
+            set(self.sites) < set(range(self.n_channels)) and len(self.sites) > 0,
+            f"of n_channels={self.n_channels}, sites={list(self.sites)} must be some but not all.",
             "Let inputs.channels name EEG sites and muscles.",
         )
         require(
             bool(self.bands),
-            f"coherence: a rate of {self.rate:g} Hz does not hold the beta band.",
+            f"a rate of {self.rate:g} Hz does not hold the beta band.",
             "Give inputs.rate of 70 Hz or more.",
         )
 
@@ -82,31 +71,34 @@ class CoherenceArguments:
         return tuple(i for i in range(self.n_channels) if i not in self.sites)
 
 
-class Coherence(DirectNetwork):
-    """Window -> logit of a poor outcome and standardised score, from the coherence of sites and muscles.
+class Coherence(ShallowNetwork):
+    """Linear functions, or small trees, of the coherence of EEG sites and muscles.
 
-    Features, for each band: the mean over all pairs, that of each site over the muscles, of each muscle over the sites.
+    Input: windows (n, time, n_channels) of 2 s or more. Features, for each band: the mean over all pairs, that of each
+    site over the muscles, of each muscle over the sites.
 
-    Parameters
-    ----------
-    arguments : CoherenceArguments
-        Channels and rate.
+    >>> Coherence(CoherenceArguments(n_channels=3, sites=(0, 1)))(torch.zeros(2, 500, 3), torch.zeros(2, 0)).shape
+    torch.Size([2, 2])
     """
+
+    arguments_class = CoherenceArguments
+    arguments: CoherenceArguments
 
     def __init__(self, arguments: CoherenceArguments) -> None:
         columns = len(arguments.bands) * (1 + arguments.n_channels)
-        super().__init__(columns, arguments.n_covariates, arguments.n_trees)
-        self.arguments = arguments
+        super().__init__(arguments, columns, arguments.n_trees)
+        self.input_shape = (None, arguments.n_channels)
+
+    @classmethod
+    def from_input(cls, modality: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """As many channels as are read, which of them are EEG by their names, and the reader's rate."""
+        sites = [i for i, name in enumerate(inputs["channels"]) if is_site(canonical_name(name))]
+        return {"n_channels": len(inputs["channels"]), "rate": inputs["rate"], "sites": sites}
 
     @property
     def blocks(self) -> tuple[int, ...]:
         """Of each band: all pairs, the sites, the muscles."""
         return (1, len(self.arguments.sites), len(self.arguments.muscles)) * len(self.arguments.bands)
-
-    @property
-    def input_shape(self) -> tuple[int | None, ...]:
-        """Sizes of an image after the first axis."""
-        return (None, self.arguments.n_channels)
 
     def features(self, image: Tensor) -> Tensor:
         """Fisher's z of the coherence, band by band.

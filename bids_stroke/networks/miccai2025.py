@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bids_stroke.networks.base import check_inputs, require
+from bids_stroke.networks.base import Arguments, Network, require, require_dropout
 from bids_stroke.networks.layers import depth_norm
 from bids_stroke.networks.layers.keras import (  # fmt: skip
     EPS,
@@ -42,7 +42,7 @@ POOR, GOOD = 0, 1
 
 
 @dataclass(frozen=True)
-class Miccai2025Arguments:
+class Miccai2025Arguments(Arguments):
     """Arguments of a `Miccai2025`; the defaults are the published network.
 
     Attributes
@@ -53,29 +53,21 @@ class Miccai2025Arguments:
         Voxels along the third axis of the map: the normalisations have one scale and shift for each.
     dropout : float
         Dropout in the dense layers, 0 to 1.
-
-    Raises
-    ------
-    ModelError
-        If a value is out of range.
     """
 
+    takes_covariates = True
     n_covariates: int = 3
     depth: int = 91
     dropout: float = 0.3
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Check the ranges."""
         require(
             self.n_covariates >= 1 and self.depth >= 1,
-            f"miccai2025: n_covariates={self.n_covariates} and depth={self.depth} must be 1 or more.",
+            f"n_covariates={self.n_covariates} and depth={self.depth} must be 1 or more.",
             "Leave both out for the published network (3 and 91).",
         )
-        require(
-            0 <= self.dropout < 1,
-            f"miccai2025: dropout={self.dropout} is outside 0 to 1.",
-            "Give a probability such as 0.3.",
-        )
+        require_dropout(self.dropout)
 
 
 class Stem(nn.Module):
@@ -172,20 +164,24 @@ def _sum_and_relu(fresh: Tensor, other: Tensor) -> Tensor:
     return functional.relu(fresh + other) if torch.is_grad_enabled() else fresh.add_(other).relu_()
 
 
-class Miccai2025(nn.Module):
-    """Image and covariates -> logit of a poor outcome; there is no score.
+class Miccai2025(Network):
+    """The released network on one map and covariates: a logit, and no score.
 
-    In training mode a batch needs two cases or more (batch normalisation of the dense layers).
+    Input: maps (n, 1, x, y, depth) as the released code reads them: raw values, voxel order L, A, S. Covariates are
+    divided by their maxima; none may be missing. In training mode a batch needs two cases or more (batch normalisation
+    of the dense layers). The default arguments are the published network: 5,068,115 numbers, 5,065,063 of them
+    trainable.
 
-    Parameters
-    ----------
-    arguments : Miccai2025Arguments
-        The defaults are the published network: 5,068,115 numbers, 5,065,063 of them trainable.
+    >>> Miccai2025(Miccai2025Arguments(depth=9))(torch.zeros(2, 1, 8, 9, 9), torch.zeros(2, 3)).shape
+    torch.Size([2, 2])
     """
 
+    arguments_class = Miccai2025Arguments
+    has_score = False
+
     def __init__(self, arguments: Miccai2025Arguments) -> None:
-        super().__init__()
-        self.arguments = arguments
+        super().__init__(arguments)
+        self.input_shape = (1, None, None, arguments.depth)
         depth = -(-arguments.depth // 2)
         layers: list[nn.Module] = [
             Stem(arguments.depth), Conv3d(STEM, PLAIN, 3, padding=1), DepthNorm(depth, activate=True)
@@ -210,27 +206,8 @@ class Miccai2025(nn.Module):
         """Module whose output is the last feature map, (n, 512, x, y, z)."""
         return self.features[-1]
 
-    def forward(self, image: Tensor, covariates: Tensor) -> Tensor:
-        """Predict.
-
-        Parameters
-        ----------
-        image : Tensor, shape (n, 1, x, y, depth), float32
-            One map per case as the released code reads it: raw values, voxel order L, A, S.
-        covariates : Tensor, shape (n, n_covariates), float32
-            Divided by their maxima; none may be missing.
-
-        Returns
-        -------
-        Tensor, shape (n, 2)
-            Logit of a poor outcome (that of the softmax over both classes), NaN in place of a score.
-
-        Raises
-        ------
-        ModelError
-            If a shape differs from what the network was built for.
-        """
-        check_inputs(image, (1, None, None, self.arguments.depth), covariates, self.arguments.n_covariates)
+    def compute(self, image: Tensor, covariates: Tensor) -> Tensor:
+        """Maps (n, 1, x, y, depth) and covariates (n, n_covariates) -> outputs (n, 2), the score NaN."""
         features = self.features(image).mean(dim=(2, 3, 4))
         classes = self.head(torch.cat([features, self.covariates(covariates)], dim=1))
         poor = classes[:, POOR] - classes[:, GOOD]

@@ -1,4 +1,4 @@
-"""Few numbers of a map that a clinician can read: the whole, the corticospinal tract, and parcels of either side.
+"""Few numbers of a map that a clinician can read: of the whole, the corticospinal tract, parcels of either side.
 
 The parcels are no anatomist's: they divide the brain of the MNI template (the exactly symmetric ICBM 2009a that
 nilearn carries) into compact pieces of about equal size, by k-means on the coordinates of its right side, mirrored.
@@ -6,9 +6,10 @@ nilearn carries) into compact pieces of about equal size, by k-means on the coor
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,9 +21,10 @@ from sklearn.cluster import KMeans
 from torch import Tensor
 from torch.nn import functional
 
+from bids_stroke.core.modalities import record_of
 from bids_stroke.imaging.corticospinal_tract import membership
 from bids_stroke.networks.base import require
-from bids_stroke.networks.shallow import DirectNetwork, require_trees
+from bids_stroke.networks.shallow import ShallowArguments, ShallowNetwork
 
 Array = NDArray[np.float64]
 
@@ -39,7 +41,7 @@ LEAST_MEMBERSHIP = 1e-3
 
 
 @dataclass(frozen=True)
-class RegionsArguments:
+class RegionsArguments(ShallowArguments):
     """What a `Regions` network measures.
 
     Attributes
@@ -50,61 +52,52 @@ class RegionsArguments:
         Parcels of one side.
     shrink : int
         That of the reader: voxels of 2 mm averaged per side.
-    n_covariates : int
-        Columns of the covariates.
-    n_trees : int
-        Trees of each output (in training: the most); 0 for linear functions.
-
-    Raises
-    ------
-    ModelError
-        If a value is out of range.
     """
 
     quantity: Literal["volume", "mean"] = "mean"
     n_parcels: int = 16
     shrink: int = 1
-    n_covariates: int = 0
-    n_trees: int = 0
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Check the ranges."""
-        require_trees("regions", self.n_trees)
         require(
-            self.quantity in ("volume", "mean"),
-            f"regions: quantity={self.quantity!r} is not known.",
-            "Choose volume or mean.",
+            self.quantity in ("volume", "mean"), f"quantity={self.quantity!r} is not known.", "Choose volume or mean."
         )
         require(
-            1 <= self.n_parcels <= MOST_PARCELS and self.n_covariates >= 0 and 1 <= self.shrink <= 8,
-            f"regions: n_parcels={self.n_parcels} must be 1 to {MOST_PARCELS}, n_covariates={self.n_covariates} not "
-            f"negative, shrink={self.shrink} 1 to 8.",
-            "Correct the member's arguments.",
+            1 <= self.n_parcels <= MOST_PARCELS and 1 <= self.shrink <= 8,
+            f"n_parcels={self.n_parcels} must be 1 to {MOST_PARCELS}, shrink={self.shrink} 1 to 8.",
         )
 
 
-class Regions(DirectNetwork):
-    """Map -> logit of a poor outcome and standardised score, from the whole, the tract and the parcels.
+class Regions(ShallowNetwork):
+    """Linear functions, or small trees, of numbers of a map: the whole, the corticospinal tract, and parcels.
+
+    Input: maps (n, 1, 91, 109, 91) on the standard grid, or shrunk; a lesion as its share of each voxel.
 
     Features, in order: the whole, of a lesion log(1 + ml); then, of a lesion as log(1 + ml / 0.1) of each side, the
     tract: sum of its sides, difference (left minus right), its absolute value; the parcels' sums of sides, their
     differences: of a mean the absolute ones, because either side may be affected.
 
-    Parameters
-    ----------
-    arguments : RegionsArguments
-        What is measured.
+    >>> Regions(RegionsArguments(n_parcels=2, shrink=8))(torch.zeros(3, 1, 11, 13, 11), torch.zeros(3, 0)).shape
+    torch.Size([3, 2])
     """
 
+    arguments_class = RegionsArguments
+    arguments: RegionsArguments
     labels: Tensor
     tract: Tensor
 
     def __init__(self, arguments: RegionsArguments) -> None:
-        super().__init__(4 + 2 * arguments.n_parcels, arguments.n_covariates, arguments.n_trees)
-        self.arguments = arguments
-        self.shape = tuple(size // arguments.shrink for size in GRID_SHAPE)
-        self.register_buffer("labels", torch.zeros(self.shape, dtype=torch.int16))
-        self.register_buffer("tract", torch.zeros(self.shape, dtype=torch.float32))
+        super().__init__(arguments, 4 + 2 * arguments.n_parcels, arguments.n_trees)
+        shape = tuple(size // arguments.shrink for size in GRID_SHAPE)
+        self.input_shape = (1, *shape)
+        self.register_buffer("labels", torch.zeros(shape, dtype=torch.int16))
+        self.register_buffer("tract", torch.zeros(shape, dtype=torch.float32))
+
+    @classmethod
+    def from_input(cls, modality: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The reader's grid; of a mask its volumes, of other maps their means."""
+        return {"shrink": inputs["shrink"], "quantity": "volume" if record_of(modality).is_mask else "mean"}
 
     def prepare(self) -> None:
         """Draw the parcels and the tract on this network's grid."""
@@ -117,11 +110,6 @@ class Regions(DirectNetwork):
         """The whole, the tract's three numbers, the parcels' sums, their differences."""
         n = self.arguments.n_parcels
         return (1, 1, 1, 1, n, n)
-
-    @property
-    def input_shape(self) -> tuple[int | None, ...]:
-        """Sizes of an image after the first axis."""
-        return (1, *self.shape)
 
     def features(self, image: Tensor) -> Tensor:
         """Numbers of each region.

@@ -1,31 +1,46 @@
-"""Networks that are fitted directly: fixed features, then linear functions or small trees, one set for each output.
+"""Shallow networks, fitted in one go: fixed features, then linear functions or small trees, one set for each output.
 
 The features are computed by formulas that depend on no person, so nothing but what follows them is fitted: linear
 functions by ridge regression, or sums of regression trees by gradient boosting (Friedman 2001, "Greedy function
-approximation: a gradient boosting machine"); see training/paths.py. In float64.
+approximation: a gradient boosting machine"); see training/shallow_paths.py. In float64.
 """
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from bids_stroke.networks.base import N_OUTPUTS, check_inputs, require
+from bids_stroke.networks.base import N_OUTPUTS, Arguments, Network, require
 
 MOST_TREES = 2000
 TREE_DEPTH = 2
 TREE_NODES, TREE_LEAVES = 2**TREE_DEPTH - 1, 2**TREE_DEPTH
 
 
-def require_trees(network: str, n_trees: int) -> None:
-    """ModelError unless the number of trees makes sense."""
-    require(
-        0 <= n_trees <= MOST_TREES,
-        f"{network}: n_trees={n_trees} is outside 0 to {MOST_TREES}.",
-        "Give 0 for linear functions, or about 200.",
-    )
+@dataclass(frozen=True)
+class ShallowArguments(Arguments):
+    """Arguments of a shallow network.
+
+    Attributes
+    ----------
+    n_trees : int
+        Trees of each output (in training: the most); 0 for linear functions.
+    """
+
+    takes_covariates = True
+    n_trees: int = 0
+
+    def __post_init__(self) -> None:
+        """Check the number of trees, then the rest."""
+        require(
+            0 <= self.n_trees <= MOST_TREES,
+            f"n_trees={self.n_trees} is outside 0 to {MOST_TREES}.",
+            "Give 0 for linear functions, or about 200.",
+        )
+        super().__post_init__()
 
 
 def tree_values(columns: Tensor, feature: Tensor, threshold: Tensor, value: Tensor) -> Tensor:
@@ -53,19 +68,20 @@ def tree_values(columns: Tensor, feature: Tensor, threshold: Tensor, value: Tens
     return value[trees, node - TREE_NODES]
 
 
-class DirectNetwork(nn.Module, ABC):
-    """Image and covariates -> logit of a poor outcome and standardised score.
+class ShallowNetwork(Network):
+    """Base of the networks that are fitted in one go: a subclass computes `features`, what follows them is here.
 
     Parameters
     ----------
+    arguments : Arguments
+        What to build.
     n_features : int
         Columns that `features` gives.
-    n_covariates : int
-        Columns of covariates.
     n_trees : int
         Trees of each output; 0 for linear functions.
     """
 
+    shallow = True
     centre: Tensor
     spread: Tensor
     weight: Tensor
@@ -74,10 +90,10 @@ class DirectNetwork(nn.Module, ABC):
     threshold: Tensor
     value: Tensor
 
-    def __init__(self, n_features: int, n_covariates: int, n_trees: int = 0) -> None:
-        super().__init__()
-        self.n_features, self.n_covariates, self.n_trees = n_features, n_covariates, n_trees
-        n, double = n_features + n_covariates, torch.float64
+    def __init__(self, arguments: Arguments, n_features: int, n_trees: int = 0) -> None:
+        super().__init__(arguments)
+        self.n_features, self.n_trees = n_features, n_trees
+        n, double = n_features + arguments.n_covariates, torch.float64
         if n_trees:
             self.register_buffer("feature", torch.zeros(N_OUTPUTS, n_trees, TREE_NODES, dtype=torch.int16))
             self.register_buffer("threshold", torch.zeros(N_OUTPUTS, n_trees, TREE_NODES, dtype=double))
@@ -92,14 +108,9 @@ class DirectNetwork(nn.Module, ABC):
         """Fill what is fixed but large (an atlas): before the first fit, never when weights are loaded."""
         return
 
-    @property
-    @abstractmethod
-    def input_shape(self) -> tuple[int | None, ...]:
-        """Sizes of an image after the first axis; None accepts any."""
-
     @abstractmethod
     def features(self, image: Tensor) -> Tensor:
-        """The numbers that the outputs are linear in, (n, n_features) float64, not standardised."""
+        """The fixed numbers of each image, (n, n_features) float64, not standardised."""
 
     @property
     def blocks(self) -> tuple[int, ...]:
@@ -114,25 +125,6 @@ class DirectNetwork(nn.Module, ABC):
             return torch.stack([tree_values(joined, *output).sum(1) for output in trees], dim=1)
         return ((joined - self.centre) / self.spread) @ self.weight.T + self.bias
 
-    def forward(self, image: Tensor, covariates: Tensor) -> Tensor:
-        """Predict.
-
-        Parameters
-        ----------
-        image : Tensor
-            As `features` takes it.
-        covariates : Tensor, shape (n, n_covariates)
-            Standardised, with their missing indicators.
-
-        Returns
-        -------
-        Tensor, shape (n, 2), float64
-            Logit of a poor outcome, standardised score.
-
-        Raises
-        ------
-        ModelError
-            If a shape differs from what the network was built for.
-        """
-        check_inputs(image, self.input_shape, covariates, self.n_covariates)
+    def compute(self, image: Tensor, covariates: Tensor) -> Tensor:
+        """Images as `features` takes them -> outputs (n, 2) float64."""
         return self.head(self.features(image), covariates)

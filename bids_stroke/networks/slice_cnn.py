@@ -15,7 +15,7 @@ import timm
 import torchvision
 from torch import Tensor, nn
 
-from bids_stroke.networks.base import check_inputs, dense_head, require
+from bids_stroke.networks.base import Arguments, Network, dense_head, require
 from bids_stroke.networks.layers.imagenet import find_weights, load_weights
 
 PRETRAINED_CHANNELS = 3
@@ -59,7 +59,7 @@ BACKBONES: Mapping[str, Backbone] = MappingProxyType(
 
 
 @dataclass(frozen=True)
-class SliceCnnArguments:
+class SliceCnnArguments(Arguments):
     """Choice of a `SliceCnn`.
 
     Attributes
@@ -71,44 +71,32 @@ class SliceCnnArguments:
     dropout : float
         Dropout before the dense layer, 0 to 1.
     pretrained_dir : str, Path or None
-        Folder with the backbone's ImageNet weights to start from (`pretrained.find_weights` knows the names and
+        Folder with the backbone's ImageNet weights to start from (`imagenet.find_weights` knows the names and
         formats); None starts from random weights. Nothing is ever downloaded.
-    n_covariates : int
-        Always 0: this network reads no covariates.
-
-    Raises
-    ------
-    ModelError
-        If a value is out of range.
     """
 
     backbone: str = "shufflenet_v2_x1_0"
     in_channels: int = PRETRAINED_CHANNELS
     dropout: float = 0.0
     pretrained_dir: str | Path | None = None
-    n_covariates: int = 0
 
-    def __post_init__(self) -> None:
+    def check(self) -> None:
         """Check the names and ranges."""
         require(
             self.backbone in BACKBONES,
-            f"slice_cnn: there is no backbone {self.backbone!r}.",
+            f"there is no backbone {self.backbone!r}.",
             f"Choose one of {', '.join(sorted(BACKBONES))}.",
         )
         require(
             self.in_channels >= 1 and 0 <= self.dropout < 1,
-            f"slice_cnn: in_channels={self.in_channels} must be positive and dropout={self.dropout} in 0 to 1.",
-            "Correct the member's arguments.",
-        )
-        require(
-            self.n_covariates == 0,
-            f"slice_cnn: n_covariates={self.n_covariates}, but this network reads no covariates.",
-            "Give n_covariates=0.",
+            f"in_channels={self.in_channels} must be positive and dropout={self.dropout} in 0 to 1.",
         )
 
 
-class SliceCnn(nn.Module):
-    """Slice -> logit of a poor outcome and standardised score.
+class SliceCnn(Network):
+    """A backbone of another library on one slice, and one dense layer.
+
+    Input: slices (n, in_channels, x, y), each side at least 32 pixels (published: 224 x 224).
 
     Every parameter is trained, and batch normalisation too: maps of BOLD are so unlike photographs that the statistics
     of ImageNet would not fit them, and the trainer settles them on the training samples at the end.
@@ -122,11 +110,20 @@ class SliceCnn(nn.Module):
     ------
     ModelError
         If the starting weights are missing or do not fit.
+
+    Examples
+    --------
+    >>> from torch import zeros
+    >>> SliceCnn(SliceCnnArguments(backbone="shufflenet_v2_x0_5"))(zeros(2, 3, 32, 32), zeros(2, 0)).shape
+    torch.Size([2, 2])
     """
 
+    arguments_class = SliceCnnArguments
+    arguments: SliceCnnArguments
+
     def __init__(self, arguments: SliceCnnArguments) -> None:
-        super().__init__()
-        self.arguments = arguments
+        super().__init__(arguments)
+        self.input_shape = (arguments.in_channels, None, None)
         self.backbone, n_features = _build_backbone(arguments.backbone, arguments.in_channels)
         if arguments.pretrained_dir is not None:
             known = BACKBONES[arguments.backbone]
@@ -134,32 +131,18 @@ class SliceCnn(nn.Module):
             load_weights(self.backbone, file, known.first_layer, known.classifier)
         self.head = dense_head(n_features, (), arguments.dropout)
 
+    @classmethod
+    def from_input(cls, modality: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """As many channels as maps are read."""
+        return {"in_channels": len(inputs["maps"])}
+
     @property
     def feature_layer(self) -> nn.Module:
         """Module whose output is the last feature map, (n, channels, x, y)."""
         return self.backbone.get_submodule(BACKBONES[self.arguments.backbone].feature_layer)
 
-    def forward(self, image: Tensor, covariates: Tensor) -> Tensor:
-        """Predict.
-
-        Parameters
-        ----------
-        image : Tensor, shape (n, in_channels, x, y), float32
-            Slices, each side at least 32 pixels (published: 224 x 224).
-        covariates : Tensor, shape (n, 0)
-            Empty; part of the common contract.
-
-        Returns
-        -------
-        Tensor, shape (n, 2)
-            Logit of a poor outcome, standardised score.
-
-        Raises
-        ------
-        ModelError
-            If a shape differs from what the network was built for.
-        """
-        check_inputs(image, (self.arguments.in_channels, None, None), covariates, 0)
+    def compute(self, image: Tensor, covariates: Tensor) -> Tensor:
+        """Slices (n, in_channels, x, y) -> outputs (n, 2)."""
         output: Tensor = self.head(self.backbone(image))
         return output
 

@@ -11,26 +11,29 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import nibabel as nib
 import numpy as np
 
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
+from bids_stroke.derivatives.names import NIFTI, TRANSFORMS, beside, is_named, parse, sidecar_of
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging import lesion_masks
 from bids_stroke.imaging.images import like, load_image
 from bids_stroke.imaging.lesion_masks import lesion_on
 from bids_stroke.imaging.standard_space import standard_grid
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 COLUMN = "lesion_side"
 """Of participants.tsv or sessions.tsv: ``L``, ``R``, ``left`` or ``right``."""
 BILATERAL = (0.4, 0.6)
 """Shares of a lesion on the left within which no side is called the affected one."""
 _WORDS = {"l": "L", "left": "L", "r": "R", "right": "R"}
-_SIGNALS = ("_eeg.edf", "_emg.edf", "_channels.tsv", "_features.tsv")
-_SEED = re.compile(r"(?<=_label-)(hand|leg)([LR])(?=_)")
+_BY_CHANNEL = ("eeg", "emg", "channels", "features", "spectrum")
+"""Roles of files whose channels the EEG/EMG step has swapped itself."""
 
 
 @dataclass(frozen=True)
@@ -152,22 +155,22 @@ def _mirror_written(outputs: Outputs) -> dict[Path, Path]:
     renamed: dict[Path, Path] = {}
     pending: list[tuple[Path, nib.Nifti1Image, dict[str, Any]]] = []
     for path in dict.fromkeys(outputs.written):
-        if path.name.endswith(_SIGNALS):
+        if _is_one_of(path, _BY_CHANNEL):
             outputs.save_sidecar(path, {**_sidecar(path), "ChannelSidesSwapped": True})
-        elif "_xfm." in path.name and path.suffix != ".json":
+        elif _is_one_of(path, TRANSFORMS):
             outputs.save_sidecar(path, {**_sidecar(path), "Mirrored": False, "Description": _TRANSFORM})
-        elif f"_space-{SPACE}_" in path.name and path.name.endswith(".nii.gz"):
+        elif path.name.endswith(NIFTI) and parse(path.name).entities.get("space") == SPACE:
             image = mirror(cast(nib.Nifti1Image, nib.load(path)))
             sidecar = {**_sidecar(path), "Mirrored": True}
-            other = path.with_name(_SEED.sub(lambda found: found[1] + "RL"["LR".index(found[2])], path.name))
-            if other == path:
+            if not is_named(path, "seed_map"):
                 outputs.save_image(path, image, sidecar)
                 continue
+            seed = parse(path.name).entities["label"]
+            renamed[path] = beside(path, "seed_map", label=seed[:-1] + {"L": "R", "R": "L"}[seed[-1]])
             x, y, z = sidecar["SeedCentre"]
-            pending.append((other, image, {**sidecar, "SeedCentre": [-x, y, z]}))
-            renamed[path] = other
+            pending.append((renamed[path], image, {**sidecar, "SeedCentre": [-x, y, z]}))
     for path in renamed:
-        for file in (path, _beside(path)):
+        for file in (path, sidecar_of(path)):
             file.unlink()
             outputs.written[:] = [other for other in outputs.written if other != file]
     for path, image, sidecar in pending:
@@ -181,13 +184,12 @@ _TRANSFORM = (
 )
 
 
-def _beside(path: Path) -> Path:
-    name = path.name.removesuffix(".gz")
-    return path.with_name(name[: name.rindex(".")] + ".json")
+def _is_one_of(path: Path, roles: tuple[str, ...]) -> bool:
+    return any(is_named(path, role) for role in roles)
 
 
 def _sidecar(path: Path) -> dict[str, Any]:
-    return cast(dict[str, Any], json.loads(_beside(path).read_text()))
+    return cast(dict[str, Any], json.loads(sidecar_of(path).read_text()))
 
 
 _SITE = re.compile(r"(N|AFp|Fp|AFF|AF|FFC|FFT|FCC|FTT|FT|FC|F|CCP|CPP|CP|C|TTP|TPP|TP|T|PPO|POO|PO|P|OI|O|I|A|M)"

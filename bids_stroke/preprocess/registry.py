@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from bids_stroke.core.modalities import MAPS, given_by
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.outputs import Outputs
@@ -17,7 +18,11 @@ TELL_THE_SIDE = ("anat", "lesion")
 
 @dataclass(frozen=True)
 class StepContext:
-    """All that a step may use."""
+    """All that a step may use.
+
+    Steps import this class, and the settings, under ``if TYPE_CHECKING:``: neither computes anything, and what a step
+    imports is part of its key. With an import of another kind, a line added below would make every step run again.
+    """
 
     session: Session
     outputs: Outputs
@@ -36,29 +41,28 @@ class Step:
     ----------
     name : str
         Also the folder in ``bids_stroke.preprocess`` whose ``step.py`` holds ``run``.
-    modalities : tuple of str
-        What it gives.
     inputs : tuple of str
-        Attributes of Session that it reads; without any of them the step does not run.
+        Kinds of files that it reads, as `Session.files` knows them; without any of them the step does not run. The
+        first is the one that is said to be missing (``no-t1w``).
     after : tuple of str
         Steps whose files it may use; when they change, this step runs again.
     settings : str
-        Section of Settings that changes its results; the step's own name if empty.
+        Section of Settings that changes its results; empty if none does.
     """
 
     name: str
-    modalities: tuple[str, ...]
     inputs: tuple[str, ...]
     after: tuple[str, ...] = ()
     settings: str = ""
 
+    @property
+    def modalities(self) -> tuple[str, ...]:
+        """What it can give, as the modalities' records say."""
+        return given_by(self.name)
+
     def files(self, session: Session) -> tuple[BidsFile, ...]:
         """Input files of this step in a session."""
-        found: list[BidsFile] = []
-        for attribute in self.inputs:
-            value = getattr(session, attribute)
-            found.extend(value.values() if isinstance(value, Mapping) else value)
-        return tuple(found)
+        return tuple(item for kind in self.inputs for item in session.files(kind))
 
     def builds_on(self, settings: Settings) -> tuple[str, ...]:
         """``after``, and where the affected side decides what is written, the steps that tell it."""
@@ -80,11 +84,15 @@ class Step:
         return report
 
 
-STEPS: tuple[Step, ...] = (
-    Step("anat", modalities=("gm", "wm"), inputs=("t1w", "ready_anat", "lesion")),
-    Step("lesion", modalities=("lesion",), inputs=("lesion",), after=("anat",), settings="anat"),
-    Step("dwi", modalities=("fa", "md", "rd", "ad"), inputs=("dwi", "ready_dwi", "epi"), after=("anat", "lesion")),
-    Step("bold", modalities=("bold",), inputs=("bold",), after=("anat", "lesion")),
-    Step("eegemg", modalities=("eegemg",), inputs=("eeg", "emg")),
-    Step("maps", modalities=("fa", "md", "rd", "ad", "gm", "wm"), inputs=("maps",), settings="anat"),
-)
+STEPS: Mapping[str, Step] = {
+    step.name: step
+    for step in (
+        Step("anat", inputs=("t1w", "ready_anat", "lesion"), settings="anat"),
+        Step("lesion", inputs=("lesion",), after=("anat",), settings="anat"),
+        Step("dwi", inputs=("dwi", "ready_dwi", "epi"), after=("anat", "lesion"), settings="dwi"),
+        Step("bold", inputs=("bold",), after=("anat", "lesion"), settings="bold"),
+        Step("eegemg", inputs=("eeg", "emg"), settings="eegemg"),
+        Step(MAPS, inputs=("maps",), settings="anat"),
+    )
+}
+"""By name, in the order in which they run: of a modality that two steps give, the later one's files count."""

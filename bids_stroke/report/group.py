@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bids_stroke.core.records import StepReport, UnitStatus
+from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
 from bids_stroke.derivatives.outputs import write_text
 from bids_stroke.report import plots, quality, words
 
@@ -39,7 +40,7 @@ class GroupDetails:
 def write_group_report(
     root: Path, evaluation: Evaluation | None, predictions: pd.DataFrame, details: GroupDetails | None = None
 ) -> Path:
-    """Write the page of the group, ``<root>/group.html``: one file with its pictures inside.
+    """Write the page of the group, one file in OUTPUT_DIR with its pictures inside.
 
     Parameters
     ----------
@@ -70,11 +71,12 @@ def write_group_report(
         how=details.how or origin_in_words(predictions),
         quality=quality.overview(details.steps),
         flagged=quality.flagged_units(details.steps),
+        quality_file=DATASET_FILES["group_quality"],
         histogram=_histogram(predictions),
         **_evaluated(evaluated),
         left_out=evaluation.left_out.to_dict("records") if evaluation is not None else [],
     )
-    return write_text(root / "group.html", page)
+    return write_text(dataset_file(root, "group_report"), page)
 
 
 def _counts(predictions: pd.DataFrame) -> dict[str, int]:

@@ -8,7 +8,9 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from bids_stroke.core.records import CLINICAL, EARLY, Prediction, StepReport, UnitStatus
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, UnitStatus
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_text
 from bids_stroke.report import quality, words
 from bids_stroke.report.figures.unit import caption, rank
@@ -34,7 +36,7 @@ class UnitReport:
 
 
 def write_participant_report(root: Path, subject: str, units: Sequence[UnitReport]) -> Path:
-    """Write the page of a participant, ``<root>/sub-<label>.html``.
+    """Write the page of a participant, one file in OUTPUT_DIR.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ def write_participant_report(root: Path, subject: str, units: Sequence[UnitRepor
         One for each session, in order.
     """
     page = words.render("participant.html", subject=subject, units=[_content(root, unit) for unit in units])
-    return write_text(root / f"sub-{subject}.html", page)
+    return write_text(dataset_file(root, "participant_report", subject=subject), page)
 
 
 def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
@@ -78,7 +80,7 @@ def _warnings(steps: Mapping[str, StepReport]) -> list[tuple[str, str]]:
     said: dict[str, list[str]] = {}
     for name, report in steps.items():
         for text in report.warnings:
-            said.setdefault(text, []).append(words.STEP.get(name, name))
+            said.setdefault(text, []).append(words.step_in_words(name))
     return [(", ".join(dict.fromkeys(names)), text) for text, names in said.items()]
 
 
@@ -98,30 +100,28 @@ def _members(unit: UnitReport) -> list[dict[str, Any]]:
     rows = []
     for name, member in unit.prediction.members.items():
         modality = unit.member_modality.get(name, name.split("_")[0])
-        text = words.MODALITY.get(modality, modality)
-        rows.append({"name": name, "modality": text, "member": member, "samples": _samples(modality, member.n_samples)})
+        rows.append(_member(name, modality, member))
     if early := unit.prediction.early_fusion:
-        text = words.MODALITY[EARLY]
-        rows.append({"name": "early fusion", "modality": text, "member": early, "samples": _samples(EARLY, 1)})
+        rows.append(_member("early fusion", EARLY, early))
     return rows
 
 
-def _samples(modality: str, number: int) -> str:
-    if modality == CLINICAL:
-        return "covariates"
-    if modality == EARLY:
-        return "numbers of its parts"
-    kind = {"bold": "slice", "eegemg": "window"}.get(modality, "volume")
-    return f"{number} {kind}" + ("" if number == 1 else "s")
+def _member(name: str, modality: str, member: MemberPrediction) -> dict[str, Any]:
+    samples = words.samples_in_words(modality, member.n_samples)
+    return {"name": name, "modality": words.modality_in_words(modality), "member": member, "samples": samples}
 
 
 def _missing(unit: UnitReport) -> list[tuple[str, str]]:
     """What this unit lacks and why: modalities that steps could not give, and members left without input."""
-    found = {words.MODALITY.get(m, m): reason for report in unit.steps.values() for m, reason in report.missing.items()}
+    found = {
+        words.modality_in_words(modality): reason
+        for report in unit.steps.values()
+        for modality, reason in report.missing.items()
+    }
     if unit.prediction is not None:
         for name, reason in unit.prediction.missing.items():
             if name == EARLY:  # what it lacks, one of its parts lacks
                 continue
             modality = unit.member_modality.get(name, name.split("_")[0])
-            found.setdefault(words.MODALITY.get(modality, modality), reason)
+            found.setdefault(words.modality_in_words(modality), reason)
     return [(name, words.reason_in_words(reason)) for name, reason in found.items()]

@@ -77,7 +77,7 @@ def overview(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[str, An
             measure = rule.units if rule else "1"
             ends = {"median": known.median(), "low": known.min(), "high": known.max()}
             found.append({
-                "step": words.STEP.get(step, step), "name": _label(step, name), "n": len(known),
+                "step": words.step_in_words(step), "name": _label(step, name), "n": len(known),
                 **{key: _shown(value, name, measure) for key, value in ends.items()},
                 "unusual": ", ".join(sorted(far.index[far[column]])),
             })  # fmt: skip
@@ -87,7 +87,7 @@ def overview(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[str, An
 def _line(item: judge.Judged) -> Line:
     units = item.rule.units if item.rule else "1"
     return Line(
-        step=words.STEP.get(item.step, item.step),
+        step=words.step_in_words(item.step),
         label=_label(item.step, item.name),
         value=_shown(item.value, item.name, units),
         usual=_range(item.rule.plausible, item.name, units) if item.rule else "",

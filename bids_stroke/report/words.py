@@ -12,33 +12,20 @@ from typing import Any
 import jinja2
 
 import bids_stroke
+from bids_stroke.core.modalities import CLINICAL, EARLY, MAPS, MODALITIES, NOT_MEASURED, given_by, record_of
 
 PREDICTION = {
     "poor": "Poor outcome more likely",
     "good": "Good outcome more likely",
     "abstain": "No decision: the data do not tell the two outcomes apart",
 }
-MODALITY = {
-    "fa": "fractional anisotropy (DWI)",
-    "md": "mean diffusivity (DWI)",
-    "rd": "radial diffusivity (DWI)",
-    "ad": "axial diffusivity (DWI)",
-    "gm": "grey matter (T1w)",
-    "wm": "white matter (T1w)",
-    "lesion": "lesion mask",
-    "bold": "resting-state BOLD",
-    "eegemg": "EEG and EMG",
-    "early_fusion": "numbers of several modalities together",
-    "clinical": "age, sex, time since stroke, first score",
-}
 STEP = {
     "anat": "T1-weighted image",
-    "lesion": "Lesion mask",
     "dwi": "Diffusion (DWI)",
     "bold": "BOLD (functional MRI)",
-    "eegemg": "EEG and EMG",
-    "maps": "Ready maps from other derivatives",
+    MAPS: "Ready maps from other derivatives",
 }
+"""Preprocessing steps that are not called as the modalities that they give."""
 REASON = {
     "no-t1w": "there is no T1-weighted image",
     "no-dwi": "there is no diffusion scan",
@@ -88,6 +75,33 @@ _UNITS = {"ml": "ml", "mm": "mm", "hz": "Hz", "db": "dB", "s": "s", "seconds": "
 
 
 _COMPOUND = {"_s_mm2": "s/mm²", "_mm2_s": "mm²/s"}
+
+
+def modality_in_words(name: str) -> str:
+    """What a member reads, in words; a name that is no modality's stays as it is.
+
+    >>> modality_in_words("fa")
+    'fractional anisotropy (DWI)'
+    """
+    return record_of(name).words if name in (*MODALITIES, *NOT_MEASURED) else name
+
+
+def samples_in_words(modality: str, number: int) -> str:
+    """How much a member has read: ``2 slices``, ``1 volume``; of what is no modality, what it reads."""
+    if modality in NOT_MEASURED:
+        return {CLINICAL: "covariates", EARLY: "numbers of its parts"}[modality]
+    sample = MODALITIES[modality].sample if modality in MODALITIES else "volume"
+    return f"{number} {sample}" + ("" if number == 1 else "s")
+
+
+def step_in_words(name: str) -> str:
+    """A preprocessing step, in words: its own, or those of the modalities that it gives.
+
+    >>> step_in_words("dwi"), step_in_words("lesion")
+    ('Diffusion (DWI)', 'Lesion mask')
+    """
+    text = STEP.get(name) or ", ".join(MODALITIES[modality].words for modality in given_by(name))
+    return text[0].upper() + text[1:] if text else name
 
 
 def reason_in_words(reason: str) -> str:

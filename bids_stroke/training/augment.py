@@ -7,10 +7,9 @@ import math
 import torch
 from torch import Tensor
 
+from bids_stroke.core.modalities import record_of
 from bids_stroke.core.settings_training import AugmentSettings
 
-MASKS = ("lesion",)
-"""Modalities whose values are shares of a voxel: another scale would be another meaning."""
 LEFT_RIGHT = 2
 """Axis of a batch of maps or slices: the first after channels."""
 
@@ -38,7 +37,7 @@ def augment(batch: Tensor, kind: str, modality: str, options: AugmentSettings) -
     changed = batch.clone()
     if kind == "window":
         return changed + options.noise * torch.randn(batch.shape).to(batch.device) if options.noise else changed
-    if options.intensity and modality not in MASKS:
+    if options.intensity and not record_of(modality).is_mask:
         amount = options.intensity * _either_way(batch, *(1 for _ in batch.shape[1:]))
         # Slices are standardised within the brain, and exactly 0 outside it, as long as nothing is interpolated.
         changed = changed * (1 + amount) if kind == "volume" else changed + amount * (changed != 0)

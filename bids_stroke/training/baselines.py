@@ -11,11 +11,11 @@ import torch
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression, Ridge
 
-from bids_stroke import networks
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.features.readers import read_samples
-from bids_stroke.networks.shallow import DirectNetwork
+from bids_stroke.networks import registry
+from bids_stroke.networks.shallow import ShallowNetwork
 from bids_stroke.training.cohort import Cohort
 from bids_stroke.training.folds import Split
 
@@ -93,13 +93,13 @@ def _band_power(cohort: Cohort, inputs: Mapping[str, Any]) -> Array:
     return np.asarray(values.reshape(len(values), -1, channels).mean(axis=2))
 
 
-def _network(name: str, **arguments: Any) -> DirectNetwork:
-    network = networks.build(name, **arguments)
-    assert isinstance(network, DirectNetwork)  # the registry says so
+def _network(name: str, **arguments: Any) -> ShallowNetwork:
+    network = registry.build(name, **arguments)
+    assert isinstance(network, ShallowNetwork)  # the registry says so
     return network
 
 
-def _measured(cohort: Cohort, modality: str, inputs: Mapping[str, Any], network: DirectNetwork) -> Array:
+def _measured(cohort: Cohort, modality: str, inputs: Mapping[str, Any], network: ShallowNetwork) -> Array:
     """Features of each unit, mean over its samples; NaN where the modality is missing."""
     found = np.full((len(cohort.units), network.n_features), np.nan)
     if any(unit.unit.features.get(modality) for unit in cohort.units):

@@ -10,7 +10,6 @@ import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +18,12 @@ import torch
 from numpy.typing import NDArray
 
 import bids_stroke
-from bids_stroke.derivatives.manifest import code_digest
+from bids_stroke.core.digest import code_digest
+from bids_stroke.core.libraries import deciding_versions
 from bids_stroke.derivatives.outputs import write_atomic
 from bids_stroke.training.cohort import Cases
 
 Rows = NDArray[np.int64]
-
-CODE = (
-    "training", "networks", "features/covariates.py", "bids/columns.py", "ensemble/predict.py",
-    "imaging/corticospinal_tract.py",
-)  # fmt: skip
-"""Sources that decide the result of a fit, beside its data."""
-LIBRARIES = ("torch", "torchvision", "timm", "monai", "numpy", "scipy", "scikit-learn")
-"""Whose other version may give other numbers."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +83,7 @@ class Keeper:
         return True
 
 
-def fit_name(cases: Cases, seed: int, how: Mapping[str, Any], rows: Mapping[str, Rows]) -> str:
+def fit_name(cases: Cases, seed: int, how: Mapping[str, Any], rows: Mapping[str, Rows], module: str) -> str:
     """Name of a fit: the member, and a digest of everything that decides its result.
 
     The sources and the libraries are part of it: an unfinished fit of another version is never continued.
@@ -106,6 +98,8 @@ def fit_name(cases: Cases, seed: int, how: Mapping[str, Any], rows: Mapping[str,
         Device, precision, number of epochs.
     rows : mapping of str to (n,) int64
         Rows trained on and watched.
+    module : str
+        That fits: its sources count, with all that it imports.
     """
     said = {
         "member": asdict(cases.member),
@@ -115,19 +109,22 @@ def fit_name(cases: Cases, seed: int, how: Mapping[str, Any], rows: Mapping[str,
         "rows": {role: part.tolist() for role, part in rows.items()},
         "data": cases.digest,
         "start": _starting_weights(cases.member.arguments.get("pretrained_dir")),
-        "versions": program_versions(),
+        "versions": program_versions(module),
     }
     digest = hashlib.sha256(json.dumps(said, sort_keys=True, default=str).encode()).hexdigest()
     return f"{cases.member.name}-{digest[:24]}"
 
 
 @cache
-def program_versions() -> tuple[str, ...]:
-    """Version and sources of this program, and versions of the libraries that compute."""
+def program_versions(module: str) -> tuple[str, ...]:
+    """Version of this program, sources of the module that fits, and versions of the libraries that compute in it.
+
+    Of the libraries' versions all counts: what goes on from an unfinished state must end with the same bytes.
+    """
     return (
         bids_stroke.__version__,
-        code_digest(*CODE),
-        *(f"{name} {version(name)}" for name in LIBRARIES),
+        code_digest(module),
+        *(f"{name} {version}" for name, version in deciding_versions(module, whole=True).items()),
     )
 
 

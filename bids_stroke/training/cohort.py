@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from bids_stroke import networks
 from bids_stroke.core.errors import MissingModalityError, UsageError
-from bids_stroke.core.records import CLINICAL, EARLY, Labelled, Member
+from bids_stroke.core.modalities import CLINICAL, EARLY
+from bids_stroke.core.records import Labelled, Member
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.features.covariates import covariate_names, covariate_values, first_score_name
 from bids_stroke.features.readers import read_samples
-from bids_stroke.networks.shallow import DirectNetwork
+from bids_stroke.networks import registry
+from bids_stroke.networks.shallow import ShallowNetwork
 
 Features = Callable[[torch.Tensor], torch.Tensor]
 
@@ -49,13 +50,13 @@ class Cases:
     """With the member's own values in place of the general ones."""
     samples: tuple[torch.Tensor | None, ...]
     """(n_samples, ...) for each row of the cohort, float32, or (n_samples, n_features) float64 for a network that is
-    fitted directly; None where the modality is missing."""
+    fitted in one go; None where the modality is missing."""
     cohort: Cohort
 
     @property
-    def direct(self) -> bool:
+    def shallow(self) -> bool:
         """Whether the network is fitted in one go."""
-        return networks.NETWORKS[self.member.network].direct
+        return registry.NETWORKS[self.member.network].network.shallow
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -132,9 +133,9 @@ def member_covariates(cohort: Cohort, modality: str) -> tuple[str, ...]:
 
 
 def read_cases(member: Member, options: TrainingSettings, cohort: Cohort) -> Cases:
-    """Read the samples of a member for the whole cohort; of a network that is fitted directly, its features only."""
+    """Read the samples of a member for the whole cohort; of a shallow network, its features only."""
     bare = Cases(member, options, (), cohort)
-    features = _features(member) if bare.direct else None
+    features = _features(member) if bare.shallow else None
     samples = [
         _read(member, labelled, known, features) for labelled, known in zip(cohort.units, bare.known, strict=True)
     ]
@@ -154,14 +155,14 @@ def _read(member: Member, labelled: Labelled, known: bool, features: Features | 
 
 
 def _features(member: Member) -> Features:
-    """The fixed layer of a direct network."""
-    network = direct_network(member)
+    """The fixed layer of a shallow network."""
+    network = shallow_network(member)
     network.prepare()
     return network.features
 
 
-def direct_network(member: Member) -> DirectNetwork:
-    """The network of a direct member, before it is prepared or fitted."""
-    network = networks.build(member.network, **member.arguments)
-    assert isinstance(network, DirectNetwork)  # the registry says so
+def shallow_network(member: Member) -> ShallowNetwork:
+    """The network of a shallow member, before it is prepared or fitted."""
+    network = registry.build(member.network, **member.arguments)
+    assert isinstance(network, ShallowNetwork)  # as its class says
     return network

@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.core.records import EARLY, Member
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import Member
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.training.cohort import Cases, Cohort, read_cases
 from bids_stroke.training.early_fusion import join_cases
 from bids_stroke.training.folds import OuterFold, Split, roles
 from bids_stroke.training.loss_curve import Curve
-from bids_stroke.training.shallow import direct_curve, direct_fit, direct_predict, step_in_words
+from bids_stroke.training.shallow import fit_shallow, predict_shallow, shallow_curve, step_in_words
 from bids_stroke.training.trainer import Fitted, Place, fit, fit_watching, predict_rows
 
 Rows = NDArray[np.int64]
@@ -44,7 +45,7 @@ class MemberFolds:
     test_probability, test_score : (folds, units) float64
         Of the outer test rows, by a network fitted on the outer training rows.
     epochs : (folds,) float64
-        Chosen in the inner folds (for a direct network: step of its path); NaN where there were too few units.
+        Chosen in the inner folds (for a shallow network: step of its path); NaN where there were too few units.
     curves : list of LossCurve
         Of all inner folds.
     """
@@ -91,7 +92,7 @@ def train_members(
             what = "all its parts" if member.modality == EARLY else member.modality
             progress(f"{member.name}: left out, too few units have {what}")
         else:
-            joinable |= {member.name: cases} if cases.direct else {}
+            joinable |= {member.name: cases} if cases.shallow else {}
             members.append(TrainedMember(member, run, fitted, len(cases.having(np.arange(len(cohort.units))))))
     return members
 
@@ -109,7 +110,7 @@ def cross_validate(
 
     The number of epochs, the only thing that is chosen, comes from the inner folds: the epoch at which the mean of
     their validation losses is least. The network of the outer fold is then fitted anew for so many epochs. A network
-    that is fitted directly has the steps of its path instead (see paths.py).
+    that is fitted in one go has the steps of its path instead (see shallow_paths.py).
     """
     result = _nothing_yet(len(folds), len(cases.cohort.units))
     for i, outer in enumerate(folds):
@@ -165,19 +166,19 @@ def _inner_curves(cases: Cases, inner: Sequence[Split], place: Place) -> list[tu
 
 
 def _watch(cases: Cases, train: Rows, valid: Rows, place: Place) -> Curve:
-    return direct_curve(cases, train, valid, place.seed) if cases.direct else fit_watching(cases, train, valid, place)
+    return shallow_curve(cases, train, valid, place.seed) if cases.shallow else fit_watching(cases, train, valid, place)
 
 
 def _fit(cases: Cases, rows: Rows, chosen: int, place: Place) -> Fitted:
-    return direct_fit(cases, rows, chosen, place.seed) if cases.direct else fit(cases, rows, chosen, place)
+    return fit_shallow(cases, rows, chosen, place.seed) if cases.shallow else fit(cases, rows, chosen, place)
 
 
 def _predict(fitted: Fitted, cases: Cases, rows: Rows, place: Place) -> tuple[Array, Array]:
-    return direct_predict(fitted, cases, rows) if cases.direct else predict_rows(fitted, cases, rows, place)
+    return predict_shallow(fitted, cases, rows) if cases.shallow else predict_rows(fitted, cases, rows, place)
 
 
 def _chosen_in_words(cases: Cases, chosen: int) -> str:
-    return step_in_words(cases, chosen) if cases.direct else f"{chosen} epochs"
+    return step_in_words(cases, chosen) if cases.shallow else f"{chosen} epochs"
 
 
 def _can_fit(cases: Cases, rows: Rows) -> bool:

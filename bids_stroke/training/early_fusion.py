@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import torch
 
-from bids_stroke import networks
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.records import EARLY, Member
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import Member
 from bids_stroke.core.settings_training import TrainingSettings
-from bids_stroke.training.cohort import Cases, Cohort, direct_network, member_covariates
+from bids_stroke.networks import registry
+from bids_stroke.training.cohort import Cases, Cohort, member_covariates, shallow_network
 
 PLACE = "training.early_fusion"
 
@@ -42,13 +43,14 @@ def planned_early_fusion(wanted: bool | Sequence[str], members: Sequence[Member]
         parts = [member for member in members if wanted and _by_default(member, cohort)]
     else:
         parts = [member for member in members if member.name in wanted]
-        if wrong := [part.name for part in parts if not _joinable(part)]:
+        if wrong := [part.name for part in parts if not _joinable(part.network)]:
+            *first, last = (name for name in registry.NETWORKS if _joinable(name))
             raise UsageError(
-                f"{PLACE}: {', '.join(wrong)} cannot be joined.", "Name regions, band_power or coherence members."
+                f"{PLACE}: {', '.join(wrong)} cannot be joined.", f"Name {', '.join(first)} or {last} members."
             )
     if len(parts) < 2:
         return None
-    blocks = [size for part in parts for size in direct_network(part).blocks]
+    blocks = [size for part in parts for size in shallow_network(part).blocks]
     arguments = {"n_covariates": 2 * len(member_covariates(cohort, EARLY)), "part_blocks": blocks}
     return Member(EARLY, EARLY, EARLY, arguments, {"parts": [part.name for part in parts]})
 
@@ -70,9 +72,10 @@ def join_cases(member: Member, options: TrainingSettings, parts: Sequence[Cases]
     return Cases(member, options, tuple(samples), parts[0].cohort)
 
 
-def _joinable(member: Member) -> bool:
-    spec = networks.NETWORKS[member.network]
-    return spec.direct and spec.kind != "none"
+def _joinable(network: str) -> bool:
+    """Whether a network makes numbers of images or recordings that others' can be joined with."""
+    spec = registry.NETWORKS[network]
+    return spec.kind not in ("none", "numbers") and spec.network.shallow
 
 
 def _by_default(member: Member, cohort: Cohort) -> bool:
@@ -82,4 +85,4 @@ def _by_default(member: Member, cohort: Cohort) -> bool:
     because all parts are needed.
     """
     having = sum(bool(unit.unit.features.get(member.modality)) for unit in cohort.units)
-    return _joinable(member) and not member.arguments.get("n_trees") and 2 * having >= len(cohort.units)
+    return _joinable(member.network) and not member.arguments.get("n_trees") and 2 * having >= len(cohort.units)

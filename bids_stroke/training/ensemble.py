@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from bids_stroke.bids.labels import ledger_hash, participant_hash
 from bids_stroke.core.errors import DataError
-from bids_stroke.core.records import EARLY, Labelled, Member
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import Labelled, Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.outputs import tsv_text
 from bids_stroke.ensemble.bundle import Bundle, BundleContents, BundleMember, write_bundle

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.core.records import EARLY
+from bids_stroke.core.modalities import EARLY
 from bids_stroke.fusion.fitted import Fusion
 from bids_stroke.fusion.out_of_fold import Evidence
 from bids_stroke.fusion.subset import fit_fusion, fusion_among

@@ -10,23 +10,19 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from bids_stroke import networks
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.records import CLINICAL, EARLY, MODALITIES, Member
+from bids_stroke.core.modalities import CLINICAL, EARLY, MODALITIES, record_of
+from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.features.readers import complete_inputs
-from bids_stroke.features.recordings import canonical_name, is_site
+from bids_stroke.networks import registry
 from bids_stroke.training.cohort import Cohort, member_covariates
 from bids_stroke.training.early_fusion import check_names, planned_early_fusion
 
 NAME = rf"(?!baseline_|fusion_|{EARLY}$)[A-Za-z0-9][A-Za-z0-9_-]*"
 """Of a member; ``s_baseline_<name>`` and ``s_fusion_<name>`` are columns of others."""
-KINDS = dict.fromkeys(MODALITIES, "volume") | {"bold": "slice", "eegemg": "window", CLINICAL: "none"}
-"""What one sample of a modality is, as networks.NetworkSpec.kind."""
-DEFAULT_NETWORK = {"bold": "slice_cnn", "eegemg": "lstm", CLINICAL: "covariates"}
-"""Network of a modality when the settings name no members; the maps take ``cbam_resnet3d``."""
-DEFAULT_DIRECT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+DEFAULT_SHALLOW_MEMBERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "lesion_regions": {"modality": "lesion", "network": "regions"},
         "lesion_trees": {"modality": "lesion", "network": "regions", "n_trees": 150},
@@ -35,7 +31,8 @@ DEFAULT_DIRECT: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "eegemg_coherence": {"modality": "eegemg", "network": "coherence"},
     }
 )
-"""Members beside the networks that are trained by epochs: few numbers, which small cohorts bear better."""
+"""Members beside the networks that are trained by epochs: few numbers, which small cohorts bear better.
+These are settings, as those under ``training.members``: a network need not be among them."""
 TRAINING_KEYS = ("epochs", "patience", "batch_size", "learning_rate", "schedule", "weight_decay", "samples_per_epoch")
 """Training settings that a member may have of its own."""
 
@@ -44,7 +41,7 @@ def planned_members(settings: Settings, cohort: Cohort) -> list[tuple[Member, Tr
     """Members to train, complete in every argument, with their training settings; last, the early fusion of some.
 
     Without ``training.members`` there is one member for each wanted modality that anybody has, one on covariates
-    only, and those of DEFAULT_DIRECT.
+    only, and those of DEFAULT_SHALLOW_MEMBERS.
 
     Raises
     ------
@@ -73,8 +70,8 @@ def default_members(modalities: Sequence[str]) -> dict[str, dict[str, Any]]:
     """Descriptions of the members of an ensemble for which none are described."""
     found: dict[str, dict[str, Any]] = {name: {"modality": name} for name in MODALITIES if name in modalities}
     found[CLINICAL] = {"modality": CLINICAL}
-    direct = {name: dict(text) for name, text in DEFAULT_DIRECT.items() if text["modality"] in modalities}
-    return found | direct
+    shallow = {name: dict(text) for name, text in DEFAULT_SHALLOW_MEMBERS.items() if text["modality"] in modalities}
+    return found | shallow
 
 
 def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort) -> tuple[Member, TrainingSettings]:
@@ -85,12 +82,13 @@ def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort
                 f"{place}.{part} is {text[part]!r}.", "Write 'key: value' lines below it, or leave it out."
             )
     modality = text.pop("modality", None)
-    if not isinstance(modality, str) or modality not in KINDS:
-        raise UsageError(f"{place}.modality is {modality!r}.", f"Choose one of {', '.join(KINDS)}.")
-    network = str(text.pop("network", DEFAULT_NETWORK.get(modality, "cbam_resnet3d")))
-    spec = networks.NETWORKS.get(network)
-    if spec is None or spec.kind != KINDS[modality]:
-        fitting = ", ".join(key for key, other in networks.NETWORKS.items() if other.kind == KINDS[modality])
+    if not isinstance(modality, str) or modality not in (*MODALITIES, CLINICAL):
+        raise UsageError(f"{place}.modality is {modality!r}.", f"Choose one of {', '.join((*MODALITIES, CLINICAL))}.")
+    known = record_of(modality)
+    network = str(text.pop("network", known.network))
+    spec = registry.NETWORKS.get(network)
+    if spec is None or spec.kind != known.sample:
+        fitting = ", ".join(key for key, other in registry.NETWORKS.items() if other.kind == known.sample)
         raise UsageError(
             f"{place}.network is {network!r}, which does not read {modality}.", f"Choose one of {fitting}."
         )
@@ -98,17 +96,18 @@ def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort
     if modality == "eegemg":
         inputs.setdefault("seconds", settings.eegemg.window_seconds)
     inputs = complete_inputs(modality, inputs)
+    chosen = spec.network
     options = _member_options(place, network, text.pop("training", {}), settings)
     columns = 2 * len(member_covariates(cohort, modality))
-    if spec.takes_covariates:
+    if chosen.arguments_class.takes_covariates:
         text.setdefault("n_covariates", columns)
-    given = _given_by_the_input(network, modality, inputs)
+    given = chosen.from_input(modality, inputs)
     for key in (key for key in given if text.get(key, given[key]) != given[key]):
         raise UsageError(
             f"{place}.{key} is {text[key]!r}, but {modality} as it is read here makes it {given[key]!r}.",
             f"Leave {key} out; the modality and the member's inputs decide it.",
         )
-    networks.checked_arguments(network, text | given)  # a wrong one must not wait until the members before are trained
+    registry.checked_arguments(network, text | given)  # a wrong one must not wait until the members before are trained
     _check_covariates(place, text, columns)
     return Member(name, modality, network, text | given, inputs), options
 
@@ -129,7 +128,7 @@ def _place(name: str) -> str:
 
 def _member_options(place: str, network: str, own: Mapping[str, Any], settings: Settings) -> TrainingSettings:
     """Training settings with those that the member has of its own."""
-    if own and networks.NETWORKS[network].direct:
+    if own and registry.NETWORKS[network].network.shallow:
         raise UsageError(f"{place}.training: {network} is fitted in one go, without epochs.", "Leave it out.")
     if unknown := sorted(str(key) for key in set(own) - set(TRAINING_KEYS)):
         raise UsageError(f"{place}.training has no {', '.join(unknown)}.", f"It has {', '.join(TRAINING_KEYS)}.")
@@ -139,19 +138,3 @@ def _member_options(place: str, network: str, own: Mapping[str, Any], settings: 
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{place}.training.{where}: {first['msg']}.", "See docs/configuration.md.") from None
-
-
-def _given_by_the_input(network: str, modality: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of a network that the modality and the options of its reader decide."""
-    if network == "regions":
-        return {"shrink": inputs["shrink"], "quantity": "volume" if modality == "lesion" else "mean"}
-    if network == "slice_cnn":
-        return {"in_channels": len(inputs["maps"])}
-    if modality != "eegemg":
-        return {}
-    found: dict[str, Any] = {"n_channels": len(inputs["channels"])}
-    if network in ("band_power", "coherence"):
-        found["rate"] = inputs["rate"]
-    if network == "coherence":
-        found["sites"] = [i for i, name in enumerate(inputs["channels"]) if is_site(canonical_name(name))]
-    return found

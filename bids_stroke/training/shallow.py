@@ -1,7 +1,7 @@
-"""Fitting a direct network: a path of models, from which the inner folds choose.
+"""Fitting a shallow network: a path of models, from which the inner folds choose.
 
 What the epochs are to other networks, the steps of the path are to these: step i has penalty i, or i times as many
-trees (see paths.py).
+trees (see shallow_paths.py).
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from bids_stroke import networks
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.fusion.target import Target
+from bids_stroke.networks import registry
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
-from bids_stroke.networks.shallow import DirectNetwork
-from bids_stroke.training.cohort import Cases, direct_network
+from bids_stroke.networks.shallow import ShallowNetwork
+from bids_stroke.training.cohort import Cases, shallow_network
 from bids_stroke.training.loss_curve import Curve
 from bids_stroke.training.shallow_paths import PENALTIES, TREES_PER_STEP, Path, penalty_path, tree_path
 from bids_stroke.training.trainer import Fitted
@@ -57,7 +57,7 @@ def fit_path(cases: Cases, rows: Rows, seed: int) -> FittedPath:
     poor, score = cases.cohort.poor[train], cases.cohort.score[train]
     score_mean, score_sd = float(score.mean()), float(score.std()) or 1.0
     target = Target(poor, (score - score_mean) / score_sd)
-    network = direct_network(cases.member)
+    network = shallow_network(cases.member)
     if network.n_trees:
         path = tree_path(columns, target, network.n_trees, seed)
     else:
@@ -66,7 +66,7 @@ def fit_path(cases: Cases, rows: Rows, seed: int) -> FittedPath:
     return FittedPath(path, scaler, score_mean, score_sd, (0.5 / (1 - share), 0.5 / share))
 
 
-def direct_curve(cases: Cases, train: Rows, valid: Rows, seed: int) -> Curve:
+def shallow_curve(cases: Cases, train: Rows, valid: Rows, seed: int) -> Curve:
     """Losses and predictions of the validation rows at each step of a path fitted on the training rows."""
     fitted = fit_path(cases, train, seed)
     said = _predict(fitted.path.outputs, fitted, cases, valid)
@@ -74,9 +74,9 @@ def direct_curve(cases: Cases, train: Rows, valid: Rows, seed: int) -> Curve:
     return Curve(fitted.loss(cases.cohort.poor[valid], cases.cohort.score[valid], said, share), *said)
 
 
-def direct_fit(cases: Cases, rows: Rows, step: int, seed: int) -> Fitted:
+def fit_shallow(cases: Cases, rows: Rows, step: int, seed: int) -> Fitted:
     """The model at a step of the path (counted from 1), fitted on the rows."""
-    fitted, network = fit_path(cases, rows, seed), direct_network(cases.member)
+    fitted, network = fit_path(cases, rows, seed), shallow_network(cases.member)
     network.prepare()
     state = network.state_dict() | fitted.path.state(step)
     arguments = dict(cases.member.arguments)
@@ -85,13 +85,13 @@ def direct_fit(cases: Cases, rows: Rows, step: int, seed: int) -> Fitted:
     return Fitted(cases.member.network, arguments, state, fitted.scaler, fitted.score_mean, fitted.score_sd)
 
 
-def direct_predict(fitted: Fitted, cases: Cases, rows: Rows) -> tuple[Array, Array]:
+def predict_shallow(fitted: Fitted, cases: Cases, rows: Rows) -> tuple[Array, Array]:
     """Mean probability and score of each row; NaN for rows without the modality."""
     probability, score = np.full(len(rows), np.nan), np.full(len(rows), np.nan)
     there = np.array([cases.samples[row] is not None for row in rows], dtype=bool)
     if there.any():
-        network = networks.build(fitted.network, **fitted.arguments)
-        assert isinstance(network, DirectNetwork)  # as it was fitted
+        network = registry.build(fitted.network, **fitted.arguments)
+        assert isinstance(network, ShallowNetwork)  # as it was fitted
         network.load_state_dict(dict(fitted.state))
 
         def outputs(columns: Array) -> Array:
@@ -105,7 +105,7 @@ def direct_predict(fitted: Fitted, cases: Cases, rows: Rows) -> tuple[Array, Arr
 
 def step_in_words(cases: Cases, step: int) -> str:
     """What a step of the path is."""
-    most = direct_network(cases.member).n_trees
+    most = shallow_network(cases.member).n_trees
     return f"{min(step * TREES_PER_STEP, most)} trees" if most else f"penalty {PENALTIES[step - 1]:.3g}"
 
 

@@ -1,4 +1,4 @@
-"""Paths of models for direct networks: linear functions from strong to weak penalties, or more and more small trees."""
+"""Paths of models for shallow networks: linear functions from strong to weak penalties, or more and more trees."""
 
 from __future__ import annotations
 

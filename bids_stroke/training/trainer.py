@@ -17,10 +17,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler, ReduceLROnPlateau
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from bids_stroke import networks
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.ensemble.predict import CHUNK, restore_network, run_network
 from bids_stroke.features.covariates import CovariateScaler
+from bids_stroke.networks import registry
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
 from bids_stroke.networks.device import keep_memory, precision_of, reproducible
 from bids_stroke.training.augment import augment
@@ -51,7 +51,7 @@ class Place:
     def keeper(self, cases: Cases, epochs: int, rows: Mapping[str, Rows]) -> Keeper:
         """Of the fit of these rows."""
         how = {"device": self.device.type, "precision": self.precision, "epochs": epochs}
-        return Keeper(self.store, fit_name(cases, self.seed, how, rows) if self.store else "")
+        return Keeper(self.store, fit_name(cases, self.seed, how, rows, __name__) if self.store else "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,13 +126,13 @@ class Trainer:
         self.score_mean, self.score_sd = float(scores.mean()), float(scores.std()) or 1.0
         share = float(cohort.poor[self.train].mean())
         self.class_weights = (0.5 / (1 - share), 0.5 / share)
-        self.spec = networks.NETWORKS[cases.member.network]
+        self.spec = registry.NETWORKS[cases.member.network]
 
     def start(self, found: Mapping[str, Any]) -> None:
         """Fresh weights, or those of a `state` that was found."""
         keep_memory()
         options, member = self.cases.options, self.cases.member
-        self.model = networks.build(member.network, **member.arguments).to(self.place.device)
+        self.model = registry.build(member.network, **member.arguments).to(self.place.device)
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
         )
@@ -234,7 +234,7 @@ class Trainer:
         good_weight, poor_weight = self.class_weights
         weights = torch.where(poor > 0, poor_weight, good_weight)
         classes = functional.binary_cross_entropy_with_logits(output[:, POOR_LOGIT], poor, weights)
-        if not self.spec.has_score:
+        if not self.spec.network.has_score:
             return classes
         score = functional.smooth_l1_loss(output[:, SCORE], scores.to(output.device))
         share = self.cases.options.score_weight

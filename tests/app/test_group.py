@@ -35,7 +35,7 @@ def asked(tmp_path: Path) -> Request:
         path.parent.mkdir(parents=True)
         prediction = Prediction(0.7, (0.5, 0.9), "poor", 12.0, members, {}, model, False)
         path.write_text(json.dumps(prediction_json(prediction)))
-        done = manifest.make_manifest(out, "key", [], [], StepReport(files={"prediction": path}))
+        done = manifest.make_manifest(out, {}, [], [], StepReport(files={"prediction": path}))
         manifest.write_manifest(manifest.manifest_path(out, f"sub-{label}", "prediction"), out, done)
         write_status(out, UnitStatus(label, None, "done"))
     write_status(out, UnitStatus("3", None, "failed", "missing-bval", "sub-3_dwi.nii.gz has no .bval file."))

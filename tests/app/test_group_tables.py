@@ -18,6 +18,7 @@ from bids_stroke.core.outcome import Outcome
 from bids_stroke.core.records import MemberPrediction, Prediction, StepReport
 from bids_stroke.core.settings import Execution, Settings
 from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.names import dataset_file, sidecar_of
 from bids_stroke.derivatives.predictions import prediction_json, read_predictions
 from bids_stroke.ensemble import bundle
 from bids_stroke.evaluation.evaluate import evaluate
@@ -47,7 +48,7 @@ def predict(asked: Request, label: str, **changes: object) -> Prediction:
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(prediction_json(prediction)))
     report = StepReport(files={"prediction": path})
-    done = manifest.make_manifest(asked.output_dir, "key", [], [], report)
+    done = manifest.make_manifest(asked.output_dir, {}, [], [], report)
     manifest.write_manifest(
         manifest.manifest_path(asked.output_dir, f"sub-{label}", "prediction"), asked.output_dir, done
     )
@@ -174,9 +175,10 @@ def test_sessions_become_one_row_a_participant(asked: Request) -> None:
         }
     )
     group_tables.write_group_tables(asked.output_dir, table, evaluate(table, asked.settings))
-    wide = pd.read_csv(asked.output_dir / "phenotype" / "prediction.tsv", sep="\t").set_index("participant_id")
+    path = dataset_file(asked.output_dir, "participant_predictions")
+    wide = pd.read_csv(path, sep="\t").set_index("participant_id")
     assert wide.loc["sub-1", "probability_poor"] == pytest.approx(0.3)
     assert list(wide["n_sessions"]) == [2, 1]
     assert list(wide["prediction"]) == ["differs", "poor"]
-    assert set(wide.columns) <= set(json.loads((asked.output_dir / "phenotype" / "prediction.json").read_text()))
-    assert (asked.output_dir / "group_metrics.tsv").is_file()
+    assert set(wide.columns) <= set(json.loads(sidecar_of(path).read_text()))
+    assert dataset_file(asked.output_dir, "metrics", name="group").is_file()

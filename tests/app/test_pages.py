@@ -21,7 +21,7 @@ STATUSES = tuple(UnitStatus(item.subject, item.session, "done") for item in SESS
 def leave(out: Path, prefix: str, brain: float) -> None:
     """What the participant level leaves of a unit."""
     for name, report in quality_steps(brain=brain).items():
-        done = manifest.make_manifest(out, "key", [], [], report)
+        done = manifest.make_manifest(out, {}, [], [], report)
         manifest.write_manifest(manifest.manifest_path(out, prefix, name), out, done)
 
 
@@ -100,7 +100,7 @@ def test_a_page_tells_what_its_figures_are(out: Path) -> None:
     picture = out / "sub-2" / "figures" / "sub-2_desc-lesion_figure.svg"
     picture.parent.mkdir(parents=True)
     picture.write_text("<svg/>")
-    done = manifest.make_manifest(out, "key", [], [], StepReport(files={picture.name: picture}))
+    done = manifest.make_manifest(out, {}, [], [], StepReport(files={picture.name: picture}))
     manifest.write_manifest(manifest.manifest_path(out, "sub-2", "figures"), out, done)
     write_pages(out, SESSIONS, STATUSES, {})
     assert f"sub-2/figures/{picture.name}" in (out / "sub-2.html").read_text()

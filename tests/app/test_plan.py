@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bids_stroke.app.model import Model
-from bids_stroke.app.plan import UnitTask, input_paths, merge_features, missing_inputs, needed_steps, plan_unit
+from bids_stroke.app.plan import (
+    UnitTask,
+    input_paths,
+    merge_features,
+    missing_inputs,
+    names_once,
+    needed_steps,
+    plan_unit,
+    recipe,
+)
 from bids_stroke.app.unit import run_unit
+from bids_stroke.core.digest import code_digest
+from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_preprocess import BoldSettings, DwiSettings
+from bids_stroke.preprocess.registry import STEPS, Step
+
+NORMALISE = Settings(lesion_side="normalise")
+AS_IS = Settings()
 
 
 def file(folder: Path, name: str, **metadata: object) -> BidsFile:
@@ -29,9 +46,11 @@ def session(tmp_path: Path) -> Session:
     return Session(
         "1",
         None,
-        t1w=(file(raw, "sub-1_T1w.nii.gz"),),
-        dwi=(file(raw, "sub-1_dwi.nii.gz"),),
-        bold=(file(raw, "sub-1_task-rest_bold.nii.gz", RepetitionTime=2.0),),
+        raw={
+            "t1w": (file(raw, "sub-1_T1w.nii.gz"),),
+            "dwi": (file(raw, "sub-1_dwi.nii.gz"),),
+            "bold": (file(raw, "sub-1_task-rest_bold.nii.gz", RepetitionTime=2.0),),
+        },
         lesion=(file(raw, "sub-1_label-L_mask.nii.gz"),),
     )
 
@@ -54,22 +73,25 @@ def changed(one: UnitTask, other: UnitTask) -> set[str]:
 
 
 def test_all_that_there_is(session: Session) -> None:
-    assert names(needed_steps(session, Settings())) == ["anat", "lesion", "dwi", "bold"]
-    assert missing_inputs(session, Settings()) == {"eegemg": "no-eeg"}
+    needed = names(needed_steps(session, Settings()))
+    assert needed == ["anat", "lesion", "dwi", "bold"]
+    missing = missing_inputs(session, Settings())
+    assert set(missing) == {name for name, modality in MODALITIES.items() if modality.step not in needed}
+    assert missing["eegemg"] == "no-eeg"
 
 
 def test_only_what_a_modality_builds_on(session: Session) -> None:
     assert names(needed_steps(session, Settings(modalities=("gm",)))) == ["anat"]
     assert names(needed_steps(session, Settings(modalities=("fa",)))) == ["anat", "lesion", "dwi"]
-    no_t1w = replace(session, t1w=(), lesion=())
+    no_t1w = replace(session, raw={**session.raw, "t1w": ()}, lesion=())
     assert names(needed_steps(no_t1w, Settings(modalities=("fa",)))) == ["dwi"]
 
 
 def test_ready_maps_replace_the_steps_that_would_make_them(session: Session) -> None:
-    maps = dict.fromkeys(("fa", "md", "rd", "ad"), session.t1w[0])
+    maps = dict.fromkeys(("fa", "md", "rd", "ad"), session.files("t1w")[0])
     ready = replace(session, maps=maps)
     assert names(needed_steps(ready, Settings(modalities=("fa", "md", "rd", "ad")))) == ["maps"]
-    some = replace(session, maps={"fa": session.t1w[0]})
+    some = replace(session, maps={"fa": session.files("t1w")[0]})
     assert names(needed_steps(some, Settings(modalities=("fa", "md")))) == ["anat", "lesion", "dwi", "maps"]
 
 
@@ -95,8 +117,8 @@ def test_model_and_covariates_change_only_the_prediction(task: UnitTask) -> None
 
 
 def test_metadata_change_the_step_that_reads_them(task: UnitTask) -> None:
-    bold = replace(task.session.bold[0], metadata={"RepetitionTime": 3.0})
-    assert changed(task, replace(task, session=replace(task.session, bold=(bold,)))) == {
+    bold = replace(task.session.files("bold")[0], metadata={"RepetitionTime": 3.0})
+    assert changed(task, replace(task, session=replace(task.session, raw={**task.session.raw, "bold": (bold,)}))) == {
         "bold",
         "prediction",
         "figures",
@@ -108,11 +130,60 @@ def test_where_and_how_fast_change_nothing(task: UnitTask, tmp_path: Path) -> No
 
 
 def test_gradients_and_channels_belong_to_the_input(session: Session, tmp_path: Path) -> None:
-    assert {path.name for path in input_paths(session.dwi[0])} == {"sub-1_dwi.nii.gz", "sub-1_dwi.bval"}
+    assert {path.name for path in input_paths(session.files("dwi")[0])} == {"sub-1_dwi.nii.gz", "sub-1_dwi.bval"}
     (tmp_path / "raw" / "sub-1_task-x_channels.tsv").write_text("name")
     eeg = file(tmp_path / "raw", "sub-1_task-x_eeg.vhdr")
     (tmp_path / "raw" / "sub-1_task-x_eeg.eeg").write_text("data")
     assert {path.suffix for path in input_paths(eeg)} == {".vhdr", ".eeg", ".tsv"}
+
+
+def test_what_lies_above_belongs_to_the_input_up_to_the_root(tmp_path: Path) -> None:
+    eeg = tmp_path / "raw" / "sub-1" / "eeg" / "sub-1_task-x_eeg.edf"
+    eeg.parent.mkdir(parents=True)
+    eeg.write_text("data")
+    for place in (tmp_path, tmp_path / "raw"):
+        (place / "task-x_events.tsv").write_text("onset")
+        (place / "participants.tsv").write_text("participant_id")
+    assert input_paths(BidsFile(eeg, {})) == {eeg}  # nobody knows where the dataset begins
+    (tmp_path / "raw" / "dataset_description.json").write_text("{}")
+    assert input_paths(BidsFile(eeg, {})) == {eeg, tmp_path / "raw" / "task-x_events.tsv"}
+
+
+def test_a_plan_reads_each_folder_once_and_the_next_plan_sees_what_is_new(
+    task: UnitTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir, read = os.scandir, Counter[Path]()
+
+    def counted(folder: Path) -> object:
+        read[folder] += 1
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    before = plan_unit(task)
+    assert set(read.values()) == {1}
+    (tmp_path / "raw" / "sub-1_dwi.bvec").write_text("1 0 0")
+    again = plan_unit(task)
+    assert {path.name for path in set(again[-1].inputs) - set(before[-1].inputs)} == {"sub-1_dwi.bvec"}
+    read.clear()
+    names_in = names_once()
+    plan_unit(task, names_in)
+    plan_unit(task, names_in)
+    assert set(read.values()) == {1}
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=lambda step: step.name)
+def test_the_code_of_the_mirror_counts_only_where_it_is_used(step: Step) -> None:
+    as_is, mirrored = recipe(step, Settings()), recipe(step, Settings(lesion_side="normalise"))
+    assert mirrored["mirror code"] == code_digest("bids_stroke.preprocess.hemisphere")
+    assert "mirror code" not in as_is
+    assert mirrored["code"] == as_is["code"] == code_digest(f"bids_stroke.preprocess.{step.name}.step")
+
+
+def test_the_side_that_a_table_tells_counts_only_where_maps_are_mirrored(task: UnitTask) -> None:
+    told = replace(task, session=replace(task.session, covariates={"lesion_side": "L"}))
+    assert changed(task, told) == set()
+    mirrored = Settings(lesion_side="normalise")
+    assert changed(replace(task, settings=mirrored), replace(told, settings=mirrored)) == set(keys(task))
 
 
 def test_features_are_merged_and_every_absence_has_a_reason(session: Session, tmp_path: Path) -> None:
@@ -137,3 +208,27 @@ def test_a_log_that_the_disk_has_no_room_for_costs_nothing_else(
     assert "sub-1_T1w.nii.gz" in result.status.detail
     assert "cannot be written" not in result.status.detail
     assert capfd.readouterr().err == ""
+
+
+def test_stages_know_the_setting_and_what_tells_the_side(tmp_path: Path) -> None:
+    def file(name: str) -> BidsFile:
+        (tmp_path / name).write_text(name)
+        return BidsFile(tmp_path / name, {}, {})
+
+    session = Session("1", None, raw={"t1w": (file("sub-1_T1w.nii.gz"),), "eeg": (file("sub-1_eeg.edf"),)},
+                      lesion=(file("sub-1_label-L_mask.nii.gz"),), covariates={"lesion_side": "R"})  # fmt: skip
+    only_eeg = {"modalities": ("eegemg",)}
+    assert [s.name for s in needed_steps(session, AS_IS.model_copy(update=only_eeg))] == ["eegemg"]
+    assert [s.name for s in needed_steps(session, NORMALISE.model_copy(update=only_eeg))] == [
+        "anat",
+        "lesion",
+        "eegemg",
+    ]
+    task = UnitTask(session, tmp_path / "out", tmp_path, AS_IS, None, "cohort")
+    keys = []
+    for settings, column in ((AS_IS, "R"), (AS_IS, "L"), (NORMALISE, "R"), (NORMALISE, "L")):
+        changed = replace(task, settings=settings, session=replace(session, covariates={"lesion_side": column}))
+        keys.append({stage.name: stage.key for stage in plan_unit(changed)})
+    assert keys[0] == keys[1]
+    for name in keys[0]:
+        assert len({key[name] for key in keys}) == 3, name

@@ -9,7 +9,7 @@ import pytest
 
 from bids_stroke.app.request import Request
 from bids_stroke.app.train import labelled_cohort
-from bids_stroke.bids.labels import ledger_hash, same_dataset, same_person, strangers, twins
+from bids_stroke.bids.labels import ledger_hash, participant_hash, same_dataset, same_person, strangers, twins
 from bids_stroke.bids.phenotype import check_labels
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import UsageError
@@ -108,3 +108,12 @@ def test_a_ledger_of_labels_as_they_were_is_still_read(tmp_path: Path) -> None:
     old = write_bundle(tmp_path / "model", tiny_contents())
     assert old.saw("tiny", "sub-00") is True
     assert old.saw("tiny", "sub-02") is False
+
+
+def test_hash_depends_on_salt_dataset_and_person() -> None:
+    marks = {
+        participant_hash(*parts)
+        for parts in (("s", "d", "sub-1"), ("t", "d", "sub-1"), ("s", "e", "sub-1"), ("s", "d", "sub-2"))
+    }
+    assert len(marks) == 4
+    assert participant_hash("a", "bc", "d") != participant_hash("ab", "c", "d")

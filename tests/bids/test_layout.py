@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -11,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
-from bids_stroke.bids.layout import QUERIES, Dataset
+from bids_stroke.bids.layout import Dataset
 from bids_stroke.core.errors import InputError
+from bids_stroke.core.modalities import QUERIES
 from tests.helpers.as_pybids import Known, by_ours, by_pybids
 from tests.helpers.bids import make_dataset, path_that_is_too_long
 
@@ -62,6 +65,10 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
                 files[f"{folder}/{stem}{draw(st.sampled_from(extensions))}"] = None
                 for place in draw(st.lists(st.sampled_from(["", unit[0], "/".join(unit), folder]), max_size=4)):
                     keys = own if draw(st.booleans()) else {key: own[key] for key in own if draw(st.booleans())}
+                    if keys and draw(st.booleans()):  # run-1 for run-01, or another's sidecar
+                        keys = keys | {
+                            (key := draw(st.sampled_from(sorted(keys)))): draw(st.sampled_from(ENTITIES[key]))
+                        }
                     start = unit if draw(st.booleans()) else []
                     # parts of the name that tell more than the folder does
                     news = start[0 if not place else 1 if place == unit[0] else 2 :]
@@ -105,6 +112,14 @@ def test_the_real_dataset_is_understood_as_by_pybids(real_data: Path) -> None:
     theirs = by_pybids(real_data / "bids_real_open")
     assert differences(by_ours(real_data / "bids_real_open"), theirs) == {}
     assert {entities["datatype"] for entities, _ in theirs.values()} >= {"anat", "dwi", "func", "eeg", "emg"}
+
+
+def test_folders_above_the_dataset_do_not_count(tmp_path: Path) -> None:
+    """pybids 0.22 matches the whole path: below a folder sub-07/func everything is of subject 07, datatype func."""
+    raw = make_dataset(tmp_path / "sub-07" / "func" / "raw_run-3", {"sub-01/anat/sub-01_T1w.nii.gz": None})
+    entities = {"subject": "01", "datatype": "anat", "suffix": "T1w", "extension": ".nii.gz"}
+    assert by_ours(raw) == {"sub-01/anat/sub-01_T1w.nii.gz": (entities, {})}
+    assert names_of(raw) == {"t1w": ["sub-01_T1w.nii.gz"]}
 
 
 def names_of(raw: Path, subject: str = "01") -> dict[str, list[str]]:
@@ -206,3 +221,38 @@ def test_a_sidecar_that_contradicts_the_name_is_named(tmp_path: Path, said: obje
     else:
         with pytest.raises(InputError, match=r"T1w\.json: run is .* says '01'"):
             dict(file.metadata)
+
+
+WATCH = """
+import sys
+from pathlib import Path
+from bids_stroke.bids.sessions import Selection, find_sessions
+raw, subjects, seen = Path(sys.argv[1]), tuple(sys.argv[2:]), []
+find_sessions(Selection(raw))  # what is imported late has been
+sys.addaudithook(lambda event, given: seen.append((event, str(given[0]))) if event in ("os.scandir", "open") else None)
+find_sessions(Selection(raw, participant_labels=subjects))
+print("\\n".join(f"{event} {path}" for event, path in seen if path.startswith(str(raw))))
+"""
+
+
+@pytest.mark.parametrize("subjects", [("0", "1", "2", "3"), ("2",)])
+def test_each_folder_is_listed_and_each_sidecar_read_once(tmp_path: Path, subjects: tuple[str, ...]) -> None:
+    """So that the time of a plan grows with the people who are selected, not with those who are there."""
+    files: dict[str, Any] = {"task-rest_bold.json": {"RepetitionTime": 1}, "participants.tsv": "participant_id\n"}
+    for label in range(4):
+        for name in (f"anat/sub-{label}_T1w", f"func/sub-{label}_task-rest_run-1_bold", f"dwi/sub-{label}_dwi"):
+            files |= {f"sub-{label}/{name}.nii.gz": None, f"sub-{label}/{name}.json": {"EchoTime": 1}}
+    raw = make_dataset(tmp_path / "raw", files | {"derivatives/x/y/z.txt": None, "code/a/b.py": None})
+    done = subprocess.run(
+        [sys.executable, "-c", WATCH, str(raw), *subjects], capture_output=True, text=True, check=True
+    )
+    seen = [line.replace(str(raw), "") for line in done.stdout.splitlines()]
+    twice = {line: seen.count(line) for line in seen if seen.count(line) > 1}
+    assert twice == {}
+    own = [name for name in files if name.endswith(".json") and name.split("/")[0][4:] in subjects]
+    assert sorted(line for line in seen if line.endswith("_bold.json") or "sub-" in line) == sorted(
+        ["open /task-rest_bold.json", *(f"open /{name}" for name in own)]
+        + [f"os.scandir /sub-{label}{folder}" for label in subjects for folder in ("", "/anat", "/func", "/dwi")]
+    )
+    listed = {line.removeprefix("os.scandir ") for line in seen if line.startswith("os.scandir") and "sub-" not in line}
+    assert listed <= {"", "/derivatives", "/derivatives/x"}

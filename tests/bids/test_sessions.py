@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_stroke.bids.derivative_files import LESION_NAME, MAP_NAMES
+from bids_stroke.bids.derivative_files import LESION_NAME, modalities_of_map
 from bids_stroke.bids.sessions import (
     Selection,
     find_sessions,
@@ -56,22 +56,22 @@ def test_one_unit_a_session_and_one_a_subject_without_sessions(raw: Path) -> Non
     units = find_sessions(Selection(raw))
     assert [unit.prefix for unit in units] == ["sub-01_ses-01", "sub-01_ses-02", "sub-02", "sub-03"]
     first, second, emg, empty = units
-    assert names(first.t1w) == ["sub-01_ses-01_T1w.nii.gz"]
-    assert names(second.dwi) == ["sub-01_ses-02_dwi.nii.gz"]
-    assert names(emg.emg) == ["sub-02_task-move_emg.edf"]
+    assert names(first.files("t1w")) == ["sub-01_ses-01_T1w.nii.gz"]
+    assert names(second.files("dwi")) == ["sub-01_ses-02_dwi.nii.gz"]
+    assert names(emg.files("emg")) == ["sub-02_task-move_emg.edf"]
     assert empty.inputs == ()
 
 
 def test_bold_is_rest_unless_asked_and_the_rest_is_named(raw: Path) -> None:
     unit = find_sessions(Selection(raw, participant_labels=("01",), session_labels=("01",)))[0]
-    assert len(unit.bold) == 2
+    assert len(unit.files("bold")) == 2
     assert "not rest" in unit.left_out["sub-01_ses-01_task-hand_bold.nii.gz"]
     hand = find_sessions(Selection(raw, participant_labels=("01",), session_labels=("01",), task_labels=("hand",)))[0]
-    assert names(hand.bold) == ["sub-01_ses-01_task-hand_bold.nii.gz"]
+    assert names(hand.files("bold")) == ["sub-01_ses-01_task-hand_bold.nii.gz"]
 
 
 def test_metadata_are_inherited_and_uris_name_the_raw_dataset(raw: Path) -> None:
-    bold = find_sessions(Selection(raw, participant_labels=("01",)))[0].bold[0]
+    bold = find_sessions(Selection(raw, participant_labels=("01",)))[0].files("bold")[0]
     assert bold.metadata["RepetitionTime"] == 2.0
     assert bold.uri == "bids:raw:sub-01/ses-01/func/sub-01_ses-01_task-rest_run-01_bold.nii.gz"
 
@@ -87,7 +87,7 @@ def test_filter_file_selects_by_entity_and_compares_numbers(raw: Path, tmp_path:
     path = tmp_path / "filter.json"
     path.write_text(json.dumps({"bold": {"run": 2}}))
     unit = find_sessions(Selection(raw, participant_labels=("01",), filters=read_filter_file(path)))[0]
-    assert names(unit.bold) == ["sub-01_ses-01_task-rest_run-02_bold.nii.gz"]
+    assert names(unit.files("bold")) == ["sub-01_ses-01_task-rest_run-02_bold.nii.gz"]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_maps_of_named_derivatives_are_taken_by_modality(raw: Path, tmp_path: Pa
 
 def test_md_and_rd_do_not_match_each_other() -> None:
     name = "sub-1_space-MNI152NLin2009aSym_res-2_model-tensor_param-rd_dwimap.nii.gz"
-    assert [modality for modality, pattern in MAP_NAMES.items() if pattern.search(name)] == ["rd"]
+    assert modalities_of_map(name) == ["rd"]
 
 
 def test_our_own_outputs_are_never_input(raw: Path) -> None:
@@ -295,10 +295,10 @@ PA = "sub-01/ses-02/fmap/sub-01_ses-02_dir-PA_epi"
 def test_field_images_are_those_made_for_the_diffusion_runs(raw: Path, sidecars: dict, used: list[str]) -> None:
     make_dataset(raw, {**FIELDS, **sidecars})
     first, second = find_sessions(Selection(raw, participant_labels=("01",)))
-    assert [name.split("dir-")[1][:2] for name in names(second.epi)] == used
-    assert first.epi == ()
-    assert set(second.epi) <= set(second.inputs)
-    assert find_sessions(Selection(raw, participant_labels=("01",), modalities=("gm",)))[1].epi == ()
+    assert [name.split("dir-")[1][:2] for name in names(second.files("epi"))] == used
+    assert first.files("epi") == ()
+    assert set(second.files("epi")) <= set(second.inputs)
+    assert find_sessions(Selection(raw, participant_labels=("01",), modalities=("gm",)))[1].files("epi") == ()
 
 
 def test_a_broken_sidecar_fails_its_subject_only(raw: Path) -> None:
@@ -315,8 +315,8 @@ def test_a_missing_derivatives_folder_is_an_input_error(raw: Path, tmp_path: Pat
 
 def test_only_what_the_modalities_need_is_taken(raw: Path) -> None:
     unit = find_sessions(Selection(raw, participant_labels=("01",), modalities=("gm",)))[0]
-    assert unit.t1w
-    assert not unit.bold
+    assert unit.files("t1w")
+    assert not unit.files("bold")
 
 
 def test_a_database_is_not_needed_any_more(raw: Path, tmp_path: Path) -> None:
@@ -388,9 +388,9 @@ def test_nothing_is_written_into_the_dataset(raw: Path) -> None:
 def test_the_real_dataset_is_understood(real_data: Path) -> None:
     units = {unit.subject: unit for unit in find_sessions(Selection(real_data / "bids_real_open"))}
     assert len(units) == 9
-    assert len(units["01"].dwi) == 2
-    assert names(units["07"].eeg) == ["sub-07_task-square_eeg.set"]
-    assert len(units["08"].emg) == 3
+    assert len(units["01"].files("dwi")) == 2
+    assert names(units["07"].files("eeg")) == ["sub-07_task-square_eeg.set"]
+    assert len(units["08"].files("emg")) == 3
     assert "--task-label" in units["02"].left_out["sub-02_task-oneback_run-1_bold.nii.gz"]
 
 

@@ -18,53 +18,14 @@ from bids_stroke.convert.keras_weights import read_state
 from bids_stroke.convert.miccai2025 import FILE_NAME, MAPS, ImportOptions, import_keras, parse_divisors, parse_maps
 from bids_stroke.core.errors import DataError, ModelError, UsageError
 from bids_stroke.core.records import UnitFeatures
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row, read_prediction
 from bids_stroke.ensemble.bundle import Bundle, load_bundle
 from bids_stroke.ensemble.predict import predict, restore_network, run_network
 from bids_stroke.features.readers import GRID_AFFINE, read_samples
-from bids_stroke.networks.layers.keras import DepthNorm
 from bids_stroke.report.participant import UnitReport, write_participant_report
 
-FIELDS = {"weight": "kernel:0", "bias": "bias:0"}
-NORM_FIELDS = {
-    "weight": "gamma:0", "bias": "beta:0", "running_mean": "moving_mean:0", "running_var": "moving_variance:0"
-}  # fmt: skip
 KNOWN = {"age": 45.0, "sex": "F", "days_since_stroke": 1568.0}
-
-
-def write_keras(path: Path, seed: int = 0) -> Path:
-    """A weight file as Keras writes it, of random numbers."""
-    from bids_stroke import networks
-
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        model = networks.build("miccai2025")
-    with h5py.File(path, "w") as file:
-        names = ["input0"]
-        file.create_group("input0").attrs["weight_names"] = np.array([], dtype="S1")
-        for i, (_, layer) in enumerate(model.named_modules()):
-            fields = NORM_FIELDS if isinstance(layer, torch.nn.BatchNorm1d) else FIELDS
-            if not hasattr(layer, "weight"):
-                continue
-            names.append(f"layer_{i}")
-            group = file.create_group(names[-1])
-            group.attrs["weight_names"] = [f"{names[-1]}/{field}".encode() for field in fields.values()]
-            for ours, theirs in fields.items():
-                values = getattr(layer, ours).detach().numpy()
-                order = {5: (2, 3, 4, 1, 0), 2: (1, 0), 1: (0,)}[values.ndim]
-                group[f"{names[-1]}/{theirs}"] = values.transpose(order)
-        file.attrs["layer_names"] = [name.encode() for name in names]
-    return path
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All six weight files; the six are one, to save time."""
-    found = tmp_path_factory.mktemp("keras")
-    first = write_keras(found / FILE_NAME.format("FA"))
-    for name in MAPS[1:]:
-        shutil.copy(first, found / FILE_NAME.format(name))
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -177,7 +138,7 @@ def test_group_tables_survive_a_model_without_score(bundle: Bundle, unit: UnitFe
     table = pd.DataFrame([item | row for item in who])
     evaluation = evaluate(table, Settings.model_validate({"training": {"bootstrap": 100, "permutations": 100}}))
     write_group_tables(tmp_path, table, evaluation)
-    written = pd.read_csv(tmp_path / "phenotype" / "prediction.tsv", sep="\t")
+    written = pd.read_csv(dataset_file(tmp_path, "participant_predictions"), sep="\t")
     assert written["in_training_set"].isna().all()
     assert written["predicted_score"].isna().all()
     assert "nobody knows" in origin_in_words(table)
@@ -310,10 +271,3 @@ def test_a_folder_with_other_things_is_left_alone(folder: Path, tmp_path: Path) 
     with pytest.raises(UsageError):
         import_keras(folder, tmp_path / "m", ImportOptions(maps=("FA",)))
     assert (tmp_path / "m" / "mine.txt").read_text() == "x"
-
-
-def test_every_array_has_its_place(folder: Path) -> None:
-    state = read_state(folder / FILE_NAME.format("FA"))
-    norms = [name for name, layer in restore_network("miccai2025", {}, state, torch.device("cpu")).named_modules()
-             if isinstance(layer, DepthNorm)]  # fmt: skip
-    assert [len(state[f"{name}.weight"]) for name in norms] == [91, *[46] * 6, 46, 23, 23, 12, 12, 6, 6, 3, 3]

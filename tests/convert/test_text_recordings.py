@@ -15,24 +15,13 @@ from mne_bids import BIDSPath, read_raw_bids
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.cli.tools import main
 from bids_stroke.convert.text_recordings import convert_txt
-from bids_stroke.convert.text_table import TxtOptions, read_table
+from bids_stroke.convert.text_table import TxtOptions
+from bids_stroke.core.channels import CHANNELS, EEG_SITES
 from bids_stroke.core.errors import DataError, InputError, UsageError
-from bids_stroke.features.recordings import CHANNELS, EEG_SITES
-from tests.preprocess.eegemg.test_step import process
+from tests.helpers.recordings import process
+from tests.helpers.text_tables import samples, write
 
 OPTIONS = TxtOptions("01", "leg", 1000.0, channels=("published",))
-
-
-def samples(n: int = 12000, n_channels: int = 22) -> np.ndarray:
-    """Microvolts, (n, n_channels)."""
-    return np.round(20 * np.random.default_rng(0).standard_normal((n, n_channels)), 3)
-
-
-def write(path: Path, values: np.ndarray, names: tuple[str, ...] = (), separator: str = "\t") -> Path:
-    rows = [separator.join(names)] if names else []
-    rows += [separator.join(f"{value:.3f}" for value in row) for row in values]
-    path.write_text("\n".join(rows) + "\n")
-    return path
 
 
 def test_the_recording_holds_the_numbers_of_the_text_and_runs_through(tmp_path: Path) -> None:
@@ -49,23 +38,6 @@ def test_the_recording_holds_the_numbers_of_the_text_and_runs_through(tmp_path: 
     report = process(find_sessions(Selection(tmp_path / "bids"))[0], tmp_path / "out")
     found = {key: report.qc[key] for key in ("n_windows_kept", "n_eeg_channels", "n_emg_channels")}
     assert found == {"n_windows_kept": 1, "n_eeg_channels": 16, "n_emg_channels": 6}
-
-
-@pytest.mark.parametrize("separator", ["\t", ";", ",", " "])
-def test_separators_units_and_names_in_the_first_row(tmp_path: Path, separator: str) -> None:
-    values = samples(50, 4)
-    source = write(tmp_path / "p.txt", values, ("time", "C3", "RF_L", "Status"), separator)
-    table = read_table(source, TxtOptions("01", "leg", 500.0, unit="mV"))
-    assert (table.names, table.types) == (("C3", "RF_L", "Status"), ("eeg", "emg", "misc"))
-    np.testing.assert_allclose(table.data, values[:, 1:].T * 1e-3, rtol=1e-12)
-
-
-def test_decimal_commas_and_columns_left_out(tmp_path: Path) -> None:
-    (tmp_path / "p.txt").write_text("1,5;2;3,25;\n-1,5;2;1e1;\n")
-    options = TxtOptions("01", "leg", 500.0, unit="V", channels=("Cz", "-", "tibialis:EMG"))
-    table = read_table(tmp_path / "p.txt", options)
-    assert (table.names, table.types) == (("Cz", "tibialis"), ("eeg", "emg"))
-    assert table.data.tolist() == [[1.5, -1.5], [3.25, 10.0]]
 
 
 @pytest.mark.parametrize(
@@ -105,14 +77,6 @@ def test_options_that_cannot_be_obeyed(tmp_path: Path, change: dict[str, object]
     options = TxtOptions(**{"subject": "01", "task": "leg", "rate": 500.0, "channels": ("C3", "C4"), **change})
     with pytest.raises(UsageError, match=words):
         convert_txt(source, tmp_path / "bids", options)
-
-
-def test_names_that_tell_nothing_are_refused(tmp_path: Path) -> None:
-    source = write(tmp_path / "p.txt", samples(10, 2))
-    with pytest.raises(DataError, match="no column is known as EEG or EMG"):
-        read_table(source, TxtOptions("01", "leg", 500.0, channels=("X1", "X2")))
-    with pytest.raises(DataError, match="named twice: C3"):
-        read_table(source, TxtOptions("01", "leg", 500.0, channels=("C3", "C3")))
 
 
 def test_a_wrong_unit_is_noticed(tmp_path: Path) -> None:

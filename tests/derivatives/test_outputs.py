@@ -13,23 +13,21 @@ import pytest
 
 from bids_stroke.core.errors import OutputError
 from bids_stroke.core.records import BidsFile
-from bids_stroke.derivatives import outputs
+from bids_stroke.derivatives.names import bidsignore
 from bids_stroke.derivatives.outputs import Outputs, write_atomic, write_dataset_files, write_json
+
+SHAPE = (7, 6, 5, 4)
 
 
 def test_names_follow_the_contract(tmp_path: Path) -> None:
     unit = Outputs(tmp_path, "01", "02")
-    path = unit.standard("dwi", "dwimap.nii.gz", param="fa", model="tensor")
+    path = unit.standard("tensor_map", param="fa")
     name = "sub-01_ses-02_space-MNI152NLin2009aSym_res-2_model-tensor_param-fa_dwimap.nii.gz"
     assert path == tmp_path / "sub-01" / "ses-02" / "dwi" / name
-    xfm = Outputs(tmp_path, "01").path("anat", "xfm.nii.gz", from_="T1w", to="MNI152NLin2009aSym", mode="image")
+    xfm = Outputs(tmp_path, "01").path("to_standard")
     assert xfm == tmp_path / "sub-01" / "anat" / "sub-01_from-T1w_to-MNI152NLin2009aSym_mode-image_xfm.nii.gz"
-    assert unit.path("func", "bold.nii.gz", task="rest", run=None).name == "sub-01_ses-02_task-rest_bold.nii.gz"
-
-
-def test_an_unknown_entity_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(KeyError, match="colour"):
-        Outputs(tmp_path, "01").path("anat", "T1w.nii.gz", colour="red")
+    assert unit.path("bold", task="rest", run=None).name == "sub-01_ses-02_task-rest_desc-preproc_bold.nii.gz"
+    assert unit.path("prediction", desc="fmale") == tmp_path / "sub-01/ses-02/sub-01_ses-02_desc-fmale_prediction.json"
 
 
 @pytest.mark.parametrize(("dtype", "stored"), [(np.float64, "float32"), (np.float32, "float32"), (bool, "uint8")])
@@ -39,7 +37,7 @@ def test_images_keep_values_type_and_bytes(tmp_path: Path, dtype: type, stored: 
     contents = []
     for subject in ("01", "02"):
         unit = Outputs(tmp_path, subject)
-        path = unit.save_image(unit.path("anat", "mask.nii.gz", desc="brain"), image, {"Type": "Brain"})
+        path = unit.save_image(unit.path("brain_mask"), image, {"Type": "Brain"})
         contents.append(path.read_bytes())
         assert unit.written == [path, path.with_name(path.name.replace(".nii.gz", ".json"))]
     loaded = nib.load(path)
@@ -57,7 +55,7 @@ def test_sources_are_uris(tmp_path: Path) -> None:
 def test_tables_write_missing_values_as_bids_wants(tmp_path: Path) -> None:
     unit = Outputs(tmp_path, "01")
     table = pd.DataFrame({"a": [1.5, np.nan], "b": ["x", None]})
-    path = unit.save_table(unit.path("func", "timeseries.tsv", desc="confounds"), table, {"a": {"Units": "mm"}})
+    path = unit.save_table(unit.path("confounds"), table, {"a": {"Units": "mm"}})
     assert path.read_text() == "a\tb\n1.5\tx\nn/a\tn/a\n"
     assert json.loads(path.with_suffix(".json").read_text()) == {"a": {"Units": "mm"}}
 
@@ -99,4 +97,17 @@ def test_dataset_files(tmp_path: Path) -> None:
     ignored = (tmp_path / ".bidsignore").read_text().split()
     assert "*_dwimap.*" in ignored
     assert not any(line.endswith("/") for line in ignored)
-    assert tuple(ignored) == outputs.BIDSIGNORE
+    assert tuple(ignored) == bidsignore()
+
+
+@pytest.mark.parametrize("ending", ["nii", "nii.gz"])
+def test_written_images_are_nibabel_s(tmp_path: Path, ending: str) -> None:
+    data = np.random.default_rng(3).normal(size=SHAPE)
+    image = nib.Nifti1Image(data.astype(np.float32), np.diag([2.0, 3.0, 4.0, 1.0]))
+    outputs = Outputs(tmp_path, "1")
+    first = outputs.save_image(tmp_path / f"a.{ending}", image, {}).read_bytes()
+    assert outputs.save_image(tmp_path / f"b.{ending}", image, {}).read_bytes() == first  # no name, no time
+    read = nib.load(tmp_path / f"a.{ending}")
+    np.testing.assert_array_equal(np.asarray(read.dataobj), data.astype(np.float32))
+    np.testing.assert_array_equal(read.affine, image.affine)
+    assert read.get_data_dtype() == np.float32

@@ -17,6 +17,8 @@ import pandas as pd
 import pytest
 
 from bids_stroke.cli.app import main
+from bids_stroke.derivatives.names import is_named
+from bids_stroke.derivatives.outputs import Outputs
 
 SOURCE = "05"
 """Subject of the example dataset that the broken ones are made of."""
@@ -128,7 +130,7 @@ def test_each_fault_has_its_reason_and_names_its_file(outcome, label: str) -> No
     assert (row["status"], row["reason"]) == ("failed", reason)
     assert named in row["detail"]
     assert "Traceback" not in row["detail"]
-    assert not list((out / f"sub-{label}").rglob("*_prediction.json"))
+    assert not [path for path in (out / f"sub-{label}").rglob("*.json") if is_named(path, "prediction")]
 
 
 def test_a_subject_without_any_modality_fails_with_the_reason(outcome) -> None:
@@ -139,7 +141,7 @@ def test_a_subject_without_any_modality_fails_with_the_reason(outcome) -> None:
 def test_the_sound_subject_is_predicted_all_the_same(outcome) -> None:
     _, table, out = outcome
     assert table.loc["sound", "status"] == "done"
-    prediction = json.loads((out / "sub-sound" / "sub-sound_desc-fmale_prediction.json").read_text())
+    prediction = json.loads(Outputs(out, "sound").path("prediction", desc="fmale").read_text())
     assert set(prediction["members"]) == {"lstm", "eegemg_power", "eegemg_coherence"}
     assert 0 <= prediction["probability_poor"] <= 1
     assert prediction["missing"]

@@ -21,8 +21,10 @@ import pytest
 import yaml
 from sklearn.metrics import roc_auc_score
 
-from bids_stroke.core.records import EARLY, Labelled
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import Labelled
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.simulate.options import CohortOptions, Weights
 from bids_stroke.simulate.table import draw_people, outcome
 from bids_stroke.training.ensemble import train_ensemble
@@ -233,9 +235,9 @@ def test_group_says_what_training_said(whole: Whole) -> None:
     model = whole.out / "models" / "planted"
     bids_stroke(whole.raw, whole.out, "participant", "--model", model, "--participant-label", *some)
     bids_stroke(whole.raw, whole.out, "group", "--model", model, "--participant-label", *some)
-    table = pd.read_csv(whole.out / "group_predictions.tsv", sep="\t", na_values="n/a")
+    table = pd.read_csv(dataset_file(whole.out, "group_predictions"), sep="\t", na_values="n/a")
     assert table["out_of_fold"].all() and len(table) == len(some)
     held_out = pd.read_csv(model / "out_of_fold.tsv", sep="\t", na_values="n/a")
     assert set(table["probability_poor"].round(6)) <= set(held_out["probability_poor"].round(6))
     assert set(table["prediction"]) <= {"poor", "good", "abstain"}
-    assert (whole.out / "group_patterns.tsv").is_file() and found["fusion"] > 0.5
+    assert dataset_file(whole.out, "patterns", name="group").is_file() and found["fusion"] > 0.5

@@ -15,6 +15,8 @@ from bids_stroke.core.errors import InputError
 from bids_stroke.core.records import UnitStatus
 from bids_stroke.core.settings import Execution, Settings
 from bids_stroke.derivatives import manifest, status
+from bids_stroke.derivatives.names import dataset_file, is_named
+from bids_stroke.derivatives.outputs import Outputs
 from tests.helpers.bids import make_dataset
 from tests.helpers.quality import quality_steps
 
@@ -27,7 +29,7 @@ def made(tmp_path: Path) -> Request:
     out = tmp_path / "out"
     for prefix, brain in (("sub-1_ses-a", 1500.0), ("sub-1_ses-b", 300.0), ("sub-2", 2100.0)):
         for name, report in quality_steps(brain=brain).items():
-            done = manifest.make_manifest(out, "key", [], [], report)
+            done = manifest.make_manifest(out, {}, [], [], report)
             manifest.write_manifest(manifest.manifest_path(out, prefix, name), out, done)
         subject, _, session = prefix.removeprefix("sub-").partition("_ses-")
         status.write_status(out, UnitStatus(subject, session or None, "done"))
@@ -37,21 +39,17 @@ def made(tmp_path: Path) -> Request:
 def test_reports_come_with_a_table_for_each_unit(made: Request) -> None:
     statuses = status.read_statuses(made.output_dir).units
     write_pages(made.output_dir, find_sessions(made.selection), statuses, {})
-    found = {path.relative_to(made.output_dir).as_posix() for path in made.output_dir.rglob("*_quality.tsv")}
-    assert found == {
-        "sub-1/ses-a/sub-1_ses-a_quality.tsv",
-        "sub-1/ses-b/sub-1_ses-b_quality.tsv",
-        "sub-2/sub-2_quality.tsv",
-    }
+    tables = [Outputs(made.output_dir, *unit).path("quality") for unit in (("1", "a"), ("1", "b"), ("2", None))]
+    assert {path for path in made.output_dir.rglob("sub-*.tsv") if is_named(path, "quality")} == set(tables)
     page = (made.output_dir / "sub-1.html").read_text()
-    assert "sub-1/ses-b/sub-1_ses-b_quality.tsv" in page
+    assert tables[1].relative_to(made.output_dir).as_posix() in page
     assert page.count("Some results cannot be right") == 1
 
 
 def test_the_group_level_writes_the_cohorts_table_also_without_predictions(made: Request) -> None:
     with pytest.raises(InputError, match="no prediction"):
         run.run(made)
-    table = pd.read_csv(made.output_dir / "group_quality.tsv", sep="\t")
+    table = pd.read_csv(dataset_file(made.output_dir, "group_quality"), sep="\t")
     assert list(table["flag"]) == ["ok", "fail", "check"]
     assert list(table["session_id"].fillna("none")) == ["ses-a", "ses-b", "none"]
     assert table["anat_brain_volume_ml"].tolist() == [1500.0, 300.0, 2100.0]

@@ -11,11 +11,13 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 import yaml
 
+from bids_stroke.derivatives.names import dataset_file, is_named
 from bids_stroke.simulate.cohort import simulate_cohort
 from bids_stroke.simulate.options import CohortOptions
 
@@ -29,7 +31,7 @@ SETTINGS = {
         "batch_size": 16,
         "bootstrap": 200,
         "permutations": 100,
-        "members": {"lstm": {"modality": "eegemg", "network": "lstm", "hidden": [8], "inputs": {"rate": 100}}},
+        "members": {"lstm": {"modality": "eegemg", "network": "lstm", "hidden": [4], "inputs": {"rate": 100}}},
     }
 }
 
@@ -81,30 +83,35 @@ def test_the_bundle_is_whole_and_names_nobody(trained: tuple[Path, Path, Path]) 
 
 def test_training_is_evaluated_out_of_fold_beside_baselines(trained: tuple[Path, Path, Path]) -> None:
     _, out, _ = trained
-    metrics = pd.read_csv(out / "models" / "small_metrics.tsv", sep="\t")
+    metrics = pd.read_csv(dataset_file(out / "models", "metrics", name="small"), sep="\t")
     assert set(metrics["kind"]) == {"fusion", "member", "other fusion", "baseline"}
     assert set(metrics.loc[metrics["metric"] == "auc", "n"]) == {N_SUBJECTS}
-    for name in ("comparisons.tsv", "subsets.tsv", "curves.tsv", "curves.svg"):
-        assert (out / "models" / f"small_{name}").is_file()
-    assert not (out / "models" / "small.unfinished").exists()
+    assert dataset_file(out / "models", "comparisons", name="small").is_file()
+    assert all(dataset_file(out, role, name="small").is_file() for role in ("subsets", "curves", "curves_plot"))
+    assert not dataset_file(out, "unfinished", name="small").exists()
+
+
+def predictions(out: Path) -> list[dict[str, Any]]:
+    found = [json.loads(path.read_text()) for path in out.glob("sub-*/*.json") if is_named(path, "prediction")]
+    assert found
+    return found
 
 
 def test_people_of_the_training_set_are_recognised(trained: tuple[Path, Path, Path]) -> None:
     _, out, _ = trained
-    for path in out.glob("sub-*/*_prediction.json"):
-        prediction = json.loads(path.read_text())
+    for prediction in predictions(out):
         assert prediction["in_training_set"] is True
         assert any("training set" in warning for warning in prediction["warnings"])
 
 
 def test_group_uses_their_out_of_fold_predictions_never_the_others(trained: tuple[Path, Path, Path]) -> None:
     _, out, _ = trained
-    table = pd.read_csv(out / "group_predictions.tsv", sep="\t")
+    table = pd.read_csv(dataset_file(out, "group_predictions"), sep="\t")
     assert table["out_of_fold"].all()
     held_out = pd.read_csv(out / "models" / "small" / "out_of_fold.tsv", sep="\t")
     assert sorted(table["prediction"]) == sorted(held_out["prediction"])
     assert sorted(table["probability_poor"].round(6)) == sorted(held_out["probability_poor"].round(6))
-    in_sample = [json.loads(path.read_text())["probability_poor"] for path in out.glob("sub-*/*_prediction.json")]
+    in_sample = [prediction["probability_poor"] for prediction in predictions(out)]
     assert not set(table["probability_poor"].round(6)) & {round(value, 6) for value in in_sample}
 
 
@@ -170,7 +177,8 @@ def test_training_on_a_full_disk_says_so_and_goes_on_later(trained: tuple[Path, 
     here = tmp_path / "out"
     shutil.copytree(out, here, ignore=shutil.ignore_patterns("models"))
     models = here / "models"
-    for largest_file, which in ((2000, "lstm-.*pt"), (30_000, "small_curves.svg")):
+    # A fit that takes longer than 5 seconds also writes its state, of 24 kB; the plot of the curves has 31 kB.
+    for largest_file, which in ((2000, "lstm-.*pt"), (28_000, "small_curves.svg")):
         done = bids_stroke(raw, here, "train", "--config", settings, largest_file=largest_file)
         assert done.returncode == 73, done.stderr
         assert re.search(rf"{which} cannot be written: File too large", done.stderr)

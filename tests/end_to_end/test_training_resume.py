@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import signal
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +14,14 @@ import torch
 from safetensors.torch import save_file
 
 import bids_stroke
-from bids_stroke import networks
+from bids_stroke.core.digest import closure
+from bids_stroke.core.libraries import deciding_versions
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.names import beside
 from bids_stroke.ensemble.predict import restore_network, run_network
 from bids_stroke.features.covariates import CovariateScaler
+from bids_stroke.networks import registry
 from bids_stroke.networks.device import reproducible, resolve_device
 from bids_stroke.training import checkpoint
 from bids_stroke.training.checkpoint import Store
@@ -29,6 +30,7 @@ from bids_stroke.training.ensemble import train_ensemble
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.trainer import Fitted, Place, Trainer, fit, fit_watching
 from tests.conftest import ROOT
+from tests.helpers.imagenet import published
 from tests.helpers.units import (
     LSTM,
     VOLUME,
@@ -40,13 +42,13 @@ from tests.helpers.units import (
     write_recording,
     write_volume,
 )
-from tests.networks.layers.test_imagenet import published
 
 SCRIPT = """
 import sys
 from pathlib import Path
 import torch
-from bids_stroke.training import Store, train_ensemble, write_trained
+from bids_stroke.training.checkpoint import Store
+from bids_stroke.training.ensemble import train_ensemble, write_trained
 from tests.end_to_end.test_training_resume import cohort_of, settings
 torch.set_num_threads(1)
 data, out = Path(sys.argv[1]), Path(sys.argv[2])
@@ -71,8 +73,7 @@ def cohort_of(folder: Path) -> list:
     units = []
     for i in range(12):
         score = float(rng.integers(2, 16) if i % 2 else rng.integers(20, 34))
-        recording = [folder / f"sub-{i:02d}_task-leg_{name}" for name in
-                     ("desc-windows_events.tsv", "desc-preproc_eeg.edf", "desc-preproc_emg.edf")]  # fmt: skip
+        recording = [beside(folder / f"sub-{i:02d}_task-leg_x", role) for role in ("windows", "eeg", "emg")]
         units.append(labelled(folder, f"{i:02d}", score, {"eegemg": recording, "fa": [folder / f"sub-{i:02d}.nii.gz"]}))
     return units
 
@@ -174,7 +175,8 @@ def test_an_unfinished_fit_of_another_version_is_not_continued(
     if changed == "sources":
         monkeypatch.setattr(checkpoint, "code_digest", lambda *_: "other")
     elif changed == "torch":
-        monkeypatch.setattr(checkpoint, "version", lambda name: "0.0" if name == "torch" else version(name))
+        versions = {**deciding_versions(Trainer.__module__, whole=True), "torch": "0.0"}
+        monkeypatch.setattr(checkpoint, "deciding_versions", lambda *_, **__: versions)
     else:
         monkeypatch.setattr(bids_stroke, "__version__", "0.0")
     fit(cases, np.arange(8), 3, place(store))
@@ -183,11 +185,10 @@ def test_an_unfinished_fit_of_another_version_is_not_continued(
 
 
 def test_the_sources_that_fit_are_part_of_the_name() -> None:
-    package = ROOT / "bids_stroke"
-    assert all((package / name).exists() for name in checkpoint.CODE)
-    for module in (fit, Cases, networks.build, CovariateScaler, run_network, resolve_device):
-        path = Path(inspect.getfile(module)).relative_to(package)
-        assert path.parts[0] in checkpoint.CODE, path
+    counted = closure(fit.__module__)
+    for used in (fit, Cases, registry.build, CovariateScaler, run_network, resolve_device):
+        assert used.__module__ in counted
+    assert {"torch", "numpy", "scikit-learn"} <= set(deciding_versions(fit.__module__))
 
 
 def test_a_fit_from_imagenet_weights_knows_them_and_needs_them_no_more(cases: Cases, tmp_path: Path) -> None:
@@ -221,20 +222,24 @@ def test_the_random_state_outside_is_left_alone(cases: Cases, tmp_path: Path) ->
         pass
 
 
-def killed_at_random(data: Path, out: Path, n_kills: int, longest: float) -> int:
-    """Run the training until it ends, killed first at random moments after its beginning; number of kills."""
+def killed_at_random(data: Path, out: Path, n_kills: int, longest: float) -> tuple[int, float]:
+    """Run the training until it ends, killed first at random moments up to ``longest`` seconds after its beginning.
+
+    Number of kills, and seconds that the run took which was not killed, from its beginning (imports take longer).
+    """
     rng, kills = np.random.default_rng(7), 0
     while True:
         command = [sys.executable, "-c", SCRIPT, str(data), str(out)]
         process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, text=True)
         assert process.stdout is not None
         assert process.stdout.readline() == "begins\n"
+        begin = time.monotonic()
         if kills < n_kills:
             time.sleep(float(rng.uniform(0.05, longest)))
             process.send_signal(signal.SIGKILL)
         process.communicate()
         if process.returncode == 0:
-            return kills
+            return kills, time.monotonic() - begin
         assert process.returncode == -signal.SIGKILL
         kills += 1
 
@@ -242,10 +247,8 @@ def killed_at_random(data: Path, out: Path, n_kills: int, longest: float) -> int
 @pytest.mark.parametrize("n_kills", [2, pytest.param(10, marks=pytest.mark.slow)])
 def test_killed_trainings_end_with_the_same_bytes(tmp_path: Path, n_kills: int) -> None:
     make_files(tmp_path / "data")
-    start = time.monotonic()
-    assert killed_at_random(tmp_path / "data", tmp_path / "whole", 0, 1.0) == 0
-    took = time.monotonic() - start
-    assert killed_at_random(tmp_path / "data", tmp_path / "killed", n_kills, took / 3) >= 1
+    _, took = killed_at_random(tmp_path / "data", tmp_path / "whole", 0, 1.0)
+    assert killed_at_random(tmp_path / "data", tmp_path / "killed", n_kills, took / 3)[0] >= 1
     files = [path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole" / "models").rglob("*.safetensors")]
     files += [path.relative_to(tmp_path / "whole") for path in (tmp_path / "whole" / "models").rglob("*.tsv")]
     assert len(files) >= 3

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from bids_stroke import networks
 from bids_stroke.core.errors import ModelError
 from bids_stroke.ensemble.grad_cam import grad_cam
-from bids_stroke.networks.base import POOR_LOGIT
+from bids_stroke.networks import registry
+from bids_stroke.networks.base import POOR_LOGIT, feature_layer
 
 Array = NDArray[np.float32]
 
@@ -75,7 +75,7 @@ def test_networks_of_the_ensemble_are_explained_by_the_formula(name: str) -> Non
     arguments, shape = CASES[name]
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
-        model = networks.build(name, **arguments)
+        model = registry.build(name, **arguments)
         model(torch.randn(4, *shape), torch.randn(4, arguments.get("n_covariates", 0)))  # moves batch normalisation
         samples = torch.randn(2, *shape)
         covariates = torch.randn(2, 4)
@@ -88,7 +88,7 @@ def test_networks_of_the_ensemble_are_explained_by_the_formula(name: str) -> Non
     assert all(parameter.grad is None for parameter in model.parameters())
 
     maps: list[Tensor] = []
-    handle = networks.feature_layer(model.eval()).register_forward_hook(lambda _m, _i, output: maps.append(output))
+    handle = feature_layer(model.eval()).register_forward_hook(lambda _m, _i, output: maps.append(output))
     logits = model(samples, covariates[:, : arguments.get("n_covariates", 0)])[:, POOR_LOGIT]
     (gradient,) = torch.autograd.grad(logits.sum(), maps[0])
     handle.remove()
@@ -101,7 +101,7 @@ def test_networks_of_the_ensemble_are_explained_by_the_formula(name: str) -> Non
 
 def test_cases_do_not_depend_on_each_other_and_repeat() -> None:
     arguments, shape = CASES["cbam_resnet3d"]
-    model = networks.build("cbam_resnet3d", **arguments)
+    model = registry.build("cbam_resnet3d", **arguments)
     rng = np.random.default_rng(2)
     samples, covariates = rng.normal(size=(2, *shape)).astype(np.float32), np.ones((2, 4), dtype=np.float32)
     both = grad_cam(model, samples, covariates)
@@ -111,6 +111,6 @@ def test_cases_do_not_depend_on_each_other_and_repeat() -> None:
 
 
 def test_a_network_without_feature_maps_is_refused() -> None:
-    model = networks.build("lstm", n_channels=3, hidden=(4,))
+    model = registry.build("lstm", n_channels=3, hidden=(4,))
     with pytest.raises(ModelError, match="no feature map"):
         grad_cam(model, np.zeros((1, 20, 3), dtype=np.float32), np.zeros((1, 0), dtype=np.float32))

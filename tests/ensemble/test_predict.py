@@ -1,6 +1,7 @@
+"""Predictions of a bundle: members, fusion, what is missing, and what is kept in memory."""
+
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import sys
@@ -12,16 +13,14 @@ import numpy as np
 import pytest
 import torch
 
-from bids_stroke import networks
 from bids_stroke.core.errors import DataError, ModelError, UsageError
-from bids_stroke.core.records import Member, UnitFeatures
-from bids_stroke.derivatives.predictions import prediction_json, prediction_row
+from bids_stroke.core.records import UnitFeatures
 from bids_stroke.ensemble.bundle import Bundle, load_bundle, write_bundle
 from bids_stroke.ensemble.predict import predict, predict_members, restore_network
 from bids_stroke.features.readers import read_samples
-from bids_stroke.fusion.fitted import Calibration, clipped_logit, fuse, renormalise
-from bids_stroke.networks.device import resolve_device
-from tests.helpers.units import LSTM, VOLUME, blob, rhythm, tiny_contents, write_recording, write_volume
+from bids_stroke.networks import registry
+from tests.helpers.bundles import rhythm_unit, volume_bundle
+from tests.helpers.units import LSTM, blob, tiny_contents, write_volume
 
 
 @pytest.fixture
@@ -31,16 +30,14 @@ def bundle(tmp_path: Path) -> Bundle:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> UnitFeatures:
-    paths = write_recording(tmp_path / "unit", "sub-07_task-leg", rhythm(2.0, 3, np.random.default_rng(0)))
-    known = {"age": 66.0, "sex": "F", "days_since_stroke": 10.0}
-    return UnitFeatures("07", None, {"eegemg": tuple(paths)}, {"fa": "no-dwi"}, known, "tiny")
+    return rhythm_unit(tmp_path)
 
 
 def test_members_give_the_mean_of_their_windows(bundle: Bundle, unit: UnitFeatures) -> None:
     prediction = predict(bundle, unit, "cpu")
     windows = torch.from_numpy(read_samples("eegemg", unit.features["eegemg"], LSTM["inputs"]).data)
     for name in ("a", "b"):
-        model = networks.build("lstm", n_channels=3, hidden=[4], dropout=0.0).eval()
+        model = registry.build("lstm", n_channels=3, hidden=[4], dropout=0.0).eval()
         model.load_state_dict(bundle.state(name))
         with torch.no_grad():
             output = model(windows, torch.zeros(3, 0)).double()
@@ -59,24 +56,6 @@ def test_fusion_and_calibration_are_those_of_the_bundle(bundle: Bundle, unit: Un
     assert prediction.predicted_score == pytest.approx(0.75 * a.score + 0.25 * b.score)
     low, high = prediction.probability_poor_interval
     assert 0 < low < prediction.probability_poor < high < 1
-
-
-def volume_bundle(folder: Path) -> Bundle:
-    """Members a and b on EEG/EMG, and c on FA with covariates; weights 0.5, 0.25, 0.25."""
-    contents = tiny_contents()
-    arguments = {"widths": [2, 2, 2, 4], "n_plain_blocks": 0, "dense": 4, "n_covariates": 6}
-    torch.manual_seed(0)
-    entry = replace(
-        contents.members[0], member=Member("c", "fa", "cbam_resnet3d", arguments, {"scale": 1.0, **VOLUME["inputs"]})
-    )
-    return write_bundle(
-        folder,
-        tiny_contents(
-            members=(*contents.members, entry),
-            states={**contents.states, "c": networks.build("cbam_resnet3d", **arguments).state_dict()},
-            fusion=replace(contents.fusion, weights={"a": 0.5, "b": 0.25, "c": 0.25}),
-        ),
-    )
 
 
 def test_weights_are_renormalised_over_the_members_present(tmp_path: Path, unit: UnitFeatures) -> None:
@@ -158,28 +137,6 @@ def test_samples_keep_their_positions(bundle: Bundle, unit: UnitFeatures) -> Non
     assert len(samples["a"].probabilities) == 3
 
 
-def test_json_has_the_shape_of_the_contract(bundle: Bundle, unit: UnitFeatures) -> None:
-    content = prediction_json(predict(bundle, unit, "cpu"))
-    json.dumps(content, allow_nan=False)
-    wanted = {
-        "probability_poor", "probability_poor_interval", "prediction", "predicted_score", "members", "missing", "model",
-        "in_training_set", "warnings",
-    }  # fmt: skip
-    assert wanted <= set(content)
-    assert content["prediction"] in ("poor", "good", "abstain")
-    assert set(content["model"]) == {"name", "version", "sha256", "demonstration", "outcome"}
-    assert content["members"]["a"]["n_windows"] == 3
-    assert sum(member["weight"] for member in content["members"].values()) == pytest.approx(1)
-
-
-def test_row_holds_the_numbers(bundle: Bundle, unit: UnitFeatures) -> None:
-    prediction = predict(bundle, unit, "cpu")
-    row = prediction_row(prediction)
-    assert row["probability_poor"] == prediction.probability_poor
-    assert row["probability_poor_low"] < row["probability_poor"] < row["probability_poor_high"]
-    assert row["p_b"] == prediction.members["b"].probability
-
-
 def test_changed_bundle_is_not_served_from_memory(tmp_path: Path, unit: UnitFeatures) -> None:
     first = predict(write_bundle(tmp_path / "m", tiny_contents()), unit, "cpu")
     states = {name: {k: v + 1 for k, v in state.items()} for name, state in tiny_contents().states.items()}
@@ -199,8 +156,8 @@ def test_a_prediction_from_maps_waits_for_no_library_that_it_does_not_need() -> 
     code = """
 import sys
 import bids_stroke.ensemble.predict
-from bids_stroke import networks
-networks.build("miccai2025", n_covariates=3)
+from bids_stroke.networks import registry
+registry.build("miccai2025", n_covariates=3)
 unwanted = {"pandas", "scipy.special", "sklearn", "monai", "timm", "torchvision", "mne", "pydantic"}
 print(sorted(unwanted & set(sys.modules)))
 """
@@ -251,7 +208,7 @@ print(megabytes())
 
 
 def test_weights_of_another_network_are_refused() -> None:
-    state = networks.build("lstm", n_channels=3, hidden=[4]).state_dict()
+    state = registry.build("lstm", n_channels=3, hidden=[4]).state_dict()
     with pytest.raises(ModelError, match="do not fit"):
         restore_network("lstm", {"n_channels": 3, "hidden": [5]}, state, torch.device("cpu"))
 
@@ -270,7 +227,7 @@ def test_weights_of_another_network_are_refused() -> None:
 def test_a_restored_network_has_the_weights_for_itself_and_draws_no_random_number(
     network: str, arguments: dict[str, Any]
 ) -> None:
-    state = networks.build(network, **arguments).state_dict()
+    state = registry.build(network, **arguments).state_dict()
     before = {key: value.clone() for key, value in state.items()}
     generator = torch.get_rng_state()
     model = restore_network(network, arguments, state, torch.device("cpu"))
@@ -289,52 +246,17 @@ def test_device_that_is_not_there_is_an_error(device: str, bundle: Bundle, unit:
         predict(bundle, unit, device)
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")
-def test_explicit_gpu_never_falls_back() -> None:
-    assert resolve_device("auto") == torch.device("cpu")
-    with pytest.raises(UsageError):
-        resolve_device("cuda")
-
-
 def test_bf16_is_near_fp32(bundle: Bundle, unit: UnitFeatures) -> None:
     exact, rough = (predict(bundle, unit, "cpu", precision).probability_poor for precision in ("fp32", "bf16"))
     assert exact == pytest.approx(rough, abs=0.02)
 
 
-def test_fuse_leaves_missing_members_out() -> None:
-    values = np.array([[0.2, 0.8], [np.nan, 0.8], [np.nan, np.nan]])
-    fused = fuse(values, np.array([0.75, 0.25]))
-    assert fused[:2] == pytest.approx([0.35, 0.8])
-    assert np.isnan(fused[2])
-    assert renormalise(np.array([0.6, 0.2, 0.2]), np.array([True, False, True])) == pytest.approx([0.75, 0, 0.25])
-
-
-def test_fewer_members_and_an_unsure_calibration_widen_the_interval() -> None:
-    sure = Calibration(disagreement=0.5)
-    unsure = replace(sure, covariance=((0.3, 0.0), (0.0, 0.3)))
-    width = {}
-    for name, calibration, weights in (
-        ("four", sure, np.full(4, 0.25)), ("one", sure, np.ones(1)), ("unsure", unsure, np.ones(1))
-    ):  # fmt: skip
-        low, high = calibration.interval(0.7, weights)
-        assert low < 0.7 < high
-        width[name] = high - low
-    assert width["four"] < width["one"] < width["unsure"]
-
-
-def test_interval_of_one_member_is_its_disagreement_on_the_logit_scale() -> None:
-    low, high = Calibration(disagreement=0.5).interval(0.5, np.ones(1))
-    assert clipped_logit(high) == pytest.approx(1.645 * 0.5, rel=1e-3)
-    assert clipped_logit(low) == pytest.approx(-1.645 * 0.5, rel=1e-3)
-
-
-@pytest.mark.parametrize(
-    ("probability", "quantiles", "decision"),
-    [
-        (0.9, (0.6, 0.6), "poor"), (0.1, (0.6, 0.6), "good"),
-        (0.5, (0.6, 0.6), "abstain"), (0.5, (0.4, 0.4), "abstain"), (0.99, (1.0, 1.0), "abstain"),
-        (0.53, (0.4, 0.6), "abstain"), (0.47, (0.6, 0.4), "abstain"),
-    ],
-)  # fmt: skip
-def test_decision_follows_the_conformal_set(probability: float, quantiles: tuple[float, float], decision: str) -> None:
-    assert Calibration(quantiles=quantiles).decide(probability) == decision
+def test_a_prediction_says_how_the_covariates_were_read(tmp_path: Path) -> None:
+    fa = write_volume(tmp_path / "fa.nii", blob(0.2, np.random.default_rng(0)))
+    known: dict[str, float | str] = {"age": 70.0, "sex": "code 2", "days_since_stroke": -2.0}
+    unit = UnitFeatures("07", None, {"fa": (fa,)}, {}, known, "tiny")
+    told = [text for text in predict(volume_bundle(tmp_path / "model"), unit, "cpu").warnings if " is " in text]
+    assert any(text.startswith("sex is code 2: nothing tells") and "Levels" in text for text in told)
+    assert any(text.startswith("days_since_stroke is -2: cannot be a number of days") for text in told)
+    assert any(text.startswith("sex is missing: the training mean") for text in told)
+    assert not any(text.startswith("age is") for text in told)

@@ -1,3 +1,5 @@
+"""Metrics of classes and scores."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -11,6 +11,7 @@ from sklearn.metrics import balanced_accuracy_score, brier_score_loss, roc_auc_s
 
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_training import TrainingSettings
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.evaluation.bootstrap import Draws
 from bids_stroke.evaluation.evaluate import evaluate
 from bids_stroke.evaluation.files import write_evaluation
@@ -90,9 +91,10 @@ def test_table_is_written_and_shown(tmp_path: Path) -> None:
     cohort = people()
     evaluation = evaluate(cohort, QUICK, MODALITY_OF)
     write_evaluation(tmp_path, "group", evaluation)
-    written = pd.read_csv(tmp_path / "group_patterns.tsv", sep="\t", na_values="n/a", keep_default_na=False)
+    path = dataset_file(tmp_path, "patterns", name="group")
+    written = pd.read_csv(path, sep="\t", na_values="n/a", keep_default_na=False)
     assert written["modalities"].tolist() == evaluation.patterns["modalities"].tolist()
-    assert '"patterns": [' in (tmp_path / "group_evaluation.json").read_text()
+    assert '"patterns": [' in dataset_file(tmp_path, "evaluation", name="group").read_text()
     page = write_group_report(tmp_path, evaluation, cohort).read_text()
     row = evaluation.patterns.iloc[1]
     assert "exactly fa eegemg" in page and "all without bold" in page

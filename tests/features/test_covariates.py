@@ -2,32 +2,24 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from rich.console import Console
 
-from bids_stroke.app import train as train_level
-from bids_stroke.app.request import Request
-from bids_stroke.app.train import run_train
-from bids_stroke.bids.columns import number_of, sex_of, unit_of
 from bids_stroke.bids.phenotype import unit_covariates
-from bids_stroke.bids.sessions import Selection
 from bids_stroke.core.errors import InputError
-from bids_stroke.core.records import UnitFeatures
-from bids_stroke.core.settings import Execution, Settings
-from bids_stroke.ensemble.predict import predict
-from bids_stroke.features.covariates import cohort_notes, covariate_names, covariate_notes, covariate_values
-from bids_stroke.training import ensemble as training
-from tests.ensemble.test_predict import volume_bundle
+from bids_stroke.features.covariates import (
+    CovariateScaler,
+    cohort_notes,
+    covariate_names,
+    covariate_notes,
+    covariate_values,
+)
 from tests.helpers.bids import make_dataset
-from tests.helpers.units import blob, labelled, write_volume
 
 NAMES = ("age", "sex", "days_since_stroke")
 
@@ -269,52 +261,42 @@ def test_a_cohort_is_told_once_for_each_kind_with_examples() -> None:
     assert cohort_notes([{"age": 60.0}], NAMES) == []
 
 
-def test_words_that_contain_others_are_told_apart() -> None:
-    assert [sex_of(text) for text in ("female", "Male", "male or female", "feminine", "f")] == [
-        "female", "male", "", "", "female",
-    ]  # fmt: skip
-    assert [unit_of(text) for text in ("a", "a score", "Years.", "year or month", "y")] == [
-        "year",
-        "",
-        "year",
-        "",
-        "year",
-    ]
-    assert [number_of(text) for text in ("5", "5,25", "5.5", "5,250", "5+", "+5", "")] == [
-        5.0, 5.25, 5.5, None, 5.0, None, None,
-    ]  # fmt: skip
-
-
-def test_a_prediction_says_how_the_covariates_were_read(tmp_path: Path) -> None:
-    fa = write_volume(tmp_path / "fa.nii", blob(0.2, np.random.default_rng(0)))
-    known: dict[str, float | str] = {"age": 70.0, "sex": "code 2", "days_since_stroke": -2.0}
-    unit = UnitFeatures("07", None, {"fa": (fa,)}, {}, known, "tiny")
-    told = [text for text in predict(volume_bundle(tmp_path / "model"), unit, "cpu").warnings if " is " in text]
-    assert any(text.startswith("sex is code 2: nothing tells") and "Levels" in text for text in told)
-    assert any(text.startswith("days_since_stroke is -2: cannot be a number of days") for text in told)
-    assert any(text.startswith("sex is missing: the training mean") for text in told)
-    assert not any(text.startswith("age is") for text in told)
-
-
-def test_training_says_how_the_covariates_were_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    cohort = [labelled(tmp_path, f"{i:02d}", 5.0 + i, {}) for i in range(4)]
-    cohort = [replace(item, unit=replace(item.unit, covariates={"age": "89+", "sex": "F"})) for item in cohort]
-    monkeypatch.setattr(train_level, "labelled_cohort", lambda *_: cohort)
-
-    class Reached(Exception):
-        """Stands for the training."""
-
-    def train(*_: object) -> None:
-        raise Reached
-
-    monkeypatch.setattr(training, "train_ensemble", train)
-    run = Request("train", tmp_path / "out", Selection(tmp_path), Settings(), Execution())
-    console = Console(file=io.StringIO(), width=60)
-    with pytest.raises(Reached):
-        run_train(run, [], "tiny", console)
-    assert "Covariates: age is 89+ (4 of 4 units): read as the number without the plus.\n" in console.file.getvalue()
-
-
 @pytest.mark.parametrize("column", ["age", "Age", "AGE_YEARS"])
 def test_the_outcome_is_no_covariate_however_it_is_written(column: str) -> None:
     assert covariate_names(column) == ("sex", "days_since_stroke")
+
+
+def test_covariates_are_found_under_their_synonyms() -> None:
+    known = {"Age": 70.0, "gender": "Male", "days_stroke_to_baseline": 12.0, "fma_le": 30.0}
+    assert covariate_values(known, covariate_names("fma_le")).tolist() == [70.0, 1.0, 12.0]
+
+
+@pytest.mark.parametrize(
+    ("sex", "value"), [("F", 0.0), ("m", 1.0), (1.0, 1.0), (2.0, np.nan), ("other", np.nan), (None, np.nan)]
+)
+def test_sex_is_understood_or_missing(sex: object, value: float) -> None:
+    known = {} if sex is None else {"sex": sex}
+    assert covariate_values(known, ("sex",)) == pytest.approx([value], nan_ok=True)  # type: ignore[arg-type]
+
+
+def test_the_outcome_is_never_a_covariate() -> None:
+    assert "age" not in covariate_names("age_years")
+    assert covariate_names("nihss") == ("age", "sex", "days_since_stroke")
+
+
+def test_scaler_standardises_and_marks_what_is_missing() -> None:
+    values = np.array([[50.0, 1.0], [70.0, np.nan], [np.nan, np.nan]])
+    scaler = CovariateScaler.fit(("age", "sex"), values)
+    rows = scaler.transform(values)
+    assert rows.shape == (3, 2 * len(scaler.names))
+    assert rows[:, 0].tolist() == [-1.0, 1.0, 0.0]
+    assert rows[:, 2:].tolist() == [[0, 0], [0, 1], [1, 1]]
+    assert scaler.sd[1] == 1.0
+
+
+def test_scaler_complains_of_values_outside_the_training_range() -> None:
+    scaler = CovariateScaler.fit(("age", "sex"), np.array([[50.0, 1.0], [70.0, 0.0]]))
+    assert scaler.complaints(np.array([60.0, 1.0])) == []
+    complaints = scaler.complaints(np.array([85.0, np.nan]))
+    assert "85 is outside the training range 50 to 70" in complaints[0]
+    assert "sex is missing" in complaints[1]

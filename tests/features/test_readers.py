@@ -1,3 +1,5 @@
+"""Files read as samples of a network: volumes, slices and windows; broken ones are named."""
+
 from __future__ import annotations
 
 import re
@@ -8,24 +10,47 @@ import numpy as np
 import pytest
 import torch
 
-from bids_stroke import networks
+from bids_stroke.core.channels import CHANNELS as PUBLISHED
 from bids_stroke.core.errors import DataError, MissingModalityError, ModelError
-from bids_stroke.core.records import MODALITIES
+from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.settings import Settings
-from bids_stroke.features.covariates import CovariateScaler, covariate_names, covariate_values
-from bids_stroke.features.readers import GRID_AFFINE, GRID_SHAPE, READERS, complete_inputs, read_samples
-from bids_stroke.features.recordings import CHANNELS as PUBLISHED
-from bids_stroke.features.recordings import canonical_name, standardise_windows
+from bids_stroke.features.readers import (
+    GRID_AFFINE,
+    GRID_SHAPE,
+    READERS,
+    complete_inputs,
+    read_samples,
+    read_volume,
+    reader_of,
+)
+from bids_stroke.networks import registry
 from bids_stroke.networks.base import N_OUTPUTS
 from bids_stroke.training.cohort import make_cohort, read_cases
 from bids_stroke.training.members import planned_members
-from tests.helpers.units import CHANNELS, LSTM, RATE, SECONDS, labelled, rhythm, write_recording, write_volume
+from tests.helpers.units import (
+    CHANNELS,
+    LSTM,
+    RATE,
+    SECONDS,
+    bold_maps,
+    labelled,
+    rhythm,
+    write_recording,
+    write_volume,
+)
 
 INPUTS = LSTM["inputs"]
 
 
-def test_every_modality_has_a_reader() -> None:
-    assert set(READERS) == set(MODALITIES)
+@pytest.mark.parametrize("modality", MODALITIES)
+def test_every_modality_has_a_reader(modality: str) -> None:
+    reader = reader_of(modality)
+    assert complete_inputs(modality, {}) == reader.defaults
+    assert (reader.read is read_volume) == (MODALITIES[modality].sample == "volume")
+
+
+def test_no_reader_is_left_over() -> None:
+    assert set(READERS) <= set(MODALITIES)
 
 
 def test_volume_is_scaled_and_keeps_its_axes(tmp_path: Path) -> None:
@@ -87,19 +112,6 @@ def test_an_option_of_the_wrong_kind_is_refused(modality: str, inputs: dict, rem
         complete_inputs(modality, inputs)
 
 
-def bold_maps(folder: Path, shape: tuple[int, int, int] = (40, 50, 30)) -> list[Path]:
-    """A brain that is full in slices 10-19, and a tenth of that in slices 5-9."""
-    rng = np.random.default_rng(1)
-    paths = []
-    for name in ("mean", "alff", "falff", "reho"):
-        data = np.zeros(shape, dtype=np.float32)
-        data[5:35, 5:45, 10:20] = rng.normal(100, 10, (30, 40, 10))
-        data[5:15, 5:17, 5:10] = rng.normal(100, 10, (10, 12, 5))
-        paths.append(folder / f"sub-01_stat-{name}_boldmap.nii.gz")
-        nib.Nifti1Image(data, np.diag([-3, 3, 3, 1])).to_filename(paths[-1])
-    return paths
-
-
 def test_slices_with_little_brain_are_dropped(tmp_path: Path) -> None:
     samples = read_samples("bold", bold_maps(tmp_path), {})
     assert samples.data.shape == (10, 3, 224, 224)
@@ -128,7 +140,7 @@ def test_the_slice_network_has_a_channel_for_each_map(tmp_path: Path) -> None:
     assert colour[0].arguments["in_channels"] == 3
     samples = read_cases(*grey, cohort).samples[0]
     assert samples is not None
-    output = networks.build("slice_cnn", **grey[0].arguments).eval()(samples, torch.zeros(len(samples), 0))
+    output = registry.build("slice_cnn", **grey[0].arguments).eval()(samples, torch.zeros(len(samples), 0))
     assert output.shape == (10, N_OUTPUTS)
 
 
@@ -246,19 +258,6 @@ def test_recording_without_its_log_is_an_error(tmp_path: Path) -> None:
         read_samples("eegemg", [], INPUTS)
 
 
-@pytest.mark.parametrize(
-    ("given", "name"),
-    [
-        ("cp5", "CP5"), ("EEG C3", "C3"), ("c4-REF", "C4"), ("fz", "Fz"), ("Rectus_Femoris", "rectus femoris"),
-        ("RF", "rectus femoris"), ("EMG VM", "vastus medialis"), ("proximal rectus ", "prox rectus fem"),
-        ("unknown 7", "unknown 7"), ("RF_L", "rectus femoris"), ("Left Rectus Femoris", "rectus femoris"),
-        ("R vastus medialis", "vastus medialis"), ("leftBF", "biceps femoris"), ("L_C3", "L_C3"), ("left", "left"),
-    ],
-)  # fmt: skip
-def test_channel_names_are_recognised(given: str, name: str) -> None:
-    assert canonical_name(given) == name
-
-
 def test_muscles_of_both_legs_are_not_mixed(tmp_path: Path) -> None:
     names = ("C3", "C4", "RF_L", "RF_R")
     rng = np.random.default_rng(0)
@@ -269,45 +268,3 @@ def test_muscles_of_both_legs_are_not_mixed(tmp_path: Path) -> None:
     with pytest.raises(MissingModalityError, match="more than one channel of rectus femoris") as caught:
         read_samples("eegemg", paths, INPUTS)
     assert caught.value.reason == "ambiguous-channels"
-
-
-def test_flat_channel_becomes_zero() -> None:
-    windows = standardise_windows(np.stack([np.full(10, 3.0), np.arange(10.0)], axis=1)[None])
-    assert not windows[0, :, 0].any()
-    assert windows[0, :, 1].std() == pytest.approx(1)
-
-
-def test_covariates_are_found_under_their_synonyms() -> None:
-    known = {"Age": 70.0, "gender": "Male", "days_stroke_to_baseline": 12.0, "fma_le": 30.0}
-    assert covariate_values(known, covariate_names("fma_le")).tolist() == [70.0, 1.0, 12.0]
-
-
-@pytest.mark.parametrize(
-    ("sex", "value"), [("F", 0.0), ("m", 1.0), (1.0, 1.0), (2.0, np.nan), ("other", np.nan), (None, np.nan)]
-)
-def test_sex_is_understood_or_missing(sex: object, value: float) -> None:
-    known = {} if sex is None else {"sex": sex}
-    assert covariate_values(known, ("sex",)) == pytest.approx([value], nan_ok=True)  # type: ignore[arg-type]
-
-
-def test_the_outcome_is_never_a_covariate() -> None:
-    assert "age" not in covariate_names("age_years")
-    assert covariate_names("nihss") == ("age", "sex", "days_since_stroke")
-
-
-def test_scaler_standardises_and_marks_what_is_missing() -> None:
-    values = np.array([[50.0, 1.0], [70.0, np.nan], [np.nan, np.nan]])
-    scaler = CovariateScaler.fit(("age", "sex"), values)
-    rows = scaler.transform(values)
-    assert rows.shape == (3, 2 * len(scaler.names))
-    assert rows[:, 0].tolist() == [-1.0, 1.0, 0.0]
-    assert rows[:, 2:].tolist() == [[0, 0], [0, 1], [1, 1]]
-    assert scaler.sd[1] == 1.0
-
-
-def test_scaler_complains_of_values_outside_the_training_range() -> None:
-    scaler = CovariateScaler.fit(("age", "sex"), np.array([[50.0, 1.0], [70.0, 0.0]]))
-    assert scaler.complaints(np.array([60.0, 1.0])) == []
-    complaints = scaler.complaints(np.array([85.0, np.nan]))
-    assert "85 is outside the training range 50 to 70" in complaints[0]
-    assert "sex is missing" in complaints[1]

@@ -35,29 +35,29 @@ def make_unit(root: Path) -> tuple[Outputs, dict[str, StepReport]]:
     def save(path: Path, image: nib.Nifti1Image, **sidecar: str) -> Path:
         return outputs.save_image(path, image, sidecar)
 
-    save(outputs.standard("anat", "T1w.nii.gz", desc="preproc"), brain(noise + 1))
+    save(outputs.standard("t1w"), brain(noise + 1))
     native = {
-        role: save(outputs.path("anat", f"{role}.nii.gz"), brain(noise + (role == "t1w")))
-        for role in ("t1w", "gm", "wm", "brain_mask")
+        "t1w": save(outputs.path("t1w"), brain(noise + 1)),
+        "brain_mask": save(outputs.path("brain_mask"), brain(noise)),
+        "gm": save(outputs.path("tissue_probability", label="GM"), brain(noise)),
+        "wm": save(outputs.path("tissue_probability", label="WM"), brain(noise)),
     }
     for tissue in ("GM", "WM", "CSF"):
-        save(outputs.standard("anat", "probseg.nii.gz", label=tissue), brain(noise))
+        save(outputs.standard("tissue_probability", label=tissue), brain(noise))
     colour = np.zeros((*SHAPE, 3), np.uint8)
     colour[8:-8, 8:-8, 8:-8] = (255, 120, 0)
     directions = {
-        "fa_color": save(outputs.path("dwi", "fa_color.nii.gz"), nib.Nifti1Image(colour, AFFINE)),
-        "dwi_mask": save(outputs.path("dwi", "dwi_mask.nii.gz"), brain()),
+        "fa_color": save(outputs.path("fa_color"), nib.Nifti1Image(colour, AFFINE)),
+        "dwi_mask": save(outputs.path("dwi_mask"), brain()),
     }
-    lesion = save(
-        outputs.standard("anat", "mask.nii.gz", label="L", desc="lesion"), brain((noise > 0.9) & (world_x() < 0))
-    )
+    lesion = save(outputs.standard("lesion_mask"), brain((noise > 0.9) & (world_x() < 0)))
     maps = {
-        name: (save(outputs.standard("dwi", "dwimap.nii.gz", model="tensor", param=name), brain(noise * scale)),)
+        name: (save(outputs.standard("tensor_map", param=name), brain(noise * scale)),)
         for name, scale in (("fa", 1.0), ("md", 1e-3))
     }
     bold = tuple(
         save(
-            outputs.standard("func", "boldmap.nii.gz", task="rest", res="3", stat=stat),
+            outputs.standard("bold_map", task="rest", res="3", stat=stat),
             brain(noise + 0.1),
             Units="a.u.",
         )
@@ -77,9 +77,9 @@ def recording(outputs: Outputs, kept: str = "good") -> tuple[Path, ...]:
     rng = np.random.default_rng(1)
     paths = []
     for kind, labels in (("eeg", ("C3", "C4")), ("emg", ("VM",))):
-        path = outputs.path(kind, f"{kind}.edf", task="move", desc="preproc")
+        path = outputs.path(kind, task="move")
         signals = [EdfSignal(rng.normal(0, 20, 2000), 100, label=label, physical_dimension="uV") for label in labels]
         paths.append(outputs.save(path, Edf(signals).write))
     table = pd.DataFrame({"onset": [0.0, 10.0], "duration": 10.0, "trial_type": "window", "status": ["bad", kept]})
-    windows = outputs.path("eeg", "events.tsv", task="move", desc="windows")
+    windows = outputs.path("windows", "eeg", task="move")
     return (outputs.save_table(windows, table, {}), *paths)

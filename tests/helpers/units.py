@@ -11,14 +11,20 @@ import pandas as pd
 import torch
 from edfio import Edf, EdfSignal
 
-from bids_stroke import networks
 from bids_stroke.bids.labels import participant_hash
 from bids_stroke.core.records import Labelled, Member, UnitFeatures
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.names import beside
+from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.ensemble.bundle import BundleContents, BundleMember
 from bids_stroke.features.covariates import CovariateScaler
-from bids_stroke.features.readers import GRID_AFFINE, GRID_SHAPE, complete_inputs
+from bids_stroke.features.readers import (
+    GRID_AFFINE,
+    GRID_SHAPE,
+    complete_inputs,
+)
 from bids_stroke.fusion.fitted import Calibration, Fusion
+from bids_stroke.networks import registry
 
 CHANNELS = ("C3", "C4", "rectus femoris")
 RATE = 20
@@ -54,10 +60,18 @@ def blob(value: float, rng: np.random.Generator) -> np.ndarray:
     return data
 
 
+def lesion(rng: np.random.Generator, size: int, left: bool) -> np.ndarray:
+    """A cube in one hemisphere (array index above 45 is left: the grid's first axis runs from right to left)."""
+    data = np.zeros(GRID_SHAPE, np.float32)
+    x, y, z = (55 if left else 25) + rng.integers(-3, 3), 50 + rng.integers(-10, 10), 45 + rng.integers(-5, 5)
+    data[x : x + size, y : y + size, z : z + size] = 1
+    return data
+
+
 def write_recording(folder: Path, prefix: str, data: np.ndarray, channels: Sequence[str] = CHANNELS) -> list[Path]:
     """Log of windows and EDF files; ``data`` (channels, time) in microvolts at RATE; EMG channels are lower case."""
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / f"{prefix}_desc-windows_events.tsv"
+    log = beside(folder / f"{prefix}_x", "windows")
     onsets = np.arange(0, data.shape[1] / RATE - SECONDS + 1e-9, SECONDS)
     rows = [f"{onset:g}\t{SECONDS:g}\twindow\tgood\tn/a" for onset in onsets]
     log.write_text("onset\tduration\ttrial_type\tstatus\treason\n" + "\n".join(rows) + "\n")
@@ -66,7 +80,7 @@ def write_recording(folder: Path, prefix: str, data: np.ndarray, channels: Seque
         rows_of = [i for i, name in enumerate(channels) if name.islower() == (kind == "emg")]
         if rows_of:
             signals = [EdfSignal(data[i], RATE, label=channels[i], physical_dimension="uV") for i in rows_of]
-            paths.append(folder / f"{prefix}_desc-preproc_{kind}.edf")
+            paths.append(beside(log, kind))
             Edf(signals).write(paths[-1])
     return paths
 
@@ -117,7 +131,7 @@ def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> Bundl
         members.append(BundleMember(member, scaler, 17.0, 8.0))
         with torch.random.fork_rng([]):
             torch.manual_seed(i)
-            states[name] = networks.build("lstm", **arguments).state_dict()
+            states[name] = registry.build("lstm", **arguments).state_dict()
     salt = "salt"
     people = pd.DataFrame({"dataset": "tiny", "participant_id": ["sub-00", "sub-01"], "session_id": None})
     values = {
@@ -136,3 +150,17 @@ def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> Bundl
         "facts": {"participants": 2},
     }  # fmt: skip
     return BundleContents(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def bold_maps(folder: Path, shape: tuple[int, int, int] = (40, 50, 30)) -> list[Path]:
+    """A brain that is full in slices 10-19, and a tenth of that in slices 5-9."""
+    rng = np.random.default_rng(1)
+    paths = []
+    for name in ("mean", "alff", "falff", "reho"):
+        data = np.zeros(shape, dtype=np.float32)
+        data[5:35, 5:45, 10:20] = rng.normal(100, 10, (30, 40, 10))
+        data[5:15, 5:17, 5:10] = rng.normal(100, 10, (10, 12, 5))
+        paths.append(Outputs(folder, "01").standard("bold_map", stat=name))
+        paths[-1].parent.mkdir(parents=True, exist_ok=True)
+        nib.Nifti1Image(data, np.diag([-3, 3, 3, 1])).to_filename(paths[-1])
+    return paths

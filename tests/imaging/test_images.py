@@ -1,4 +1,4 @@
-"""Broken files are named; good ones keep their place in space."""
+"""Images and signals of voxels read from files: broken ones are named, good ones keep their place in space."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from bids_stroke.imaging.images import (
     array_to_sitk,
     like,
     load_image,
+    load_signals,
     orientation_known,
     reorient,
     same_grid,
@@ -23,9 +24,11 @@ from bids_stroke.imaging.images import (
     stored_orientation,
     to_sitk,
     voxel_ml,
+    voxel_signals,
 )
 
 AFFINE = np.array([[0.0, 0.0, 2.0, -10.0], [-1.5, 0.2, 0.0, 20.0], [0.0, 3.0, 0.1, -30.0], [0, 0, 0, 1.0]])
+SHAPE = (7, 6, 5, 4)
 
 
 def save(path: Path, data: np.ndarray, affine: np.ndarray = AFFINE) -> Path:
@@ -188,3 +191,47 @@ def test_grids_and_volumes() -> None:
     shifted = nib.Nifti1Image(noise((4, 5, 6)), image.affine + 0.5 * np.eye(4)[[3, 3, 3, 3]])
     assert not same_grid(image, shifted)
     assert not same_grid(image, nib.Nifti1Image(noise((5, 4, 6)), image.affine))
+
+
+def test_voxels_of_a_mask(tmp_path: Path) -> None:
+    data = np.random.default_rng(1).normal(size=SHAPE).astype(np.float32)
+    mask = np.random.default_rng(2).random(SHAPE[:3]) > 0.6
+    for order in ("C", "F"):
+        image = nib.Nifti1Image(np.asarray(data, order=order), np.eye(4))
+        np.testing.assert_array_equal(voxel_signals(image, mask), data[mask])
+        assert voxel_signals(image, np.zeros_like(mask)).shape == (0, SHAPE[3])
+
+
+@pytest.mark.parametrize("ending", ["nii", "nii.gz"])
+@pytest.mark.parametrize("order", ["RAS", "LAS", "PSL"])
+def test_voxels_of_a_mask_from_the_file(tmp_path: Path, order: str, ending: str) -> None:
+    """As from the loaded series, whichever way it is stored."""
+    data = np.random.default_rng(1).integers(0, 900, SHAPE).astype(np.int16)
+    image = reorient(nib.Nifti1Image(data, np.diag([2.0, 3.0, 4.0, 1.0])), order)
+    image.header.set_slope_inter(0.37, -2.5)
+    path = tmp_path / f"a.{ending}"
+    image.to_filename(path)
+    series = load_image(path, 4)
+    mask = np.random.default_rng(2).random(series.shape[:3]) > 0.6
+    found = load_signals(path, like(series, mask.astype(np.uint8)))
+    np.testing.assert_array_equal(found, voxel_signals(series, mask))
+    assert found.T.flags.c_contiguous
+
+
+def test_signals_of_a_bad_file_are_refused(tmp_path: Path) -> None:
+    data = np.ones(SHAPE, dtype=np.float32)
+    mask = nib.Nifti1Image(np.ones(SHAPE[:3], dtype=np.uint8), np.eye(4))
+    path = tmp_path / "a.nii.gz"
+    nib.Nifti1Image(data[..., 0], np.eye(4)).to_filename(path)
+    with pytest.raises(DataError, match="4D image is needed"):
+        load_signals(path, mask)
+    nib.Nifti1Image(data, np.diag([2.0, 1.0, 1.0, 1.0])).to_filename(path)
+    with pytest.raises(DataError, match="not on the grid"):
+        load_signals(path, mask)
+    data[0, 0, 0, 1:3] = np.nan
+    nib.Nifti1Image(data, np.eye(4)).to_filename(path)
+    with pytest.raises(DataError, match="2 of 840 voxels"):
+        load_signals(path, mask)
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(DataError, match="cannot be read"):
+        load_signals(path, mask)

@@ -1,271 +1,245 @@
-"""The networks keep the common contract, whichever one the registry holds."""
+"""Every network of the registry keeps the common contract, and so will the next one."""
 
 from __future__ import annotations
 
+import inspect
 import json
+from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 
-from bids_stroke import networks
 from bids_stroke.core.errors import ModelError
-from bids_stroke.networks.base import N_OUTPUTS, POOR_LOGIT, SCORE
-from bids_stroke.networks.cbam_resnet3d import ChannelAttention, Halve, SpatialAttention
+from bids_stroke.core.modalities import CLINICAL, MODALITIES, record_of
+from bids_stroke.features.readers import complete_inputs
+from bids_stroke.networks import registry
+from bids_stroke.networks.base import N_OUTPUTS, POOR_LOGIT, SCORE, Arguments, Network, feature_layer
 from bids_stroke.networks.slice_cnn import BACKBONES
+from tests.helpers.networks import SAMPLES, Sample, batch, make
 
-SMALL: dict[str, dict[str, Any]] = {
-    "cbam_resnet3d": {"n_covariates": 4, "widths": (8, 8, 8, 16), "n_plain_blocks": 1, "dense": 8},
-    "slice_cnn": {"backbone": "shufflenet_v2_x0_5"},
-    "lstm": {"n_channels": 3, "hidden": (8, 6, 4)},
+VARIANTS = {
+    **SAMPLES,
+    "cbam_resnet3d without covariates": SAMPLES["cbam_resnet3d"].but(n_covariates=0),
+    "regions in trees": SAMPLES["regions"].but(n_trees=3),
+    **{f"slice_cnn {name}": SAMPLES["slice_cnn"].but(backbone=name) for name in BACKBONES},
 }
-SHAPES = {"cbam_resnet3d": (1, 33, 36, 32), "slice_cnn": (3, 64, 64), "lstm": (20, 3)}
-CASES = [(name, SMALL[name]) for name in SMALL] + [
-    ("cbam_resnet3d", {**SMALL["cbam_resnet3d"], "n_covariates": 0}),
-    *(("slice_cnn", {"backbone": backbone}) for backbone in BACKBONES if backbone != "shufflenet_v2_x0_5"),
-]
-each_case = pytest.mark.parametrize(
-    ("name", "arguments"), CASES, ids=[f"{n}-{a.get('backbone', a.get('n_covariates', ''))}" for n, a in CASES]
-)
-each_backbone = pytest.mark.parametrize("backbone", BACKBONES)
-
-
-def make(name: str, arguments: dict[str, Any], seed: int = 0) -> nn.Module:
-    torch.manual_seed(seed)
-    return networks.build(name, **arguments)
-
-
-def batch(name: str, arguments: dict[str, Any], n: int = 4) -> tuple[Tensor, Tensor]:
-    generator = torch.Generator().manual_seed(1)
-    image = torch.randn((n, *SHAPES[name]), generator=generator)
-    return image, torch.randn((n, arguments.get("n_covariates", 0)), generator=generator)
+each_sample = pytest.mark.parametrize("item", SAMPLES.values(), ids=SAMPLES)
+each_variant = pytest.mark.parametrize("item", VARIANTS.values(), ids=VARIANTS)
+TRAINED = {name: item for name, item in VARIANTS.items() if not registry.NETWORKS[item.network].network.shallow}
+"""By epochs: with parameters that an optimiser moves."""
+each_trained = pytest.mark.parametrize("trained", TRAINED.values(), ids=TRAINED)
 
 
 def test_every_network_of_the_registry_is_tested() -> None:
-    by_epochs = {name for name, spec in networks.NETWORKS.items() if not spec.direct}
-    assert {*SMALL, "miccai2025"} == by_epochs  # which has no score, and tests of its own
+    assert list(SAMPLES) == list(registry.NETWORKS), "tests/helpers/networks.py has a line for each network"
 
 
-@each_case
-def test_output_is_finite_and_has_two_columns(name: str, arguments: dict[str, Any]) -> None:
-    output = make(name, arguments)(*batch(name, arguments))
+@each_sample
+def test_entry_is_complete(item: Sample) -> None:
+    network, place = registry.NETWORKS[item.network].network, registry.NETWORKS[item.network].path
+    assert issubclass(network, Network)
+    assert not inspect.isabstract(network)
+    assert network.forward is Network.forward, "the checks of the base class stand before `compute`"
+    assert is_dataclass(network.arguments_class) and issubclass(network.arguments_class, Arguments)
+    assert network.arguments_class().n_covariates in (0, 3), "every argument has a default"
+    assert place == f"{network.__module__}:{network.__name__}"
+    assert network.__doc__ and not network.__doc__.startswith(str(Network.__doc__)[:40])
+    for part in ("\n\n    Input: ", "(n, ", ">>> "):
+        assert part in network.__doc__, "the docstring tells what it is, the shape of its input, and shows it"
+    documented = "".join(parent.__doc__ or "" for parent in network.arguments_class.__mro__)
+    for field in fields(network.arguments_class):
+        assert f"{field.name} : " in documented
+
+
+@each_variant
+def test_output_is_finite_and_has_two_columns(item: Sample) -> None:
+    network = make(item)
+    output = network(*batch(item))
     assert output.shape == (4, N_OUTPUTS)
-    assert output.dtype == torch.float32
-    assert torch.isfinite(output).all()
+    assert output.dtype == (torch.float64 if network.shallow else torch.float32)
+    assert torch.isfinite(output[:, POOR_LOGIT]).all()
+    assert (torch.isfinite(output[:, SCORE]) if network.has_score else output[:, SCORE].isnan()).all()
+    assert output[:, POOR_LOGIT].std() > 0, "the cases differ"
 
 
-@each_case
-def test_gradient_reaches_every_parameter(name: str, arguments: dict[str, Any]) -> None:
-    model = make(name, arguments)
+@each_trained
+def test_gradient_reaches_every_parameter(trained: Sample) -> None:
+    model = make(trained)
     for layer in model.modules():  # some libraries close the last normalisation of a residual branch at the start
         if isinstance(layer, nn.BatchNorm2d):
             nn.init.ones_(layer.weight)
-    output = model(*batch(name, arguments))
-    (output * torch.tensor([[1.0, -2.0], [3.0, 1.0], [-1.0, 2.0], [0.5, 1.0]])).sum().backward()
+    output = model(*batch(trained))[:, : N_OUTPUTS if model.has_score else SCORE]
+    (output * torch.tensor([[1.0, -2.0], [3.0, 1.0], [-1.0, 2.0], [0.5, 1.0]])[:, : output.shape[1]]).sum().backward()
     without = [key for key, p in model.named_parameters() if p.grad is None or not torch.count_nonzero(p.grad)]
     assert without == []
 
 
-@each_case
-def test_same_seed_same_weights_other_seed_other_weights(name: str, arguments: dict[str, Any]) -> None:
-    inputs = batch(name, arguments, n=2)
-    first, again, other = (make(name, arguments, seed).eval()(*inputs) for seed in (0, 0, 1))
+@each_variant
+def test_same_seed_same_weights_other_seed_other_weights(item: Sample) -> None:
+    inputs = batch(item, n=2)
+    first, again, other = (make(item, seed).eval()(*inputs)[:, POOR_LOGIT] for seed in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.allclose(first, other)
 
 
-@each_case
-def test_weights_survive_safetensors(name: str, arguments: dict[str, Any], tmp_path: Path) -> None:
-    model, fresh = make(name, arguments, 0), make(name, arguments, 1)
-    inputs = batch(name, arguments)
+@each_variant
+def test_weights_survive_safetensors(item: Sample, tmp_path: Path) -> None:
+    model, fresh = make(item, 0), make(item, 1)
+    inputs = batch(item)
     model(*inputs)  # moves the batch-normalisation statistics away from their start
     save_file(model.state_dict(), tmp_path / "member.safetensors")
     fresh.load_state_dict(load_file(tmp_path / "member.safetensors"))
-    assert torch.equal(model.eval()(*inputs), fresh.eval()(*inputs))
+    assert torch.equal(model.eval()(*inputs)[:, POOR_LOGIT], fresh.eval()(*inputs)[:, POOR_LOGIT])
 
 
-@each_case
-def test_prediction_does_not_depend_on_the_batch(name: str, arguments: dict[str, Any]) -> None:
-    model = make(name, arguments).eval()
-    image, covariates = batch(name, arguments)
-    alone = torch.cat([model(image[i : i + 1], covariates[i : i + 1]) for i in range(4)])
-    torch.testing.assert_close(model(image, covariates), alone, atol=1e-5, rtol=1e-4)
+@each_variant
+def test_prediction_does_not_depend_on_the_batch(item: Sample) -> None:
+    model = make(item).eval()
+    image, covariates = batch(item)
+    with torch.inference_mode():
+        alone = torch.cat([model(image[i : i + 1], covariates[i : i + 1]) for i in range(4)])
+        together = model(image, covariates)
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-4, equal_nan=True)
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_arguments_survive_json(name: str) -> None:
-    written = json.loads(json.dumps({**networks.NETWORKS[name].defaults, **SMALL[name]}))
-    direct, loaded = make(name, SMALL[name]), make(name, written)
-    assert direct.arguments == loaded.arguments
-    assert direct.state_dict().keys() == loaded.state_dict().keys()
+@each_sample
+def test_arguments_survive_json(item: Sample) -> None:
+    written = json.loads(json.dumps({**registry.NETWORKS[item.network].defaults, **item.arguments}))
+    model, loaded = make(item), make(Sample(item.network, item.shape, written))
+    assert model.arguments == loaded.arguments
+    assert model.state_dict().keys() == loaded.state_dict().keys()
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_unknown_argument_is_named_and_the_known_ones_listed(name: str) -> None:
-    with pytest.raises(ModelError, match=rf"{name} has no argument depht.*n_covariates"):
-        networks.build(name, depht=3)
+@each_sample
+def test_its_input_decides_arguments_that_it_has(item: Sample) -> None:
+    spec = registry.NETWORKS[item.network]
+    for modality in [name for name in (*MODALITIES, CLINICAL) if record_of(name).sample == spec.kind]:
+        given = spec.network.from_input(modality, complete_inputs(modality, {}))
+        assert given.keys() <= spec.defaults.keys()
+        arguments = registry.build(item.network, **given).arguments
+        assert {key: getattr(arguments, key) for key in given} == {
+            key: tuple(value) if isinstance(value, list) else value for key, value in given.items()
+        }
+
+
+@each_sample
+def test_unknown_argument_is_named_and_the_known_ones_listed(item: Sample) -> None:
+    with pytest.raises(ModelError, match=rf"{item.network} has no argument depht.*n_covariates"):
+        registry.build(item.network, depht=3)
+
+
+@each_sample
+def test_covariates_are_taken_or_refused_as_the_class_says(item: Sample) -> None:
+    with pytest.raises(ModelError, match=f"^{item.network}: n_covariates=-1"):
+        make(item.but(n_covariates=-1))
+    if registry.NETWORKS[item.network].network.arguments_class.takes_covariates:
+        network, (image, covariates) = make(item).eval(), batch(item)
+        assert covariates.shape[1] > 0
+        with torch.inference_mode():
+            both = [network(image, values)[:, POOR_LOGIT] for values in (covariates, covariates + 1)]
+        assert not torch.allclose(*both)
+    else:
+        with pytest.raises(ModelError, match=f"^{item.network}: n_covariates=2, but this network reads no covariates"):
+            make(item.but(n_covariates=2))
+
+
+@each_sample
+def test_wrong_input_shape_is_refused(item: Sample) -> None:
+    model = make(item).eval()
+    image, covariates = batch(item)
+    fixed = [axis for axis, size in enumerate(model.input_shape, start=1) if size is not None]
+    assert fixed, "at least its channels"
+    larger = [image.new_zeros([size + (i == axis) for i, size in enumerate(image.shape)]) for axis in fixed]
+    for other in (image[:, None], *larger):
+        with pytest.raises(ModelError, match="expects input of shape"):
+            model(other, covariates)
+    for other in (torch.zeros(4, 9), covariates[:2]):
+        with pytest.raises(ModelError, match="expects covariates of shape"):
+            model(image, other)
+
+
+@pytest.mark.parametrize("trained", [item for name, item in TRAINED.items() if name in SAMPLES], ids=str)
+def test_network_learns_both_outputs(trained: Sample) -> None:
+    """A planted difference between cases is found within a few steps."""
+    target = torch.tensor([1.0, 0.0, 1.0, 0.0])
+    known = registry.NETWORKS[trained.network].defaults
+    model = make(trained.but(dropout=0.0) if "dropout" in known else trained)
+    image, covariates = batch(trained)
+    image = image * 0.1 + target.reshape(4, *[1] * (image.ndim - 1))
+    optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+    losses = []
+    for _ in range(25):
+        output = model(image, covariates)
+        loss = nn.functional.binary_cross_entropy_with_logits(output[:, POOR_LOGIT], target)
+        if model.has_score:
+            loss = loss + nn.functional.mse_loss(output[:, SCORE], 2 * target - 1)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+
+
+@each_sample
+def test_last_feature_map_can_be_explained_or_is_said_to_be_none(item: Sample) -> None:
+    model = make(item).eval()
+    if not hasattr(model, "feature_layer"):
+        with pytest.raises(ModelError, match=f"{type(model).__name__} has no feature map"):
+            feature_layer(model)
+        return
+    maps: list[torch.Tensor] = []
+    feature_layer(model).register_forward_hook(lambda _m, _i, output: maps.append(output))
+    output = model(*batch(item))
+    (gradient,) = torch.autograd.grad(output[:, POOR_LOGIT].sum(), maps[0])
+    assert maps[0].ndim == len(item.shape) + 1
+    assert torch.count_nonzero(gradient) > 0
 
 
 def test_unknown_network_is_refused_with_the_choice() -> None:
     with pytest.raises(ModelError, match=r"'vgg'.*cbam_resnet3d,.*slice_cnn"):
-        networks.build("vgg")
+        registry.build("vgg")
 
 
 @pytest.mark.parametrize(
     ("name", "arguments", "message"),
     [
         ("cbam_resnet3d", {"widths": (8, 8, 8)}, "widths"),
-        ("cbam_resnet3d", {"n_covariates": -1}, "n_covariates"),
         ("cbam_resnet3d", {"downsample": 0}, "downsample"),
         ("cbam_resnet3d", {"dropout": 1.5}, "dropout"),
+        ("miccai2025", {"n_covariates": 0}, "n_covariates=0"),
+        ("miccai2025", {"depth": 0}, "depth=0"),
+        ("miccai2025", {"dropout": 1.0}, "dropout"),
         ("slice_cnn", {"backbone": "vgg16"}, "vgg16.*shufflenet_v2_x1_0"),
         ("slice_cnn", {"in_channels": 0}, "in_channels"),
-        ("slice_cnn", {"pretrained_dir": "no/such/folder"}, "no/such/folder is not a folder"),
-        ("slice_cnn", {"n_covariates": 2}, "reads no covariates"),
         ("lstm", {"hidden": ()}, "hidden"),
         ("lstm", {"dropout": -0.1}, "dropout"),
-        ("lstm", {"n_covariates": 2}, "reads no covariates"),
+        ("regions", {"n_parcels": 0}, "n_parcels=0"),
+        ("regions", {"shrink": 9}, "shrink=9"),
+        ("regions", {"n_trees": -1}, "n_trees=-1"),
+        ("band_power", {"rate": 6.0}, "6 Hz"),
+        ("band_power", {"n_channels": 0}, "n_channels=0"),
+        ("coherence", {"rate": 50.0}, "50 Hz"),
+        ("coherence", {"n_channels": 3, "sites": [0, 1, 2]}, r"sites=\[0, 1, 2\]"),
+        ("coherence", {"n_channels": 3, "sites": [5]}, r"sites=\[5\]"),
+        ("early_fusion", {"part_blocks": []}, "part_blocks"),
     ],
 )
-def test_argument_out_of_range_is_refused(name: str, arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(ModelError, match=message):
-        networks.build(name, **arguments)
+def test_argument_out_of_range_is_refused(name: str, arguments: dict[str, object], message: str) -> None:
+    with pytest.raises(ModelError, match=f"^{name}: .*{message}"):
+        registry.build(name, **arguments)
 
 
-@pytest.mark.parametrize("name", SMALL)
-def test_wrong_input_shape_is_refused(name: str) -> None:
-    model = make(name, SMALL[name]).eval()
-    image, covariates = batch(name, SMALL[name])
-    for wrong in (image[:, None], image.repeat(1, 2, *[2] * (image.ndim - 2))):
-        with pytest.raises(ModelError, match="expects input of shape"):
-            model(wrong, covariates)
-    for wrong in (torch.zeros(4, 9), covariates[:2]):
-        with pytest.raises(ModelError, match="expects covariates of shape"):
-            model(image, wrong)
-
-
-def test_attention_gates_lie_between_0_and_1() -> None:
-    x = torch.randn(2, 16, 5, 6, 7, generator=torch.Generator().manual_seed(0))
-    torch.manual_seed(0)
-    for gate, shape in [
-        (ChannelAttention(16)(x), (2, 16, 1, 1, 1)),
-        (SpatialAttention()(x), (2, 1, 5, 6, 7)),
-    ]:
-        assert gate.shape == shape
-        assert 0 < gate.min() < gate.max() < 1
-
-
-def test_attention_of_a_narrow_network_keeps_one_hidden_unit() -> None:
-    assert ChannelAttention(4).mlp[0].out_features == 1
-    assert ChannelAttention(64).mlp[0].out_features == 8
-
-
-def test_spatial_attention_sees_only_its_neighbourhood() -> None:
-    torch.manual_seed(0)
-    attention = SpatialAttention()
-    x = torch.zeros(1, 4, 15, 15, 15)
-    touched = x.clone()
-    touched[:, :, 7, 7, 7] = 1.0
-    changed = (attention(touched) - attention(x)).abs()[0, 0] > 1e-7
-    assert changed[4:11, 4:11, 4:11].all()
-    assert changed.sum() == 7**3
-
-
-def test_published_cbam_resnet3d_has_the_expected_size() -> None:
-    # 27 * c_in * c_out per convolution of stem, plain and halving blocks and the last one, plus what is around them.
-    plain = 5 * 2 * 16 * 16
-    halving = sum(a * b + b * b for a, b in [(16, 16), (16, 64), (64, 128), (128, 256)])
-    convolutions = 27 * (1 * 32 + 32 * 16 + plain + halving + 256 * 512)
-    size = sum(p.numel() for p in networks.build("cbam_resnet3d", n_covariates=6).parameters())
-    assert convolutions < size < 1.1 * convolutions
-    assert size == 7_432_479
-
-
-def test_halving_averages_around_every_second_voxel() -> None:
-    x = torch.arange(1.0, 6.0).reshape(1, 1, 5, 1, 1).expand(1, 1, 5, 2, 3)
-    assert Halve()(x).shape == (1, 1, 3, 1, 2)
-    assert Halve()(x)[0, 0, :, 0, 0].tolist() == pytest.approx([1.5, 3.0, 4.5])
-
-
-def test_halving_follows_the_published_grid() -> None:
-    model = make("cbam_resnet3d", {"widths": (2, 2, 2, 2, 2, 2, 2), "n_plain_blocks": 0, "dense": 2}).eval()
-    maps: list[Tensor] = []
-    networks.feature_layer(model).register_forward_hook(lambda _m, _i, output: maps.append(output))
-    model(torch.zeros(1, 1, 91, 109, 91), torch.zeros(1, 0))
-    assert maps[0].shape == (1, 2, 3, 4, 3)
-
-
-@pytest.mark.parametrize("size", [(32, 32, 32), (33, 47, 40)])
-@pytest.mark.parametrize("training", [True, False])
-def test_full_depth_takes_small_and_odd_volumes(size: tuple[int, int, int], training: bool) -> None:
-    model = make("cbam_resnet3d", {"widths": (4, 4, 4, 4, 4, 4, 4), "dense": 4}).train(training)
-    assert torch.isfinite(model(torch.randn(2, 1, *size), torch.zeros(2, 0))).all()
-
-
-def test_downsample_averages_the_input_first() -> None:
-    arguments = SMALL["cbam_resnet3d"]
-    image, covariates = batch("cbam_resnet3d", arguments, n=2)
-    large = image.repeat_interleave(2, 2).repeat_interleave(2, 3).repeat_interleave(2, 4)
-    plain = make("cbam_resnet3d", arguments).eval()
-    pooled = make("cbam_resnet3d", {**arguments, "downsample": 2}).eval()
-    torch.testing.assert_close(pooled(large, covariates), plain(image, covariates))
-
-
-def test_covariates_change_the_prediction() -> None:
-    model = make("cbam_resnet3d", SMALL["cbam_resnet3d"]).eval()
-    image, covariates = batch("cbam_resnet3d", SMALL["cbam_resnet3d"])
-    assert not torch.allclose(model(image, covariates), model(image, covariates + 1))
-
-
-@each_backbone
-def test_feature_layer_of_a_backbone_gives_a_differentiable_map(backbone: str) -> None:
-    model = make("slice_cnn", {"backbone": backbone}).eval()
-    maps: list[Tensor] = []
-    networks.feature_layer(model).register_forward_hook(lambda _m, _i, output: maps.append(output))
-    output = model(*batch("slice_cnn", {}, n=2))
-    (gradient,) = torch.autograd.grad(output[:, POOR_LOGIT].sum(), maps[0])
-    assert maps[0].ndim == 4
-    assert maps[0].shape[2:] == (2, 2)  # 64 pixels, stride 32
-    assert torch.count_nonzero(gradient) > 0
-
-
-def test_lstm_has_no_feature_map() -> None:
-    with pytest.raises(ModelError, match="no feature map"):
-        networks.feature_layer(make("lstm", SMALL["lstm"]))
-
-
-def test_lstm_reads_the_window_from_its_start_in_order() -> None:
-    model = make("lstm", SMALL["lstm"]).eval()
-    image, covariates = batch("lstm", {}, n=1)
-    first_changed = torch.cat([image[:, :1] + 1, image[:, 1:]], dim=1)
-    assert not torch.equal(model(image, covariates), model(first_changed, covariates))
-    assert not torch.allclose(model(image, covariates), model(image.flip(1), covariates))
-
-
-@each_backbone
-def test_other_channel_counts_are_built(backbone: str) -> None:
-    model = make("slice_cnn", {"backbone": backbone, "in_channels": 1}).eval()
-    assert model(torch.zeros(1, 1, 64, 64), torch.zeros(1, 0)).shape == (1, 2)
-
-
-def test_networks_learn_both_outputs() -> None:
-    """A planted difference between cases is found by every kind within a few steps."""
-    target = torch.tensor([1.0, 0.0, 1.0, 0.0])
-    for name, arguments in SMALL.items():
-        model = make(name, {**arguments, "dropout": 0.0})
-        image, covariates = batch(name, arguments)
-        image = image * 0.1 + target.reshape(4, *[1] * (image.ndim - 1))
-        optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
-        losses = []
-        for _ in range(25):
-            output = model(image, covariates)
-            loss = nn.functional.binary_cross_entropy_with_logits(output[:, POOR_LOGIT], target)
-            loss = loss + nn.functional.mse_loss(output[:, SCORE], 2 * target - 1)
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            losses.append(loss.item())
-        assert losses[-1] < 0.5 * losses[0], name
+@pytest.mark.parametrize(
+    ("name", "arguments", "place"),
+    [
+        ("lstm", {"hidden": "long"}, r"lstm\.hidden is 'long'"),
+        ("regions", {"quantity": "colour"}, r"regions\.quantity is 'colour'"),
+        ("covariates", {"n_covariates": 1.5}, r"covariates\.n_covariates is 1\.5"),
+    ],
+)
+def test_argument_of_a_wrong_kind_is_refused(name: str, arguments: dict[str, object], place: str) -> None:
+    with pytest.raises(ModelError, match=f"^{place}"):
+        registry.build(name, **arguments)

@@ -13,31 +13,20 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_stroke.app.model import check_lesion_side
-from bids_stroke.app.plan import UnitTask, needed_steps, plan_unit, recipe
-from bids_stroke.app.train import check_same_recipe
 from bids_stroke.app.unit import run_and_mirror
 from bids_stroke.bids.sessions import Selection, find_sessions
-from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
-from bids_stroke.derivatives.manifest import make_manifest, manifest_path, write_manifest
+from bids_stroke.derivatives.names import beside, is_named, sidecar_of
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.ensemble.bundle import write_bundle
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import save_rigid
-from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals
-from bids_stroke.preprocess.eegemg.clock import Recording
-from bids_stroke.preprocess.eegemg.signals import Band
-from bids_stroke.preprocess.eegemg.swap_sides import with_sides_swapped
 from bids_stroke.preprocess.hemisphere import find_side, mirror, swapped_muscle, swapped_site
 from bids_stroke.preprocess.registry import STEPS, Step, StepContext
-from tests.helpers.units import tiny_contents
 
 NORMALISE = Settings(lesion_side="normalise")
 AS_IS = Settings()
-STEP = {step.name: step for step in STEPS}
 
 
 def mask_file(folder: Path, right: int, left: int) -> BidsFile:
@@ -63,7 +52,7 @@ def fa_file(folder: Path) -> BidsFile:
 def run(step: str, session: Session, folder: Path, settings: Settings) -> tuple[StepReport, Outputs]:
     outputs = Outputs(folder, "1")
     context = StepContext(session, outputs, settings, {}, folder / "work")
-    return run_and_mirror(STEP[step], context), outputs
+    return run_and_mirror(STEPS[step], context), outputs
 
 
 def digests(outputs: Outputs) -> dict[str, str]:
@@ -174,17 +163,17 @@ def several(monkeypatch: pytest.MonkeyPatch) -> Step:
         outputs, rng = context.outputs, np.random.default_rng(0)
         sidecar = {"Sources": ["bids:raw:x"]}
         native = nib.Nifti1Image(rng.random((5, 6, 4, 2), dtype=np.float32), np.diag([3.0, 3, 3, 1]))
-        outputs.save_image(outputs.path("dwi", "dwi.nii.gz", desc="preproc"), native, sidecar)
-        outputs.save(outputs.path("dwi", "dwi.bvec", desc="preproc"), lambda path: path.write_text("1 0\n0 1\n0 0\n"))
+        outputs.save_image(outputs.path("dwi"), native, sidecar)
+        outputs.save(outputs.path("bvec"), lambda path: path.write_text("1 0\n0 1\n0 0\n"))
         matrix = np.eye(4)
         matrix[:3, 3] = (1.0, 2.0, 3.0)
-        xfm = outputs.path("dwi", "xfm.txt", from_="dwi", to=SPACE, mode="image")
+        xfm = outputs.path("dwi_to_standard_affine")
         outputs.save(xfm, lambda path: save_rigid(path, matrix=matrix), {**sidecar, "Units": "mm"})
         grid = standard_grid(3.0)
         paths = []
-        for entities in ({"stat": "mean"}, {"label": "handL", "stat": "fisherz"}, {"label": "legR", "stat": "fisherz"}):
-            path = outputs.standard("func", "boldmap.nii.gz", task="rest", res="3", **entities)
-            seed = {"SeedCentre": [-38.0, -24.0, 56.0], "Side": "contralesional"} if "label" in entities else {}
+        seeds = [outputs.standard("seed_map", task="rest", res="3", label=label) for label in ("handL", "legR")]
+        for path in (outputs.standard("bold_map", task="rest", res="3", stat="mean"), *seeds):
+            seed = {"SeedCentre": [-38.0, -24.0, 56.0], "Side": "contralesional"} if path in seeds else {}
             data = rng.random(grid.shape, dtype=np.float32)
             paths.append(outputs.save_image(path, like(grid, data), {**sidecar, **seed}))
         return StepReport(outputs={"bold": tuple(paths)}, files={"xfm": xfm})
@@ -202,18 +191,18 @@ def test_native_files_gradients_and_transforms_stay_and_seeds_change_places(tmp_
         found[name] = run_and_mirror(several, StepContext(session, outputs, settings, {}, tmp_path)), outputs
     (plain, before), (done, after) = found["as_is"], found["normalise"]
     same, new = digests(before), digests(after)
-    native = [name for name in same if "space-" not in name and not name.endswith("xfm.json")]
-    assert {"sub-1_desc-preproc_dwi.bvec", "sub-1_desc-preproc_dwi.nii.gz"} < set(native)
+    native = [name for name in same if "space-" not in name and name != sidecar_of(done.files["xfm"]).name]
+    assert {before.path(role).name for role in ("dwi", "bvec")} < set(native)
     assert {name: same[name] for name in native} == {name: new[name] for name in native}
     xfm = done.files["xfm"].with_suffix(".json")
     assert json.loads(xfm.read_text())["Mirrored"] is False
-    names = [path.name.split("_task-rest_")[1] for path in done.outputs["bold"]]
-    assert [name.split("_res-3_")[1] for name in names] == [
-        "stat-mean_boldmap.nii.gz", "label-handR_stat-fisherz_boldmap.nii.gz", "label-legL_stat-fisherz_boldmap.nii.gz"
-    ]  # fmt: skip
+    mean, *seeds = done.outputs["bold"]
+    assert mean.name == plain.outputs["bold"][0].name
+    assert is_named(seeds[0], "seed_map", label="handR")
+    assert is_named(seeds[1], "seed_map", label="legL")
     for one, other in zip(plain.outputs["bold"], done.outputs["bold"], strict=True):
         np.testing.assert_array_equal(nib.load(other).get_fdata(), nib.load(one).get_fdata()[::-1])
-    sidecar = json.loads(done.outputs["bold"][1].with_name(done.outputs["bold"][1].name[:-7] + ".json").read_text())
+    sidecar = json.loads(sidecar_of(done.outputs["bold"][1]).read_text())
     assert sidecar["SeedCentre"] == [38.0, -24.0, 56.0]
     assert (sidecar["Side"], sidecar["Mirrored"]) == ("contralesional", True)
     assert set(after.written) == {path for path in after.folder.rglob("*") if path.is_file()}
@@ -235,10 +224,10 @@ def test_the_anat_step_is_judged_by_the_registration_that_it_has_just_found(
     def write(context: StepContext) -> StepReport:
         name, matrix = context.outputs, np.eye(4)
         matrix[0, 3] = shift
-        xfm = name.path("anat", "xfm.txt", from_="T1w", to=SPACE, mode="image")
+        xfm = name.path("dwi_to_standard_affine")
         name.save(xfm, lambda path: save_rigid(path, matrix=matrix), {"Units": "mm"})
-        t1w = name.save_image(name.path("anat", "T1w.nii.gz", desc="preproc"), like(grid, ramp), {})
-        standard = name.save_image(name.standard("anat", "T1w.nii.gz", desc="preproc"), like(grid, ramp), {})
+        t1w = name.save_image(name.path("t1w"), like(grid, ramp), {})
+        standard = name.save_image(name.standard("t1w"), like(grid, ramp), {})
         return StepReport(outputs={"gm": (standard,)}, files={"t1w": t1w, "to_standard": xfm})
 
     module.run = write  # type: ignore[attr-defined]
@@ -298,84 +287,19 @@ def test_muscles_change_sides(name: str, other: str) -> None:
     assert swapped_muscle(other) == name
 
 
-def test_signals_keep_every_sample_and_take_the_other_names() -> None:
-    eeg = Signals("eeg", np.arange(12.0).reshape(4, 3), ("C3", "Cz", "F4", "E7"), Band(1, 40), interpolated=("C3",))
-    emg = Signals("emg", np.ones((2, 3)), ("TA_L", "TA_R"), Band(20, 90))
-    recording = Recording(250.0, eeg.data, emg.data, np.zeros((0, 3)), eeg.names, emg.names, frozenset(), 50.0)
-    cleaned = Cleaned(250.0, 50.0, eeg, emg, eeg.data, {}, ())
-    named, swapped = with_sides_swapped(recording, cleaned)
-    assert swapped.eeg.names == named.eeg_names == ("C4", "Cz", "F3", "E7")
-    assert swapped.emg.names == named.emg_names == ("TA_R", "TA_L")
-    assert swapped.eeg.interpolated == ("C4",)
-    assert swapped.eeg.data is eeg.data
-    assert swapped.warnings == ("EEG channels whose names tell no side were not swapped: E7.",)
-    back, again = with_sides_swapped(named, swapped)
-    assert (back.eeg_names, again.emg.names) == (recording.eeg_names, emg.names)
-
-
 @pytest.mark.slow
 def test_a_recording_is_swapped_in_all_that_is_written(example: Path, tmp_path: Path) -> None:
     (found,) = find_sessions(Selection(example, participant_labels=("04",)))
-    session = Session("04", None, eeg=found.eeg, emg=found.emg, covariates={"lesion_side": "R"})
+    session = Session(
+        "04", None, raw={"eeg": found.files("eeg"), "emg": found.files("emg")}, covariates={"lesion_side": "R"}
+    )
     names = {}
     for settings in (AS_IS, NORMALISE):
         outputs = Outputs(tmp_path / settings.lesion_side, "04")
-        report = run_and_mirror(STEP["eegemg"], StepContext(session, outputs, settings, {}, tmp_path))
-        table = next(outputs.folder.rglob("eeg/*_desc-preproc_channels.tsv"))
+        report = run_and_mirror(STEPS["eegemg"], StepContext(session, outputs, settings, {}, tmp_path))
+        table = beside(report.outputs["eegemg"][1], "channels")
         names[settings.lesion_side] = [line.split("\t")[0] for line in table.read_text().splitlines()[1:]]
-        sidecar = next(outputs.folder.rglob("*_desc-preproc_eeg.json"))
+        sidecar = sidecar_of(report.outputs["eegemg"][1])
         assert json.loads(sidecar.read_text()).get("ChannelSidesSwapped", False) is (settings is NORMALISE)
     assert names["normalise"] == [swapped_site(name) for name in names["as-is"]] != names["as-is"]
     assert report.qc["mirrored"] == 1.0
-
-
-def test_stages_know_the_setting_and_what_tells_the_side(tmp_path: Path) -> None:
-    def file(name: str) -> BidsFile:
-        (tmp_path / name).write_text(name)
-        return BidsFile(tmp_path / name, {}, {})
-
-    session = Session("1", None, t1w=(file("sub-1_T1w.nii.gz"),), eeg=(file("sub-1_eeg.edf"),),
-                      lesion=(file("sub-1_label-L_mask.nii.gz"),), covariates={"lesion_side": "R"})  # fmt: skip
-    only_eeg = {"modalities": ("eegemg",)}
-    assert [s.name for s in needed_steps(session, AS_IS.model_copy(update=only_eeg))] == ["eegemg"]
-    assert [s.name for s in needed_steps(session, NORMALISE.model_copy(update=only_eeg))] == [
-        "anat",
-        "lesion",
-        "eegemg",
-    ]
-    task = UnitTask(session, tmp_path / "out", tmp_path, AS_IS, None, "cohort")
-    keys = []
-    for settings, column in ((AS_IS, "R"), (AS_IS, "L"), (NORMALISE, "R"), (NORMALISE, "L")):
-        changed = replace(task, settings=settings, session=replace(session, covariates={"lesion_side": column}))
-        keys.append({stage.name: stage.key for stage in plan_unit(changed)})
-    assert keys[0] == keys[1]
-    for name in keys[0]:
-        assert len({key[name] for key in keys}) == 3, name
-
-
-def test_a_model_of_the_other_setting_is_refused(tmp_path: Path) -> None:
-    contents = tiny_contents()
-    old = write_bundle(tmp_path / "old", contents).path
-    facts = {**contents.facts, "settings": {"lesion_side": "normalise"}}
-    new = write_bundle(tmp_path / "new", replace(contents, facts=facts)).path
-    check_lesion_side(old, "as-is")
-    check_lesion_side(new, "normalise")
-    for model, wanted in ((old, "normalise"), (new, "as-is")):
-        with pytest.raises(UsageError, match=f"lesion_side is {wanted}, but the model"):
-            check_lesion_side(model, wanted)
-
-
-@pytest.mark.parametrize(
-    "other", [{"lesion_side": "normalise"}, {"seed": 1}, {"dwi": {"bias": False}}], ids=["side", "seed", "step"]
-)
-def test_features_of_other_settings_are_not_trained_on(tmp_path: Path, other: dict[str, object]) -> None:
-    made, changed = Settings(), Settings.model_validate(other)
-    step = STEP["dwi"]
-    done = make_manifest(tmp_path, f"{recipe(step, made)}:rest", [], [], StepReport(outputs={"fa": ()}))
-    write_manifest(manifest_path(tmp_path, "sub-1", "dwi"), tmp_path, done)
-    check_same_recipe(tmp_path, "sub-1", made)
-    check_same_recipe(tmp_path, "sub-2", changed)  # nothing was made
-    with pytest.raises(UsageError, match="sub-1: the features of the step dwi were made with other settings"):
-        check_same_recipe(tmp_path, "sub-1", changed)
-    training = made.model_copy(update={"training": made.training.model_copy(update={"epochs": 7})})
-    check_same_recipe(tmp_path, "sub-1", training)

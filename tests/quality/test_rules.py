@@ -14,7 +14,7 @@ from bids_stroke.quality.rules import RULES, Rule
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "bids_stroke"
-STEP_NAMES = tuple(step.name for step in STEPS)
+STEP_NAMES = tuple(step.name for step in STEPS.values())
 
 
 def is_of_numbers(function: ast.FunctionDef) -> bool:

@@ -1,3 +1,5 @@
+"""Folds: by person, stratified, and the same for the same seed; the fixed split."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -3,57 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-from typing import Any, cast
 
 import numpy as np
 import pytest
 from scipy.special import expit, logit
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from bids_stroke.core.records import EARLY, Member
-from bids_stroke.derivatives.outputs import write_table
+from bids_stroke.core.modalities import EARLY
 from bids_stroke.fusion.fit import fit_head
 from bids_stroke.fusion.fitted import pool
-from bids_stroke.fusion.out_of_fold import EVIDENCE, evidence_table, read_evidence
-from bids_stroke.fusion.subset import fit_fusion, fusion_among
+from bids_stroke.fusion.subset import fusion_among
 from bids_stroke.fusion.target import Target
-from bids_stroke.training.cohort import Cohort
-from bids_stroke.training.cross_validation import MemberFolds, TrainedMember
-from bids_stroke.training.folds import OuterFold, nested_folds
+from bids_stroke.training.cross_validation import TrainedMember
 from bids_stroke.training.late_fusion import Fused, fuse_members
-from tests.helpers.units import tiny_settings
-
-N_NOTHING = 6
-NAMES = (EARLY, "big", "small", *(f"nothing{i}" for i in range(N_NOTHING)))
-
-
-def cohort_of(score: np.ndarray) -> Cohort:
-    n = len(score)
-    empty = np.empty((n, 0))
-    return Cohort((cast(Any, None),) * n, tuple(map(str, range(n))), score <= 0, score, empty, (), empty, "")
-
-
-def trained(n: int, lacking: np.ndarray, seed: int = 0) -> tuple[list[TrainedMember], Cohort, list[OuterFold]]:
-    """An early fusion that knows two causes, members that know one, and some that know nothing; no networks."""
-    rng = np.random.default_rng(seed)
-    causes = rng.standard_normal((n, 2)) * np.array([1.0, 0.7])
-    cohort = cohort_of(-causes.sum(axis=1) - 0.5 * rng.standard_normal(n))
-    folds = nested_folds(cohort.participants, cohort.poor, tiny_settings(outer_folds=5, inner_folds=3).training, 0)
-    members = []
-    for i, name in enumerate(NAMES):
-        known = causes.sum(axis=1) if i == 0 else causes[:, i - 1] if i < 3 else np.zeros(n)
-        said = np.full((4, len(folds), n), np.nan)
-        for k, outer in enumerate(folds):
-            for j, rows in ((0, outer.split.train), (2, outer.split.test)):
-                value = 0.8 * known[rows] + 0.3 * rng.standard_normal(len(rows))
-                said[j, k, rows], said[j + 1, k, rows] = expit(2 * value), -value
-        if name == EARLY:
-            said[:, :, lacking] = np.nan
-        member = Member(name, EARLY if i == 0 else "fa", EARLY if i == 0 else "regions", {}, {})
-        outputs = MemberFolds(*said, epochs=np.ones(len(folds)), curves=[])
-        members.append(TrainedMember(member, outputs, cast(Any, None), n))
-    return members, cohort, folds
+from tests.helpers.members import NAMES, trained
 
 
 def only_tested(fused: Fused) -> np.ndarray:
@@ -162,28 +125,6 @@ def test_outcomes_of_the_outer_fold_change_nothing_that_is_said_of_it(n_with: in
     np.testing.assert_array_equal(one.probability[0, test], two.probability[0, test])
     np.testing.assert_array_equal(one.score[0, test], two.score[0, test])
     assert np.isfinite(one.probability[0, test]).all()
-
-
-def test_with_too_few_people_to_fit_it_the_weights_of_all_are_renormalised() -> None:
-    members, cohort, folds = trained(60, np.zeros(60, bool))
-    evidence = fuse_members(members, cohort, folds, 0.9).evidence
-    whole = fit_fusion(evidence, NAMES, 0.9)
-    assert fusion_among(evidence, NAMES, whole) is whole
-    assert fusion_among(evidence, ["big"], whole).weights == {"big": 1.0}
-    few = replace(evidence, probability=np.where(np.arange(60)[:, None] < 6, evidence.probability, np.nan))
-    assert fusion_among(few, ["big"], whole) is whole
-
-
-def test_evidence_is_read_back_as_it_was_written(tmp_path: Path) -> None:
-    members, cohort, folds = trained(30, np.arange(30) % 5 == 0)
-    evidence = fuse_members(members, cohort, folds, 0.9).evidence
-    assert read_evidence(tmp_path) is None
-    write_table(tmp_path / EVIDENCE, evidence_table(evidence))
-    again = read_evidence(tmp_path)
-    assert again is not None and again.names == NAMES
-    np.testing.assert_allclose(again.probability, evidence.probability, rtol=1e-9)
-    np.testing.assert_allclose(again.score, evidence.score, rtol=1e-9)
-    np.testing.assert_array_equal(again.poor, evidence.poor)
 
 
 def test_without_an_early_fusion_the_fusion_is_that_of_each_fold() -> None:

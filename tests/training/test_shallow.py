@@ -1,15 +1,14 @@
+"""Members fitted in one go: as scikit-learn fits; nothing of the test fold is learned; bundles predict as the fit."""
+
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from scipy.signal import butter, coherence, sosfiltfilt
 from scipy.special import expit
 from scipy.stats import norm
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
@@ -17,95 +16,28 @@ from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
-from bids_stroke import networks
-from bids_stroke.core.errors import ModelError, UsageError
 from bids_stroke.core.records import Labelled
-from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row, read_prediction
 from bids_stroke.ensemble.predict import predict
 from bids_stroke.evaluation.evaluate import evaluate
-from bids_stroke.fusion.fit import fit_scores
-from bids_stroke.fusion.fitted import ScoreFusion
-from bids_stroke.fusion.out_of_fold import read_evidence
-from bids_stroke.fusion.score import calibrate_scores, half_width
-from bids_stroke.fusion.subset import fit_fusion
 from bids_stroke.fusion.target import LOGITS_PER_DEVIATION, Target
-from bids_stroke.networks.regions import GRID_SHAPE, atlas
-from bids_stroke.networks.shallow import DirectNetwork
-from bids_stroke.training.cohort import Cases, make_cohort, read_cases
-from bids_stroke.training.cross_validation import cross_validate, fit_final
-from bids_stroke.training.early_fusion import join_cases
+from bids_stroke.training.cohort import make_cohort, read_cases
+from bids_stroke.training.cross_validation import cross_validate
 from bids_stroke.training.ensemble import train_ensemble, write_trained
 from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.shallow import direct_curve, direct_fit, direct_predict, fit_path
+from bids_stroke.training.shallow import fit_path, fit_shallow, predict_shallow, shallow_curve
 from bids_stroke.training.shallow_paths import LEARNING_RATE, PENALTIES
 from bids_stroke.training.trainer import Place
-from tests.helpers.units import (  # fmt: skip
-    CHANNELS,
-    RATE,
-    SECONDS,
-    labelled,
-    rhythm,
-    rhythm_cohort,
-    tiny_settings,
-    write_recording,
-    write_volume,
-)
+from tests.helpers.training import CLINICAL_MEMBER, POWER, REGIONS, TREES, cases_of, settings_of, silent
+from tests.helpers.units import rhythm_cohort
 
-INPUTS = {"channels": list(CHANNELS), "rate": float(RATE), "seconds": SECONDS}
-POWER = {"modality": "eegemg", "network": "band_power", "inputs": INPUTS}
-REGIONS = {"modality": "lesion", "network": "regions", "n_parcels": 4}
-TREES = REGIONS | {"n_trees": 35}
-CLINICAL = {"modality": "clinical"}
 PLACE = Place(torch.device("cpu"), "fp32", 0)
 
 
-def silent(_: str) -> None:
-    """Progress that nobody reads."""
-
-
-def lesion(rng: np.random.Generator, size: int, left: bool) -> np.ndarray:
-    """A cube in one hemisphere (array index above 45 is left: the grid's first axis runs from right to left)."""
-    data = np.zeros(GRID_SHAPE, np.float32)
-    x, y, z = (55 if left else 25) + rng.integers(-3, 3), 50 + rng.integers(-10, 10), 45 + rng.integers(-5, 5)
-    data[x : x + size, y : y + size, z : z + size] = 1
-    return data
-
-
-@pytest.fixture(scope="module")
-def cohort(tmp_path_factory: pytest.TempPathFactory) -> list[Labelled]:
-    """Large lesions go with poor outcomes; every eighth unit lacks the map, every eighth all covariates."""
-    folder, rng = tmp_path_factory.mktemp("direct"), np.random.default_rng(0)
-    units = []
-    for i in range(32):
-        score = float(rng.integers(2, 16) if i % 2 else rng.integers(20, 34))
-        size = int(np.clip(22 - score / 2 + rng.normal(0, 2), 2, 25))
-        path = write_volume(folder / f"sub-{i:02d}_lesion.nii", lesion(rng, size, bool(i % 3)))
-        item = labelled(folder, f"{i:02d}", score, {} if i % 8 == 7 else {"lesion": [path]})
-        units.append(replace(item, unit=replace(item.unit, covariates={})) if i % 8 == 3 else item)
-    return units
-
-
-def settings_of(**members: dict[str, object]) -> Settings:
-    return tiny_settings(members=members)
-
-
-def cases_of(cohort: list[Labelled], member: dict[str, object]) -> Cases:
-    whole = make_cohort(cohort, "fma_le")
-    return read_cases(*planned_members(settings_of(x=member), whole)[0], whole)
-
-
-def regions(**arguments: object) -> DirectNetwork:
-    network = networks.build("regions", **arguments)
-    assert isinstance(network, DirectNetwork)
-    network.prepare()
-    return network
-
-
-@pytest.mark.parametrize("member", [REGIONS, CLINICAL], ids=["regions", "covariates"])
-def test_a_step_of_the_path_is_what_scikit_learn_fits(cohort: list[Labelled], member: dict[str, object]) -> None:
-    cases = cases_of(cohort, member)
+@pytest.mark.parametrize("member", [REGIONS, CLINICAL_MEMBER], ids=["regions", "covariates"])
+def test_a_step_of_the_path_is_what_scikit_learn_fits(lesion_cohort: list[Labelled], member: dict[str, object]) -> None:
+    cases = cases_of(lesion_cohort, member)
     rows = cases.having(np.arange(32))
     step, path = 9, fit_path(cases, rows, 0)
     covariates = path.scaler.transform(cases.covariates[rows])
@@ -120,16 +52,16 @@ def test_a_step_of_the_path_is_what_scikit_learn_fits(cohort: list[Labelled], me
     degree = ridge.fit(standard, latent).predict(standard)
     wanted = expit(LOGITS_PER_DEVIATION * ((degree - threshold) / deviation + threshold))
     scores = ridge.fit(standard, z).predict(standard) * score.std() + score.mean()
-    found = direct_predict(direct_fit(cases, rows, step, 0), cases, rows)
+    found = predict_shallow(fit_shallow(cases, rows, step, 0), cases, rows)
     np.testing.assert_allclose(found[0], wanted, atol=1e-9)
     np.testing.assert_allclose(found[1], scores, atol=1e-6)
-    np.testing.assert_allclose(direct_curve(cases, rows, rows, 0).at(step)[0], found[0], rtol=1e-12)
+    np.testing.assert_allclose(shallow_curve(cases, rows, rows, 0).at(step)[0], found[0], rtol=1e-12)
 
 
-def test_a_step_of_the_trees_is_what_scikit_learn_fits(cohort: list[Labelled]) -> None:
-    cases = cases_of(cohort, TREES)
+def test_a_step_of_the_trees_is_what_scikit_learn_fits(lesion_cohort: list[Labelled]) -> None:
+    cases = cases_of(lesion_cohort, TREES)
     rows = cases.having(np.arange(32))
-    found = [direct_predict(direct_fit(cases, rows, step, 5), cases, rows) for step in (1, 2, 4)]
+    found = [predict_shallow(fit_shallow(cases, rows, step, 5), cases, rows) for step in (1, 2, 4)]
     scaler = fit_path(cases, rows, 5).scaler
     columns = np.concatenate(
         [[cases.of(row)[0].numpy() for row in rows], scaler.transform(cases.covariates[rows])], axis=1
@@ -146,9 +78,9 @@ def test_a_step_of_the_trees_is_what_scikit_learn_fits(cohort: list[Labelled]) -
         np.testing.assert_allclose(expected, scores[count - 1] * score.std() + score.mean(), atol=1e-9)
 
 
-def test_the_path_leads_from_the_mean_to_the_data(cohort: list[Labelled]) -> None:
-    cases = cases_of(cohort, REGIONS)
-    curve = direct_curve(cases, np.arange(16), cases.having(np.arange(16, 32)), 0)
+def test_the_path_leads_from_the_mean_to_the_data(lesion_cohort: list[Labelled]) -> None:
+    cases = cases_of(lesion_cohort, REGIONS)
+    curve = shallow_curve(cases, np.arange(16), cases.having(np.arange(16, 32)), 0)
     assert curve.losses.shape == (len(PENALTIES),)
     spreads = curve.scores.std(axis=1)
     assert spreads[0] < 0.1 * spreads[-1]
@@ -156,258 +88,16 @@ def test_the_path_leads_from_the_mean_to_the_data(cohort: list[Labelled]) -> Non
     assert curve.losses[0] - curve.losses.min() > 0.05
 
 
-def test_columns_of_a_block_keep_their_proportions(cohort: list[Labelled]) -> None:
-    spread = fit_path(cases_of(cohort, REGIONS), np.arange(32), 0).path.state(1)["spread"].tolist()
+def test_columns_of_a_block_keep_their_proportions(lesion_cohort: list[Labelled]) -> None:
+    spread = fit_path(cases_of(lesion_cohort, REGIONS), np.arange(32), 0).path.state(1)["spread"].tolist()
     assert len(set(spread[:4])) >= 3 and len(set(spread[4:8])) == len(set(spread[8:12])) == 1
-
-
-def test_parcels_and_tract_are_mirror_images_of_about_one_size() -> None:
-    labels, tract = atlas(12, 1)
-    np.testing.assert_array_equal(labels, labels[::-1])
-    np.testing.assert_allclose(tract, tract[::-1], atol=1e-6)
-    sizes = np.bincount(labels.ravel())
-    assert len(sizes) == 13 and sizes[:12].max() < 3 * sizes[:12].min()
-    assert 1_600_000 < sizes[:12].sum() * 8 < 2_200_000  # mm3 of the template's brain
-    assert 20_000 < tract.sum() * 8 < 40_000
-
-
-def test_flipping_a_lesion_swaps_the_sides() -> None:
-    network = regions(quantity="volume", n_parcels=6)
-    image = torch.from_numpy(lesion(np.random.default_rng(1), 12, left=True))[None, None]
-    one, other = network.features(image)[0], network.features(image.flip(2))[0]
-    differences = [2, *range(10, 16)]
-    same = [i for i in range(16) if i not in differences]
-    torch.testing.assert_close(one[same], other[same])
-    torch.testing.assert_close(one[differences], -other[differences])
-    assert (one[10:] >= 0).all() and one[10:].max() > 1  # the left is positive
-    assert one[0] == pytest.approx(np.log1p(12**3 * 0.008))
-
-
-def test_a_map_is_averaged_in_its_regions() -> None:
-    network = regions(quantity="mean", n_parcels=6)
-    image = torch.full((1, 1, *GRID_SHAPE), 0.3)
-    image[:, :, 46:] = 0.5  # the left
-    features = network.features(image)[0]
-    torch.testing.assert_close(features[4:10], torch.full((6,), 0.8, dtype=torch.float64), atol=0.02, rtol=0)
-    torch.testing.assert_close(
-        features[[2, 3, *range(10, 16)]], torch.full((8,), 0.2, dtype=torch.float64), atol=0.02, rtol=0
-    )
-    assert features[0] == pytest.approx(0.4, abs=0.002)
-    other = network.features(image.flip(2))[0]  # either side may be affected
-    torch.testing.assert_close(other[3:], features[3:])
-    torch.testing.assert_close(other[2], -features[2])
-
-
-def test_shrunk_maps_give_nearly_the_same_numbers() -> None:
-    image = torch.from_numpy(lesion(np.random.default_rng(2), 14, left=False))[None, None]
-    fine = regions(quantity="volume", n_parcels=4).features(image)[0]
-    coarse = regions(quantity="volume", n_parcels=4, shrink=3)
-    small = coarse.features(torch.nn.functional.avg_pool3d(image, 3))[0]
-    torch.testing.assert_close(small, fine, atol=0.6, rtol=0)
-    assert small[0] == pytest.approx(float(fine[0]), abs=1e-6)
-
-
-@pytest.mark.parametrize("name", ["regions", "band_power", "coherence", "early_fusion", "covariates"])
-def test_other_inputs_than_those_it_was_built_for_are_refused(name: str) -> None:
-    network = networks.build(name, n_covariates=2)
-    with pytest.raises(ModelError, match="expects input of shape"):
-        network(torch.zeros(1, 5, 5), torch.zeros(1, 2))
-    window = (1, 500, 22)
-    shapes = {"regions": (1, 1, *GRID_SHAPE), "band_power": window, "coherence": window, "early_fusion": (1, 2)}
-    right = shapes.get(name, (1, 0))
-    with pytest.raises(ModelError, match="expects covariates"):
-        network(torch.zeros(right), torch.zeros(1, 3))
-    assert network(torch.zeros(right), torch.zeros(1, 2)).shape == (1, 2)
-
-
-@pytest.mark.parametrize(
-    ("network", "arguments"),
-    [
-        ("regions", {"n_parcels": 0}),
-        ("regions", {"quantity": "colour"}),
-        ("regions", {"shrink": 9}),
-        ("band_power", {"rate": 6.0}),
-        ("band_power", {"n_channels": 0}),
-        ("coherence", {"rate": 50.0}),
-        ("coherence", {"n_channels": 3, "sites": [0, 1, 2]}),
-        ("coherence", {"n_channels": 3, "sites": [5]}),
-        ("covariates", {"n_covariates": -1}),
-        ("early_fusion", {"part_blocks": []}),
-        ("regions", {"n_trees": -1}),
-    ],
-)
-def test_arguments_out_of_range_are_refused(network: str, arguments: dict[str, object]) -> None:
-    with pytest.raises(ModelError):
-        networks.build(network, **arguments)
-
-
-def test_band_powers_are_shares_of_the_rhythms_that_are_there() -> None:
-    network = networks.build("band_power", n_channels=2, rate=100.0)
-    assert isinstance(network, DirectNetwork)
-    time = torch.arange(1000) / 100
-    window = torch.stack([torch.sin(2 * torch.pi * 10 * time), torch.zeros(1000)], dim=1)[None]
-    shares = network.features(window)[0].exp().reshape(-1, 2)
-    assert len(shares) == 5
-    assert shares[2, 0] > 0.99 and shares[0, 0] < 0.01  # alpha
-    torch.testing.assert_close(shares[:, 1], torch.full((5,), 0.2, dtype=torch.float64))
-
-
-def test_coherence_is_that_of_scipy_and_finds_the_pair_that_shares_a_rhythm() -> None:
-    rng = np.random.default_rng(0)
-    window = rng.standard_normal((1, 2500, 5))
-    beta = sosfiltfilt(butter(3, (15, 25), "bandpass", fs=250, output="sos"), rng.standard_normal(2500))
-    window[0, :, 1] += 3 * beta
-    window[0, :, 4] += 3 * beta
-    window[0, :, 2] = 0
-    network = networks.build("coherence", n_channels=5, sites=[0, 1, 2])
-    assert isinstance(network, DirectNetwork)
-    found = network.features(torch.from_numpy(window))[0].numpy()
-    assert network.n_features == len(found) == sum(network.blocks) == 12
-    pairs = np.zeros((3, 2))
-    for (i, site), (j, muscle) in product(enumerate((0, 1)), enumerate((3, 4))):
-        signals = window[0, :, site], window[0, :, muscle]
-        frequency, squared = coherence(*signals, fs=250, nperseg=125, noverlap=63, detrend="constant")
-        pairs[i, j] = np.arctanh(np.sqrt(squared[(frequency >= 13) & (frequency <= 30)].mean()))
-    expected = [pairs.mean(), *pairs.mean(axis=1), *pairs.mean(axis=0)]
-    np.testing.assert_allclose(found[:6], expected, rtol=1e-9)
-    assert found[3] == 0 and found[2] > 2 * found[1] and found[5] > 2 * found[4] and found[2] > 2 * found[8]
-
-
-def test_sites_and_muscles_are_told_by_their_names(tmp_path: Path) -> None:
-    cohort = rhythm_cohort(tmp_path, 8)
-    inputs = {"channels": ["rectus femoris", "C4", "vm", "EEG C3"], "rate": 250}
-    settings = tiny_settings(members={"x": {"modality": "eegemg", "network": "coherence", "inputs": inputs}})
-    ((member, _),) = planned_members(settings, make_cohort(cohort, "fma_le"))
-    assert member.arguments["sites"] == [1, 3] and member.arguments["n_channels"] == 4
-
-
-def hidden_cause(folder: Path, n: int) -> list[Labelled]:
-    """The score follows the lesion's size, and half as much a rhythm; every eighth lacks one, every ninth the other."""
-    rng = np.random.default_rng(1)
-    units = []
-    for i in range(n):
-        big, slow = rng.uniform(-1, 1, 2)
-        score = float(np.clip(np.round(17.5 - 11 * big - 5 * slow + rng.normal(0, 0.5)), 0, 34))
-        size = round(13 + 9 * big)
-        mask = np.zeros(GRID_SHAPE, np.float32)
-        mask[50 : 50 + size, 40 : 40 + size, 40 : 40 + size] = 1
-        features: dict[str, Sequence[Path]] = {}
-        if i % 8:
-            features["lesion"] = [write_volume(folder / f"sub-{i:02d}_mask.nii", mask)]
-        if i % 9 != 1:
-            features["eegemg"] = write_recording(folder, f"sub-{i:02d}_task-leg", rhythm(3.0 - 2 * slow, 6, rng))
-        units.append(labelled(folder, f"{i:02d}", score, features))
-    return units
-
-
-def test_early_fusion_finds_the_weak_cause_beside_the_strong_one(tmp_path: Path) -> None:
-    cohort = hidden_cause(tmp_path / "cohort", 64)
-    settings = tiny_settings(members={"lesion": REGIONS, "power": POWER})
-    trained = train_ensemble(cohort, settings, "cpu", silent)
-    assert [entry.member.name for entry in trained.contents.members] == ["lesion", "power"]
-    entry = trained.contents.early
-    assert entry is not None and entry.member.inputs == {"parts": ["lesion", "power"]}
-    table = trained.out_of_fold
-    assert "fusion_early" in table and "p_early_fusion" not in table
-    assert not trained.subsets["members"].str.contains("early").any()
-    found = {name: r2_score(table["score"][known], table[name][known])
-             for name in ("s_lesion", "s_power", "s_fusion_early") for known in [table[name].notna()]}  # fmt: skip
-    assert found["s_fusion_early"] > max(found["s_lesion"], found["s_power"]) + 0.05
-    # predicting says what training said, also of somebody who lacks a part
-    bundle = write_trained(tmp_path / "models", trained, settings)
-    cases = make_cohort(cohort, "fma_le")
-    planned = {member.name: member for member, _ in planned_members(settings, cases)}
-    parts = [read_cases(planned[name], settings.training, cases) for name in ("lesion", "power")]
-    joined = join_cases(planned["early_fusion"], settings.training, parts)
-    network = networks.build("early_fusion", **entry.member.arguments)
-    network.load_state_dict(dict(trained.contents.states["early_fusion"]))
-    for row in (2, 3):
-        covariates = torch.from_numpy(entry.scaler.transform(joined.covariates[row]))[None]
-        expected = float(network(joined.of(row), covariates)[0, 0].sigmoid())
-        said = predict(bundle, cohort[row].unit, "cpu")
-        assert said.missing == {} and said.early_fusion is not None and list(said.members) == ["lesion", "power"]
-        assert said.early_fusion.probability == pytest.approx(expected, abs=1e-9)
-        assert prediction_row(said)["fusion_early"] == said.early_fusion.probability
-        (tmp_path / "p.json").write_text(json.dumps(prediction_json(said)))
-        assert read_prediction(tmp_path / "p.json") == said
-    for row, part in ((8, "lesion"), (10, "power")):  # without lesion, without recording: nothing is filled in
-        assert joined.samples[row] is None
-        said = predict(bundle, cohort[row].unit, "cpu")
-        assert set(said.missing) == {part, "early_fusion"} and said.early_fusion is None
-        (rest,) = said.members.values()
-        assert rest.weight == 1 and said.predicted_score is not None
-        (warning,) = (text for text in said.warnings if "weight" in text)
-        assert warning.startswith("1 of 2 members and no early fusion applied, which hold ")
-        assert warning.endswith("% of the weight; they have weights and a calibration of their own.")
-        # as an ensemble of that member alone, fitted on the same people, would say
-        evidence = read_evidence(bundle.path)
-        assert evidence is not None and evidence.names == ("lesion", "power", "early_fusion")
-        (name,) = said.members
-        own = fit_fusion(evidence, [name], 0.9).calibration
-        assert own is not None and own != bundle.fusion.calibration
-        assert said.probability_poor == pytest.approx(float(own.apply(np.array(rest.probability))))
-    card = (bundle.path / "docs" / "model_card.md").read_text()
-    assert "Whoever lacks something has those of a fusion of the other members" in card
-    assert "| early_fusion | early_fusion |" in card
-
-
-def test_early_fusion_is_left_out_without_two_parts_and_wrong_parts_are_refused(cohort: list[Labelled]) -> None:
-    members = {"a": REGIONS, "trees": TREES, "clinical": CLINICAL, "power": POWER}
-
-    def planned(early_fusion: object) -> list[str]:
-        settings = tiny_settings(members=members, early_fusion=early_fusion)
-        return [member.name for member, _ in planned_members(settings, make_cohort(cohort, "fma_le"))]
-
-    alone = ["a", "trees", "clinical"]
-    assert planned(True) == alone  # nobody has a recording; trees are no part unless named
-    assert planned(["a", "power"]) == alone
-    assert planned(["a", "trees"]) == [*alone, "early_fusion"]
-    for wrong in (["a", "clinical"], ["a", "b"], ["a"], ["a", "a"], []):
-        with pytest.raises(UsageError, match=r"training\.early_fusion"):
-            planned(wrong)
-    with pytest.raises(UsageError, match=r"training\.members\.early_fusion"):
-        members["early_fusion"] = REGIONS
-        planned(True)
-    del members["early_fusion"]
-    said: list[str] = []
-    settings = tiny_settings(members={"a": REGIONS, "power": POWER}, early_fusion=["a", "power"])
-    train_ensemble(cohort, settings, "cpu", said.append)
-    assert "early_fusion: left out, fewer than two of its parts are there" in said
-
-
-def test_parts_of_the_early_fusion_are_those_that_most_people_have(tmp_path: Path) -> None:
-    cohort = hidden_cause(tmp_path, 16)
-    rare = [replace(item, unit=replace(item.unit, features={**item.unit.features, "fa": (Path("fa.nii"),)}))
-            if i < 3 else item for i, item in enumerate(cohort)]  # fmt: skip
-    members = {"fa": REGIONS | {"modality": "fa"}, "lesion": REGIONS, "power": POWER}
-
-    def parts(early_fusion: object) -> object:
-        settings = tiny_settings(members=members, early_fusion=early_fusion)
-        last, _ = planned_members(settings, make_cohort(rare, "fma_le"))[-1]
-        return last.inputs.get("parts")
-
-    assert parts(True) == ["lesion", "power"]
-    assert parts(["fa", "lesion"]) == ["fa", "lesion"]
-    assert parts(False) is None
-
-
-def test_windows_too_short_for_a_coherence_are_refused() -> None:
-    network = networks.build("coherence", n_channels=3, sites=[0, 1])
-    network(torch.zeros(1, 500, 3), torch.zeros(1, 0))
-    with pytest.raises(ModelError, match=r"windows of 1\.996 s are too short"):
-        network(torch.zeros(1, 499, 3), torch.zeros(1, 0))
-
-
-def test_a_network_that_does_not_read_the_modality_is_refused(cohort: list[Labelled]) -> None:
-    with pytest.raises(UsageError, match=r"x\.network is 'band_power', which does not read lesion"):
-        cases_of(cohort, REGIONS | {"network": "band_power", "n_parcels": 4})
 
 
 @pytest.mark.parametrize("member", [REGIONS, TREES], ids=["linear", "trees"])
 def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(
-    cohort: list[Labelled], member: dict[str, object]
+    lesion_cohort: list[Labelled], member: dict[str, object]
 ) -> None:
-    cases = cases_of(cohort, member)
+    cases = cases_of(lesion_cohort, member)
     clean = cases.cohort
     folds = nested_folds(clean.participants, clean.poor, cases.options, 0)[:1]
     train, test = folds[0].split.train, folds[0].split.test
@@ -421,52 +111,37 @@ def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(
     assert one.epochs[0] == two.epochs[0]
     np.testing.assert_array_equal(one.inner_probability, two.inner_probability)
     np.testing.assert_array_equal(one.inner_score, two.inner_score)
-    fits = [direct_fit(item, train, int(one.epochs[0]), 0) for item in (cases, spoilt)]
+    fits = [fit_shallow(item, train, int(one.epochs[0]), 0) for item in (cases, spoilt)]
     assert all(torch.equal(value, fits[1].state[name]) for name, value in fits[0].state.items())
     assert not np.array_equal(one.test_score[0, test], two.test_score[0, test], equal_nan=True)
 
 
-def test_clinical_member_reads_the_first_score_and_speaks_for_whoever_has_covariates(cohort: list[Labelled]) -> None:
-    cases = cases_of(cohort, CLINICAL)
-    assert cases.names[-1] == "fma_le_baseline"
-    assert [sample is None for sample in cases.samples] == [i % 8 == 3 for i in range(32)]
-    others = cases_of(cohort, REGIONS)
-    assert others.names == ("age", "sex", "days_since_stroke")
-    run = cross_validate(
-        cases, nested_folds(cases.cohort.participants, cases.cohort.poor, cases.options, 0), PLACE, silent
-    )
-    said = np.nanmax(run.test_score, axis=0, where=np.isfinite(run.test_score), initial=-np.inf)
-    there = np.isfinite(said)
-    assert np.corrcoef(said[there], cases.cohort.score[there])[0, 1] > 0.9
-    assert fit_final(cases, run, PLACE, np.arange(len(cases.samples))) is not None
-
-
-def test_bundle_predicts_as_the_fit_did_and_its_bytes_repeat(cohort: list[Labelled], tmp_path: Path) -> None:
-    settings = settings_of(clinical=CLINICAL, lesion_regions=REGIONS, lesion_trees=TREES)
-    ensembles = [train_ensemble(cohort, settings, "cpu", silent) for _ in range(2)]
+def test_bundle_predicts_as_the_fit_did_and_its_bytes_repeat(lesion_cohort: list[Labelled], tmp_path: Path) -> None:
+    settings = settings_of(clinical=CLINICAL_MEMBER, lesion_regions=REGIONS, lesion_trees=TREES)
+    ensembles = [train_ensemble(lesion_cohort, settings, "cpu", silent) for _ in range(2)]
     bundles = [write_trained(tmp_path / name, item, settings) for name, item in zip("ab", ensembles, strict=True)]
     assert bundles[0].sha256 == bundles[1].sha256
-    cases = cases_of(cohort, REGIONS)
+    cases = cases_of(lesion_cohort, REGIONS)
     entry = next(entry for entry in bundles[0].members if entry.member.name == "lesion_regions")
     state = bundles[0].state("lesion_regions")
     step = round(float(ensembles[0].contents.facts["epochs_or_steps_per_member"]["lesion_regions"]))
-    fitted = direct_fit(cases, np.arange(32), step, 0)
+    fitted = fit_shallow(cases, np.arange(32), step, 0)
     assert all(torch.equal(value, fitted.state[name]) for name, value in state.items())
-    wanted = direct_predict(fitted, cases, np.arange(32))
+    wanted = predict_shallow(fitted, cases, np.arange(32))
     for row in (0, 1, 2):
-        found = predict(bundles[0], cohort[row].unit, "cpu")
+        found = predict(bundles[0], lesion_cohort[row].unit, "cpu")
         assert found.members["lesion_regions"].probability == pytest.approx(wanted[0][row], abs=1e-6)
         assert found.members["lesion_regions"].score == pytest.approx(wanted[1][row], abs=1e-5)
     assert entry.score_mean == fitted.score_mean
     trees = next(entry.member for entry in bundles[0].members if entry.member.name == "lesion_trees")
     assert trees.arguments["n_trees"] == bundles[0].state("lesion_trees")["value"].shape[1] <= 35
     seed = 1_000_000 * 3
-    chosen = direct_fit(cases_of(cohort, TREES), np.arange(32), -(-trees.arguments["n_trees"] // 10), seed)
-    wanted = direct_predict(chosen, cases_of(cohort, TREES), np.arange(32))
-    found = predict(bundles[0], cohort[1].unit, "cpu").members["lesion_trees"]
+    chosen = fit_shallow(cases_of(lesion_cohort, TREES), np.arange(32), -(-trees.arguments["n_trees"] // 10), seed)
+    wanted = predict_shallow(chosen, cases_of(lesion_cohort, TREES), np.arange(32))
+    found = predict(bundles[0], lesion_cohort[1].unit, "cpu").members["lesion_trees"]
     assert (found.probability, found.score) == (pytest.approx(wanted[0][1]), pytest.approx(wanted[1][1]))
-    assert set(predict(bundles[0], cohort[7].unit, "cpu").members) == {"clinical"}
-    alone = predict(bundles[0], cohort[3].unit, "cpu")
+    assert set(predict(bundles[0], lesion_cohort[7].unit, "cpu").members) == {"clinical"}
+    alone = predict(bundles[0], lesion_cohort[3].unit, "cpu")
     assert set(alone.members) == {"lesion_regions", "lesion_trees"}
     assert alone.missing == {"clinical": "covariates-missing"}
     assert alone.members["lesion_regions"].modality == "lesion"
@@ -482,15 +157,15 @@ def test_windows_are_predicted_in_training_as_in_the_bundle(tmp_path: Path) -> N
     whole = make_cohort(units, "fma_le")
     cases = read_cases(*planned_members(settings, whole)[0], whole)
     step = round(float(ensemble.contents.facts["epochs_or_steps_per_member"]["power"]))
-    probabilities, _ = direct_predict(direct_fit(cases, np.arange(24), step, 0), cases, np.arange(24))
+    probabilities, _ = predict_shallow(fit_shallow(cases, np.arange(24), step, 0), cases, np.arange(24))
     found = predict(bundle, units[5].unit, "cpu").members["power"]
     assert found.n_samples == 6
     assert found.probability == pytest.approx(probabilities[5], abs=1e-6)
 
 
-def test_scores_of_members_and_baselines_are_evaluated(cohort: list[Labelled]) -> None:
-    settings = settings_of(clinical=CLINICAL)
-    table = train_ensemble(cohort, settings, "cpu", silent).out_of_fold
+def test_scores_of_members_and_baselines_are_evaluated(lesion_cohort: list[Labelled]) -> None:
+    settings = settings_of(clinical=CLINICAL_MEMBER)
+    table = train_ensemble(lesion_cohort, settings, "cpu", silent).out_of_fold
     metrics = evaluate(table, settings).metrics
     r2 = metrics[metrics["metric"] == "r2"].set_index("model")["value"]
     assert {"fusion", "clinical", "initial_score", "lesion_volume", "tract_load"} <= set(r2.index)
@@ -498,72 +173,13 @@ def test_scores_of_members_and_baselines_are_evaluated(cohort: list[Labelled]) -
     assert r2["initial_score"] == pytest.approx(r2_score(known["score"], known["s_baseline_initial_score"]))
 
 
-def test_weights_of_the_scores_follow_the_errors_and_the_interval_covers() -> None:
-    rng = np.random.default_rng(0)
-    truth = rng.normal(17, 8, 400)
-    scores = np.stack([truth + rng.normal(0, 3, 400), truth + rng.normal(0, 12, 400), np.full(400, np.nan)], axis=1)
-    scores[:40, 0] = np.nan
-    target = Target(truth <= 17, truth)
-    fusion = replace(fit_scores(scores, target), slope=1.0, intercept=0.0, half_width=None)
-    assert sum(fusion.weights) == pytest.approx(1) and fusion.weights[0] > 5 * fusion.weights[1]
-    fused = fusion.apply(scores)
-    np.testing.assert_allclose(fused[:40], np.clip(scores[:40, 1], truth.min(), truth.max()))
-    half = half_width(fused[::2], truth[::2], 0.9)
-    assert half is not None
-    assert 0.84 < (np.abs(fused[1::2] - truth[1::2]) <= half).mean() < 0.96
-    low, high = replace(fusion, half_width=half).interval(truth.max()) or (0.0, 0.0)
-    assert (low, high) == (pytest.approx(truth.max() - half), truth.max())
-    assert half_width(fused[:5], truth[:5], 0.9) is None and fusion.interval(1.0) is None
-    assert fit_scores(np.full((5, 2), np.nan), target.of(np.arange(5))).weights == (0.5, 0.5)
-
-
-def test_members_that_know_different_things_predict_the_whole_spread_together() -> None:
-    """Each says the part of the score that it knows, so the truth is their sum, twice their mean."""
-    rng = np.random.default_rng(1)
-    causes = rng.normal(0, 5, (300, 2))
-    truth = 17 + causes.sum(axis=1) + rng.normal(0, 1, 300)
-    mean = 17 + causes.mean(axis=1)
-    fusion = calibrate_scores(ScoreFusion((0.5, 0.5), truth.min(), truth.max(), None), mean, truth)
-    found = fusion.apply(17 + causes)
-    assert fusion.slope == pytest.approx(2, abs=0.05)
-    assert r2_score(truth, found) > 0.95 > 0.8 > r2_score(truth, mean)
-    assert fusion.half_width == pytest.approx(np.quantile(np.abs(found - truth), 0.9), rel=0.05)
-
-
-def test_a_fused_score_that_tells_nothing_is_the_mean_and_few_people_change_little() -> None:
-    rng = np.random.default_rng(2)
-    truth, noise = rng.normal(17, 8, 200), rng.normal(17, 8, 200)
-    plain = ScoreFusion((1.0,), truth.min(), truth.max(), None)
-    assert calibrate_scores(plain, noise, truth).slope < 0.2
-    backwards = calibrate_scores(plain, -10 * truth, truth)
-    assert backwards.slope == 0 and backwards.intercept == pytest.approx(truth.mean())
-    few = calibrate_scores(plain, noise[:3] / 8, truth[:3])
-    assert few.slope == pytest.approx(1, abs=0.3) and few.half_width is None
-    assert calibrate_scores(plain, noise, np.full(200, 5.0)).slope == 1
-
-
-def test_errors_of_the_score_are_of_people_left_out_of_its_slope() -> None:
-    rng = np.random.default_rng(3)
-    truth = rng.normal(17, 8, 12)
-    said = truth + rng.normal(0, 4, 12)
-    plain = ScoreFusion((1.0,), -np.inf, np.inf, None)
-    wanted = calibrate_scores(plain, said, truth).half_width
-    penalty = truth.var()
-    errors = []
-    for i in range(12):
-        x, y = (np.delete(values, i) for values in (said, truth))
-        # the same ridge: the rows that are left, and the penalty as an eleventh row's weight on the slope about 1
-        design = np.vstack([np.column_stack([np.ones(11), x - said.mean()]), [0, np.sqrt(penalty)]])
-        intercept, slope = np.linalg.lstsq(design, np.append(y, np.sqrt(penalty)), rcond=None)[0]
-        errors.append(abs(intercept + slope * (said[i] - said.mean()) - truth[i]))
-    assert wanted == pytest.approx(np.sort(errors)[int(np.ceil(13 * 0.9)) - 1])
-
-
-def test_the_interval_of_the_score_goes_from_training_to_the_prediction(cohort: list[Labelled], tmp_path: Path) -> None:
-    settings = settings_of(clinical=CLINICAL, lesion_regions=REGIONS)
-    ensemble = train_ensemble(cohort, settings, "cpu", silent)
+def test_the_interval_of_the_score_goes_from_training_to_the_prediction(
+    lesion_cohort: list[Labelled], tmp_path: Path
+) -> None:
+    settings = settings_of(clinical=CLINICAL_MEMBER, lesion_regions=REGIONS)
+    ensemble = train_ensemble(lesion_cohort, settings, "cpu", silent)
     bundle = write_trained(tmp_path, ensemble, settings)
-    prediction = predict(bundle, cohort[0].unit, "cpu")
+    prediction = predict(bundle, lesion_cohort[0].unit, "cpu")
     assert bundle.fusion == ensemble.contents.fusion
     assert bundle.fusion.score_fusion is not None and bundle.fusion.score_fusion.half_width is not None
     low, high = prediction.predicted_score_interval or (0.0, 0.0)

@@ -65,7 +65,7 @@ def read_inputs(session: Session, several: Literal["best", "average"], work: Pat
     ready: dict[str, BidsFile] = dict(session.ready)
     warnings: list[str] = []
     elsewhere = "t1w" in ready and ready["t1w"].entities.get("space", "") not in _OWN_SPACES
-    if elsewhere and session.t1w and any(not lesion_masks.in_standard_space(file) for file in session.lesion):
+    if elsewhere and session.files("t1w") and any(not lesion_masks.in_standard_space(file) for file in session.lesion):
         name = ready["t1w"].path.name
         warnings.append(f"{name} is not used: the lesion mask was drawn in the space of the raw T1w.")
         ready = {}
@@ -74,7 +74,7 @@ def read_inputs(session: Session, several: Literal["best", "average"], work: Pat
         t1w = load_image(ready["t1w"].path, 3)
         warnings.append(f"{ready['t1w'].path.name} replaces the bias correction.")
     else:
-        files, t1w, more = choose_t1w(session.t1w, several, work, seed=seed)
+        files, t1w, more = choose_t1w(session.files("t1w"), several, work, seed=seed)
         warnings += more
     masks: dict[str, BidsFile] = {role: ready[role] for role in ("brain_mask", "gm", "wm", "csf") if role in ready}
     warnings += [f"{file.path.name} replaces our own." for file in masks.values()]

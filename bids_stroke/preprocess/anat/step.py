@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from bids_stroke.core.records import SPACE, BidsFile, StepReport
-from bids_stroke.core.settings_preprocess import AnatSettings
+from bids_stroke.core.records import BidsFile, StepReport
 from bids_stroke.imaging import lesion_masks
 from bids_stroke.imaging.images import FloatArray, array, like, reorient, stored_orientation
 from bids_stroke.imaging.registration import Warp, register_affine, register_deformable
@@ -24,7 +23,10 @@ from bids_stroke.preprocess.anat.inputs import AnatInputs, read_inputs
 from bids_stroke.preprocess.anat.mirror_fill import mirror_fill
 from bids_stroke.preprocess.anat.quality import Anatomy, check, quality, quality_warnings
 from bids_stroke.preprocess.anat.tissues import TISSUES, deep_grey, fluid_level, segment, tissue_priors, without_fluid
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.core.settings_preprocess import AnatSettings
+    from bids_stroke.preprocess.registry import StepContext
 
 Mask = npt.NDArray[np.bool_]
 
@@ -179,20 +181,16 @@ class _Writer:
 
         head, brain = array(t1w), anatomy.brain
         files = {
-            "t1w": save(name("anat", "T1w.nii.gz", desc="preproc"), head, SkullStripped=False),
-            "t1w_brain": save(name("anat", "T1w.nii.gz", desc="brain"), head * brain, SkullStripped=True),
-            "brain_mask": save(name("anat", "mask.nii.gz", desc="brain"), brain.astype(np.uint8), Type="Brain"),
+            "t1w": save(name("t1w"), head, SkullStripped=False),
+            "t1w_brain": save(name("t1w_brain"), head * brain, SkullStripped=True),
+            "brain_mask": save(name("brain_mask"), brain.astype(np.uint8), Type="Brain"),
         }
         for index, tissue in enumerate(TISSUES):
-            path = name("anat", "probseg.nii.gz", label=tissue)
+            path = name("tissue_probability", label=tissue)
             files[tissue.lower()] = save(path, anatomy.tissues.probability[..., index])
-        for role, ends, field in (
-            ("to_standard", ("T1w", SPACE), anatomy.warp.forward),
-            ("from_standard", (SPACE, "T1w"), anatomy.warp.inverse),
-        ):
-            path = name("anat", "xfm.nii.gz", from_=ends[0], to=ends[1], mode="image")
+        for role, field in (("to_standard", anatomy.warp.forward), ("from_standard", anatomy.warp.inverse)):
             sidecar = {"Sources": self.sources, "Units": "mm", "Type": "ITK displacement field (LPS)"}
-            files[role] = self.context.outputs.save(path, partial(save_warp, field=field), sidecar)
+            files[role] = self.context.outputs.save(name(role), partial(save_warp, field=field), sidecar)
         return files
 
     def standard(self, anatomy: Anatomy) -> dict[str, tuple[Path, ...]]:
@@ -204,15 +202,15 @@ class _Writer:
 
         head, brain = warp(array(t1w)), warp(array(t1w) * anatomy.brain)
         mask = (warp(anatomy.brain) > 0.5).astype(np.uint8)
-        self.image(name("anat", "T1w.nii.gz", desc="preproc"), like(grid, head), SkullStripped=False, **_RESOLUTION)
-        self.image(name("anat", "mask.nii.gz", desc="brain"), like(grid, mask), Type="Brain", **_RESOLUTION)
+        self.image(name("t1w"), like(grid, head), SkullStripped=False, **_RESOLUTION)
+        self.image(name("brain_mask"), like(grid, mask), Type="Brain", **_RESOLUTION)
         top = float(array(t1w).max())
         maps: dict[str, tuple[Path, ...]] = {}
         for index, tissue in enumerate(TISSUES):
             probability = warp(anatomy.tissues.probability[..., index])
-            self.image(name("anat", "probseg.nii.gz", label=tissue), like(grid, probability), **_RESOLUTION)
+            self.image(name("tissue_probability", label=tissue), like(grid, probability), **_RESOLUTION)
             if tissue != "CSF":
-                path = name("anat", "T1w.nii.gz", label=tissue, desc="intensity")
+                path = name("tissue_intensity", label=tissue)
                 scaled = like(grid, intensity_map(brain / top, probability))
                 units = "fraction of the brain's 99.5th percentile"
                 maps[tissue.lower()] = (self.image(path, scaled, SkullStripped=True, Units=units, **_RESOLUTION),)

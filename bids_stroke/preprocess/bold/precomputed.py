@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
@@ -19,7 +20,9 @@ from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.bold.confounds import PARAMETERS
 from bids_stroke.preprocess.bold.registration import Place, place, points_of, rough_brain, sample
 from bids_stroke.preprocess.bold.run import Run, flag_motion, load_series, repetition_time, require_volumes, summarise
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 Mask = npt.NDArray[np.bool_]
 

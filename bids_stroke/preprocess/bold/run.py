@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import nibabel as nib
 import numpy as np
@@ -16,7 +16,6 @@ from scipy.signal import detrend
 
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile
-from bids_stroke.core.settings_preprocess import BoldSettings
 from bids_stroke.imaging.images import array, like, load_image, voxel_ml
 from bids_stroke.imaging.motion import estimate_motion, motion_parameters, realign_series
 from bids_stroke.preprocess.bold import slice_timing
@@ -26,7 +25,10 @@ from bids_stroke.preprocess.bold.maps import amplitudes, regional_homogeneity
 from bids_stroke.preprocess.bold.registration import Place, place, points_of, rough_brain, sample
 from bids_stroke.preprocess.bold.seed_connectivity import SEEDS, connectivity, seed_masks
 from bids_stroke.preprocess.bold.slice_timing import slice_times
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.core.settings_preprocess import BoldSettings
+    from bids_stroke.preprocess.registry import StepContext
 
 Volume = npt.NDArray[np.float32]
 Series = npt.NDArray[np.float32]

@@ -6,21 +6,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
 from bids_stroke.core.errors import MissingModalityError
-from bids_stroke.core.records import SPACE, BidsFile, StepReport
+from bids_stroke.core.records import BidsFile, StepReport
 from bids_stroke.imaging.images import array, like, reorient, stored_orientation
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample, save_rigid
 from bids_stroke.preprocess.bold.precomputed import is_ready, process_ready
 from bids_stroke.preprocess.bold.run import Carried, Run, Series, carry, process
 from bids_stroke.preprocess.bold.seed_connectivity import SEEDS
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 MAPS: Mapping[str, tuple[str, str]] = {
     "mean": ("arbitrary", "Mean of the motion-corrected volumes"),
@@ -61,7 +63,7 @@ def run(context: StepContext) -> StepReport:
     MissingModalityError
         No run can be used.
     """
-    sources, warnings = choose_runs(context.session.bold)
+    sources, warnings = choose_runs(context.session.files("bold"))
     grid = standard_grid(context.settings.bold.resolution)
     writer = _Writer(context, grid)
     files: dict[str, Path] = {}
@@ -169,10 +171,6 @@ class _Writer:
 
     def run(self, done: Run, series: Series) -> dict[str, Path]:
         """Images, confounds and transform of one run, by role."""
-
-        def name(ending: str, **more: str) -> Path:
-            return outputs.path("func", ending, **_entities(done.source), **more)
-
         outputs = self.context.outputs
         anat = self.context.earlier["anat"].files if "anat" in self.context.earlier else {}
         transforms = [anat["to_standard"]] if done.place.target == "T1w" else []
@@ -187,8 +185,9 @@ class _Writer:
             **({} if done.slice_moment is None else {"StartTime": done.slice_moment}),
             **({} if is_ready(done.source) else {"SusceptibilityDistortionCorrected": False}),
         }
+        entities = _entities(done.source)
         label, resolution = self.resolution
-        standard = name("bold.nii.gz", desc="preproc", space=SPACE, res=label)
+        standard = outputs.standard("bold", res=label, **entities)
         image = like(self.grid, series)
         image.header.set_zooms((*image.header.get_zooms()[:3], done.repetition_time))
         files = {
@@ -196,7 +195,7 @@ class _Writer:
                 standard, image, {**carried_from, **facts, "SkullStripped": True, **resolution}
             ),
             "confounds": outputs.save_table(
-                name("timeseries.tsv", desc="confounds"), done.confounds, {**sources, **describe(done.confounds)}
+                outputs.path("confounds", **entities), done.confounds, {**sources, **describe(done.confounds)}
             ),
         }
         return (
@@ -212,13 +211,11 @@ class _Writer:
         mask = as_stored(like(done.raw, done.place.brain.astype(np.uint8)))
         return {
             "bold": outputs.save_image(
-                outputs.path("func", "bold.nii.gz", desc="preproc", **entities),
+                outputs.path("bold", **entities),
                 as_stored(done.corrected),
                 {**sources, **facts, "SkullStripped": False},
             ),
-            "bold_mask": outputs.save_image(
-                outputs.path("func", "mask.nii.gz", desc="brain", **entities), mask, {**sources, "Type": "Brain"}
-            ),
+            "bold_mask": outputs.save_image(outputs.path("bold_mask", **entities), mask, {**sources, "Type": "Brain"}),
         }
 
     def _transform(self, done: Run, sources: Mapping[str, Any]) -> dict[str, Path]:
@@ -226,9 +223,9 @@ class _Writer:
         outputs, target = self.context.outputs, done.place.target
         if done.source.entities.get("space", "").startswith("MNI152"):
             return {}
-        path = outputs.path("func", "xfm.txt", from_="bold", to=target, mode="image", **_entities(done.source))
-        sidecar = {**sources, "Units": "mm", "Type": "ITK affine (LPS)"}
         role = "bold_to_t1w" if target == "T1w" else "bold_to_standard"
+        path = outputs.path(role, **_entities(done.source))
+        sidecar = {**sources, "Units": "mm", "Type": "ITK affine (LPS)"}
         return {role: outputs.save(path, partial(save_rigid, matrix=done.place.matrix), sidecar)}
 
     def maps(self, used: Sequence[BidsFile], maps: Mapping[str, npt.NDArray[np.float32]]) -> tuple[Path, ...]:
@@ -238,8 +235,8 @@ class _Writer:
         label, resolution = self.resolution
         paths = []
         for name, data in maps.items():
-            which = {"stat": name} if name in MAPS else {"label": name, "stat": "fisherz"}
-            path = outputs.standard("func", "boldmap.nii.gz", res=label, **which, **entities)
+            role, which = ("bold_map", {"stat": name}) if name in MAPS else ("seed_map", {"label": name})
+            path = outputs.standard(role, res=label, **which, **entities)
             facts = {"Sources": outputs.sources(used), "SkullStripped": True, **self.about(name), **resolution}
             paths.append(outputs.save_image(path, like(self.grid, data), facts))
         return tuple(paths)

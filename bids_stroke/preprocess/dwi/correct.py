@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine
 
-from bids_stroke.core.settings import Settings
-from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.imaging.images import FloatArray, array, like
 from bids_stroke.imaging.motion import framewise_displacement, motion_parameters
 from bids_stroke.imaging.registration import register_rigid
@@ -28,6 +27,10 @@ from bids_stroke.preprocess.dwi.series import Series, like_series
 from bids_stroke.preprocess.dwi.susceptibility.estimate import Seen, Susceptibility, find_field
 from bids_stroke.preprocess.dwi.susceptibility.from_t1w import Anatomy
 from bids_stroke.preprocess.dwi.tensor.fit import unweighted
+
+if TYPE_CHECKING:
+    from bids_stroke.core.settings import Settings
+    from bids_stroke.core.settings_preprocess import DwiSettings
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bids_stroke.core.records import StepReport
 from bids_stroke.imaging.images import array, like, voxel_ml
@@ -18,7 +19,9 @@ from bids_stroke.preprocess.dwi.series import read_series
 from bids_stroke.preprocess.dwi.susceptibility.from_t1w import Anatomy
 from bids_stroke.preprocess.dwi.tensor.fit import tensors, unweighted
 from bids_stroke.preprocess.dwi.write import Writer
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 
 def run(context: StepContext) -> StepReport:
@@ -69,7 +72,7 @@ def run(context: StepContext) -> StepReport:
 def measured(context: StepContext, anat: Mapping[str, Path]) -> Corrected:
     """The session's raw runs, corrected; with the files of the step ``anat`` by role."""
     session, settings = context.session, context.settings
-    series = read_series(session.dwi, settings.dwi.b0_threshold, session.epi)
+    series = read_series(session.files("dwi"), settings.dwi.b0_threshold, session.files("epi"))
     wanted, paired = settings.dwi.susceptibility, bool(series.opposite) or len(distorted_alike(series)) > 1
     by_t1w = wanted == "t1w" or (wanted == "auto" and not paired)
     anatomy = Anatomy.read(anat, context.work, settings.seed) if by_t1w else None

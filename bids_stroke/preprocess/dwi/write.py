@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
 
-from bids_stroke.core.records import SPACE
 from bids_stroke.imaging.images import FloatArray, like, reorient, stored_orientation
 from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.imaging.transforms import save_rigid, save_warp
@@ -19,7 +18,9 @@ from bids_stroke.preprocess.dwi.gradients import bval_text, bvec_text, on_axes
 from bids_stroke.preprocess.dwi.registration import Place
 from bids_stroke.preprocess.dwi.series import Series
 from bids_stroke.preprocess.dwi.tensor.fit import UNITS, Tensors
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 _RESOLUTION = {"Resolution": {"2": "2 mm isotropic"}}
 _COLOURS = "FA times the absolute principal direction in the world: red left-right, green front-back, blue up-down."
@@ -49,43 +50,42 @@ class Writer:
 
         ``done`` says in the series' sidecar what was corrected, and why the rest was not.
         """
-        outputs = self.context.outputs
-        name = partial(outputs.path, "dwi")
+        outputs, name = self.context.outputs, self.context.outputs.path
         as_stored = partial(reorient, orientation=stored_orientation(series.sources[0].path))
         image = as_stored(series.image)
         gradients = on_axes(series.gradients, series.image.affine, image.affine)
         mask = as_stored(like(series.image, place.mask.astype(np.uint8)))
         files = {
-            "dwi": self.image(name("dwi.nii.gz", desc="preproc"), image, SkullStripped=False, **done),
-            "dwi_mask": self.image(name("mask.nii.gz", desc="brain"), mask, Type="Brain"),
-            "bval": outputs.save(name("dwi.bval", desc="preproc"), _text(bval_text(gradients))),
-            "bvec": outputs.save(name("dwi.bvec", desc="preproc"), _text(bvec_text(gradients))),
+            "dwi": self.image(name("dwi"), image, SkullStripped=False, **done),
+            "dwi_mask": self.image(name("dwi_mask"), mask, Type="Brain"),
+            "bval": outputs.save(name("bval"), _text(bval_text(gradients))),
+            "bvec": outputs.save(name("bvec"), _text(bvec_text(gradients))),
         }
-        of_map = partial(name, "dwimap.nii.gz", model="tensor")
         for kind, data in found.maps.items():
             native = as_stored(like(series.image, data))
-            files[f"{kind}_native"] = self.image(of_map(param=kind), native, Units=UNITS[kind], **found.facts)
+            files[f"{kind}_native"] = self.image(
+                name("tensor_map", param=kind), native, Units=UNITS[kind], **found.facts
+            )
         colour = as_stored(like(series.image, found.colour))
-        files["fa_color"] = self.image(of_map(param="fa", desc="color"), colour, Description=_COLOURS, **found.facts)
+        files["fa_color"] = self.image(name("fa_color"), colour, Description=_COLOURS, **found.facts)
         return files | self.transform(place)
 
     def transform(self, place: Place) -> dict[str, Path]:
         """The transform that this step found: to the T1w, or to the standard space where there is no T1w."""
         found = place.to_standard[0]
-        target, role = (SPACE, "dwi_to_standard") if place.to_t1w is None else ("T1w", "dwi_to_t1w")
+        role = "dwi_to_standard" if place.to_t1w is None else "dwi_to_t1w"
         if isinstance(found, np.ndarray):
-            ending, kind = "xfm.txt", "ITK affine transform (LPS)"
-            write = partial(save_rigid, matrix=found)
+            name = "dwi_to_standard_affine" if place.to_t1w is None else role
+            kind, write = "ITK affine transform (LPS)", partial(save_rigid, matrix=found)
         else:
-            ending, kind = "xfm.nii.gz", "ITK displacement field (LPS)"
-            write = partial(save_warp, field=found)
-        path = self.context.outputs.path("dwi", ending, from_="dwi", to=target, mode="image")
+            name, kind, write = role, "ITK displacement field (LPS)", partial(save_warp, field=found)
+        path = self.context.outputs.path(name)
         sidecar = {"Sources": self.sources, "Units": "mm", "Type": kind}
         return {role: self.context.outputs.save(path, write, sidecar)}
 
     def standard(self, maps: Mapping[str, FloatArray], facts: Mapping[str, object]) -> dict[str, tuple[Path, ...]]:
         """Maps in standard space, by modality; ``facts`` tell in the sidecars how the tensor was fitted."""
-        grid, name = standard_grid(), partial(self.context.outputs.standard, "dwi", "dwimap.nii.gz", model="tensor")
+        grid, name = standard_grid(), partial(self.context.outputs.standard, "tensor_map")
         return {
             kind: (self.image(name(param=kind), like(grid, data), Units=UNITS[kind], **facts, **_RESOLUTION),)
             for kind, data in maps.items()

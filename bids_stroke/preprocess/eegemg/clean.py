@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from bids_stroke.core.errors import MissingModalityError
-from bids_stroke.core.settings_preprocess import EegEmgSettings
 from bids_stroke.preprocess.eegemg import montage as spatial
 from bids_stroke.preprocess.eegemg import signals
 from bids_stroke.preprocess.eegemg.clock import Recording
 from bids_stroke.preprocess.eegemg.edf import edf_labels
 from bids_stroke.preprocess.eegemg.ica import Dropped, remove_artefacts
 from bids_stroke.preprocess.eegemg.signals import Array, Band
+
+if TYPE_CHECKING:
+    from bids_stroke.core.settings_preprocess import EegEmgSettings
 
 _MOST_INTERPOLATED = 0.3
 """Share of EEG channels above which splines would invent rather than restore."""

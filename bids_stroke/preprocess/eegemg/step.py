@@ -1,9 +1,9 @@
 """EEG and EMG: cleaned signals on one clock and the log of their windows, for each recording of a session.
 
-``outputs["eegemg"]`` holds, recording after recording, the windows' table (``_desc-windows_events.tsv``), the EEG
-(``_desc-preproc_eeg.edf``) and the EMG (``_desc-preproc_emg.edf``); a file that a recording lacks is left out of the
-row. Files of one recording share their name up to ``_desc-``. The table lies in ``eeg/``, or in ``emg/`` where there
-is no EEG. Signals are not scaled: zero mean and unit variance per window and channel is for the reader.
+``outputs["eegemg"]`` holds, recording after recording, the windows' table, the EEG and the EMG (roles ``windows``,
+``eeg``, ``emg`` of the output names); a file that a recording lacks is left out of the row. The table lies in ``eeg/``,
+or in ``emg/`` where there is no EEG. Signals are not scaled: zero mean and unit variance per window and channel is for
+the reader.
 """
 
 from __future__ import annotations
@@ -12,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import StepReport
-from bids_stroke.core.settings_preprocess import EegEmgSettings
 from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals, clean
 from bids_stroke.preprocess.eegemg.clock import Recording, read_pair
 from bids_stroke.preprocess.eegemg.edf import EdfHeader, write_edf
@@ -29,7 +28,10 @@ from bids_stroke.preprocess.eegemg.signals import flat_windows, large_windows, m
 from bids_stroke.preprocess.eegemg.spectra import SPECTRUM_COLUMNS, spectrum_table
 from bids_stroke.preprocess.eegemg.swap_sides import with_sides_swapped
 from bids_stroke.preprocess.hemisphere import side_of
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.core.settings_preprocess import EegEmgSettings
+    from bids_stroke.preprocess.registry import StepContext
 
 _COLUMNS = {
     "trial_type": {"Description": "Kind of interval.", "Levels": {"window": "One sample of the network."}},
@@ -67,7 +69,7 @@ def run(context: StepContext) -> StepReport:
     MissingModalityError
         No recording gives a usable window (``recording-too-short``, ``no-good-window``, ``no-eeg-or-emg-channels``).
     """
-    pairs, notes = pair_recordings(context.session.eeg, context.session.emg)
+    pairs, notes = pair_recordings(context.session.files("eeg"), context.session.files("emg"))
     done: list[_Done] = []
     refused: list[MissingModalityError] = []
     for pair in pairs:
@@ -184,35 +186,35 @@ def _save(
     sources = outputs.sources(pair.files)
     signals = [item for item in (cleaned.eeg, cleaned.emg) if len(item.data)]
     folder = signals[0].kind
-    table = outputs.path(folder, "events.tsv", desc="windows", **pair.entities)
+    table = outputs.path("windows", folder, **pair.entities)
     outputs.save_table(table, windows, {**_COLUMNS, "Sources": sources})
     if events is not None:
-        path = outputs.path(folder, "events.tsv", desc="preproc", **pair.entities)
+        path = outputs.path("events", folder, **pair.entities)
         outputs.save_table(path, events[0], {**events[1], "Sources": sources})
     files = [table]
     for item in signals:
-        path = outputs.path(item.kind, f"{item.kind}.edf", desc="preproc", **pair.entities)
+        path = outputs.path(item.kind, **pair.entities)
         sidecar = _sidecar(item, pair, cleaned) | {"Sources": sources}
         table_of_channels = item.channels(cleaned.rate)
         header = EdfHeader(tuple(table_of_channels["name"]), cleaned.rate, item.filters)
         outputs.save(path, partial(write_edf, data=item.data, header=header), sidecar)
-        channels = outputs.path(item.kind, "channels.tsv", desc="preproc", **pair.entities)
+        channels = outputs.path("channels", item.kind, **pair.entities)
         outputs.save_table(channels, table_of_channels, {"Sources": sources})
         files.append(path)
     return tuple(files)
 
 
 def _save_features(context: StepContext, pair: Pair, cleaned: Cleaned, table: pd.DataFrame) -> None:
-    """Write ``_features.tsv`` beside the log of the windows."""
+    """Write the features beside the log of the windows."""
     folder = "eeg" if len(cleaned.eeg.data) else "emg"
-    path = context.outputs.path(folder, "features.tsv", **pair.entities)
+    path = context.outputs.path("features", folder, **pair.entities)
     context.outputs.save_table(path, table, {**COLUMNS, "Sources": context.outputs.sources(pair.files)})
 
 
 def _save_spectra(context: StepContext, pair: Pair, cleaned: Cleaned, table: pd.DataFrame) -> None:
     """Write the spectra before and after cleaning, for the report."""
     folder = "eeg" if len(cleaned.eeg.data) else "emg"
-    path = context.outputs.path(folder, "features.tsv", desc="spectrum", **pair.entities)
+    path = context.outputs.path("spectrum", folder, **pair.entities)
     context.outputs.save_table(path, table, {**SPECTRUM_COLUMNS, "Sources": context.outputs.sources(pair.files)})
 
 

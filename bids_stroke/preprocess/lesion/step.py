@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import nibabel as nib
 import numpy as np
@@ -30,7 +31,9 @@ from bids_stroke.imaging.lesion_masks import (
     union_on,
 )
 from bids_stroke.imaging.standard_space import standard_grid, template
-from bids_stroke.preprocess.registry import StepContext
+
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
 
 
 def run(context: StepContext) -> StepReport:
@@ -87,11 +90,10 @@ def run(context: StepContext) -> StepReport:
 def _save(context: StepContext, image: nib.Nifti1Image, files: Sequence[BidsFile], *, standard: bool) -> Path:
     outputs = context.outputs
     sidecar = {"Type": "Lesion", "Sources": outputs.sources(files)}
-    name = {"label": "L", "desc": "lesion"}
     if standard:
-        path = outputs.standard("anat", "mask.nii.gz", **name)
+        path = outputs.standard("lesion_mask")
         return outputs.save_image(path, image, sidecar | {"Resolution": {"2": "2 mm isotropic"}})
-    return outputs.save_image(outputs.path("anat", "mask.nii.gz", **name), image, sidecar)
+    return outputs.save_image(outputs.path("lesion_mask"), image, sidecar)
 
 
 def save_shares(context: StepContext, image: nib.Nifti1Image, files: Sequence[BidsFile]) -> Path:
@@ -99,7 +101,7 @@ def save_shares(context: StepContext, image: nib.Nifti1Image, files: Sequence[Bi
     outputs = context.outputs
     maps = [replace(file, path=file.beside["share"], uri=_uri_beside(file)) for file in files if "share" in file.beside]
     sidecar = {"Type": "Lesion", "Units": "1", "Sources": outputs.sources(maps), "Resolution": {"2": "2 mm isotropic"}}
-    return outputs.save_image(outputs.standard("anat", "probseg.nii.gz", label="L"), image, sidecar)
+    return outputs.save_image(outputs.standard("lesion_shares"), image, sidecar)
 
 
 def _uri_beside(file: BidsFile) -> str:

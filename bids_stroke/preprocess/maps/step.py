@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
 
 from bids_stroke.core.errors import DataError, MissingModalityError
+from bids_stroke.core.modalities import MODALITIES, StandardMap
 from bids_stroke.core.records import SPACE, BidsFile, StepReport
 from bids_stroke.imaging.images import FloatArray, array, as_the_person_lies, like, load_image, reorient, same_grid
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
-from bids_stroke.preprocess.registry import StepContext
 
-_DIFFUSIVITIES = ("md", "rd", "ad")
-_PLAUSIBLE_MEDIAN = {**dict.fromkeys(_DIFFUSIVITIES, (1e-4, 5e-3)), "fa": (0.05, 0.8), "gm": (0.0, 1.0),
-                     "wm": (0.0, 1.0)}  # fmt: skip
-"""Median of the positive voxels inside the brain, in the contract's units (diffusivities in mm^2/s)."""
+if TYPE_CHECKING:
+    from bids_stroke.preprocess.registry import StepContext
+
+_DIFFUSIVITY = "mm^2/s"
 _SMALLEST_COVER = 0.5
 _DECLARE = (
     'Declare the unit in its JSON sidecar, like "Units": "um^2/ms" or "Units": "10^-3 mm^2/s" '
@@ -40,6 +40,18 @@ _UNIT = re.compile(
 )
 _MM2 = {"m": 1e6, "cm": 100.0, "mm": 1.0, "um": 1e-6}
 _SECONDS = {"s": 1.0, "ms": 1e-3}
+
+
+def standard_map(modality: str) -> StandardMap:
+    """What is known of a modality's maps in standard space; TypeError for a modality that has none.
+
+    >>> standard_map("md").unit
+    'mm^2/s'
+    """
+    known = MODALITIES[modality].standard_map
+    if known is None:
+        raise TypeError(f"{modality} is no map that other derivatives can give")
+    return known
 
 
 def on_standard_grid(image: nib.Nifti1Image) -> nib.Nifti1Image:
@@ -76,9 +88,9 @@ def map_warnings(data: FloatArray, file: BidsFile, modality: str) -> list[str]:
     space = file.entities.get("space", "")
     if space != SPACE:
         warnings.append(f"{name} is in {space or 'an unnamed space'}, taken as equal to {SPACE}.")
-    if modality in ("fa", *_DIFFUSIVITIES) and positive.size < _SMALLEST_COVER * inside.size:
+    if standard_map(modality).fills_brain and positive.size < _SMALLEST_COVER * inside.size:
         warnings.append(f"{name} covers only {100 * positive.size / inside.size:.0f} % of the brain.")
-    if modality in ("gm", "wm") and "probseg" in name:
+    if MODALITIES[modality].step == "anat" and "probseg" in name:
         warnings.append(f"{name} holds probabilities; models trained by this app expect T1w intensities in the tissue.")
     return warnings
 
@@ -102,20 +114,22 @@ def in_contract_units(data: FloatArray, file: BidsFile, modality: str) -> tuple[
         (``implausible-units``).
     """
     said = file.metadata.get("Units")
-    factor = unit_factor(said) if modality in _DIFFUSIVITIES else 1.0
+    known = standard_map(modality)
+    factor = unit_factor(said) if known.unit == _DIFFUSIVITY else 1.0
     notes = []
     if factor is None:
         notes.append(f"{file.path.name}: {_told(said)}; the values look like mm^2/s and are taken as such.")
     scaled = np.asarray(data * np.float32(factor or 1.0), dtype=np.float32)
     inside = scaled[array(template("mask")) > 0.5]
-    low, high = _PLAUSIBLE_MEDIAN[modality]
+    low, high = known.median
     median = float(np.median(inside[inside > 0])) if (inside > 0).any() else low
     if not low <= median <= high:
-        wanted = f"{low:g} to {high:g}{' mm^2/s' if modality in _DIFFUSIVITIES else ''}"
+        wanted = f"{low:g} to {high:g} {known.unit}".strip()
         message = f"{file.path} is not used: {_told(said)}, its median in the brain is {median:.3g}, expected {wanted}."
-        remedy = _DECLARE if modality in _DIFFUSIVITIES else "Scale it to 0-1, or leave the map out."
+        scale = f"Scale it to 0-{known.highest:g}, or leave the map out."
+        remedy = _DECLARE if known.unit == _DIFFUSIVITY else scale
         raise MissingModalityError(message, remedy, "implausible-units")
-    return _clipped(scaled, file.path.name, modality, notes)
+    return _clipped(scaled, file.path.name, known.highest, notes)
 
 
 def _told(units: object) -> str:
@@ -123,15 +137,14 @@ def _told(units: object) -> str:
     return "its sidecar gives no Units" if units is None else f"Units {units!r}{'' if known else ' (not understood)'}"
 
 
-def _clipped(data: FloatArray, name: str, modality: str, notes: list[str]) -> tuple[FloatArray, list[str]]:
+def _clipped(data: FloatArray, name: str, top: float, notes: list[str]) -> tuple[FloatArray, list[str]]:
     """Values that the quantity can have; how many in the brain could not, in the notes."""
-    top = np.inf if modality in _DIFFUSIVITIES else 1.0
     inside = array(template("mask")) > 0.5
     below, above = int((data[inside] < 0).sum()), int((data[inside] > top).sum())
     if below:
         notes.append(f"{name}: {below} voxels of the brain below 0 were set to 0.")
     if above:
-        notes.append(f"{name}: {above} voxels of the brain above 1 were set to 1.")
+        notes.append(f"{name}: {above} voxels of the brain above {top:g} were set to {top:g}.")
     return np.clip(data, 0.0, top), notes
 
 
@@ -182,15 +195,15 @@ def run(context: StepContext) -> StepReport:
 
 
 def _save(context: StepContext, image: nib.Nifti1Image, file: BidsFile, modality: str) -> Path:
-    path = _path(context, file, modality)
+    role, labels = _role(context, file, modality)
     sidecar: dict[str, Any] = {"Sources": context.outputs.sources([file]), "Resolution": {"2": "2 mm isotropic"}}
-    if modality in _DIFFUSIVITIES:
-        sidecar["Units"] = "mm^2/s"
-    elif modality in ("gm", "wm"):
+    if unit := standard_map(modality).unit:
+        sidecar["Units"] = unit
+    elif MODALITIES[modality].step == "anat":
         sidecar["Description"] = f"Tissue {_kind(file)}."
-    if path.name.endswith("_T1w.nii.gz"):
+    if role.endswith("tissue_intensity"):
         sidecar["SkullStripped"] = True
-    return context.outputs.save_image(path, image, sidecar)
+    return context.outputs.save_image(context.outputs.standard(role, **labels), image, sidecar)
 
 
 def _kind(file: BidsFile) -> str:
@@ -198,14 +211,15 @@ def _kind(file: BidsFile) -> str:
     return "probability" if "_probseg" in file.path.name else "intensity of the T1w inside the tissue"
 
 
-def _path(context: StepContext, file: BidsFile, modality: str) -> Path:
-    """The contract's name; with another ``desc`` where another step of this session may write that very file."""
-    name, session = context.outputs.standard, context.session
-    if modality in ("gm", "wm"):
-        external = bool(session.t1w or session.ready_anat)
-        if "_probseg" in file.path.name:
-            return name("anat", "probseg.nii.gz", label=modality.upper(), desc="external" if external else None)
-        desc = "externalintensity" if external else "intensity"
-        return name("anat", "T1w.nii.gz", label=modality.upper(), desc=desc)
-    external = bool(session.dwi or session.ready_dwi)
-    return name("dwi", "dwimap.nii.gz", model="tensor", param=modality, desc="external" if external else None)
+def _role(context: StepContext, file: BidsFile, modality: str) -> tuple[str, dict[str, str]]:
+    """The contract's role and labels of a map; an external one where another step may write that very file."""
+    session, step = context.session, MODALITIES[modality].step
+    if step == "anat":
+        own, labels = bool(session.files("t1w") or session.ready_anat), {"label": modality.upper()}
+        role = "tissue_probability" if "_probseg" in file.path.name else "tissue_intensity"
+    elif step == "dwi":
+        own, labels = bool(session.files("dwi") or session.ready_dwi), {"param": modality}
+        role = "tensor_map"
+    else:
+        return f"external_{modality}", {}
+    return f"external_{role}" if own else role, labels

@@ -41,7 +41,7 @@ def draw_tissues(outputs: Outputs, reports: Reports) -> Drawn:
 
 def draw_standard(outputs: Outputs, reports: Reports) -> Drawn:
     """Draw the T1-weighted image in standard space with the outlines of the standard brain and its white matter."""
-    path = outputs.standard("anat", "T1w.nii.gz", desc="preproc")
+    path = outputs.standard("t1w")
     if "anat" not in reports or not path.is_file():
         return
     outlines = (standard_outline(), Outline(standard_white_matter(), "deepskyblue", "its white matter"))
@@ -54,7 +54,7 @@ def draw_probabilities(outputs: Outputs, reports: Reports) -> Drawn:
     """Draw the probability maps of grey matter, white matter and cerebrospinal fluid in standard space."""
     panels = []
     for label in ("GM", "WM", "CSF"):
-        path = outputs.standard("anat", "probseg.nii.gz", label=label)
+        path = outputs.standard("tissue_probability", label=label)
         if "anat" in reports and path.is_file():
             outlines = (standard_outline(),)
             panels.append(Panel(load_unmirrored(path), label, "probability", (0.0, 1.0), outlines=outlines))

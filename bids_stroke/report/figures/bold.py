@@ -64,7 +64,7 @@ def draw_carpets(outputs: Outputs, reports: Reports) -> Drawn:
 def _tissues(outputs: Outputs, reports: Reports) -> dict[str, nib.Nifti1Image]:
     """Probabilities of the person's tissues in standard space; of the standard brain's without a T1w."""
     names = {"GM": "grey matter", "WM": "white matter", "CSF": "CSF"}
-    paths = {name: outputs.standard("anat", "probseg.nii.gz", label=label) for label, name in names.items()}
+    paths = {name: outputs.standard("tissue_probability", label=label) for label, name in names.items()}
     if "anat" in reports and all_exist(paths, *paths):
         return {name: nib.load(path) for name, path in paths.items()}
     return template_tissues()

@@ -20,7 +20,7 @@ def draw_lesion(outputs: Outputs, reports: Reports) -> Drawn:
     heights = slice_heights(mask, 8, margin=0.05)
     if not heights:
         return
-    t1w = outputs.standard("anat", "T1w.nii.gz", desc="preproc")
+    t1w = outputs.standard("t1w")
     own = t1w.is_file()
     under = load_unmirrored(t1w) if own else _standard_t1w()
     millilitres = float(np.sum(np.asarray(lesion.dataobj)) * np.prod(lesion.header.get_zooms()[:3])) / 1000

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
+from bids_stroke.derivatives.names import beside, is_named, run_of
+
 CHANNELS_SHOWN = 8
 """Traces in the picture of a window, spread evenly over the channels."""
 _LEGEND_BELOW: Mapping[str, Any] = MappingProxyType(
@@ -31,7 +32,7 @@ class Recording:
     """Files of one EEG and EMG recording; either signal may be absent."""
 
     name: str
-    """What stands before ``_desc-`` in the file names."""
+    """What its files have in common: ``sub-01_task-leg``."""
     windows: pd.DataFrame
     """onset, duration (s), status (``good`` or ``bad``)."""
     signals: Mapping[str, Path]
@@ -58,7 +59,7 @@ def find_recordings(paths: Iterable[Path]) -> list[Recording]:
     Parameters
     ----------
     paths : iterable of Path
-        ``_desc-windows_events.tsv``, ``_eeg.edf`` and ``_emg.edf``; others are passed over.
+        Logs of windows and signals; others are passed over.
 
     Returns
     -------
@@ -67,26 +68,26 @@ def find_recordings(paths: Iterable[Path]) -> list[Recording]:
     """
     groups: dict[str, dict[str, Path]] = {}
     for path in paths:
-        kind = re.search(r"_(events|eeg|emg)\.(tsv|edf)$", path.name)
-        if kind and path.is_file():
-            groups.setdefault(path.name.split("_desc-")[0], {})[kind[1]] = path
+        for role in ("windows", "eeg", "emg"):
+            if is_named(path, role) and path.is_file():
+                groups.setdefault(run_of(path), {})[role] = path
     return [
         Recording(
             name,
-            pd.read_csv(files["events"], sep="\t", na_values="n/a"),
+            pd.read_csv(files["windows"], sep="\t", na_values="n/a"),
             {kind.upper(): files[kind] for kind in ("eeg", "emg") if kind in files},
-            _beside(files["events"], "_desc-spectrum_features.tsv"),
-            _beside(files["events"], "_desc-preproc_events.tsv"),
+            _read_beside(files["windows"], "spectrum"),
+            _read_beside(files["windows"], "events"),
         )
         for name, files in sorted(groups.items())
-        if "events" in files and len(files) > 1
+        if "windows" in files and len(files) > 1
     ]
 
 
-def _beside(windows: Path, ending: str) -> pd.DataFrame | None:
+def _read_beside(windows: Path, role: str) -> pd.DataFrame | None:
     """Another table of the same recording, if it was written."""
-    path = windows.with_name(windows.name.replace("_desc-windows_events.tsv", ending))
-    return pd.read_csv(path, sep="\t", na_values="n/a") if path != windows and path.is_file() else None
+    path = beside(windows, role)
+    return pd.read_csv(path, sep="\t", na_values="n/a") if path.is_file() else None
 
 
 def read_signal(path: Path) -> Signal:

@@ -5,13 +5,13 @@ A new figure is a function in the module of its modality, and its entry in FIGUR
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from bids_stroke.derivatives.names import is_named, parse
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.report.figures import anat, bold, dwi, eegemg, lesion
 from bids_stroke.report.figures.common import Drawn, Reports, entities_of
@@ -131,7 +131,7 @@ def draw_unit_figures(outputs: Outputs, reports: Reports) -> tuple[Path, ...]:
         PNG files, in the order of FIGURES.
     """
     return tuple(
-        _save(figure, outputs, f"{entities}_desc-{kind.key}" if entities else f"desc-{kind.key}")
+        _save(figure, outputs, kind.key, entities)
         for kind in FIGURES
         for entities, figure in kind.draw(outputs, reports)
     )
@@ -140,7 +140,7 @@ def draw_unit_figures(outputs: Outputs, reports: Reports) -> tuple[Path, ...]:
 def caption(path: Path) -> tuple[str, str]:
     """Heading and text of a figure, by its file's name; the bare name and no text where no figure is called so.
 
-    >>> caption(Path("sub-01_task-rest_run-2_desc-carpet_figure.png"))[0]
+    >>> caption(Outputs(Path(), "01").path("figure", task="rest", run="2", desc="carpet"))[0]
     'BOLD signal over time (carpet plot): task rest, run 2'
     """
     place = _PLACES.get(_key(path))
@@ -152,19 +152,17 @@ def caption(path: Path) -> tuple[str, str]:
 def rank(path: Path) -> tuple[int, str]:
     """Where a figure belongs on a page: in the order of FIGURES, then by name.
 
-    >>> rank(Path("sub-01_desc-lesion_figure.png"))
-    (3, 'sub-01_desc-lesion_figure.png')
+    >>> rank(Outputs(Path(), "01").path("figure", desc="lesion"))[0]
+    3
     """
     return _PLACES.get(_key(path), len(FIGURES)), path.name
 
 
 def _key(path: Path) -> str:
-    found = re.search(r"_desc-([a-z]+)_figure", path.name)
-    return found[1] if found else ""
+    return parse(path.name).entities["desc"] if is_named(path, "figure") else ""
 
 
-def _save(figure: Figure, outputs: Outputs, name: str) -> Path:
-    prefix = f"sub-{outputs.subject}" + (f"_ses-{outputs.session}" if outputs.session else "")
-    path = outputs.folder / "figures" / f"{prefix}_{name}_figure.png"
+def _save(figure: Figure, outputs: Outputs, key: str, entities: str) -> Path:
+    path = outputs.path("figure", desc=key, **dict(part.split("-", 1) for part in entities.split("_") if part))
     # without the date and the version of matplotlib, which would change the bytes
     return outputs.save(path, lambda temporary: figure.savefig(temporary, dpi=110, metadata={"Software": None}))

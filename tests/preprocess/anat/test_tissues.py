@@ -1,11 +1,15 @@
-"""Three classes are told apart through noise, and a lesion does not change them."""
+"""Tissues: three classes are told apart through noise, a lesion does not change them, fluid leaves no trace."""
 
 from __future__ import annotations
 
+import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_stroke.preprocess.anat.tissues import segment, tissue_priors
+from bids_stroke.imaging.images import array, like
+from bids_stroke.imaging.standard_space import template
+from bids_stroke.preprocess.anat.tissues import fluid_level, segment, tissue_priors, without_fluid
+from tests.helpers.lesion_heads import dice
 
 MEANS = (35.0, 95.0, 140.0)
 
@@ -22,10 +26,6 @@ def head(noise: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarra
     white = 1 / (1 + np.exp((shifted - 10) / 0.8))
     grey = 1 / (1 + np.exp((shifted - 16.5) / 0.8)) - white
     return t1w.astype(np.float32), truth, tissue_priors(grey.astype(np.float32), white.astype(np.float32))
-
-
-def dice(first: np.ndarray, second: np.ndarray) -> float:
-    return 2.0 * float((first & second).sum()) / float(first.sum() + second.sum())
 
 
 @pytest.mark.parametrize(("noise", "at_least"), [(3.0, 0.99), (15.0, 0.93)])
@@ -119,3 +119,28 @@ def test_shared_voxels_hold_their_shares() -> None:
     assert np.abs(found - share)[mixed].mean() < 0.5 * np.abs(found.round() - share)[mixed].mean()
     np.testing.assert_allclose(tissues.means, MEANS, rtol=0.03)
     np.testing.assert_allclose(tissues.deviations, 3.0, atol=1.0)
+
+
+def test_outline_in_the_fluid_leaves_no_trace() -> None:
+    radius = np.linalg.norm(np.indices((20, 20, 20)) - 9.5, axis=0)
+    head = np.where(radius < 6, 100.0, 30.0).astype(np.float32)
+    tight, wide = (nib.Nifti1Image(head * (radius < limit), np.eye(4)) for limit in (7, 9))
+    assert not np.array_equal(array(tight), array(wide))
+    assert np.array_equal(array(without_fluid(tight, 30.0)), array(without_fluid(wide, 30.0)))
+
+
+def test_level_follows_the_intensities_and_the_place() -> None:
+    brain = template("T1w")
+    level = fluid_level(brain)
+    assert 0.2 < level < 0.4
+    shift = np.eye(4)
+    shift[:3, 3] = (10.0, -6.0, 4.0)
+    moved = nib.Nifti1Image(300.0 * array(brain), shift @ brain.affine)
+    assert fluid_level(moved, [shift]) == pytest.approx(300.0 * level, rel=1e-3)
+
+
+def test_bright_fluid_stays_below_the_tissue() -> None:
+    brain = template("T1w")
+    inside = array(brain) > 0
+    inverted = like(brain, (1.2 - array(brain)) * inside)
+    assert fluid_level(inverted) == pytest.approx(0.5 * float(np.median(array(inverted)[inside])))

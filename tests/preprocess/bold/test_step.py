@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
@@ -27,41 +28,20 @@ from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.bold import step
 from bids_stroke.preprocess.bold.confounds import PARAMETERS
-from bids_stroke.preprocess.bold.registration import place, points_of, sample
-from bids_stroke.preprocess.bold.run import Carried, count_unsteady, flag_motion, load_series, repetition_time
+from bids_stroke.preprocess.bold.run import Carried, flag_motion
 from bids_stroke.preprocess.registry import StepContext
 from bids_stroke.simulate.bold import NETWORKS, simulate_bold
 from bids_stroke.simulate.head import Pose, draw_head
 from bids_stroke.simulate.lesion import draw_lesion
 from bids_stroke.simulate.options import RESOLUTIONS
+from tests.helpers.bold import TR, run_file
 
-TR = 2.0
 STATS = ("mean", "alff", "falff", "reho", "tsnr")
 SEEDS = ("handL", "handR", "legL", "legR")
 
 
-def run_file(folder: Path, shape: tuple[int, ...], metadata: Mapping[str, object], name: str = "task-rest") -> BidsFile:
-    path = folder / f"sub-1_{name}_bold.nii.gz"
-    image = nib.Nifti1Image(np.ones(shape, np.float32), np.diag([5.0, 5, 5, 1]))
-    image.header.set_xyzt_units("mm", "sec")
-    image.header.set_zooms((5.0, 5.0, 5.0, TR)[: len(shape)])
-    image.to_filename(path)
-    long = {"acq": "acquisition", "dir": "direction"}
-    pairs = [part.split("-") for part in name.split("_")]
-    return BidsFile(path, {long.get(key, key): value for key, value in pairs}, metadata, f"bids:raw:{path.name}")
-
-
 def context_of(folder: Path, *files: BidsFile) -> StepContext:
-    return StepContext(Session("1", None, bold=files), Outputs(folder / "out", "1"), Settings(), {}, folder)
-
-
-def test_tr_comes_from_the_sidecar_and_a_contradiction_is_said(tmp_path: Path) -> None:
-    source = run_file(tmp_path, (4, 4, 4, 3), {"RepetitionTime": 2.5})
-    tr, warnings = repetition_time(source, load_series(source))
-    assert tr == 2.5
-    assert "2.5 s in the sidecar, 2 s in the header" in warnings[0]
-    agreeing = replace(source, metadata={"RepetitionTime": 2.0})
-    assert repetition_time(agreeing, load_series(agreeing)) == (2.0, [])
+    return StepContext(Session("1", None, raw={"bold": files}), Outputs(folder / "out", "1"), Settings(), {}, folder)
 
 
 @pytest.mark.parametrize(
@@ -98,9 +78,9 @@ def test_voxels_that_are_nan_are_an_error(tmp_path: Path) -> None:
 
 
 def test_a_run_that_is_too_short_does_not_stop_others(processed: StepReport, session: Session, tmp_path: Path) -> None:
-    item = session.bold[0]
+    item = session.files("bold")[0]
     short = replace(run_file(tmp_path, (6, 6, 6, 1), {"RepetitionTime": TR}), entities={"task": "rest", "run": "2"})
-    report = processed_session(tmp_path, replace(session, bold=(item, short)), {})
+    report = processed_session(tmp_path, replace(session, raw={**session.raw, "bold": (item, short)}), {})
     assert any(warning.startswith("Not used: ") and "1 volumes" in warning for warning in report.warnings)
     assert report.qc["n_runs"] == 1
     assert report.outputs["bold"][1].read_bytes() == processed.outputs["bold"][1].read_bytes()
@@ -124,14 +104,6 @@ def test_an_empty_image_has_no_brain(tmp_path: Path) -> None:
     with pytest.raises(MissingModalityError, match="no brain") as error:
         step.run(context_of(tmp_path, source))
     assert error.value.reason == "no-brain-found"
-
-
-def test_bright_first_volumes_are_counted() -> None:
-    means = np.random.default_rng(5).normal(100, 0.1, 40)
-    assert count_unsteady(means) == 0
-    assert count_unsteady(means * np.r_[1.5, 1.2, 1.03, np.ones(37)]) == 3
-    assert count_unsteady(means * np.linspace(1.02, 0.98, 40)) == 0  # a drift is none
-    assert count_unsteady(means * np.r_[1, 1.3, np.ones(38)]) == 0  # nor is a jump after the first
 
 
 def test_runs_are_chosen_by_part_echo_and_task(tmp_path: Path) -> None:
@@ -158,68 +130,6 @@ def test_maps_are_averaged_where_all_runs_show_the_brain() -> None:
     assert averaged["reho"].tolist() == [2, 0, 0]
 
 
-def test_points_of_a_chain_are_where_resampling_looks() -> None:
-    grid = standard_grid(6.0)
-    turn = np.array([[0.99, -0.1, 0, 4], [0.1, 0.99, 0.05, -7], [0, -0.05, 1.02, 3], [0, 0, 0, 1.0]])
-    shift = np.eye(4)
-    shift[:3, 3] = [2, -3, 5]
-    points = points_of(grid, (turn, shift))
-    index = (7, 20, 11)
-    # a point of the grid goes back through the last transform first
-    expected = apply_affine(turn @ shift, apply_affine(grid.affine, index))
-    assert points[index] == pytest.approx(expected, abs=1e-5)
-    source = template("T1w")
-    found = sample(array(source), np.linalg.inv(source.affine), points, 1)
-    assert np.abs(found - array(resample(source, grid, (turn, shift)))).max() < 1e-3
-
-
-@pytest.fixture(scope="module")
-def template_as_t1w(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Files of an anat step for a person whose brain is the template."""
-    folder = tmp_path_factory.mktemp("anat")
-    inside, grey, white = (array(template(kind)) for kind in ("mask", "GM", "WM"))
-    data = {
-        "t1w_brain": array(template("T1w")) * inside, "brain_mask": inside, "wm": white,
-        "csf": np.clip(inside - grey - white, 0, 1),
-    }  # fmt: skip
-    for role, values in data.items():
-        nib.Nifti1Image(values.astype(np.float32), template("T1w").affine).to_filename(folder / f"{role}.nii.gz")
-    still = nib.Nifti1Image(np.zeros((10, 12, 10, 1, 3), np.float32), standard_grid(19.0).affine)
-    still.header.set_intent("vector")
-    still.to_filename(folder / "to_standard.nii.gz")
-    return {role: folder / f"{role}.nii.gz" for role in (*data, "to_standard")}
-
-
-def test_a_run_is_placed_on_its_t1w(template_as_t1w: dict[str, Path], tmp_path: Path) -> None:
-    planted = np.eye(4)  # world of the T1w -> world of the run
-    planted[:3, :3] = Rotation.from_euler("xyz", (6, -3, 4), degrees=True).as_matrix()
-    planted[:3, 3] = [5, -8, 6]
-    inside, t1w = array(template("mask")), array(template("T1w"))
-    like_bold = nib.Nifti1Image(inside * (1000 - 600 * t1w), template("T1w").affine)
-    grid = nib.Nifti1Image(np.zeros((50, 58, 48), np.uint8), np.diag([4.0, 4, 4, 1]))
-    grid.affine[:3, 3] = [-98, -130, -80]
-    mean = resample(like_bold, grid, [np.linalg.inv(planted)])
-    found = place(mean, array(mean) > 200, template_as_t1w, tmp_path, seed=0)
-    points = apply_affine(template("T1w").affine, np.argwhere(inside > 0)[::200])
-    distance = np.linalg.norm(apply_affine(found.matrix, points) - apply_affine(planted, points), axis=1)
-    assert distance.mean() < 0.7
-    assert found.target == "T1w"
-    assert found.qc["t1w_brain_dice"] > 0.95
-    assert found.warnings == ()
-    assert set(found.tissues) == {"white_matter", "csf"}
-    values = {name: array(mean)[mask].mean() for name, mask in found.tissues.items()}
-    assert values["csf"] > values["white_matter"] + 100  # T1w contrast, inverted
-
-
-def test_a_run_that_does_not_meet_its_t1w_is_said(template_as_t1w: dict[str, Path], tmp_path: Path) -> None:
-    grid = standard_grid(4.0)
-    mean = resample(template("T1w"), grid)
-    part = np.zeros(grid.shape, bool)
-    part[20:28, 25:35, 20:28] = True
-    found = place(nib.Nifti1Image(array(mean) * part, grid.affine), part, template_as_t1w, tmp_path, seed=0)
-    assert any("overlap badly" in warning for warning in found.warnings)
-
-
 def processed_session(folder: Path, session: Session, earlier: Mapping[str, StepReport]) -> StepReport:
     folder.mkdir(parents=True, exist_ok=True)
     return step.run(StepContext(session, Outputs(folder, session.subject), Settings(), earlier, folder))
@@ -237,10 +147,10 @@ def processed(tmp_path_factory: pytest.TempPathFactory, session: Session) -> Ste
 
 
 def test_maps_in_standard_space_lie_on_the_brain(processed: StepReport) -> None:
-    names = [path.name.split("_stat-")[1] for path in processed.outputs["bold"]]
-    assert names == [f"{name}_boldmap.nii.gz" for name in STATS] + ["fisherz_boldmap.nii.gz"] * 4
-    assert [path.name.split("label-")[1].split("_")[0] for path in processed.outputs["bold"][5:]] == list(SEEDS)
-    assert all("_task-rest_space-MNI152NLin2009aSym_res-3_" in path.name for path in processed.outputs["bold"])
+    name = partial(Outputs(processed.files["bold"].parents[2], "02").standard, task="rest", res="3")
+    assert processed.outputs["bold"] == (
+        *(name("bold_map", stat=stat) for stat in STATS), *(name("seed_map", label=seed) for seed in SEEDS)
+    )  # fmt: skip
     brain = array(resample(template("mask"), standard_grid(3.0))) > 0.5
     maps = [nib.load(path).get_fdata() for path in processed.outputs["bold"]]
     inside = maps[0] > 0
@@ -299,7 +209,7 @@ class Moved:
 @pytest.fixture(scope="module")
 def moved(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Moved:
     tmp_path = tmp_path_factory.mktemp("moved")
-    image = load_image(session.bold[0].path, 4)
+    image = load_image(session.files("bold")[0].path, 4)
     rng = np.random.default_rng(0)
     still, volumes, poses = array(image)[..., 10], [], []
     for _ in range(24):
@@ -311,7 +221,9 @@ def moved(session: Session, tmp_path_factory: pytest.TempPathFactory) -> Moved:
     raw = np.stack(volumes, axis=-1).astype(np.float32)
     path = tmp_path / "sub-02_task-rest_bold.nii.gz"
     nib.Nifti1Image(raw, image.affine).to_filename(path)
-    report = processed_session(tmp_path, replace(session, bold=(replace(session.bold[0], path=path),)), {})
+    report = processed_session(
+        tmp_path, replace(session, raw={**session.raw, "bold": (replace(session.files("bold")[0], path=path),)}), {}
+    )
     return Moved(raw, np.array(poses), report)
 
 
@@ -356,15 +268,15 @@ def test_motion_is_undone_in_standard_space_as_on_the_runs_own_grid(moved: Moved
 def test_two_runs_share_one_set_of_maps_and_the_same_input_gives_the_same_bytes(
     processed: StepReport, session: Session, tmp_path: Path
 ) -> None:
-    item = session.bold[0]
+    item = session.files("bold")[0]
     runs = tuple(replace(item, entities={**item.entities, "run": str(i)}) for i in (1, 2))
-    report = processed_session(tmp_path, replace(session, bold=runs), {})
+    report = processed_session(tmp_path, replace(session, raw={**session.raw, "bold": runs}), {})
     assert report.qc["n_runs"] == 2
     for one, two in zip(report.outputs["bold"], processed.outputs["bold"], strict=True):
         assert one.name == two.name
         assert one.read_bytes() == two.read_bytes()  # the mean of two equal runs
-    written = {path.name for path in (tmp_path / "sub-02" / "func").iterdir()}
-    assert {f"sub-02_task-rest_run-{i}_desc-confounds_timeseries.tsv" for i in (1, 2)} <= written
+    name = partial(Outputs(tmp_path, "02").path, "confounds", task="rest")
+    assert name(run="1").is_file() and name(run="2").is_file()
 
 
 def test_nilearn_reads_the_confounds_as_it_reads_fmripreps(processed: StepReport) -> None:
@@ -417,6 +329,7 @@ def test_a_real_run(real_data: Path, tmp_path: Path) -> None:
 @pytest.mark.real
 def test_a_real_run_of_20_volumes_is_cleaned_of_less(real_data: Path, tmp_path: Path) -> None:
     selection = Selection(real_data / "bids_real_open", participant_labels=("01",), task_labels=("fa",))
-    report = processed_session(tmp_path, replace(find_sessions(selection)[0], t1w=()), {})
+    session = find_sessions(selection)[0]
+    report = processed_session(tmp_path, replace(session, raw={**session.raw, "t1w": ()}), {})
     assert any("too short for a band-pass (20 volumes, 20 s)" in warning for warning in report.warnings)
     assert report.qc["n_volumes"] == 20

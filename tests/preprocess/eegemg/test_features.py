@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.signal import coherence as scipy_coherence
 
+from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.preprocess.eegemg.features import co_contraction, coherence, coherence_threshold
-from tests.preprocess.eegemg.test_step import EEG, EMG, RATE, Planted, planted, process, together
+from tests.helpers.recordings import EEG, EMG, RATE, Planted, planted, process, together, write_phases
 
 SITE, MUSCLE = "C3", "biceps femoris"
 
@@ -28,21 +28,13 @@ def coupled(seconds: float = 100.0) -> Planted:
     return replace(signals, eeg=eeg, emg=emg)
 
 
-def write_events(root: Path, seconds: float) -> None:
-    onsets = np.arange(0, seconds - 5, 5.0)
-    kinds = ["flexion", "extension"] * len(onsets)
-    rows = [f"{onset:g}\t2.5\t{kind}" for onset, kind in zip(onsets, kinds, strict=False)]
-    path = root / "sub-01" / "eeg" / "sub-01_task-leg_events.tsv"
-    path.write_text("onset\tduration\ttrial_type\n" + "\n".join(rows) + "\n")
-
-
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, dict[str, float]]:
     root = tmp_path_factory.mktemp("features")
     session = together(root / "raw", coupled())
-    write_events(root / "raw", 100.0)
+    write_phases(root / "raw", 100.0)
     report = process(session, root / "out")
-    path = root / "out" / "sub-01" / "eeg" / "sub-01_task-leg_features.tsv"
+    path = Outputs(root / "out", "01").path("features", "eeg", task="leg")
     assert path.with_suffix(".json").is_file()
     return pd.read_csv(path, sep="\t", na_values="n/a"), dict(report.qc)
 

@@ -1,17 +1,11 @@
-"""Cleaning of EEG and EMG as arrays: what is planted is kept, found or taken out."""
+"""Filters, windows and resampling of signals as arrays: what is planted is kept, found or taken out."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
-import mne
 import numpy as np
 import pytest
 from scipy.signal import welch
 
-from bids_stroke.preprocess.eegemg.edf import EdfHeader, edf_labels, write_edf
-from bids_stroke.preprocess.eegemg.ica import remove_artefacts
-from bids_stroke.preprocess.eegemg.montage import average_reference, has_site, interpolate, standard_names
 from bids_stroke.preprocess.eegemg.signals import (
     Band,
     clean_band,
@@ -26,11 +20,7 @@ from bids_stroke.preprocess.eegemg.signals import (
     split_windows,
     usable_band,
 )
-
-RATE = 250.0
-SITES = ["P4", "CP2", "FC5", "C3", "P3", "C2", "FC6", "C4", "CP6", "F3", "FC2", "FC1", "F4", "CP5", "C1", "CP1"]
-DEPTH = {"F3": 1.0, "F4": 1.0, "FC5": 0.5, "FC6": 0.5, "FC1": 0.45, "FC2": 0.45}
-"""How strongly a blink reaches a site."""
+from tests.helpers.eeg import RATE, noise
 
 
 def tone(frequency: float, seconds: float = 40.0, rate: float = RATE) -> np.ndarray:
@@ -40,10 +30,6 @@ def tone(frequency: float, seconds: float = 40.0, rate: float = RATE) -> np.ndar
 def power_at(data: np.ndarray, frequency: float, rate: float = RATE) -> float:
     frequencies, power = welch(data, rate, nperseg=int(4 * rate))
     return float(power[np.abs(frequencies - frequency) < 1].sum())
-
-
-def noise(n_channels: int, seconds: float = 40.0, seed: int = 0) -> np.ndarray:
-    return 1e-5 * np.random.default_rng(seed).standard_normal((n_channels, round(seconds * RATE)))
 
 
 @pytest.mark.parametrize("frequency", [1.0, 10.0, 22.0, 45.0, 100.0])
@@ -141,97 +127,6 @@ def test_windows_are_judged_each_for_itself() -> None:
     assert marked_windows([(10.0, 10.0)], 10.0, 4).tolist() == [False, True, False, False]
 
 
-def test_names_become_those_of_the_10_20_system() -> None:
-    found = standard_names(["EEG FP1-REF", "cz", "EEG c3", "T3", "O1.", "ECG", "Cz"])
-    assert found == ["Fp1", "cz", "C3", "T7", "O1", "ECG", "Cz"]
-    assert has_site(found).tolist() == [True, False, True, True, True, False, True]
-
-
-def with_blinks(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    rng = np.random.default_rng(seed)
-    times = np.arange(round(60 * RATE)) / RATE
-    blinks = sum(1.5e-4 * np.exp(-0.5 * ((times - at) / 0.07) ** 2) for at in np.arange(2, 59, 3.7))
-    mixing = rng.standard_normal((16, 16)) / 4
-    sources = clean_band(rng.laplace(size=(16, len(times))), RATE, Band(1, 40)) * 1e-5
-    depth = np.array([[DEPTH.get(site, 0.05)] for site in SITES])
-    return mixing @ sources, depth * blinks, blinks
-
-
-def test_blinks_are_removed_and_the_rest_stays() -> None:
-    brain, artefact, blinks = with_blinks()
-    removal = remove_artefacts(brain + artefact, SITES, RATE, np.zeros((0, brain.shape[1])), 0)
-    cleaned = removal.eeg
-    assert ([item.kind for item in removal.dropped], removal.skipped) == (["ocular"], "")
-    front = SITES.index("F3")
-    during = blinks > 5e-5
-    assert np.abs(cleaned[front] - brain[front])[during].mean() < 0.15 * artefact[front][during].mean()
-    back = SITES.index("P3")
-    assert np.corrcoef(cleaned[back], brain[back])[0, 1] > 0.98
-    again = remove_artefacts(brain + artefact, SITES, RATE, np.zeros((0, brain.shape[1])), 0)
-    np.testing.assert_array_equal(again.eeg, cleaned)
-
-
-def test_an_eog_channel_shows_blinks_where_no_frontal_site_was_recorded() -> None:
-    brain, artefact, blinks = with_blinks()
-    names = [f"X{i}" for i in range(16)]
-    assert remove_artefacts(brain + artefact, names, RATE, blinks[None], 0).count("ocular") == 1
-    assert "neither an EOG nor a frontal" in remove_artefacts(brain, names, RATE, blinks[None][:0], 0).skipped
-
-
-def test_eeg_without_blinks_keeps_every_component() -> None:
-    brain, _, _ = with_blinks()
-    removal = remove_artefacts(brain, SITES, RATE, np.zeros((0, brain.shape[1])), 0)
-    assert (removal.dropped, removal.skipped) == ((), "")
-    np.testing.assert_allclose(removal.eeg, brain, atol=1e-10)
-
-
-@pytest.mark.parametrize(("n_channels", "seconds", "words"), [(5, 60, "too few"), (16, 10, "needs 41 s")])
-def test_ica_is_left_out_where_it_cannot_work(n_channels: int, seconds: int, words: str) -> None:
-    brain, artefact, _ = with_blinks()
-    data = (brain + artefact)[:n_channels, : round(seconds * RATE)]
-    removal = remove_artefacts(data, SITES[:n_channels], RATE, data[:0], 0)
-    assert removal.dropped == ()
-    assert words in removal.skipped
-    np.testing.assert_array_equal(removal.eeg, data)
-
-
-def test_a_bad_site_is_restored_from_its_neighbours() -> None:
-    truth = np.zeros((16, 500))
-    rng = np.random.default_rng(1)
-    for neighbours in (["C1", "C3", "FC1", "CP1"], ["C2", "C4", "FC2", "CP2"], ["P3", "CP5"], ["F4", "FC6"]):
-        truth += np.array([[site in neighbours] for site in SITES]) * rng.standard_normal(500)
-    bad = np.array([site == "C1" for site in SITES])
-    broken = np.where(bad[:, None], 50 * rng.standard_normal(500), truth)
-    restored = interpolate(broken, SITES, bad)
-    assert np.corrcoef(restored[bad][0], truth[bad][0])[0, 1] > 0.9
-    np.testing.assert_array_equal(restored[~bad], truth[~bad])
-
-
-def test_average_reference_sums_to_zero() -> None:
-    data = noise(16)
-    referred = average_reference(data)
-    np.testing.assert_allclose(referred.sum(axis=0), 0, atol=1e-18)
-    np.testing.assert_allclose(referred[0] - referred[1], data[0] - data[1])
-
-
-def test_edf_labels_are_short_ascii_and_unlike() -> None:
-    names = ["Cz", "proximal rectus femoris L", "proximal rectus femoris R", "µscle"]
-    assert edf_labels(names) == ["Cz", "proximal rectus ", "proximal rectu~2", "?scle"]
-
-
-def test_edf_holds_the_signals_and_no_date(tmp_path: Path) -> None:
-    data = noise(3, 4)
-    data[2] = 0
-    header = EdfHeader(("C3", "C4", "Cz"), RATE, "HP:0.5Hz")
-    for name in ("a.edf", "b.edf"):
-        write_edf(tmp_path / name, data, header)
-    raw = mne.io.read_raw_edf(tmp_path / "a.edf", verbose="error")
-    assert raw.ch_names == ["C3", "C4", "Cz"]
-    assert raw.info["sfreq"] == RATE
-    np.testing.assert_allclose(raw.get_data(), data, atol=2e-9)
-    assert (tmp_path / "a.edf").read_bytes() == (tmp_path / "b.edf").read_bytes()
-
-
 @pytest.mark.parametrize("drift", [2e-5, -3e-5, 7e-5, 5e-4])
 @pytest.mark.parametrize("nominal", [1.0, 0.5, 0.4])
 def test_a_clocks_drift_is_followed_however_small(drift: float, nominal: float) -> None:
@@ -244,3 +139,13 @@ def test_a_clocks_drift_is_followed_however_small(drift: float, nominal: float) 
     wanted = np.sin(2 * np.pi * rhythms * np.arange(found.shape[1]) / (rate * ratio))
     middle = slice(200, -200)
     assert np.abs(found - wanted)[:, middle].max() < 2e-3
+
+
+@pytest.mark.parametrize("ratio", [0.4, 1.0003, 0.9998, 1000 / 1925.926, 2.0])
+def test_resampling_keeps_waves_at_their_time(ratio: float) -> None:
+    """At both ends as well: MNE shifts by up to half a sample."""
+    wave = 0.6 * np.pi * min(1.0, ratio)  # 0.6 of the lower Nyquist frequency
+    found = resampled(np.sin(wave * np.arange(4001))[None], ratio)[0]
+    assert len(found) == pytest.approx(4001 * ratio, abs=1)
+    inner = slice(100, -100)
+    np.testing.assert_allclose(found[inner], np.sin(wave * np.arange(len(found)) / ratio)[inner], atol=3e-3)

@@ -9,22 +9,21 @@ import pandas as pd
 import pytest
 
 from bids_stroke.core.records import StepReport
+from bids_stroke.derivatives.names import beside
 from bids_stroke.report.figures.recordings import draw_recording, find_recordings
-from tests.preprocess.eegemg.test_features import write_events
-from tests.preprocess.eegemg.test_step import planted, process, together
+from tests.helpers.recordings import planted, process, together, write_phases
 
 
 @pytest.fixture(scope="module")
 def done(tmp_path_factory: pytest.TempPathFactory) -> StepReport:
     root = tmp_path_factory.mktemp("spectra")
     session = together(root / "raw", planted(40))
-    write_events(root / "raw", 40.0)
+    write_phases(root / "raw", 40.0)
     return process(session, root / "out")
 
 
 def spectra(report: StepReport) -> pd.DataFrame:
-    windows = report.outputs["eegemg"][0]
-    table = pd.read_csv(windows.with_name("sub-01_task-leg_desc-spectrum_features.tsv"), sep="\t")
+    table = pd.read_csv(beside(report.outputs["eegemg"][0], "spectrum"), sep="\t")
     return table.set_index(["kind", "frequency"])
 
 

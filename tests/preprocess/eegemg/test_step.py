@@ -1,4 +1,4 @@
-"""The EEG/EMG step on small BIDS recordings of known content, in both layouts, whole and broken."""
+"""The EEG/EMG step on small BIDS recordings of known content, in both layouts, whole and short."""
 
 from __future__ import annotations
 
@@ -6,104 +6,32 @@ import json
 import shutil
 import subprocess
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import mne
 import numpy as np
 import pandas as pd
 import pytest
 
-from bids_stroke.core.records import BidsFile, Session, StepReport
+from bids_stroke.core.errors import MissingModalityError
+from bids_stroke.core.records import Session, StepReport
 from bids_stroke.core.settings import Settings
-from bids_stroke.core.settings_preprocess import EegEmgSettings
 from bids_stroke.derivatives.outputs import Outputs, write_dataset_files
-from bids_stroke.preprocess.eegemg.edf import EdfHeader, edf_labels, write_edf
 from bids_stroke.preprocess.eegemg.step import run
 from bids_stroke.preprocess.registry import StepContext
-
-RATE = 200.0
-EEG = ("Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2")
-EMG = ("rectus femoris", "biceps femoris", "vastus medialis")
-
-
-@dataclass(frozen=True)
-class Planted:
-    """Signals of a made-up person, in volts."""
-
-    eeg: np.ndarray
-    emg: np.ndarray
-    rate: float = RATE
-
-
-def planted(seconds: float = 35.0, seed: int = 0, rate: float = RATE) -> Planted:
-    """White noise with a 10 Hz rhythm over the back, 50 Hz hum, and EMG in bursts."""
-    rng = np.random.default_rng(seed)
-    times = np.arange(round(seconds * rate)) / rate
-    hum = 1e-5 * np.sin(2 * np.pi * 50 * times)
-    rhythm = np.array([[name[0] in "PO"] for name in EEG]) * 2e-5 * np.sin(2 * np.pi * 10 * times)
-    eeg = 5e-6 * rng.standard_normal((len(EEG), len(times))) + rhythm + hum
-    burst = (np.sin(2 * np.pi * 0.2 * times) > 0) + 0.1
-    emg = 5e-5 * burst * rng.standard_normal((len(EMG), len(times))) + hum
-    return Planted(eeg, emg, rate)
-
-
-def write_file(
-    root: Path, kind: str, data: np.ndarray, names: tuple[str, ...], rate: float, **more: object
-) -> BidsFile:
-    """Write one EDF recording with its sidecars; ``task``, ``types`` and ``status`` as in channels.tsv."""
-    folder = root / "sub-01" / kind
-    folder.mkdir(parents=True, exist_ok=True)
-    stem = f"sub-01_task-{more.get('task', 'leg')}"
-    path = folder / f"{stem}_{kind}.edf"
-    whole = data[:, : int(data.shape[1] // rate * rate)]
-    write_edf(path, whole, EdfHeader(tuple(edf_labels(names)), rate, ""))
-    metadata = {
-        "TaskName": "leg",
-        "PowerLineFrequency": 50,
-        "SamplingFrequency": rate,
-        f"{kind.upper()}Reference": "Cz",
-    }
-    (folder / f"{stem}_{kind}.json").write_text(json.dumps(metadata))
-    types = more.get("types") or ["EMG" if name in EMG else "EEG" for name in names]
-    channels = pd.DataFrame({"name": edf_labels(names), "type": types, "units": "uV", "status": "good"})
-    channels.loc[channels["name"].isin(more.get("bad", ())), "status"] = "bad"
-    channels.to_csv(folder / f"{stem}_channels.tsv", sep="\t", index=False)
-    (root / "dataset_description.json").write_text('{"Name": "test", "BIDSVersion": "1.11.1"}')
-    return BidsFile(path, {"subject": "01", "task": "leg"}, metadata, f"bids:raw:sub-01/{kind}/{path.name}")
-
-
-def together(root: Path, signals: Planted, **more: Any) -> Session:
-    data = np.concatenate([signals.eeg, signals.emg])
-    return Session("01", None, eeg=(write_file(root, "eeg", data, EEG + EMG, signals.rate, **more),))
-
-
-def apart(root: Path, eeg: Planted, emg: Planted) -> Session:
-    return Session(
-        "01", None,
-        eeg=(write_file(root, "eeg", eeg.eeg, EEG, eeg.rate),),
-        emg=(write_file(root, "emg", emg.emg, EMG, emg.rate),),
-    )  # fmt: skip
-
-
-def process(session: Session, out: Path, **settings: float) -> StepReport:
-    chosen = Settings(eegemg=EegEmgSettings(**settings))
-    return run(StepContext(session, Outputs(out, "01"), chosen, {}, out / "work"))
-
-
-def read(path: Path) -> tuple[np.ndarray, list[str], float]:
-    raw = mne.io.read_raw_edf(path, verbose="error")
-    return raw.get_data(), raw.ch_names, raw.info["sfreq"]
-
-
-def windows_of(report: StepReport) -> pd.DataFrame:
-    return pd.read_csv(report.outputs["eegemg"][0], sep="\t", keep_default_na=False)
-
-
-def write_scans(root: Path, emg_time: str) -> None:
-    rows = f"eeg/sub-01_task-leg_eeg.edf\t2000-01-01T12:00:00\nemg/sub-01_task-leg_emg.edf\t{emg_time}\n"
-    (root / "sub-01" / "sub-01_scans.tsv").write_text("filename\tacq_time\n" + rows)
+from tests.helpers.recordings import (
+    EEG,
+    EMG,
+    RATE,
+    apart,
+    planted,
+    process,
+    read,
+    together,
+    windows_of,
+    write_file,
+    write_scans,
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,11 +42,9 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> tuple[StepReport, Path]:
 
 def test_outputs_bear_the_names_of_the_contract(done: tuple[StepReport, Path]) -> None:
     report, out = done
-    assert [path.relative_to(out).as_posix() for path in report.outputs["eegemg"]] == [
-        "sub-01/eeg/sub-01_task-leg_desc-windows_events.tsv",
-        "sub-01/eeg/sub-01_task-leg_desc-preproc_eeg.edf",
-        "sub-01/emg/sub-01_task-leg_desc-preproc_emg.edf",
-    ]
+    path = Outputs(out, "01").path
+    windows, eeg, emg = path("windows", "eeg", task="leg"), path("eeg", task="leg"), path("emg", task="leg")
+    assert report.outputs["eegemg"] == (windows, eeg, emg)
     sidecar = json.loads(report.outputs["eegemg"][1].with_suffix(".json").read_text())
     assert sidecar["EEGReference"] == "average"
     assert sidecar["PowerLineFrequency"] == 50
@@ -160,7 +86,7 @@ def test_hum_goes_and_the_rhythm_stays(done: tuple[StepReport, Path]) -> None:
 def test_a_bad_site_is_interpolated_and_said(done: tuple[StepReport, Path]) -> None:
     report, out = done
     assert report.qc["n_bad_channels"] == report.qc["n_interpolated_channels"] == 1
-    channels = pd.read_csv(out / "sub-01/eeg/sub-01_task-leg_desc-preproc_channels.tsv", sep="\t")
+    channels = pd.read_csv(Outputs(out, "01").path("channels", "eeg", task="leg"), sep="\t")
     assert channels.loc[channels["name"] == "P3", "status_description"].item() == "interpolated from its neighbours"
     assert any("interpolated: P3" in note for note in report.warnings)
     eeg, names, _ = read(report.outputs["eegemg"][1])
@@ -204,53 +130,15 @@ def test_both_layouts_give_the_same_windows(tmp_path: Path) -> None:
     assert not any("assumed" in note for note in two.warnings)
 
 
-def test_emg_of_another_rate_and_start_is_put_on_the_clock_of_the_eeg(tmp_path: Path) -> None:
-    times = np.arange(45 * 1000) / 1000
-    carrier = np.sin(2 * np.pi * 40 * times)
-    on = (np.abs(times - 20) < 0.5) * 1e-4  # 20 s after the start of the EMG
-    emg = Planted(
-        np.zeros((0, 0)), np.tile(on * carrier, (3, 1)) + 1e-6 * np.random.default_rng(0).normal(size=45000), 1000
-    )
-    session = apart(tmp_path / "raw", planted(50), emg)
-    write_scans(tmp_path / "raw", "2000-01-01T12:00:03.500")
-    report = process(session, tmp_path / "out")
-    eeg, _, _ = read(report.outputs["eegemg"][1])
-    clean, _, rate = read(report.outputs["eegemg"][2])
-    assert rate == RATE
-    assert clean.shape[1] == eeg.shape[1] == 45 * RATE
-    centre = np.average(np.arange(clean.shape[1]), weights=clean[0] ** 2 * (np.abs(clean[0]) > 2e-5)) / RATE
-    assert centre == pytest.approx(20, abs=0.01)
-    assert any("the EMG starts 3.5 s after the EEG (acq_time)" in note for note in report.warnings)
-    assert any("EMG resampled from 1000 to 200 Hz" in note for note in report.warnings)
-    # the EEG is cut to the same span: its rhythm is that of 3.5 s later
-    truth = planted(50).eeg[:, round(3.5 * RATE) :][:, : eeg.shape[1]]
-    truth = truth - truth.mean(axis=0)
-    assert np.corrcoef(eeg[8, 1000:-1000], truth[8, 1000:-1000])[0, 1] > 0.95
-
-
-def test_without_acq_time_a_common_start_is_assumed_and_said(tmp_path: Path) -> None:
-    report = process(apart(tmp_path / "raw", planted(), planted()), tmp_path / "out")
-    assert any("a common start is assumed" in note for note in report.warnings)
-
-
-def test_emg_at_another_time_is_not_mixed_in(tmp_path: Path) -> None:
-    session = apart(tmp_path / "raw", planted(), planted())
-    write_scans(tmp_path / "raw", "2000-01-01T13:00:00")
-    report = process(session, tmp_path / "out")
-    assert [path.name.rsplit("_", 1)[1] for path in report.outputs["eegemg"]] == ["events.tsv", "eeg.edf"]
-    assert any("do not overlap" in note for note in report.warnings)
-
-
 def test_eeg_alone_and_emg_alone(tmp_path: Path) -> None:
     both = apart(tmp_path / "raw", planted(), planted())
     eeg = process(replace(both, emg=()), tmp_path / "eeg")
-    assert [path.name.rsplit("_", 1)[1] for path in eeg.outputs["eegemg"]] == ["events.tsv", "eeg.edf"]
+    path = Outputs(tmp_path / "eeg", "01").path
+    assert eeg.outputs["eegemg"] == (path("windows", "eeg", task="leg"), path("eeg", task="leg"))
     assert "task-leg: no usable EMG channel" in eeg.warnings
     emg = process(replace(both, eeg=()), tmp_path / "emg")
-    assert [path.relative_to(tmp_path / "emg" / "sub-01").as_posix() for path in emg.outputs["eegemg"]] == [
-        "emg/sub-01_task-leg_desc-windows_events.tsv",
-        "emg/sub-01_task-leg_desc-preproc_emg.edf",
-    ]
+    path = Outputs(tmp_path / "emg", "01").path
+    assert emg.outputs["eegemg"] == (path("windows", "emg", task="leg"), path("emg", task="leg"))
     assert "task-leg: no usable EEG channel" in emg.warnings
 
 
@@ -259,7 +147,7 @@ def test_every_task_is_used_and_short_ones_are_said(tmp_path: Path) -> None:
         write_file(tmp_path / "raw", "emg", planted(seconds).emg, EMG, RATE, task=task)
         for task, seconds in (("a", 21), ("b", 6), ("c", 12))
     ]
-    report = process(Session("01", None, emg=tuple(files)), tmp_path / "out")
+    report = process(Session("01", None, raw={"emg": tuple(files)}), tmp_path / "out")
     assert len(report.outputs["eegemg"]) == 4
     assert report.qc["n_recordings"] == 2
     assert report.qc["n_windows"] == 3
@@ -274,8 +162,46 @@ def test_real_recordings(real_data: Path, tmp_path: Path) -> None:
     expected = {"07": (23, 30, 0), "08": (1, 0, 4), "09": (3, 0, 4)}
     for subject, (n_windows, n_eeg, n_emg) in expected.items():
         files = dataset.raw_files(dataset.folders(subject))
-        session = Session(subject, None, eeg=files["eeg"], emg=files["emg"])
+        session = Session(subject, None, raw={"eeg": files["eeg"], "emg": files["emg"]})
         report = run(StepContext(session, Outputs(tmp_path, subject), Settings(), {}, tmp_path))
         found = tuple(report.qc[key] for key in ("n_windows_kept", "n_eeg_channels", "n_emg_channels"))
         assert found == (n_windows, n_eeg, n_emg)
         assert all(path.is_file() for path in report.outputs["eegemg"])
+
+
+def test_a_recording_shorter_than_a_window_is_missing(tmp_path: Path) -> None:
+    with pytest.raises(MissingModalityError, match="3 s of EEG/EMG are less than one window of 10 s") as caught:
+        process(together(tmp_path / "raw", planted(3)), tmp_path / "out")
+    assert caught.value.reason == "recording-too-short"
+    report = process(together(tmp_path / "raw", planted(3)), tmp_path / "out", window_seconds=1)
+    assert report.qc["n_windows"] == 3
+
+
+def test_lost_and_marked_signal_is_left_out(tmp_path: Path) -> None:
+    signals = planted()
+    signals.emg[0, 2100:3900] = 0
+    signals.emg[0, 2000:4000] = signals.emg[0, 2000]
+    session = together(tmp_path / "raw", signals)
+    events = tmp_path / "raw/sub-01/eeg/sub-01_task-leg_events.tsv"
+    events.write_text("onset\tduration\ttrial_type\n1.0\t2.0\tflexion\n21.0\t1.0\tBAD_movement\n")
+    report = process(session, tmp_path / "out")
+    assert windows_of(report)["reason"].tolist() == ["n/a", "flat", "marked"]
+    assert windows_of(report)["status"].tolist() == ["good", "bad", "bad"]
+    copied = Outputs(tmp_path / "out", "01").path("events", "eeg", task="leg").read_text()
+    assert copied == events.read_text()
+
+
+def test_nothing_usable_is_missing_with_its_reason(tmp_path: Path) -> None:
+    signals = planted()
+    signals.eeg[:] *= 1000
+    with pytest.raises(MissingModalityError, match="eeg-amplitude") as caught:
+        process(together(tmp_path / "a", signals), tmp_path / "out")
+    assert caught.value.reason == "no-good-window"
+    signals.eeg[:], signals.emg[:] = 0, 0
+    with pytest.raises(MissingModalityError) as caught:
+        process(together(tmp_path / "b", signals), tmp_path / "out")
+    assert caught.value.reason == "no-usable-channel"
+    session = together(tmp_path / "c", planted(), types=["MISC"] * 13)
+    with pytest.raises(MissingModalityError, match=r"channels\.tsv") as caught:
+        process(session, tmp_path / "out")
+    assert caught.value.reason == "no-eeg-or-emg-channels"

@@ -1,4 +1,4 @@
-"""Lesion masks under all the forms in which people keep them."""
+"""The lesion step: masks under all the forms in which people keep them, and maps of shares beside them."""
 
 from __future__ import annotations
 
@@ -13,23 +13,15 @@ import pytest
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.names import is_named
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.imaging import lesion_masks
 from bids_stroke.imaging.images import array, like
-from bids_stroke.imaging.lesion_masks import above_half, as_share
 from bids_stroke.imaging.standard_space import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
-from bids_stroke.imaging.transforms import resample, save_warp
-from bids_stroke.preprocess.anat.mirror_fill import mirror_fill
+from bids_stroke.imaging.transforms import save_warp
 from bids_stroke.preprocess.lesion import step as lesions
 from bids_stroke.preprocess.registry import StepContext
-from tests.imaging.test_transforms import stored_as
-
-LEFT = np.array([-24.0, -6.0, 22.0])
-
-
-def ball(affine: np.ndarray, shape: tuple[int, ...], centre: np.ndarray = LEFT, radius: float = 12.0) -> np.ndarray:
-    world = nib.affines.apply_affine(affine, np.moveaxis(np.indices(shape), 0, -1))
-    return ((world - centre) ** 2).sum(-1) <= radius**2
+from tests.helpers.lesions import LEFT, ball
+from tests.helpers.spots import stored_as
 
 
 def mask_file(folder: Path, image: nib.Nifti1Image, space: str | None = SPACE, name: str = "a") -> BidsFile:
@@ -66,30 +58,6 @@ def native_anat(folder: Path) -> tuple[nib.Nifti1Image, StepReport]:
     return t1w, StepReport(files=files)
 
 
-@pytest.mark.parametrize(
-    ("values", "inside"),
-    [
-        ([0, 1], [False, True]),
-        ([0, 0.4, 0.6], [False, False, True]),
-        ([0, 0.3], [False, False]),
-        ([0, 255], [False, True]),
-        ([0, 1, 2, 3], [False, True, True, True]),
-        ([0, 12.5, 49.0, 51.0, 99.0], [False, False, False, True, True]),
-        ([0, 0], [False, False]),
-    ],
-)
-def test_values(values: list[float], inside: list[bool]) -> None:
-    assert lesion_masks.binarize(np.array(values, np.float32), "m").tolist() == inside
-
-
-@pytest.mark.parametrize("values", [[-1.0, 0, 1.0], [0, 20.5, 300.0, 999.0]])
-def test_what_is_not_a_mask(values: list[float]) -> None:
-    with pytest.raises(DataError, match="not a mask") as caught:
-        lesion_masks.binarize(np.array(values, np.float32), "sub-01_mask.nii.gz")
-    assert caught.value.reason == "not-a-mask"
-    assert "sub-01_mask.nii.gz" in str(caught.value)
-
-
 @pytest.mark.parametrize("axes", ["RAS", "LAS", "PSL"])
 def test_standard_mask_keeps_side_place_and_volume(tmp_path: Path, axes: str) -> None:
     affine = np.diag([1.0, 1.0, 1.0, 1.0])
@@ -97,7 +65,7 @@ def test_standard_mask_keeps_side_place_and_volume(tmp_path: Path, axes: str) ->
     image = stored_as(nib.Nifti1Image(ball(affine, (160, 190, 150)).astype(np.uint8), affine), axes)
     report = lesions.run(context(tmp_path, (mask_file(tmp_path, image),)))
     path = report.outputs["lesion"][0]
-    assert path.name == f"sub-01_space-{SPACE}_res-2_label-L_desc-lesion_mask.nii.gz"
+    assert is_named(path, "lesion_mask", space=SPACE, res="2")
     saved = nib.load(path)
     assert saved.get_data_dtype() == np.uint8
     assert saved.shape == STANDARD_SHAPE
@@ -182,30 +150,6 @@ def test_impossible_masks_fail(tmp_path: Path, data: np.ndarray, reason: str) ->
     assert caught.value.reason == reason
 
 
-def test_mirror_fill_brings_the_healthy_side() -> None:
-    """A symmetric brain in a tilted head, with a hole: filled, it is the brain without the hole."""
-    tilt = np.eye(4)
-    angle = np.deg2rad(12)
-    tilt[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    tilt[:3, 3] = [7.0, -3.0, 2.0]
-    whole = resample(template("T1w"), standard_grid(3.0), [np.linalg.inv(tilt)])
-    hole = ball(whole.affine, whole.shape, (tilt @ [*LEFT, 1])[:3], 15.0)
-    hurt = like(whole, np.where(hole, 0.05, array(whole)).astype(np.float32))
-    filled = array(mirror_fill(hurt, hole, tilt))
-    assert np.abs(filled - array(whole))[hole].mean() < 0.03 < np.abs(array(hurt) - array(whole))[hole].mean()
-    np.testing.assert_array_equal(filled[array(whole) == 0], 0)
-    far = ~ball(whole.affine, whole.shape, (tilt @ [*LEFT, 1])[:3], 20.0)
-    np.testing.assert_array_equal(filled[far], array(hurt)[far])
-
-
-def test_mirror_fill_leaves_what_is_ill_on_both_sides() -> None:
-    grid = standard_grid(3.0)
-    whole = np.full(grid.shape, 0.5, np.float32)
-    both = ball(grid.affine, grid.shape) | ball(grid.affine, grid.shape, LEFT * [-1, 1, 1])
-    hurt = like(grid, np.where(both, 0.1, whole).astype(np.float32))
-    np.testing.assert_array_equal(array(mirror_fill(hurt, both, np.eye(4))), array(hurt))
-
-
 @pytest.mark.real
 def test_real_masks(real_data: Path, tmp_path: Path) -> None:
     paths = sorted((real_data / "soop_open").rglob("*mask.nii.gz"))[:3]
@@ -231,7 +175,7 @@ def test_shares_beside_a_mask_are_the_modality(tmp_path: Path) -> None:
     shares = np.where(mask, 0.75, 0.0) + np.where(ball(STANDARD_AFFINE, STANDARD_SHAPE, LEFT, 16.0) & ~mask, 0.25, 0.0)
     report = lesions.run(context(tmp_path, (share_beside(tmp_path, mask, shares),)))
     (path,) = report.outputs["lesion"]
-    assert path.name == f"sub-01_space-{SPACE}_res-2_label-L_probseg.nii.gz"
+    assert is_named(path, "lesion_shares", space=SPACE, res="2")
     np.testing.assert_allclose(nib.load(path).get_fdata(), shares, atol=1e-6)
     np.testing.assert_array_equal(nib.load(report.files["lesion_standard"]).get_fdata() > 0, mask)
     assert report.qc["lesion_volume_ml"] == pytest.approx(0.008 * shares.sum(), rel=1e-5)
@@ -282,15 +226,3 @@ def test_shares_hold_the_native_mask_too(tmp_path: Path) -> None:
     written = nib.load(report.outputs["lesion"][0]).get_fdata()
     mask = nib.load(report.files["lesion_standard"]).get_fdata() > 0
     assert (written[mask] > 0.4).all() and (written[mask] == 1.0).sum() > 500
-
-
-@pytest.mark.parametrize("values", [[-0.2, 0.5], [0.0, 255.0]])
-def test_what_is_no_share(values: list[float]) -> None:
-    with pytest.raises(DataError, match="not the share"):
-        as_share(np.array(values, np.float32), "sub-01_probseg.nii.gz")
-
-
-def test_half_is_lowered_only_where_nothing_is_left() -> None:
-    assert above_half(np.array([0.0, 0.45, 0.8], np.float32)).tolist() == [False, False, True]
-    assert above_half(np.array([0.0, 0.1, 0.4], np.float32)).tolist() == [False, False, True]
-    assert not above_half(np.zeros(3, np.float32)).any()

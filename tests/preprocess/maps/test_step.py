@@ -9,15 +9,18 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from bids_stroke.bids.derivative_files import modalities_of_map
 from bids_stroke.core.errors import DataError
+from bids_stroke.core.modalities import MODALITIES, Modality, StandardMap
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.names import UNIT_FILES, OutputName, is_named
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.standard_space import STANDARD_SHAPE, standard_grid, template
 from bids_stroke.preprocess.maps import step
 from bids_stroke.preprocess.registry import StepContext
-from tests.imaging.test_transforms import LEFT_FRONT_TOP, centre, spot, stored_as
+from tests.helpers.spots import LEFT_FRONT_TOP, centre, spot, stored_as
 
 MD_NAME = f"sub-01_space-{SPACE}_model-tensor_param-md_dwimap.nii.gz"
 
@@ -28,8 +31,8 @@ def map_file(folder: Path, image: nib.Nifti1Image, name: str = MD_NAME, **metada
     return BidsFile(folder / name, {"space": name.split("_space-")[1].split("_")[0]}, metadata, f"bids:ready:{name}")
 
 
-def run(folder: Path, modality: str, file: BidsFile, **session: tuple[BidsFile, ...]) -> StepReport:
-    unit = Session("01", None, maps={modality: file}, **session)
+def run(folder: Path, modality: str, file: BidsFile, **raw: tuple[BidsFile, ...]) -> StepReport:
+    unit = Session("01", None, maps={modality: file}, raw=raw)
     return step.run(StepContext(unit, Outputs(folder / "out", "01"), Settings(), {}, folder))
 
 
@@ -44,7 +47,7 @@ def test_a_map_on_our_grid_is_kept_voxel_by_voxel(tmp_path: Path) -> None:
     file = map_file(tmp_path, image, Units="mm^2/s")
     report = run(tmp_path, "md", file)
     path = report.outputs["md"][0]
-    assert path.name == f"sub-01_space-{SPACE}_res-2_model-tensor_param-md_dwimap.nii.gz"
+    assert is_named(path, "tensor_map", param="md", space=SPACE, res="2")
     np.testing.assert_array_equal(nib.load(path).get_fdata(dtype=np.float32), np.maximum(array(image), 0))
     sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
     assert sidecar["Sources"] == [file.uri]
@@ -162,12 +165,12 @@ def test_an_empty_map_fails(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("modality", "stem", "given", "written"),
     [
-        ("gm", "label-GM_probseg", (), "label-GM_probseg"),
-        ("gm", "label-GM_probseg", ("t1w",), "label-GM_desc-external_probseg"),
-        ("wm", "label-WM_desc-intensity_T1w", (), "label-WM_desc-intensity_T1w"),
-        ("wm", "label-WM_desc-intensity_T1w", ("t1w",), "label-WM_desc-externalintensity_T1w"),
-        ("fa", "model-tensor_param-fa_dwimap", ("t1w",), "model-tensor_param-fa_dwimap"),
-        ("fa", "model-tensor_param-fa_dwimap", ("dwi",), "model-tensor_param-fa_desc-external_dwimap"),
+        ("gm", "label-GM_probseg", (), "tissue_probability"),
+        ("gm", "label-GM_probseg", ("t1w",), "external_tissue_probability"),
+        ("wm", "label-WM_desc-intensity_T1w", (), "tissue_intensity"),
+        ("wm", "label-WM_desc-intensity_T1w", ("t1w",), "external_tissue_intensity"),
+        ("fa", "model-tensor_param-fa_dwimap", ("t1w",), "tensor_map"),
+        ("fa", "model-tensor_param-fa_dwimap", ("dwi",), "external_tensor_map"),
     ],
 )
 def test_names_never_meet_those_of_other_steps(
@@ -175,7 +178,27 @@ def test_names_never_meet_those_of_other_steps(
 ) -> None:
     file = map_file(tmp_path, flat(0.4), f"sub-01_space-{SPACE}_{stem}.nii.gz")
     report = run(tmp_path, modality, file, **dict.fromkeys(given, (file,)))
-    assert report.outputs[modality][0].name == f"sub-01_space-{SPACE}_res-2_{written}.nii.gz"
+    assert is_named(report.outputs[modality][0], written, space=SPACE, res="2")
+
+
+def test_a_map_of_any_modality_is_taken_as_its_record_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    values = StandardMap("FLAIR", median=(1.0, 5000.0), highest=1000.0)
+    monkeypatch.setitem(MODALITIES, "flair", Modality("flair", "FLAIR image", "flair", standard_map=values))
+    row = OutputName("anat", "FLAIR", ".nii.gz", {"space": SPACE, "res": "2", "desc": "external"})
+    monkeypatch.setitem(UNIT_FILES, "external_flair", row)
+    name = f"sub-01_space-{SPACE}_desc-preproc_FLAIR.nii.gz"
+    assert modalities_of_map(name) == ["flair"]
+    data = array(flat(300.0)).copy()
+    data[:, :, 40:] *= 4
+    file = map_file(tmp_path / "anat", like(standard_grid(), data), name)
+    report = run(tmp_path, "flair", file)
+    (path,) = report.outputs["flair"]
+    assert (path.parent.name, path.name) == ("anat", f"sub-01_space-{SPACE}_res-2_desc-external_FLAIR.nii.gz")
+    np.testing.assert_array_equal(nib.load(path).get_fdata(dtype=np.float32), np.minimum(data, 1000))
+    assert "above 1000 were set to 1000" in report.warnings[0]
+    assert run(tmp_path, "flair", map_file(tmp_path / "anat", flat(0.1), name)).missing == {
+        "flair": "implausible-units"
+    }
 
 
 @pytest.mark.real

@@ -25,7 +25,7 @@ def test_the_grey_scale_is_the_brains_where_fat_is_brighter(unit: tuple[Outputs,
 
 def test_a_tissue_without_a_map_is_left_out(unit: tuple[Outputs, dict[str, StepReport]]) -> None:
     outputs, reports = unit
-    outputs.standard("anat", "probseg.nii.gz", label="WM").unlink()
+    outputs.standard("tissue_probability", label="WM").unlink()
     ((_, figure),) = draw_probabilities(outputs, reports)
     labels = [axes.get_ylabel() for axes in figure.axes]
     assert "GM" in labels and "CSF" in labels and "WM" not in labels

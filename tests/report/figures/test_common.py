@@ -23,7 +23,7 @@ def test_mirrored_maps_are_drawn_as_the_person_lies(unit: tuple[Outputs, dict[st
         data = np.asanyarray(image.dataobj)[::-1].copy()
         outputs.save_image(path, nib.Nifti1Image(data, image.affine, image.header), {"Units": "a.u.", "Mirrored": True})
     assert [path.read_bytes() for path in draw_unit_figures(outputs, reports)] == shown
-    path = outputs.standard("anat", "T1w.nii.gz", desc="preproc")
+    path = outputs.standard("t1w")
     outputs.save_sidecar(path, {})  # the test sees a difference where there is one
     assert [path.read_bytes() for path in draw_unit_figures(outputs, reports)] != shown
 

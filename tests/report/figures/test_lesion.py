@@ -13,7 +13,7 @@ from bids_stroke.report.figures.unit import draw_unit_figures, rank
 
 def test_lesion_without_a_t1w_is_drawn_on_the_standard_brain(unit: tuple[Outputs, dict[str, StepReport]]) -> None:
     outputs, reports = unit
-    outputs.standard("anat", "T1w.nii.gz", desc="preproc").unlink()
+    outputs.standard("t1w").unlink()
     assert [rank(path)[0] for path in draw_unit_figures(outputs, {"lesion": reports["lesion"]})] == [3]
 
 
@@ -21,7 +21,7 @@ def test_a_lesion_below_half_of_its_voxels_has_an_outline(unit: tuple[Outputs, d
     outputs, reports = unit
     (mask,) = reports["lesion"].outputs["lesion"]
     image = nib.load(mask)
-    path = outputs.standard("anat", "probseg.nii.gz", label="L")
+    path = outputs.standard("lesion_shares")
     outputs.save_image(path, nib.Nifti1Image(0.4 * image.get_fdata(dtype=np.float32), image.affine), {"Units": "1"})
     report = StepReport(outputs={"lesion": (path,)}, files={"lesion_standard": mask})
     (figure,) = draw_unit_figures(outputs, {"lesion": report})

@@ -17,17 +17,12 @@ from bids_stroke.report.figures.unit import FIGURES, UnitFigure, caption, draw_u
 def test_everything_that_exists_is_drawn_under_figures(unit: tuple[Outputs, dict[str, StepReport]]) -> None:
     outputs, reports = unit
     paths = draw_unit_figures(outputs, reports)
-    assert [path.name for path in paths] == [
-        "sub-01_ses-02_desc-tissues_figure.png",
-        "sub-01_ses-02_desc-standard_figure.png",
-        "sub-01_ses-02_desc-probabilities_figure.png",
-        "sub-01_ses-02_desc-lesion_figure.png",
-        "sub-01_ses-02_desc-diffusion_figure.png",
-        "sub-01_ses-02_desc-color_figure.png",
-        "sub-01_ses-02_task-rest_desc-bold_figure.png",
-        "sub-01_ses-02_task-move_desc-signals_figure.png",
-    ]
-    assert all(path.parent == outputs.folder / "figures" for path in paths)
+    whole = ("tissues", "standard", "probabilities", "lesion", "diffusion", "color")
+    assert paths == (
+        *(outputs.path("figure", desc=key) for key in whole),
+        outputs.path("figure", desc="bold", task="rest"),
+        outputs.path("figure", desc="signals", task="move"),
+    )
     assert set(paths) <= set(outputs.written)
     for path in paths:
         with Image.open(path) as picture:
@@ -50,26 +45,27 @@ def test_only_steps_that_ran_and_files_that_exist_are_drawn(unit: tuple[Outputs,
     reports["dwi"].outputs["fa"][0].unlink()
     reports["dwi"].outputs["md"][0].unlink()
     reports["dwi"].files["fa_color"].unlink()
-    names = [path.name for path in draw_unit_figures(outputs, {"dwi": reports["dwi"], "bold": reports["bold"]})]
-    assert names == ["sub-01_ses-02_task-rest_desc-bold_figure.png"]
+    drawn = draw_unit_figures(outputs, {"dwi": reports["dwi"], "bold": reports["bold"]})
+    assert drawn == (outputs.path("figure", desc="bold", task="rest"),)
 
 
 def test_captions() -> None:
-    heading, text = caption(Path("sub-01_task-move_desc-signals_figure.png"))
+    path = Outputs(Path(), "01").path
+    heading, text = caption(path("figure", desc="signals", task="move"))
     assert heading == "EEG and EMG after cleaning: task move" and text == FIGURES[-1].text
-    names = ["a_desc-signals_figure.png", "a_other.png", "a_desc-bold_figure.png", "a_desc-tissues_figure.png"]
-    assert sorted(names, key=lambda name: rank(Path(name))) == [names[3], names[2], names[0], names[1]]
+    paths = [path("figure", desc="signals"), Path("a.png"), path("figure", desc="bold"), path("figure", desc="tissues")]
+    assert sorted(paths, key=rank) == [paths[3], paths[2], paths[0], paths[1]]
 
 
 def test_a_figure_that_no_entry_knows_is_called_by_its_name_and_comes_last() -> None:
-    foreign = Path("sub-01_run-2_desc-other_figure.png")
-    assert caption(foreign) == ("sub-01_run-2_desc-other_figure: run 2", "")
+    foreign = Outputs(Path(), "01").path("figure", desc="other", run="2")
+    assert caption(foreign) == (f"{foreign.stem}: run 2", "")
     assert rank(foreign)[0] == len(FIGURES)
 
 
 @pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: figure.key)
 def test_every_entry_of_the_registry_is_found_by_the_name_of_its_file(figure: UnitFigure) -> None:
-    path = Path(f"sub-01_ses-02_desc-{figure.key}_figure.png")
+    path = Outputs(Path(), "01", "02").path("figure", desc=figure.key)
     assert caption(path) == (figure.heading, figure.text)
     assert FIGURES[rank(path)[0]] is figure
     assert figure.heading and figure.text.endswith(".")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,11 +17,13 @@ from dipy.denoise.localpca import mppca
 from scipy.ndimage import binary_dilation
 from threadpoolctl import threadpool_limits
 
-from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.imaging.images import FloatArray, array
 from bids_stroke.preprocess.dwi.denoise.gibbs import remove_ringing, ringing_kept, slice_axis
 from bids_stroke.preprocess.dwi.denoise.similar_voxels import average_alike, without_rician_floor
 from bids_stroke.preprocess.dwi.series import Series, like_series
+
+if TYPE_CHECKING:
+    from bids_stroke.core.settings_preprocess import DwiSettings
 
 Mask = npt.NDArray[np.bool_]
 

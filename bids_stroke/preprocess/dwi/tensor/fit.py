@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -12,12 +12,14 @@ from dipy.core.gradients import gradient_table
 from dipy.reconst.dti import TensorModel
 
 from bids_stroke.core.errors import DataError
-from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.imaging.images import FloatArray, array, voxel_signals
 from bids_stroke.preprocess.dwi.gradients import Gradients, fsl_axes, shells, tensor_volumes
 from bids_stroke.preprocess.dwi.series import Series
 from bids_stroke.preprocess.dwi.tensor.fibre_coherence import Coherence, fibre_coherence
 from bids_stroke.preprocess.dwi.tensor.wls import TensorFit, fit_tensor, scalar_maps
+
+if TYPE_CHECKING:
+    from bids_stroke.core.settings_preprocess import DwiSettings
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

@@ -1,11 +1,10 @@
-"""Gibbs ringing and noise removed from diffusion volumes."""
+"""Gibbs ringing: removed as by DIPY, and only where the sidecar excludes partial Fourier."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 import pytest
 import scipy.fft
@@ -13,18 +12,8 @@ from dipy.denoise.gibbs import gibbs_removal
 from numpy.typing import NDArray
 from scipy.ndimage import zoom
 
-from bids_stroke.core.records import BidsFile
-from bids_stroke.core.settings import Settings
-from bids_stroke.core.settings_preprocess import DwiSettings
-from bids_stroke.imaging.images import array, like
-from bids_stroke.preprocess.dwi import correct
-from bids_stroke.preprocess.dwi.denoise.clean import averaged, clean
 from bids_stroke.preprocess.dwi.denoise.gibbs import remove_ringing, ringing_kept, slice_axis
-from bids_stroke.preprocess.dwi.gradients import Gradients
-from bids_stroke.preprocess.dwi.phase_encoding import Encoding
-from bids_stroke.preprocess.dwi.registration import rough_mask
-from bids_stroke.preprocess.dwi.series import Series, like_series
-from bids_stroke.preprocess.dwi.tensor.fit import unweighted
+from tests.helpers.diffusion import series_of
 from tests.helpers.phantom import Phantom, make_phantom
 
 Volume = NDArray[np.float32]
@@ -79,22 +68,6 @@ def test_what_does_not_vary_stays() -> None:
     np.testing.assert_allclose(remove_ringing(flat), flat, atol=1e-5)
 
 
-# Where it is done
-
-
-def series_of(folder: Path, metadata: dict[str, object], n: int = 8) -> Series:
-    """A small series of one run with a sidecar."""
-    folder.mkdir(exist_ok=True)
-    rng = np.random.default_rng(0)
-    image = nib.Nifti1Image(rng.uniform(50, 100, (10, 12, 6, n)).astype(np.float32), np.diag([2.0, 2.0, 2.0, 1.0]))
-    image.to_filename(folder / "sub-01_dwi.nii.gz")
-    bvals = np.where(np.arange(n) % 4, 1000.0, 0.0)
-    bvecs = rng.standard_normal((n, 3))
-    gradients = Gradients(bvals, bvecs / np.linalg.norm(bvecs, axis=1, keepdims=True) * (bvals > 0)[:, None])
-    source = BidsFile(folder / "sub-01_dwi.nii.gz", {}, metadata, "bids:raw:sub-01/dwi/sub-01_dwi.nii.gz")
-    return Series(image, gradients, bvals == 0, (source,), (), (Encoding(1, -1, 0.05),) * n)
-
-
 @pytest.mark.parametrize(
     ("metadata", "reason"),
     [
@@ -127,55 +100,3 @@ def test_one_run_with_partial_fourier_is_enough_to_leave_it(tmp_path: Path) -> N
 def test_slices_are_where_the_sidecar_says(tmp_path: Path) -> None:
     assert slice_axis(series_of(tmp_path, {})) == 2
     assert slice_axis(series_of(tmp_path, {"SliceEncodingDirection": "i-"})) == 0
-
-
-@pytest.mark.parametrize(("gibbs", "denoise"), [("on", False), ("off", False), ("on", True)])
-def test_what_was_done_is_said(tmp_path: Path, gibbs: str, denoise: bool) -> None:
-    series = series_of(tmp_path, {}, n=32 if denoise else 8)
-    mask = np.zeros(series.image.shape[:3], bool)
-    mask[3:-3, 3:-3, 1:-1] = True
-    settings = DwiSettings.model_validate({"gibbs": gibbs, "denoise": denoise})
-    cleaned = clean(series, mask, settings)
-    found, done = cleaned.series, cleaned.done
-    assert (cleaned.noise > 0) is denoise
-    assert done["GibbsCorrected"] is (gibbs == "on")
-    assert done["Denoised"] is denoise
-    assert ("GibbsCorrectedNote" in done) == (gibbs == "off")
-    volumes = array(found.image)
-    if gibbs == "off":
-        assert found is series
-    elif not denoise:
-        np.testing.assert_array_equal(volumes, array(like_series(series.image, remove_ringing(array(series.image)))))
-    else:
-        assert not np.array_equal(volumes, remove_ringing(array(series.image)))
-
-
-def ball(folder: Path) -> Series:
-    """A noisy ball of fibres in the middle of the grid, which is one voxel further back from the 20th volume on."""
-    series = series_of(folder, {}, n=34)
-    x, y, z = np.meshgrid(*(np.arange(n) - (n - 1) / 2 for n in (26, 28, 22)), indexing="ij")
-    texture = 1 + 0.3 * np.sin(x / 3) * np.cos(y / 2) * np.sin(z / 2)
-    decay = np.exp(-series.gradients.bvals * (0.4e-3 + 1.2e-3 * series.gradients.bvecs[:, 0] ** 2))
-    still = (np.sqrt(x * x + y * y + z * z) < 8)[..., None] * 700 * texture[..., None] * decay
-    still[..., 20:] = np.roll(still[..., 20:], -1, axis=1)
-    one, other = np.random.default_rng(1).normal(0, 25.0, (2, *still.shape))
-    image = nib.Nifti1Image(np.hypot(still + one, other).astype(np.float32), np.diag([3.0, 3.0, 3.0, 1.0]))
-    return replace(series, image=like(image, array(image)))
-
-
-@pytest.mark.parametrize("motion", [True, False])
-def test_voxels_are_averaged_when_they_show_one_place_of_the_head(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, motion: bool
-) -> None:
-    """The last of the corrections: what it gives is what `averaged` makes of all the others."""
-    series, settings = ball(tmp_path), Settings(dwi=DwiSettings(motion=motion, eddy=False))
-    found = correct.correct(series, None, settings, tmp_path)
-    noise = clean(series, rough_mask(unweighted(series)), settings.dwi).noise
-    assert noise == pytest.approx(25.0, rel=0.1)
-    with monkeypatch.context() as patch:
-        patch.setattr(correct, "averaged", lambda series, mask, noise: series)
-        before = correct.correct(series, None, settings, tmp_path)
-    assert not np.array_equal(array(before.series.image), array(found.series.image))
-    expected = averaged(before.series, before.mask, noise)
-    np.testing.assert_array_equal(array(found.series.image), array(expected.image))
-    assert averaged(before.series, before.mask, 0.0) is before.series

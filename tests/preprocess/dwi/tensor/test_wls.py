@@ -18,6 +18,7 @@ from bids_stroke.preprocess.dwi.tensor.wls import (
     scalar_maps,
     solve_systems,
 )
+from tests.helpers.phantom import Phantom
 
 Array = NDArray[np.float64]
 S0 = 500.0
@@ -152,3 +153,11 @@ def test_negative_eigenvalues_are_counted_and_cut() -> None:
     assert maps.rd[0] == pytest.approx(0.25e-3, abs=1e-9)
     assert maps.fa[0] <= 1.0
     assert not maps_of([1e-3, 0.5e-3, 0.1e-3]).not_positive.any()
+
+
+def test_without_noise_the_truth_is_found(small: Phantom) -> None:
+    fit = scalar_maps(fit_tensor(small.clean[small.mask], Gradients(small.bvals, small.bvecs)))
+    np.testing.assert_allclose(fit.fa, small.truth["fa"][small.mask], atol=2e-4)
+    np.testing.assert_allclose(fit.md, small.truth["md"][small.mask], rtol=2e-3)
+    assert 0.4 < np.median(small.truth["fa"][small.white]) < 0.7
+    assert small.tissues["gm"][small.mask].mean() > 0.25

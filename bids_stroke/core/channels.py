@@ -1,0 +1,82 @@
+"""Names of EEG sites and leg muscles: which are known, and what else they are called."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
+
+EEG_SITES = (
+    "P4", "CP2", "FC5", "C3", "P3", "C2", "FC6", "C4", "CP6", "F3", "FC2", "FC1", "F4", "CP5", "C1", "CP1",
+)  # fmt: skip
+EMG_MUSCLES = (
+    "rectus femoris", "vastus medialis", "biceps femoris", "gluteus maximus", "semitendinosus", "prox rectus fem",
+)  # fmt: skip
+CHANNELS = (*EEG_SITES, *EMG_MUSCLES)
+"""The published study's 16 sites and 6 leg muscles, in its order (EDF allows names of 16 characters)."""
+
+SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "rectus femoris": ("rf", "rectusfem", "mrectusfemoris"),
+        "vastus medialis": ("vm", "vastusmed", "vmo", "vastusmedialisobliquus"),
+        "biceps femoris": ("bf", "bicepsfemorislonghead", "longheadofbicepsfemoris", "bicepsfemorislh", "bicepsfem"),
+        "gluteus maximus": ("gmax", "glutmax", "glutmaximus", "gluteusmax"),
+        "semitendinosus": ("st", "semitend", "semit"),
+        "prox rectus fem": (
+            "proximalrectusfemoris", "rectusfemorisproximal", "rfprox", "proxrf", "prf", "proximalrectus",
+        ),
+    }
+)  # fmt: skip
+"""Other names of the muscles, in lower case without blanks and signs."""
+
+MONTAGE = "easycap-M1"
+"""mne's name of the montage that has these sites, with their positions."""
+MONTAGE_SITES = frozenset((
+    "Fp1", "Fp2", "F3", "F4", "C3", "C4", "P3", "P4", "O1", "O2", "F7", "F8", "T7", "T8", "P7", "P8", "Fz",
+    "Cz", "Pz", "F1", "F2", "FC1", "FC2", "C1", "C2", "CP1", "CP2", "P1", "P2", "AF3", "AF4", "FC3", "FC4",
+    "CP3", "CP4", "PO3", "PO4", "F5", "F6", "FC5", "FC6", "C5", "C6", "CP5", "CP6", "P5", "P6", "AF7", "AF8",
+    "FT7", "FT8", "TP7", "TP8", "PO7", "PO8", "F9", "F10", "FT9", "FT10", "TP9", "TP10", "P9", "P10", "PO9",
+    "PO10", "O9", "O10", "Fpz", "AFz", "FCz", "CPz", "POz", "Oz", "Iz",
+))  # fmt: skip
+"""Sites of the 10-10 system in their usual spelling. Written out, because a plan need not wait for mne."""
+
+_SIDE = re.compile(r"^(left|right|l|r|li|re)[ _.-]+|[ _.-]+(left|right|l|r|li|re)$|^(left|right)|(left|right)$")
+
+
+def canonical_name(name: str) -> str:
+    """The published name of a channel, whatever its case, blanks, prefix (``EEG C3``) or reference (``C3-REF``).
+
+    Other sites of the 10-10 system get their usual spelling. A muscle's side (``RF_L``, ``left rectus femoris``) is
+    left out: the network reads those of one leg. Names that are not known are returned as they are.
+
+    >>> canonical_name("EEG cp5-REF"), canonical_name("left RF"), canonical_name("unknown 7")
+    ('CP5', 'rectus femoris', 'unknown 7')
+    """
+    plain = re.sub(r"^(eeg|emg)[ _]+|[-_ ](ref|le|avg)$", "", name.strip().lower())
+    known = _canonical_names()
+    found = known.get(_plain(plain))
+    if found is None:
+        found = known.get(_plain(_SIDE.sub("", plain)))
+        found = found if found in EMG_MUSCLES else None
+    return found or name
+
+
+def is_site(name: str) -> bool:
+    """Whether a name, as from `canonical_name`, is a site of the 10-10 system.
+
+    >>> is_site("Cz"), is_site("rectus femoris")
+    (True, False)
+    """
+    return name in MONTAGE_SITES
+
+
+@cache
+def _canonical_names() -> Mapping[str, str]:
+    sites = {_plain(site): site for site in MONTAGE_SITES}
+    muscles = {_plain(other): name for name in EMG_MUSCLES for other in (name, *SYNONYMS[name])}
+    return sites | muscles
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.lower())

@@ -1,0 +1,91 @@
+"""Cross-validation of members: nothing is learned from rows that are predicted."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from bids_stroke.core.records import Labelled
+from bids_stroke.fusion.fit import fit_head, fit_scores
+from bids_stroke.fusion.target import Target
+from bids_stroke.training.cohort import make_cohort, read_cases
+from bids_stroke.training.cross_validation import best_epoch, cross_validate, fit_final
+from bids_stroke.training.folds import nested_folds
+from bids_stroke.training.loss_curve import Curve
+from bids_stroke.training.members import planned_members
+from bids_stroke.training.trainer import Place, fit
+from tests.helpers.training import CLINICAL_MEMBER, REGIONS, cases_of, silent
+from tests.helpers.units import tiny_settings
+
+PLACE = Place(torch.device("cpu"), "fp32", 0)
+
+
+def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(cohort: list[Labelled]) -> None:
+    settings = tiny_settings(epochs=4)
+    clean = make_cohort(cohort, "fma_le")
+    folds = nested_folds(clean.participants, clean.poor, settings.training, 0)[:1]
+    test = folds[0].split.test
+    member, options = planned_members(settings, clean)[0]
+    cases = read_cases(member, options, clean)
+    poor, score, covariates = clean.poor.copy(), clean.score.copy(), clean.covariates.copy()
+    poor[test], score[test], covariates[test] = ~poor[test], 1e6, -1e6
+    samples = [None if s is None else torch.full_like(s, 1e3) if i in test else s for i, s in enumerate(cases.samples)]
+    dirty = replace(clean, poor=poor, score=score, covariates=covariates)
+    spoilt = replace(cases, samples=tuple(samples), cohort=dirty)
+    place = Place(torch.device("cpu"), "fp32", 3)
+    one, two = (cross_validate(item, folds, place, silent) for item in (cases, spoilt))
+    assert one.epochs[0] == two.epochs[0]
+    np.testing.assert_array_equal(one.inner_probability, two.inner_probability)
+    heads, scores = [], []
+    for run, item in ((one, clean), (two, dirty)):
+        inner = np.stack([run.inner_probability[0], 1 - run.inner_probability[0]], axis=1)
+        heads.append(fit_head(inner, Target(item.poor, item.score), 0.9))
+        learned = folds[0].learned
+        said = np.stack([run.inner_score[0][learned], np.arange(len(learned))], axis=1)
+        scores.append(fit_scores(said, Target(item.poor, item.score).of(learned)))
+    assert heads[0].calibration == heads[1].calibration and scores[0] == scores[1]
+    np.testing.assert_array_equal(heads[0].weights, heads[1].weights)
+    for attribute in ("scaler", "score_mean", "score_sd"):
+        fits = [fit(item, folds[0].split.train, 1, place) for item in (cases, spoilt)]
+        assert getattr(fits[0], attribute) == getattr(fits[1], attribute)
+    assert not np.array_equal(one.test_probability[0, test], two.test_probability[0, test])
+
+
+def test_validation_rows_are_predicted_by_a_network_that_did_not_see_them(cohort: list[Labelled]) -> None:
+    settings = tiny_settings(epochs=3)
+    whole = make_cohort(cohort, "fma_le")
+    folds = nested_folds(whole.participants, whole.poor, settings.training, 0)[:1]
+    cases = read_cases(*planned_members(settings, whole)[0], whole)
+    run = cross_validate(cases, folds, Place(torch.device("cpu"), "fp32", 0), silent)
+    assert np.isfinite(run.inner_probability[0, folds[0].split.train]).all()
+    assert np.isnan(run.inner_probability[0, folds[0].split.test]).all()
+    assert np.isnan(run.test_probability[0, folds[0].split.train]).all()
+
+
+def test_best_epoch_is_that_of_the_mean_and_a_stopped_curve_keeps_its_last_loss() -> None:
+    def curve(*losses: float) -> Curve:
+        empty = np.zeros((len(losses), 5))
+        return Curve(np.array(losses), empty, empty)
+
+    assert best_epoch([curve(3, 1, 2, 4), curve(3, 2, 1, 1)]) in (2, 3)
+    assert best_epoch([curve(3, 2, 1.5, 1), curve(3, 1)]) == 4
+    assert best_epoch([curve(1, 2, 3)]) == 1
+
+
+def test_clinical_member_reads_the_first_score_and_speaks_for_whoever_has_covariates(
+    lesion_cohort: list[Labelled],
+) -> None:
+    cases = cases_of(lesion_cohort, CLINICAL_MEMBER)
+    assert cases.names[-1] == "fma_le_baseline"
+    assert [sample is None for sample in cases.samples] == [i % 8 == 3 for i in range(32)]
+    others = cases_of(lesion_cohort, REGIONS)
+    assert others.names == ("age", "sex", "days_since_stroke")
+    run = cross_validate(
+        cases, nested_folds(cases.cohort.participants, cases.cohort.poor, cases.options, 0), PLACE, silent
+    )
+    said = np.nanmax(run.test_score, axis=0, where=np.isfinite(run.test_score), initial=-np.inf)
+    there = np.isfinite(said)
+    assert np.corrcoef(said[there], cases.cohort.score[there])[0, 1] > 0.9
+    assert fit_final(cases, run, PLACE, np.arange(len(cases.samples))) is not None
