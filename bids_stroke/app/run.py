@@ -36,11 +36,12 @@ def run(request: Request) -> int:
     check_model(request)
     if request.level == "train":
         check_outcome_column(request.selection.bids_dir, request.settings.outcome.column)
-    sessions = dataset.find_sessions(request.selection)
-    from rich.console import Console  # here and below: what a refused command line does without
+    from rich.console import Console  # here and below: what words that are refused do without
     from rich.markup import escape
 
     console = Console(stderr=True, quiet=request.execution.verbosity < 0)
+    with console.status("Listing files"):  # on a terminal: 10,000 people take a while
+        sessions = dataset.find_sessions(request.selection)
     sentences = dataset.unneeded_options(request.selection)
     for sentence in sentences + dataset.unused_derivatives(request.selection, sessions):
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
