@@ -19,6 +19,7 @@ from bids_stroke.bids import sessions as dataset
 from bids_stroke.bids.phenotype import check_outcome_column
 from bids_stroke.core.records import Session
 from bids_stroke.derivatives.outputs import write_dataset_files
+from bids_stroke.training.descriptions import member_descriptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,6 +37,7 @@ def run(request: Request) -> int:
     check_model(request)
     if request.level == "train":
         check_outcome_column(request.selection.bids_dir, request.settings.outcome.column)
+        member_descriptions(request.settings)  # refuses those that cannot be
     from rich.console import Console  # here and below: what words that are refused do without
     from rich.markup import escape
 

@@ -166,6 +166,7 @@ REFUSED = [
     ("{raw} {out} group --model {raw}/none", 66, "none"),
     ("{raw} {out} participant --device tpu --dry-run", 2, "--device tpu is not known"),
     ("{raw} {out} train --outcome nihss>=5", 2, "no table of"),
+    ("{raw} {out} train --config {raw}/network.yml", 2, "x.network is 'lstm', which does not read fa"),
     ("{raw} {out} train", 66, "has both features and a value"),
     ("{raw} {out} participant --session-label 9", 18, "--session-label 9 matches nothing"),
     ("{raw} {out} participant --bids-filter-file {raw}/entity.json", 2, "unknown entity 'colour'"),
@@ -180,6 +181,7 @@ def refusing(raw: Path) -> Path:
     (raw / "participants.tsv").write_text("participant_id\tfma_le\nsub-01\t12\n")
     (raw / "query.json").write_text('{"pet": {}}')
     (raw / "entity.json").write_text('{"bold": {"colour": "red"}}')
+    (raw / "network.yml").write_text("training: {members: {x: {modality: fa, network: lstm}}}")
     (raw / "key.yml").write_text("colour: red\n")
     shutil.copytree(DEMONSTRATION, raw / "changed")
     with (raw / "changed" / "splits.tsv").open("a") as stream:
