@@ -11,15 +11,16 @@ ENV PATH=/opt/venv/bin:${PATH} \
     LANG=C.UTF-8 \
     PYTHONNOUSERSITE=1
 
+# All versions are those that constraints.txt names.
+COPY constraints.txt /src/
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt,required=false \
     if [ -s /run/secrets/ca.crt ]; then export PIP_CERT=/run/secrets/ca.crt; fi \
     && python3 -m venv /opt/venv \
-    && pip install --no-cache-dir "setuptools>=68"
+    && pip install --no-cache-dir --constraint /src/constraints.txt setuptools
 
-# The versions are those of constraints.txt. The default wheels carry CUDA and also run on a CPU; another index gives
-# smaller, CPU-only ones of the same versions (2.x+cpu). Such an index need not hold the pinned versions of what they
-# depend on: that comes with the other dependencies. torch and torchvision come from the same place in one step.
-COPY constraints.txt /src/
+# The default wheels carry CUDA and also run on a CPU; another index gives smaller, CPU-only ones of the same versions
+# (2.x+cpu). Such an index need not hold the pinned versions of what they depend on: that comes with the other
+# dependencies. torch and torchvision come from the same place in one step.
 ARG TORCH_INDEX_URL=
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt,required=false \
     if [ -s /run/secrets/ca.crt ]; then export PIP_CERT=/run/secrets/ca.crt; fi \

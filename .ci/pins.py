@@ -13,8 +13,8 @@ from importlib.metadata import distributions
 from pathlib import Path
 
 CONSTRAINTS = Path(__file__).resolve().parent.parent / "constraints.txt"
-OURS = {"bids-stroke", "pip", "setuptools"}
-"""Not pinned: the app itself, and what every new environment holds."""
+NOT_PINNED = {"bids-stroke", "pip"}
+"""The app itself, and what installs it."""
 HEADER = """\
 # The versions that are tested: `make` and the Dockerfile install by them (pip install --constraint).
 # Made by `make constraints` from what pip install ".[test]" chose in a new environment ({made_on}).
@@ -31,7 +31,7 @@ def canonical(name: str) -> str:
 def installed() -> dict[str, str]:
     """Version of each package of this environment, by name, sorted."""
     found = {canonical(one.metadata["Name"]): one.version for one in distributions()}
-    return {name: found[name] for name in sorted(found.keys() - OURS)}
+    return {name: found[name] for name in sorted(found.keys() - NOT_PINNED)}
 
 
 def pinned() -> dict[str, str]:

@@ -106,8 +106,36 @@ def test_tests_lie_where_the_code_lies(path: Path) -> None:
     place = path.relative_to(ROOT / "tests").parent
     assert (PACKAGE / place / f"{path.stem.removeprefix('test_')}.py").is_file(), "named after a module beside it"
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("bids_stroke"):
-            assert not [alias.name for alias in node.names if alias.name.startswith("_")]
+        if isinstance(node, ast.ImportFrom):
+            first, *rest = (node.module or "").split(".")
+            assert first != "bids_stroke" or not [alias.name for alias in node.names if alias.name.startswith("_")]
+            assert first != "tests" or rest[0] in ("helpers", "conftest"), "what two test files need is a helper"
+
+
+def modules_in(path: Path) -> set[str]:
+    """Modules of this package that a test file imports."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "bids_stroke":
+            base = (node.module or "").removeprefix("bids_stroke").strip(".")
+            names = {f"{base}.{alias.name}".strip(".") for alias in node.names}
+            found |= (names & set(MODULES)) | {base}
+    return found
+
+
+@pytest.mark.parametrize("folder", sorted(FLOORS))
+def test_every_module_is_reached_by_tests_of_its_folder(folder: str) -> None:
+    """Or of whole runs: imported by them, or by a module of the folder that is reached."""
+    todo = {module for path in (*(ROOT / "tests" / folder).rglob("*.py"), *(ROOT / "tests" / "end_to_end").glob("*.py"))
+            for module in modules_in(path)}  # fmt: skip
+    reached: set[str] = set()
+    while todo := {module for module in todo if within(module, folder)} - reached:
+        reached |= todo
+        todo = {other for module in todo for other in imports_of(MODULES[module])}
+    public = {module for module, path in MODULES.items() if within(module, folder) and path.name != "__init__.py"
+              and any(isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_")
+                      for node in ast.parse(path.read_text()).body)}  # fmt: skip
+    assert public <= reached, f"no test of tests/{folder}/ reaches {sorted(public - reached)}"
 
 
 @pytest.mark.parametrize("module", ["", ".cli.app", ".cli.tools", ".app.run", ".networks.registry", ".fusion.fitted"])

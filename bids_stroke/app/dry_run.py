@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from rich.console import Console
 
-from bids_stroke.app.plan import missing_inputs, needed_steps
+from bids_stroke.app.plan import UnitTask, missing_inputs, names_once, needed_steps, plan_unit
 from bids_stroke.core.modalities import QUERIES
 from bids_stroke.core.records import BidsFile, Session
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.manifest import units_begun
 
 REPLACES = {
     "t1w": "replaces the bias correction",
@@ -59,6 +60,22 @@ def _rows(session: Session, settings: Settings) -> Iterator[tuple[str, str, str,
         yield unit, "", modality, "", f"missing: {reason.replace('-', ' ')}"
     for name, why in session.left_out.items():
         yield unit, "", "", name, f"left out: {why}"
+
+
+def print_reruns(console: Console, tasks: Sequence[UnitTask]) -> None:
+    """Print what would run again, and why, of the units that have run into this OUTPUT_DIR before, if any."""
+    begun = {prefix for root in {task.output_dir for task in tasks} for prefix in units_begun(root)}
+    before = [task for task in tasks if task.session.prefix in begun]
+    names_in, current = names_once(), 0
+    for task in before:
+        found = {stage.name: stage.earlier_report(task) for stage in plan_unit(task, names_in)}
+        stale = [f"{name} ({why})" for name, (report, why) in found.items() if report is None]
+        current += not stale
+        if stale:
+            text = f"{task.session.prefix} would run again: {', '.join(stale)}."
+            console.print(text, highlight=False, markup=False, soft_wrap=True)
+    if before:
+        console.print(f"Up to date: {current} of {len(before)} units that have run before.")
 
 
 def file_notes(item: BidsFile, session: Session) -> str:

@@ -118,6 +118,8 @@ class Metadata(Mapping[str, Any]):
         At the first look: a sidecar cannot be read.
     """
 
+    __slots__ = ("_content", "_read")
+
     def __init__(self, read: Callable[[], Mapping[str, Any]]) -> None:
         self._read: Callable[[], Mapping[str, Any]] | None = read
         self._content: Mapping[str, Any] = {}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.metadata import version
 from types import MappingProxyType
 
 from bids_stroke.core.digest import foreign_imports
@@ -68,5 +67,7 @@ def deciding_versions(*modules: str, whole: bool = False) -> Mapping[str, str]:
 
 
 def _version(package: str, whole: bool) -> str:
+    from importlib.metadata import version  # here: a command that is refused need not wait for it
+
     found = version(package)
     return found if whole else ".".join(found.split("+")[0].split(".")[:2])

@@ -68,6 +68,8 @@ QUERIES: Mapping[str, Query] = {
 class StandardMap:
     """A map in standard space that ``--derivatives`` can give: its name, and the values that it can have.
 
+    It is written under the role ``external_<modality>`` of `names.UNIT_FILES`; tissues share one, tensor maps too.
+
     Parameters
     ----------
     name : str

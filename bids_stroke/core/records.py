@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bids_stroke.core.modalities import QUERIES
-
 SPACE = "MNI152NLin2009aSym"
 """Standard space: the exactly left-right symmetric ICBM 2009a template that nilearn carries."""
 
 READY_ANAT = ("t1w", "brain_mask", "gm", "wm", "csf")
 READY_DWI = ("dwi", "dwi_mask")
 """Roles of ready images, by the step that takes them."""
+OTHER_KINDS = ("lesion", "maps", "ready_anat", "ready_dwi")
+"""Kinds of files of a session that no query finds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,17 +70,16 @@ class Session:
         return (*raw, *self.lesion, *self.maps.values(), *self.ready.values())
 
     def files(self, kind: str) -> tuple[BidsFile, ...]:
-        """Files of one kind: of a query, ``lesion``, ``maps``, or ready ones (``ready_anat``, ``ready_dwi``).
+        """Files of one kind: one of OTHER_KINDS, or those of a query.
 
-        Raises
-        ------
-        KeyError
-            There is no such kind.
+        Queries are not looked up here: every step imports this module, and must not run again for a new query.
         """
-        if kind in QUERIES:
+        if kind not in OTHER_KINDS:
             return self.raw.get(kind, ())
-        others = {"lesion": self.lesion, "maps": tuple(self.maps.values())}
-        return {**others, "ready_anat": self.ready_anat, "ready_dwi": self.ready_dwi}[kind]
+        if kind == "maps":
+            return tuple(self.maps.values())
+        files: tuple[BidsFile, ...] = getattr(self, kind)
+        return files
 
     @property
     def ready_anat(self) -> tuple[BidsFile, ...]:

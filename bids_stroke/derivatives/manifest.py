@@ -89,6 +89,11 @@ def manifest_path(root: Path, prefix: str, step: str) -> Path:
     return dataset_file(root, "manifest", unit=prefix, step=step)
 
 
+def units_begun(root: Path) -> set[str]:
+    """Prefixes (``sub-01_ses-02``) of the units that have ended a step."""
+    return {path.name.rpartition("_")[0] for path in manifest_path(root, "", "").parent.glob("*.json")}
+
+
 def write_manifest(path: Path, root: Path, manifest: Manifest) -> None:
     """Write atomically: the last act of a step, so that a killed step has none."""
     report = manifest.report

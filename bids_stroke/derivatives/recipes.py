@@ -36,8 +36,7 @@ def recipe_changes(old: Recipe, new: Recipe) -> list[str]:
                 names = [name for name in names if name in was and name in now]
             words += [f"{part} changed: {few(_item(name, was, now) for name in names)}"] if names else []
         elif was != now:
-            shown = "" if _DIGEST.fullmatch(str(now)) else f": {_text(was)} -> {_text(now)}"
-            words.append(f"{part} changed{shown}")
+            words.append(f"{part} changed" + ("" if _is_digest(was) or _is_digest(now) else f": {_shift(was, now)}"))
     return words
 
 
@@ -65,11 +64,15 @@ def few(items: Iterable[str]) -> str:
 def _item(name: str, was: Recipe, now: Recipe) -> str:
     if name not in was or name not in now:
         return f"{name} ({'new' if name in now else 'gone'})"
-    return name if _DIGEST.fullmatch(str(now[name])) else f"{name} {_text(was[name])} -> {_text(now[name])}"
+    return name if _is_digest(now[name]) else f"{name} {_shift(was[name], now[name])}"
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+def _is_digest(value: object) -> bool:
+    return isinstance(value, str) and _DIGEST.fullmatch(value) is not None
+
+
+def _shift(was: object, now: object) -> str:
+    return " -> ".join(value if isinstance(value, str) else json.dumps(value) for value in (was, now))
 
 
 def _name(path: str) -> str:

@@ -30,7 +30,7 @@ def grad_cam(model: nn.Module, samples: Array, covariates: Array) -> Array:
     model : Module
         A volume or slice network, on any device; it is left as it is.
     samples : (n, channels, ...) float32
-        Volumes or slices, as features.py reads them.
+        Volumes or slices, as `features.readers` reads them.
     covariates : (n, covariates) float32
         Standardised, of the same cases; only the columns that the network takes are used.
 

@@ -45,7 +45,7 @@ class MemberSamples:
     scores : (n,) float64
         In the outcome's units; NaN from a network without a score.
     positions : tuple of float
-        Slices or window onsets (features.Samples).
+        Slices or window onsets (`features.readers.Samples`).
     """
 
     probabilities: NDArray[np.float64]
@@ -217,7 +217,7 @@ class _Here:
         return [of_name[name] for name in member.inputs["parts"]]
 
     def _joined(self, member: Member) -> Samples:
-        """The numbers of the parts side by side, as training/cases.join_cases has them; all must be there."""
+        """The numbers of the parts side by side, as `training.early_fusion.join_cases` has them; all must be there."""
         columns = []
         for part, read in [(part, self.samples(part)) for part in self._parts(member)]:
             network = self.network(part)

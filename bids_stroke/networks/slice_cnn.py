@@ -71,7 +71,7 @@ class SliceCnnArguments(Arguments):
     dropout : float
         Dropout before the dense layer, 0 to 1.
     pretrained_dir : str, Path or None
-        Folder with the backbone's ImageNet weights to start from (`pretrained.find_weights` knows the names and
+        Folder with the backbone's ImageNet weights to start from (`imagenet.find_weights` knows the names and
         formats); None starts from random weights. Nothing is ever downloaded.
     """
 

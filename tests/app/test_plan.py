@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bids_stroke.app.model import Model
-from bids_stroke.app.plan import UnitTask, input_paths, merge_features, missing_inputs, needed_steps, plan_unit
+from bids_stroke.app.plan import (
+    UnitTask,
+    input_paths,
+    merge_features,
+    missing_inputs,
+    names_once,
+    needed_steps,
+    plan_unit,
+    recipe,
+)
 from bids_stroke.app.unit import run_unit
+from bids_stroke.core.digest import code_digest
 from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_preprocess import BoldSettings, DwiSettings
+from bids_stroke.preprocess.registry import STEPS, Step
 
 NORMALISE = Settings(lesion_side="normalise")
 AS_IS = Settings()
@@ -122,6 +135,55 @@ def test_gradients_and_channels_belong_to_the_input(session: Session, tmp_path: 
     eeg = file(tmp_path / "raw", "sub-1_task-x_eeg.vhdr")
     (tmp_path / "raw" / "sub-1_task-x_eeg.eeg").write_text("data")
     assert {path.suffix for path in input_paths(eeg)} == {".vhdr", ".eeg", ".tsv"}
+
+
+def test_what_lies_above_belongs_to_the_input_up_to_the_root(tmp_path: Path) -> None:
+    eeg = tmp_path / "raw" / "sub-1" / "eeg" / "sub-1_task-x_eeg.edf"
+    eeg.parent.mkdir(parents=True)
+    eeg.write_text("data")
+    for place in (tmp_path, tmp_path / "raw"):
+        (place / "task-x_events.tsv").write_text("onset")
+        (place / "participants.tsv").write_text("participant_id")
+    assert input_paths(BidsFile(eeg, {})) == {eeg}  # nobody knows where the dataset begins
+    (tmp_path / "raw" / "dataset_description.json").write_text("{}")
+    assert input_paths(BidsFile(eeg, {})) == {eeg, tmp_path / "raw" / "task-x_events.tsv"}
+
+
+def test_a_plan_reads_each_folder_once_and_the_next_plan_sees_what_is_new(
+    task: UnitTask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir, read = os.scandir, Counter[Path]()
+
+    def counted(folder: Path) -> object:
+        read[folder] += 1
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", counted)
+    before = plan_unit(task)
+    assert set(read.values()) == {1}
+    (tmp_path / "raw" / "sub-1_dwi.bvec").write_text("1 0 0")
+    again = plan_unit(task)
+    assert {path.name for path in set(again[-1].inputs) - set(before[-1].inputs)} == {"sub-1_dwi.bvec"}
+    read.clear()
+    names_in = names_once()
+    plan_unit(task, names_in)
+    plan_unit(task, names_in)
+    assert set(read.values()) == {1}
+
+
+@pytest.mark.parametrize("step", STEPS.values(), ids=lambda step: step.name)
+def test_the_code_of_the_mirror_counts_only_where_it_is_used(step: Step) -> None:
+    as_is, mirrored = recipe(step, Settings()), recipe(step, Settings(lesion_side="normalise"))
+    assert mirrored["mirror code"] == code_digest("bids_stroke.preprocess.hemisphere")
+    assert "mirror code" not in as_is
+    assert mirrored["code"] == as_is["code"] == code_digest(f"bids_stroke.preprocess.{step.name}.step")
+
+
+def test_the_side_that_a_table_tells_counts_only_where_maps_are_mirrored(task: UnitTask) -> None:
+    told = replace(task, session=replace(task.session, covariates={"lesion_side": "L"}))
+    assert changed(task, told) == set()
+    mirrored = Settings(lesion_side="normalise")
+    assert changed(replace(task, settings=mirrored), replace(told, settings=mirrored)) == set(keys(task))
 
 
 def test_features_are_merged_and_every_absence_has_a_reason(session: Session, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from bids_stroke.core.records import BidsFile
 from bids_stroke.derivatives.names import bidsignore
 from bids_stroke.derivatives.outputs import Outputs, write_atomic, write_dataset_files, write_json
 
+SHAPE = (7, 6, 5, 4)
+
 
 def test_names_follow_the_contract(tmp_path: Path) -> None:
     unit = Outputs(tmp_path, "01", "02")
@@ -96,3 +98,16 @@ def test_dataset_files(tmp_path: Path) -> None:
     assert "*_dwimap.*" in ignored
     assert not any(line.endswith("/") for line in ignored)
     assert tuple(ignored) == bidsignore()
+
+
+@pytest.mark.parametrize("ending", ["nii", "nii.gz"])
+def test_written_images_are_nibabel_s(tmp_path: Path, ending: str) -> None:
+    data = np.random.default_rng(3).normal(size=SHAPE)
+    image = nib.Nifti1Image(data.astype(np.float32), np.diag([2.0, 3.0, 4.0, 1.0]))
+    outputs = Outputs(tmp_path, "1")
+    first = outputs.save_image(tmp_path / f"a.{ending}", image, {}).read_bytes()
+    assert outputs.save_image(tmp_path / f"b.{ending}", image, {}).read_bytes() == first  # no name, no time
+    read = nib.load(tmp_path / f"a.{ending}")
+    np.testing.assert_array_equal(np.asarray(read.dataobj), data.astype(np.float32))
+    np.testing.assert_array_equal(read.affine, image.affine)
+    assert read.get_data_dtype() == np.float32

@@ -35,6 +35,7 @@ OLD = {
         ({"earlier steps": {"anat": B}}, ["earlier steps changed: anat"]),
         ({"earlier steps": {"anat": A, "lesion": A}}, ["earlier steps changed: lesion (new)"]),
         ({"modalities": ["fa"]}, ['modalities changed: ["fa", "md"] -> ["fa"]']),
+        ({"mirror code": A}, ["mirror code changed"]),
         ({"affected side": "L"}, ["affected side changed: null -> L"]),
         ({"code": B, "seed": 1}, ["code changed", "seed changed: 0 -> 1"]),
     ],

@@ -1,14 +1,17 @@
 """A modality that the package does not have, FLAIR, added in the places that CONTRIBUTING names and nowhere else.
 
-The real app then finds it, preprocesses it, shows it, trains on it and predicts by it.
+It is written into a copy of the sources. The real app then finds its files, preprocesses and shows them, trains on them
+and predicts by them, and the tests that ask the registries pass as they stand.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
+import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -16,22 +19,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_stroke import preprocess
-from bids_stroke.app.plan import step_reports
-from bids_stroke.cli.app import main
-from bids_stroke.core.modalities import MODALITIES, QUERIES, Modality, Query
-from bids_stroke.core.records import Labelled, UnitFeatures
-from bids_stroke.core.settings import Settings
-from bids_stroke.derivatives.names import GRID, NIFTI, UNIT_FILES, OutputName
-from bids_stroke.preprocess.registry import STEPS, Step
-from bids_stroke.quality import judge
-from bids_stroke.quality.rules import RULES, Rule
-from bids_stroke.training.cohort import make_cohort
-from bids_stroke.training.members import planned_members
+from tests.conftest import ROOT
 from tests.helpers.bids import make_dataset
 
-STEP = '''
-"""FLAIR images on the standard grid, by their affine."""
+FILES = {
+    "preprocess/flair/__init__.py": '"""FLAIR images."""\n',
+    "preprocess/flair/step.py": '''"""FLAIR images on the standard grid, by their affine."""
 
 from bids_stroke.core.records import StepReport
 from bids_stroke.imaging.images import array, load_image
@@ -40,12 +33,66 @@ from bids_stroke.imaging.transforms import resample
 
 
 def run(context):
+    """Bring the FLAIR image of a session onto the standard grid."""
     (file,) = context.session.files("flair")
     image = resample(load_image(file.path, 3), standard_grid())
     path = context.outputs.standard("flair")
     context.outputs.save_image(path, image, {"Sources": context.outputs.sources([file])})
     return StepReport(outputs={"flair": (path,)}, qc={"brightest": float(array(image).max())})
-'''
+''',
+    "report/figures/flair.py": '''"""Figure of the FLAIR image in standard space."""
+
+import nibabel as nib
+
+from bids_stroke.report.figures.common import feature_files, standard_brain
+from bids_stroke.report.figures.slices import Panel, draw_slices, slice_heights
+
+
+def draw_flair(outputs, reports):
+    """Draw slices of the FLAIR image in standard space."""
+    for path in feature_files(reports, "flair"):
+        panels = [Panel(nib.load(path), "FLAIR")]
+        yield "", draw_slices("FLAIR", panels, slice_heights(standard_brain(), 4), standard_brain())
+''',
+}
+"""New files, below bids_stroke/."""
+LINES = (
+    ("core/modalities.py", "QUERIES: Mapping[str, Query] = {", '    "flair": Query("FLAIR"),'),
+    (
+        "core/modalities.py",
+        '        Modality("eegemg", "EEG and EMG", "eegemg", ("eeg", "emg"), sample="window", network="lstm"),',
+        '        Modality("flair", "FLAIR image", "flair", ("flair",), scale=0.01),',
+    ),
+    (
+        "preprocess/registry.py",
+        '        Step("eegemg", inputs=("eeg", "emg"), settings="eegemg"),',
+        '        Step("flair", inputs=("flair",)),',
+    ),
+    (
+        "derivatives/names.py",
+        "UNIT_FILES: Mapping[str, OutputName] = {",
+        '    "flair": OutputName("anat", "FLAIR", NIFTI, {**_STANDARD, "desc": "preproc"}),',
+    ),
+    (
+        "quality/rules.py",
+        "_ANAT = {",
+        '    "flair/brightest": Rule("brightest voxel", "1", "Of the image as it was measured", (1.0, None)),',
+    ),
+    ("report/figures/unit.py", "from matplotlib.figure import Figure", "from bids_stroke.report.figures import flair"),
+    (
+        "report/figures/unit.py",
+        "FIGURES: tuple[UnitFigure, ...] = (",
+        '    UnitFigure("flair", flair.draw_flair, "FLAIR in standard space", "Old lesions are bright."),',
+    ),
+)
+"""New lines: below bids_stroke/, file, the line after which it stands, line."""
+DOCUMENTED = "| `flair` | `anat/P_space-S_res-<label>_desc-preproc_FLAIR.nii.gz` | FLAIR image | arbitrary |"
+"""In the table of docs/outputs.md."""
+ASK_THE_REGISTRIES = (
+    "core/test_modalities.py", "core/test_records.py", "preprocess/test_registry.py", "derivatives/test_names.py",
+    "quality/test_rules.py", "features/test_readers.py", "app/test_plan.py", "training/test_members.py",
+    "report/figures/test_unit.py", "evaluation/test_missing_modalities.py",
+)  # fmt: skip
 SETTINGS = {
     "seed": 1,
     "training": {
@@ -56,25 +103,53 @@ SETTINGS = {
         "permutations": 100,
     },
 }
+PLANNED = """
+from pathlib import Path
+from bids_stroke.core.records import Labelled, UnitFeatures
+from bids_stroke.core.settings import Settings
+from bids_stroke.training.cohort import make_cohort
+from bids_stroke.training.members import planned_members
+unit = Labelled(UnitFeatures("01", None, {"flair": (Path("flair.nii.gz"),)}, {}, {"age": 60.0}), 10, True)
+print(*[(member.name, member.network) for member, _ in planned_members(Settings(), make_cohort([unit], "fma_le"))])
+"""
 
 
-@pytest.fixture
-def flair(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """All that a new modality is made of: record and query, step, names, rules. A map has a reader already."""
-    monkeypatch.setitem(QUERIES, "flair", Query("FLAIR"))
-    monkeypatch.setitem(MODALITIES, "flair", Modality("flair", "FLAIR image", "flair", ("flair",), scale=0.01))
-    folder = tmp_path / "preprocess" / "flair"
-    folder.mkdir(parents=True)
-    (folder / "step.py").write_text(STEP)
-    monkeypatch.setattr(preprocess, "__path__", [*preprocess.__path__, str(folder.parent)])
-    monkeypatch.setitem(STEPS, "flair", Step("flair", inputs=("flair",)))
-    monkeypatch.setitem(UNIT_FILES, "flair", OutputName("anat", "FLAIR", NIFTI, {"desc": "preproc"}, GRID))
-    rule = Rule("brightest voxel", "1", "Of the image as it was measured", (1.0, None))
-    monkeypatch.setattr(judge, "RULES", {**RULES, "flair/brightest": rule})
-    yield
-    for name in ("bids_stroke.preprocess.flair.step", "bids_stroke.preprocess.flair"):
-        sys.modules.pop(name, None)
-    vars(preprocess).pop("flair", None)
+def add_after(path: Path, line: str, new: str) -> None:
+    text = path.read_text()
+    assert text.count(f"\n{line}\n") == 1, (path, line)
+    path.write_text(text.replace(f"\n{line}\n", f"\n{line}\n{new}\n"))
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the sources with all that a new modality is made of. One map on the standard grid has a reader."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in ("bids_stroke", "tests", "docs"):
+        shutil.copytree(ROOT / name, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("setup.cfg", "README.md"):
+        shutil.copy(ROOT / name, copy)
+    for name, content in FILES.items():
+        (copy / "bids_stroke" / name).parent.mkdir(exist_ok=True)
+        (copy / "bids_stroke" / name).write_text(content)
+    for name, line, new in LINES:
+        add_after(copy / "bids_stroke" / name, line, new)
+    outputs = (copy / "docs" / "outputs.md").read_text()
+    (before,) = (line for line in outputs.splitlines() if line.startswith("| `lesion_shares` |"))
+    add_after(copy / "docs" / "outputs.md", before, DOCUMENTED)
+    return copy
+
+
+def python(checkout: Path, *arguments: object) -> str:
+    """What a command says; it must end with 0."""
+    environment = {**os.environ, "PYTHONPATH": str(checkout)}
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, env=environment, cwd=checkout, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def app(checkout: Path, *arguments: object) -> None:
+    python(checkout, "-m", "bids_stroke", *arguments, "--skip-bids-validation", "--nprocs", 2)
 
 
 def write_flair(t1w: Path, path: Path, brightness: float = 1.0) -> None:
@@ -85,41 +160,37 @@ def write_flair(t1w: Path, path: Path, brightness: float = 1.0) -> None:
     nib.Nifti1Image((brightness * (data.max() - data)).astype(np.int16), image.affine).to_filename(path)
 
 
-def app(*arguments: object) -> None:
-    """The command line, in this process, which knows the modality."""
-    with pytest.raises(SystemExit) as ended:
-        main([*map(str, arguments), "--skip-bids-validation", "--nprocs", "1", "--quiet"])
-    assert ended.value.code == 0
+def test_contributing_names_these_places() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text()
+    (row,) = (line for line in text.splitlines() if line.startswith("| add a modality |"))
+    named = {name for name in re.findall("`([^`]+)`", row) if "/" in name}
+    named = {re.sub("NAME/$", "flair/", name) for name in named} - {"features/readers.py"}
+    touched = {*FILES, *(name for name, _, _ in LINES)}
+    assert {next(name for name in named if path.startswith(name)) for path in touched} == named
 
 
-@pytest.mark.usefixtures("flair")
-def test_the_app_takes_it_like_any_other(example: Path, tmp_path: Path) -> None:
+def test_the_app_takes_it_like_any_other(checkout: Path, example: Path, tmp_path: Path) -> None:
     raw, out = shutil.copytree(example, tmp_path / "raw"), tmp_path / "out"
     anat = raw / "sub-02" / "anat"
     write_flair(anat / "sub-02_T1w.nii.gz", anat / "sub-02_FLAIR.nii.gz")
-    app(raw, out, "participant", "--participant-label", "02", "--modalities", "flair", "--model", "none")
-    reports = step_reports(out, "sub-02")
-    assert list(reports) == ["flair"]
-    (path,) = reports["flair"].outputs["flair"]
-    sidecar = json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())
-    assert path.name == "sub-02_space-MNI152NLin2009aSym_res-2_desc-preproc_FLAIR.nii.gz"
+    options = ("--participant-label", "02", "--modalities", "flair", "--model", "none")
+    app(checkout, raw, out, "participant", *options)
+    unit = out / "sub-02"
+    sidecar = json.loads((unit / "anat" / "sub-02_space-MNI152NLin2009aSym_res-2_desc-preproc_FLAIR.json").read_text())
     assert sidecar["Sources"] == ["bids:raw:sub-02/anat/sub-02_FLAIR.nii.gz"]
+    manifest = json.loads((out / "logs" / "manifests" / "sub-02_flair.json").read_text())
+    assert list(manifest["report"]["outputs"]) == ["flair"]
     page = (out / "sub-02.html").read_text()
-    assert "brightest voxel" in page
-    assert "FLAIR image" in page
+    for text in ("FLAIR image", "brightest voxel", "FLAIR in standard space", "Old lesions are bright."):
+        assert text in page
+    assert (unit / "figures" / "sub-02_desc-flair_figure.png").stat().st_size > 10_000
 
 
-@pytest.mark.usefixtures("flair")
-def test_without_settings_a_network_is_planned_for_it() -> None:
-    unit = Labelled(UnitFeatures("01", None, {"flair": (Path("flair.nii.gz"),)}, {}, {"age": 60.0}), 10, True)
-    member, options = planned_members(Settings(), make_cohort([unit], "fma_le"))[0]
-    assert (member.name, member.modality, member.network) == ("flair", "flair", "cbam_resnet3d")
-    assert member.inputs == {"scale": 0.01, "shrink": 1}
-    assert options == Settings().training
+def test_without_settings_a_network_is_planned_for_it(checkout: Path) -> None:
+    assert python(checkout, "-c", PLANNED) == "('flair', 'cbam_resnet3d') ('clinical', 'covariates')\n"
 
 
-@pytest.mark.usefixtures("flair")
-def test_an_ensemble_is_trained_on_it_and_predicts_by_it(example: Path, tmp_path: Path) -> None:
+def test_an_ensemble_is_trained_on_it_and_predicts_by_it(checkout: Path, example: Path, tmp_path: Path) -> None:
     people = range(1, 17)
     rows = [f"sub-{i}\t{60 + i % 3}\t{i + 9}" for i in people]
     table = "\n".join(["participant_id\tage\tfma_le", *rows]) + "\n"
@@ -129,12 +200,15 @@ def test_an_ensemble_is_trained_on_it_and_predicts_by_it(example: Path, tmp_path
         write_flair(t1w, raw / f"sub-{i}" / "anat" / f"sub-{i}_FLAIR.nii.gz", brightness=i / 10)
     config = tmp_path / "settings.yml"
     config.write_text(json.dumps(SETTINGS))
-    options = ("--config", config)
-    app(raw, out, "participant", *options, "--model", "none")
-    app(raw, out, "train", *options)
-    model = out / "models" / "ensemble"
-    app(raw, out, "participant", *options, "--model", model)
+    app(checkout, raw, out, "participant", "--config", config, "--model", "none")
+    app(checkout, raw, out, "train", "--config", config)
+    app(checkout, raw, out, "participant", "--config", config, "--model", out / "models" / "ensemble")
     prediction = json.loads((out / "sub-2" / "sub-2_desc-fmale_prediction.json").read_text())
     assert prediction["members"]["flair_regions"]["modality"] == "flair"
-    app(raw, out, "group", *options)
+    app(checkout, raw, out, "group", "--config", config)
     assert set(pd.read_csv(out / "group_patterns.tsv", sep="\t")["modalities"]) == {"flair"}
+
+
+def test_no_test_lists_modalities_by_hand(checkout: Path) -> None:
+    files = [checkout / "tests" / name for name in ASK_THE_REGISTRIES]
+    python(checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", "not slow and not real", *files)

@@ -209,7 +209,9 @@ def test_a_lost_output_is_made_again_with_the_same_bytes(out: Path, example: Pat
     lost.unlink()
     done = bids_stroke(example, copy, "participant", "--participant-label", "04")
     assert done.returncode == 0, done.stderr
-    assert re.search(r"sub-04: done in .* \(eegemg [\d.]+\)", done.stderr), done.stderr
+    assert re.search(r"sub-04: done in .* \(eegemg [\d.]+: outputs changed: .*_eeg.edf \(gone\)\)", done.stderr), (
+        done.stderr
+    )
     assert digests(copy) == digests(out)
 
 

@@ -78,6 +78,7 @@ def edit(path: Path) -> None:
         ("imaging/motion.py", {"dwi", "bold"}),
         ("imaging/images.py", STEPS),
         ("core/records.py", STEPS),
+        ("core/modalities.py", {"prediction"}),
         ("networks/layers/keras.py", {"prediction"}),
         ("ensemble/predict.py", {"prediction"}),
         ("report/figures/carpet.py", {"figures"}),
@@ -107,11 +108,15 @@ def test_the_user_is_told_why_a_step_runs_again(package: Path, example: Path, tm
         line = re.search("sub-05: done in .*", run(package, *command, *more).stderr)
         return re.sub(r"(?<= )\d+\.\d(?= s|[:,)])", "1", line[0]) if line else ""
 
+    assert "run before" not in run(package, *command, "--dry-run").stdout
     assert told() == "sub-05: done in 1 s (eegemg 1, figures 1)"
     assert told() == ""
     edit(package / "preprocess" / "eegemg" / "spectra.py")
     downstream = "figures 1: earlier steps changed: eegemg"
+    plan = run(package, *command, "--dry-run").stdout
+    assert "sub-05 would run again: eegemg (code changed), figures (earlier steps changed: eegemg).\n" in plan
     assert told() == f"sub-05: done in 1 s (eegemg 1: code changed; {downstream})"
+    assert "Up to date: 1 of 1 units that have run before.\n" in run(package, *command, "--dry-run").stdout
     config.write_text("eegemg: {low_pass: 100}\n")
     why = "settings changed: low_pass 150.0 -> 100.0"
     assert told("--config", str(config)) == f"sub-05: done in 1 s (eegemg 1: {why}; {downstream})"

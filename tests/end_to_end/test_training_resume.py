@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import signal
 import subprocess
 import sys
 import time
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +14,8 @@ import torch
 from safetensors.torch import save_file
 
 import bids_stroke
+from bids_stroke.core.digest import closure
+from bids_stroke.core.libraries import deciding_versions
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.names import beside
@@ -30,6 +30,7 @@ from bids_stroke.training.ensemble import train_ensemble
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.trainer import Fitted, Place, Trainer, fit, fit_watching
 from tests.conftest import ROOT
+from tests.helpers.imagenet import published
 from tests.helpers.units import (
     LSTM,
     VOLUME,
@@ -41,7 +42,6 @@ from tests.helpers.units import (
     write_recording,
     write_volume,
 )
-from tests.networks.layers.test_imagenet import published
 
 SCRIPT = """
 import sys
@@ -175,7 +175,8 @@ def test_an_unfinished_fit_of_another_version_is_not_continued(
     if changed == "sources":
         monkeypatch.setattr(checkpoint, "code_digest", lambda *_: "other")
     elif changed == "torch":
-        monkeypatch.setattr(checkpoint, "version", lambda name: "0.0" if name == "torch" else version(name))
+        versions = {**deciding_versions(Trainer.__module__, whole=True), "torch": "0.0"}
+        monkeypatch.setattr(checkpoint, "deciding_versions", lambda *_, **__: versions)
     else:
         monkeypatch.setattr(bids_stroke, "__version__", "0.0")
     fit(cases, np.arange(8), 3, place(store))
@@ -184,11 +185,10 @@ def test_an_unfinished_fit_of_another_version_is_not_continued(
 
 
 def test_the_sources_that_fit_are_part_of_the_name() -> None:
-    package = ROOT / "bids_stroke"
-    assert all((package / name).exists() for name in checkpoint.CODE)
-    for module in (fit, Cases, registry.build, CovariateScaler, run_network, resolve_device):
-        path = Path(inspect.getfile(module)).relative_to(package)
-        assert path.parts[0] in checkpoint.CODE, path
+    counted = closure(fit.__module__)
+    for used in (fit, Cases, registry.build, CovariateScaler, run_network, resolve_device):
+        assert used.__module__ in counted
+    assert {"torch", "numpy", "scikit-learn"} <= set(deciding_versions(fit.__module__))
 
 
 def test_a_fit_from_imagenet_weights_knows_them_and_needs_them_no_more(cases: Cases, tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import sys
@@ -16,13 +15,12 @@ import torch
 
 from bids_stroke.core.errors import DataError, ModelError, UsageError
 from bids_stroke.core.records import UnitFeatures
-from bids_stroke.derivatives.predictions import prediction_json, prediction_row
 from bids_stroke.ensemble.bundle import Bundle, load_bundle, write_bundle
 from bids_stroke.ensemble.predict import predict, predict_members, restore_network
 from bids_stroke.features.readers import read_samples
 from bids_stroke.networks import registry
-from tests.helpers.bundles import volume_bundle
-from tests.helpers.units import LSTM, blob, rhythm, tiny_contents, write_recording, write_volume
+from tests.helpers.bundles import rhythm_unit, volume_bundle
+from tests.helpers.units import LSTM, blob, tiny_contents, write_volume
 
 
 @pytest.fixture
@@ -32,9 +30,7 @@ def bundle(tmp_path: Path) -> Bundle:
 
 @pytest.fixture
 def unit(tmp_path: Path) -> UnitFeatures:
-    paths = write_recording(tmp_path / "unit", "sub-07_task-leg", rhythm(2.0, 3, np.random.default_rng(0)))
-    known = {"age": 66.0, "sex": "F", "days_since_stroke": 10.0}
-    return UnitFeatures("07", None, {"eegemg": tuple(paths)}, {"fa": "no-dwi"}, known, "tiny")
+    return rhythm_unit(tmp_path)
 
 
 def test_members_give_the_mean_of_their_windows(bundle: Bundle, unit: UnitFeatures) -> None:
@@ -139,28 +135,6 @@ def test_samples_keep_their_positions(bundle: Bundle, unit: UnitFeatures) -> Non
     assert missing == {}
     assert samples["a"].positions == (0.0, 2.0, 4.0)
     assert len(samples["a"].probabilities) == 3
-
-
-def test_json_has_the_shape_of_the_contract(bundle: Bundle, unit: UnitFeatures) -> None:
-    content = prediction_json(predict(bundle, unit, "cpu"))
-    json.dumps(content, allow_nan=False)
-    wanted = {
-        "probability_poor", "probability_poor_interval", "prediction", "predicted_score", "members", "missing", "model",
-        "in_training_set", "warnings",
-    }  # fmt: skip
-    assert wanted <= set(content)
-    assert content["prediction"] in ("poor", "good", "abstain")
-    assert set(content["model"]) == {"name", "version", "sha256", "demonstration", "outcome"}
-    assert content["members"]["a"]["n_windows"] == 3
-    assert sum(member["weight"] for member in content["members"].values()) == pytest.approx(1)
-
-
-def test_row_holds_the_numbers(bundle: Bundle, unit: UnitFeatures) -> None:
-    prediction = predict(bundle, unit, "cpu")
-    row = prediction_row(prediction)
-    assert row["probability_poor"] == prediction.probability_poor
-    assert row["probability_poor_low"] < row["probability_poor"] < row["probability_poor_high"]
-    assert row["p_b"] == prediction.members["b"].probability
 
 
 def test_changed_bundle_is_not_served_from_memory(tmp_path: Path, unit: UnitFeatures) -> None:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import torch
 
-from bids_stroke.core.records import Member
+from bids_stroke.core.records import Member, UnitFeatures
 from bids_stroke.ensemble.bundle import Bundle, write_bundle
 from bids_stroke.networks import registry
-from tests.helpers.units import VOLUME, tiny_contents
+from tests.helpers.units import VOLUME, rhythm, tiny_contents, write_recording
 
 
 def volume_bundle(folder: Path) -> Bundle:
@@ -29,3 +30,10 @@ def volume_bundle(folder: Path) -> Bundle:
             fusion=replace(contents.fusion, weights={"a": 0.5, "b": 0.25, "c": 0.25}),
         ),
     )
+
+
+def rhythm_unit(folder: Path) -> UnitFeatures:
+    """A person with one recording of EEG and EMG, and known covariates."""
+    paths = write_recording(folder / "unit", "sub-07_task-leg", rhythm(2.0, 3, np.random.default_rng(0)))
+    known = {"age": 66.0, "sex": "F", "days_since_stroke": 10.0}
+    return UnitFeatures("07", None, {"eegemg": tuple(paths)}, {"fa": "no-dwi"}, known, "tiny")

@@ -8,7 +8,7 @@ import pytest
 
 from bids_stroke.core.frozen import Frozen
 from bids_stroke.core.modalities import MAPS, MODALITIES, QUERIES
-from bids_stroke.core.records import Session
+from bids_stroke.core.records import OTHER_KINDS, Session
 from bids_stroke.core.settings import Settings
 from bids_stroke.preprocess.registry import STEPS, TELL_THE_SIDE, Step
 
@@ -30,6 +30,7 @@ def test_a_step_is_a_module_and_gives_something(name: str) -> None:
 @pytest.mark.parametrize("name", STEPS)
 def test_its_inputs_and_settings_are_there(name: str) -> None:
     step = STEPS[name]
+    assert set(step.inputs) <= {*QUERIES, *OTHER_KINDS}
     assert step.files(Session("1", None)) == ()
     assert not step.settings or isinstance(getattr(Settings(), step.settings), Frozen)
 

@@ -12,7 +12,7 @@ from sklearn.metrics import brier_score_loss, roc_auc_score
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.fusion.fit import fit_head
 from bids_stroke.fusion.fitted import pool
-from bids_stroke.fusion.subset import fit_fusion, fusion_among
+from bids_stroke.fusion.subset import fusion_among
 from bids_stroke.fusion.target import Target
 from bids_stroke.training.cross_validation import TrainedMember
 from bids_stroke.training.late_fusion import Fused, fuse_members
@@ -125,16 +125,6 @@ def test_outcomes_of_the_outer_fold_change_nothing_that_is_said_of_it(n_with: in
     np.testing.assert_array_equal(one.probability[0, test], two.probability[0, test])
     np.testing.assert_array_equal(one.score[0, test], two.score[0, test])
     assert np.isfinite(one.probability[0, test]).all()
-
-
-def test_with_too_few_people_to_fit_it_the_weights_of_all_are_renormalised() -> None:
-    members, cohort, folds = trained(60, np.zeros(60, bool))
-    evidence = fuse_members(members, cohort, folds, 0.9).evidence
-    whole = fit_fusion(evidence, NAMES, 0.9)
-    assert fusion_among(evidence, NAMES, whole) is whole
-    assert fusion_among(evidence, ["big"], whole).weights == {"big": 1.0}
-    few = replace(evidence, probability=np.where(np.arange(60)[:, None] < 6, evidence.probability, np.nan))
-    assert fusion_among(few, ["big"], whole) is whole
 
 
 def test_without_an_early_fusion_the_fusion_is_that_of_each_fold() -> None:

@@ -6,27 +6,17 @@ from collections import OrderedDict
 from pathlib import Path
 
 import pytest
-import timm
 import torch
-import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from bids_stroke.core.errors import ModelError
 from bids_stroke.networks import registry
 from bids_stroke.networks.slice_cnn import BACKBONES, SliceCnn
+from tests.helpers.imagenet import published
 
 SMALL = "shufflenet_v2_x0_5"
 each_backbone = pytest.mark.parametrize("backbone", BACKBONES)
-
-
-def published(backbone: str, seed: int = 3) -> dict[str, Tensor]:
-    """State of the library's own network with its 1000 classes, which is what ImageNet files hold."""
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seed)
-        timm_has_it = BACKBONES[backbone].library == "timm"
-        model = timm.create_model(backbone) if timm_has_it else torchvision.models.get_model(backbone)
-    return dict(model.state_dict())
 
 
 def started(backbone: str, folder: Path, **arguments: int) -> SliceCnn:

@@ -1,8 +1,7 @@
-"""BOLD runs that fMRIPrep has preprocessed stand for the raw ones; maps are then those of the raw run."""
+"""Maps of a BOLD run that fMRIPrep has preprocessed are those of the raw run; wrong confounds are refused."""
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,11 +12,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from nilearn.interfaces.fmriprep import load_confounds
-from rich.console import Console
 from scipy.ndimage import binary_erosion
 
-from bids_stroke.app.dry_run import print_plan
-from bids_stroke.app.plan import UnitTask, missing_inputs, plan_unit
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import Session, StepReport
@@ -34,89 +30,6 @@ from tests.helpers.bids import make_dataset
 
 CASYM = "space-MNI152NLin2009cAsym_res-2"
 N_UNSTEADY = 2
-
-
-def run_files(name: str = "task-rest", *spaces: str, confounds: str | None = "timeseries") -> dict[str, None]:
-    """One run as fMRIPrep lays it out."""
-    stem = f"sub-01/func/sub-01_{name}"
-    images = {f"{stem}_{space}_{end}": None for space in spaces or (CASYM,)
-              for end in ("desc-preproc_bold.nii.gz", "desc-brain_mask.nii.gz", "boldref.nii.gz")}  # fmt: skip
-    images = {path.replace("__", "_"): None for path in images}
-    return images | ({f"{stem}_desc-confounds_{confounds}.tsv": None} if confounds else {})
-
-
-def raw_of(folder: Path, *names: str) -> Path:
-    files = {f"sub-01/func/sub-01_{name}_bold.nii.gz": None for name in names}
-    return make_dataset(folder, {**files, "sub-01/anat/.keep": None})
-
-
-def unit_of(raw: Path, prep: Path, **options: object) -> Session:
-    selection = Selection(raw, participant_labels=("01",), derivatives={"fmriprep": prep}, **options)
-    return find_sessions(selection)[0]
-
-
-def names(unit: Session) -> list[str]:
-    return [file.path.name for file in unit.files("bold")]
-
-
-def test_a_ready_run_stands_for_its_raw_one_and_others_stay_raw(tmp_path: Path) -> None:
-    raw = raw_of(tmp_path / "raw", "task-rest_dir-AP_run-01", "task-rest_dir-AP_run-02", "task-move")
-    prep = make_dataset(tmp_path / "prep", run_files("task-rest_dir-AP_run-1") | run_files("task-move"))
-    unit = unit_of(raw, prep)
-    ready = f"sub-01_task-rest_dir-AP_run-1_{CASYM}_desc-preproc_bold.nii.gz"
-    assert names(unit) == [ready, "sub-01_task-rest_dir-AP_run-02_bold.nii.gz"]
-    assert unit.files("bold")[0].beside == {
-        "mask": prep / "sub-01" / "func" / ready.replace("preproc_bold", "brain_mask"),
-        "confounds": prep / "sub-01" / "func" / "sub-01_task-rest_dir-AP_run-1_desc-confounds_timeseries.tsv",
-    }
-    assert "of fmriprep replaces it" in unit.left_out["sub-01_task-rest_dir-AP_run-01_bold.nii.gz"]
-    assert "ask for it with --task-label" in unit.left_out[f"sub-01_task-move_{CASYM}_desc-preproc_bold.nii.gz"]
-    assert names(unit_of(raw, prep, task_labels=("move",)))[0].startswith(f"sub-01_task-move_{CASYM}")
-    assert unit_of(raw, prep, modalities=("eegemg",)).files("bold") == ()
-
-
-def test_a_person_and_a_task_without_raw_runs(tmp_path: Path) -> None:
-    raw = raw_of(tmp_path / "raw")
-    prep = make_dataset(tmp_path / "prep", run_files() | run_files("task-move"))
-    unit = unit_of(raw, prep)
-    assert names(unit) == [f"sub-01_task-rest_{CASYM}_desc-preproc_bold.nii.gz"]
-    assert "bold" not in missing_inputs(unit, Settings())
-    assert len(unit_of(raw, prep, task_labels=("move",)).files("bold")) == 1
-
-
-def test_of_several_spaces_one_is_used(tmp_path: Path) -> None:
-    spaces = ("", "space-T1w", "space-MNI152NLin6Asym", "space-MNI152NLin2009aSym_res-3", "space-fsaverage")
-    prep = make_dataset(tmp_path / "prep", run_files("task-rest", *spaces))
-    raw = raw_of(tmp_path / "raw", "task-rest")
-    assert "space-MNI152NLin2009aSym" in names(unit_of(raw, prep))[0]
-    make_dataset(raw, {"sub-01/anat/sub-01_T1w.nii.gz": None})
-    unit = unit_of(raw, prep)
-    assert names(unit) == ["sub-01_task-rest_desc-preproc_bold.nii.gz"]
-    assert unit.files("bold")[0].beside["mask"].name == "sub-01_task-rest_desc-brain_mask.nii.gz"
-    assert unit.left_out["sub-01_task-rest_space-T1w_desc-preproc_bold.nii.gz"] == f"{names(unit)[0]} is used"
-    assert not any("fsaverage" in name for name in unit.left_out)
-
-
-def test_without_confounds_the_raw_run_is_used_and_that_is_said(tmp_path: Path) -> None:
-    raw = raw_of(tmp_path / "raw", "task-rest")
-    prep = make_dataset(tmp_path / "prep", run_files(confounds=None))
-    unit = unit_of(raw, prep)
-    assert names(unit) == ["sub-01_task-rest_bold.nii.gz"]
-    assert "the raw run is used" in unit.left_out[f"sub-01_task-rest_{CASYM}_desc-preproc_bold.nii.gz"]
-    make_dataset(prep, run_files(confounds="regressors"))  # the older name
-    assert unit_of(raw, prep).files("bold")[0].beside["confounds"].name.endswith("desc-confounds_regressors.tsv")
-
-
-def test_the_plan_says_it_and_changed_confounds_run_the_step_again(tmp_path: Path) -> None:
-    raw, prep = raw_of(tmp_path / "raw", "task-rest"), make_dataset(tmp_path / "prep", run_files())
-    unit = unit_of(raw, prep)
-    text = io.StringIO()
-    print_plan(Console(file=text, width=300), [unit], Settings())
-    assert "from fmriprep, replaces steady state, slice timing and motion correction" in text.getvalue()
-    assert "replaces it" in text.getvalue()
-    task = UnitTask(unit, tmp_path / "out", tmp_path / "work", Settings(), None, "x")
-    inputs = {path for stage in plan_unit(task) if stage.name == "bold" for path in stage.inputs}
-    assert set(unit.files("bold")[0].beside.values()) <= inputs
 
 
 def process(folder: Path, session: Session) -> StepReport:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -15,7 +14,7 @@ from bids_stroke.core.errors import DataError
 from bids_stroke.core.modalities import MODALITIES, Modality, StandardMap
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
-from bids_stroke.derivatives.names import is_named
+from bids_stroke.derivatives.names import UNIT_FILES, OutputName, is_named
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.standard_space import STANDARD_SHAPE, standard_grid, template
@@ -185,18 +184,21 @@ def test_names_never_meet_those_of_other_steps(
 def test_a_map_of_any_modality_is_taken_as_its_record_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     values = StandardMap("FLAIR", median=(1.0, 5000.0), highest=1000.0)
     monkeypatch.setitem(MODALITIES, "flair", Modality("flair", "FLAIR image", "flair", standard_map=values))
+    row = OutputName("anat", "FLAIR", ".nii.gz", {"space": SPACE, "res": "2", "desc": "external"})
+    monkeypatch.setitem(UNIT_FILES, "external_flair", row)
     name = f"sub-01_space-{SPACE}_desc-preproc_FLAIR.nii.gz"
     assert modalities_of_map(name) == ["flair"]
     data = array(flat(300.0)).copy()
     data[:, :, 40:] *= 4
     file = map_file(tmp_path / "anat", like(standard_grid(), data), name)
-    report = run(tmp_path, "flair", replace(file, entities={**file.entities, "suffix": "FLAIR"}))
+    report = run(tmp_path, "flair", file)
     (path,) = report.outputs["flair"]
     assert (path.parent.name, path.name) == ("anat", f"sub-01_space-{SPACE}_res-2_desc-external_FLAIR.nii.gz")
     np.testing.assert_array_equal(nib.load(path).get_fdata(dtype=np.float32), np.minimum(data, 1000))
     assert "above 1000 were set to 1000" in report.warnings[0]
-    dark = replace(map_file(tmp_path / "anat", flat(0.1), name), entities=file.entities)
-    assert run(tmp_path, "flair", dark).missing == {"flair": "implausible-units"}
+    assert run(tmp_path, "flair", map_file(tmp_path / "anat", flat(0.1), name)).missing == {
+        "flair": "implausible-units"
+    }
 
 
 @pytest.mark.real
