@@ -125,7 +125,7 @@ def row(name: str, people: str, costs: Sequence[Cost], base: float) -> str:
     cpu, wall = [cost.cpu for cost in costs], [cost.wall for cost in costs]
     more = "" if all(cost.ended for cost in costs) else "more than "
     cells = [name, people, f"{more}{min(cpu):.2f}", f"{median(cpu):.2f}", f"{min(wall):.2f}", f"{median(wall):.2f}",
-             f"{max(cost.megabytes for cost in costs):.0f}", f"{more}{median(cpu) / base:.1f}"]  # fmt: skip
+             f"{max(cost.megabytes for cost in costs):.0f}", f"{more}{median(cpu) / base:.2g}"]  # fmt: skip
     return "| " + " | ".join(cells) + " |"
 
 
