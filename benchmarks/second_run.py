@@ -53,12 +53,16 @@ def main() -> None:
         if not one.is_dir():
             run(EXAMPLE, one, "participant", "--participant-label", PERSON, "--skip-bids-validation")
         print("| | CPU s | wall s | peak MB | exit code |\n|---|---|---|---|---|")
-        for name, people, level in (("second", given.people, "participant"), ("group", given.predictions, "group")):
-            raw, out = folder / f"{name}_raw", folder / f"{name}_out"
+        for what, level, people in (
+            ("participant, everything up to date but the pages", "participant", given.people),
+            ("participant, everything up to date", "participant", given.people),
+            ("group", "group", given.predictions),
+        ):
+            raw, out = folder / f"{level}_raw", folder / f"{level}_out"
             if not raw.is_dir():
                 clone(one, raw, out, people)
-            cpu, wall, peak, code = run(raw, out, level, "--skip-bids-validation")
-            print(f"| {level}, {people} people | {cpu:.1f} | {wall:.1f} | {peak:.0f} | {code} |", flush=True)
+            cpu, wall, peak, code = run(raw, out, level)
+            print(f"| {what}, {people} people | {cpu:.1f} | {wall:.1f} | {peak:.0f} | {code} |", flush=True)
 
 
 def run(raw: Path, out: Path, level: str, *options: str) -> tuple[float, float, float, int]:

@@ -37,11 +37,7 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     assert execution.work_dir is not None, "set before any level runs"
     tasks = unit_tasks(request, sessions, model, dataset_name, execution.work_dir)
     ended = _run_units(request, tasks, console)
-    found = read_statuses(request.output_dir)
-    for sentence in found.passed_over:
-        console.print(f"[yellow]Warning[/]: {escape(sentence)}", soft_wrap=True)
-    statuses = _known(found.units, ended)
-    write_status_table(request.output_dir, statuses)
+    statuses = _write_table(request.output_dir, ended, console)
     if request.selection.session_labels:  # the page of a subject shows all of its sessions
         subjects = tuple(dict.fromkeys(session.subject for session in sessions))
         sessions = dataset.find_sessions(replace(request.selection, session_labels=(), participant_labels=subjects))
@@ -50,6 +46,19 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     _conclude(request, ended, pages, console)
     _tell_of_others(statuses, ended, console)
     return 65 if any(status.status == "failed" for status in ended) else 0
+
+
+def _write_table(root: Path, ended: Sequence[UnitStatus], console: Console) -> list[UnitStatus]:
+    """Write the table of all units, of this run and of others; name the files that tell nothing."""
+    for _ in range(3):  # what a parallel job says between our reading and our writing must not be missing in the end
+        found = read_statuses(root)
+        statuses = _known(found.units, ended)
+        write_status_table(root, statuses)
+        if read_statuses(root).units == found.units:
+            break
+    for sentence in found.passed_over:
+        console.print(f"[yellow]Warning[/]: {escape(sentence)}", soft_wrap=True)
+    return statuses
 
 
 def _known(written: Sequence[UnitStatus], ended: Sequence[UnitStatus]) -> list[UnitStatus]:
