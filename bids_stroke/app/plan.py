@@ -21,6 +21,8 @@ from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.derivatives.recipes import METADATA, Recipe
 from bids_stroke.preprocess.registry import STEPS, Step
 
+WRITER = "bids_stroke.derivatives.outputs"
+"""With this every step writes: it is given to a step, which therefore need not import it."""
 MIRROR = "bids_stroke.preprocess.hemisphere"
 PREDICTION = ("bids_stroke.ensemble.predict", "bids_stroke.derivatives.predictions")
 FIGURES = ("bids_stroke.report.figures.unit",)
@@ -109,12 +111,12 @@ def plan_unit(task: UnitTask, names_in: Names | None = None) -> list[Stage]:
 
 def recipe(step: Step, settings: Settings) -> Recipe:
     """What decides a step's results in every unit: code, libraries, settings and seed."""
-    own = f"bids_stroke.preprocess.{step.name}.step"
+    own = (f"bids_stroke.preprocess.{step.name}.step", WRITER)
     mirrors = (MIRROR,) if settings.lesion_side == "normalise" else ()  # the runner does it, after the step
     return {
-        "code": code_digest(own),
+        "code": code_digest(*own),
         **({"mirror code": code_digest(*mirrors)} if mirrors else {}),
-        "libraries": dict(deciding_versions(own, *mirrors)),
+        "libraries": dict(deciding_versions(*own, *mirrors)),
         "settings": getattr(settings, step.settings).model_dump(mode="json") if step.settings else {},
         "seed": settings.seed,
         "lesion_side": settings.lesion_side,

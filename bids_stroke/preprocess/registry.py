@@ -22,6 +22,7 @@ class StepContext:
 
     Steps import this class, and the settings, under ``if TYPE_CHECKING:``: neither computes anything, and what a step
     imports is part of its key. With an import of another kind, a line added below would make every step run again.
+    What `outputs` does is part of every key without being imported.
     """
 
     session: Session

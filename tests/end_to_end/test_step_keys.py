@@ -78,6 +78,7 @@ def edit(path: Path) -> None:
         ("imaging/motion.py", {"dwi", "bold"}),
         ("imaging/images.py", STEPS),
         ("core/records.py", STEPS),
+        ("derivatives/outputs.py", STEPS),
         ("core/modalities.py", {"prediction"}),
         ("networks/layers/keras.py", {"prediction"}),
         ("ensemble/predict.py", {"prediction"}),
