@@ -39,11 +39,7 @@ NOT_DECIDING = frozenset(
      "yaml", "zlib_ng"}
 )  # fmt: skip
 """Imported too, but what comes of it is the same in every version: files found, packed and unpacked, values checked,
-<<<<<<< HEAD
 words shown. (pybids' patterns decide which files and metadata there are; these are part of the key themselves.)"""
-=======
-words shown."""
->>>>>>> digest
 WHOLE = frozenset({"deepbet", "edfio", "mne-bids", "picsl_greedy", "python-picard", "timm"})
 """Packages of which any release may change numbers: those before 1.0, those that number all releases in the last place,
 and those that carry weights or compiled code of somebody else. Of the others the first two numbers count: their third
