@@ -138,7 +138,7 @@ def test_a_broken_sidecar_costs_its_session_only(tmp_path: Path) -> None:
     raw = make_dataset(tmp_path, {f"{name}.nii.gz": None for name in names} | {f"{names[0]}.json": "null"})
     first, second = find_sessions(Selection(raw))
     assert (first.prefix, f"{names[0]}.json" in first.error) == ("sub-01_ses-a", True)
-    assert (second.prefix, second.error, len(second.t1w)) == ("sub-01_ses-b", "", 1)
+    assert (second.prefix, second.error, len(second.files("t1w"))) == ("sub-01_ses-b", "", 1)
 
 
 def test_a_broken_sidecar_of_a_field_image_costs_its_subject(tmp_path: Path) -> None:
