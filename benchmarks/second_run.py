@@ -95,7 +95,7 @@ def clone(one: Path, raw: Path, out: Path, people: int) -> None:
         task = UnitTask(session, out, out, Settings(), model, str(read_description(raw)["Name"]))
         written = write_prediction(task, drawn(like, float(score), rng))
         for stage in plan_unit(task):
-            done = relabelled(one, task, stage)
+            done = relabelled(one, raw, task, stage)
             if stage.name == "prediction":
                 stamps = {path.relative_to(out).as_posix(): manifest.stamp(path) for path in written}
                 done = replace(done, outputs=stamps, report=StepReport(files={"prediction": written[0]}))
@@ -103,10 +103,9 @@ def clone(one: Path, raw: Path, out: Path, people: int) -> None:
         write_status(out, UnitStatus(session.subject, None, "done", "", "", 60.0, 900.0, model.sha256))
 
 
-def relabelled(one: Path, task: UnitTask, stage: Stage) -> manifest.Manifest:
+def relabelled(one: Path, raw: Path, task: UnitTask, stage: Stage) -> manifest.Manifest:
     """The manifest of the person who was computed, as that of another who has the same files."""
     text = manifest.manifest_path(one, PERSON, stage.name).read_text()
-    raw = stage.inputs[0].parents[2]
     text = text.replace(str(EXAMPLE), str(raw)).replace(PERSON, task.session.prefix)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as stream:
         stream.write(text)

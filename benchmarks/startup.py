@@ -39,6 +39,7 @@ COMMANDS = {
     "--model that does not exist": "{raw} {out} participant --model {raw}/none",
     "--model with a changed file": "{raw} {out} participant --model {files}/model",
     "train, --outcome that no table has": "{raw} {out} train --outcome nihss>=5",
+    "train, a network that does not read its modality": "{raw} {out} train --config {files}/network.yml",
     "unknown participant": "{raw} {out} participant --participant-label 99",
     "unknown session": "{raw} {out} participant --session-label 99",
 }
@@ -71,6 +72,7 @@ def make_places(folder: Path) -> dict[str, Path]:
     (raw / "participants.tsv").write_text("participant_id\tage\tfma_le\nsub-01\t60\t12\n")
     (raw / "dataset_description.json").write_text(json.dumps({"Name": "One", "BIDSVersion": "1.11.1"}))
     (files / "filter.json").write_text('{"bold": {"colour": "red"}}')
+    (files / "network.yml").write_text("training: {members: {x: {modality: fa, network: lstm}}}")
     (files / "config.yml").write_text("colour: red\n")
     shipped = HERE / "bids_stroke" / "data" / "demonstration"
     for path in (path for path in shipped.rglob("*") if path.is_file()):

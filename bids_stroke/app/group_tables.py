@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +17,7 @@ from bids_stroke.core.outcome import Outcome
 from bids_stroke.core.records import Prediction, Session
 from bids_stroke.derivatives.names import dataset_file, sidecar_of
 from bids_stroke.derivatives.outputs import write_json, write_table
-from bids_stroke.derivatives.predictions import prediction_row, read_predictions
+from bids_stroke.derivatives.predictions import prediction_row
 from bids_stroke.ensemble.metadata import CHECKSUMS, bundle_digest
 from bids_stroke.evaluation.files import write_evaluation
 
@@ -27,11 +29,22 @@ if TYPE_CHECKING:
     from bids_stroke.evaluation.evaluate import Evaluation
 
 
-def prediction_table(request: Request, sessions: Sequence[Session], outcome: Outcome) -> pd.DataFrame:
+def prediction_table(
+    request: Request, sessions: Sequence[Session], predictions: Mapping[str, Prediction], outcome: Outcome
+) -> pd.DataFrame:
     """One row for each predicted unit, with its outcome where there is one: what evaluate.py takes.
 
     A person of the training set counts with the out-of-fold prediction that the bundle holds (column
     ``out_of_fold``), or is left out (column ``excluded``), never with the in-sample one.
+
+    Parameters
+    ----------
+    request : Request
+        OUTPUT_DIR, the dataset, and ``--model``.
+    sessions, predictions : sequence of Session, mapping
+        Units in the order of rows; prediction by unit, of those that have one.
+    outcome : Outcome
+        From `the_outcome`.
 
     Raises
     ------
@@ -42,11 +55,11 @@ def prediction_table(request: Request, sessions: Sequence[Session], outcome: Out
     """
     import pandas as pd
 
-    predictions = read_predictions(request.output_dir, sessions)
     check_labels(
         request.selection.bids_dir, sorted({f"sub-{item.subject}" for item in sessions if item.prefix in predictions})
     )
     name = str(read_description(request.selection.bids_dir)["Name"])
+    out_of_fold = cache(partial(_out_of_fold, request, name))
     rows: list[dict[str, Any]] = []
     for session in sessions:
         prediction = predictions.get(session.prefix)
@@ -63,7 +76,7 @@ def prediction_table(request: Request, sessions: Sequence[Session], outcome: Out
             "missing": " ".join(sorted(prediction.missing)) or None,
         }
         row |= prediction_row(prediction)
-        rows.append(_out_of_fold(request, row, prediction, name) if prediction.in_training_set else row)
+        rows.append(_counted(row, out_of_fold(str(prediction.model["sha256"]))) if prediction.in_training_set else row)
     if not rows:
         raise InputError(
             f"{request.output_dir} holds no prediction of the selected units.",
@@ -95,20 +108,38 @@ def the_outcome(request: Request, predictions: Mapping[str, Prediction]) -> Outc
     return outcome
 
 
-def _out_of_fold(request: Request, row: dict[str, Any], prediction: Prediction, dataset: str) -> dict[str, Any]:
+@dataclass(frozen=True, eq=False)
+class _OutOfFold:
+    """What a bundle holds of the people of its training set."""
+
+    predictions: pd.DataFrame
+    salt: str
+    dataset: str
+
+    def of(self, row: Mapping[str, Any]) -> pd.DataFrame:
+        """The predictions of a person (of this session, where there are several), one for each repeat."""
+        table = self.predictions
+        mark = participant_hash(self.salt, self.dataset, row["participant_id"])
+        here = table["session_id"].isna() | (table["session_id"] == row["session_id"])
+        own: pd.DataFrame = table[(table["participant_hash"] == mark) & here]
+        return own
+
+
+def _out_of_fold(request: Request, dataset: str, sha256: str) -> _OutOfFold | None:
+    """The out-of-fold predictions of the bundle that made the predictions; None where that is not at hand."""
+    bundle = _bundle_of(request, sha256)
+    return _OutOfFold(bundle.out_of_fold(), bundle.salt, dataset) if bundle else None
+
+
+def _counted(row: dict[str, Any], out_of_fold: _OutOfFold | None) -> dict[str, Any]:
     """The row of a person of the training set with what the bundle predicted of them out of fold."""
-    bundle = _bundle_of(request, str(prediction.model["sha256"]))
-    if bundle is None:
+    own = out_of_fold.of(row) if out_of_fold else None
+    if own is None or own.empty:
         return _left_out(row)
-    table = bundle.out_of_fold()
-    mark = participant_hash(bundle.salt, dataset, row["participant_id"])
-    own = table[
-        (table["participant_hash"] == mark) & (table["session_id"].isna() | (table["session_id"] == row["session_id"]))
+    values: pd.DataFrame = own[
+        [column for column in own if column in row and column not in ("session_id", "poor", "score")]
     ]
-    if own.empty:
-        return _left_out(row)
-    values = own[[column for column in own if column in row and column not in ("session_id", "poor", "score")]]
-    means: dict[str, Any] = values.select_dtypes("number").mean().to_dict()
+    means = {str(name): mean for name, mean in values.select_dtypes("number").mean().items()}
     intervals = (f"{name}_{end}" for name in ("probability_poor", "predicted_score") for end in ("low", "high"))
     decision = _decision(list(own["prediction"]), means["probability_poor"])
     return row | means | dict.fromkeys(intervals) | {"prediction": decision, "out_of_fold": True}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
@@ -65,7 +65,7 @@ class _Page:
 
 
 def write_pages(
-    root: Path, sessions: Sequence[Session], statuses: Iterable[UnitStatus], member_modality: Mapping[str, str]
+    root: Path, sessions: Iterable[Session], statuses: Iterable[UnitStatus], member_modality: Mapping[str, str]
 ) -> list[Path]:
     """Bring the page of each participant up to date, and the table of quality numbers of each session.
 
@@ -73,7 +73,7 @@ def write_pages(
     ----------
     root : Path
         OUTPUT_DIR.
-    sessions : sequence of Session
+    sessions : iterable of Session
         All sessions of the participants; those of one participant stand together.
     statuses : iterable of UnitStatus
         Of all units; a session without one has never run and is not on the page.

@@ -10,11 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from bids_stroke.app import executors
+from bids_stroke.app import executors, preflight
 from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, plan_unit
-from bids_stroke.app.progress import UnitProgress, status_table
+from bids_stroke.app.progress import UnitProgress, status_table, tracked
 from bids_stroke.app.request import Request
 from bids_stroke.app.unit import UnitResult, run_unit
 from bids_stroke.bids import sessions as dataset
@@ -45,7 +45,8 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     if request.selection.session_labels:  # the page of a subject shows all of its sessions
         subjects = tuple(dict.fromkeys(session.subject for session in sessions))
         sessions = dataset.find_sessions(replace(request.selection, session_labels=(), participant_labels=subjects))
-    pages = write_pages(request.output_dir, sessions, statuses, bundle_modalities(model.path) if model else {})
+    modalities = bundle_modalities(model.path) if model else {}
+    pages = write_pages(request.output_dir, tracked(console, sessions, "Pages"), statuses, modalities)
     _conclude(request, ended, pages, console)
     _tell_of_others(statuses, ended, console)
     return 65 if any(status.status == "failed" for status in ended) else 0
@@ -78,12 +79,13 @@ def unit_tasks(
 
 def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
     names_in = names_once()
-    current = [task for task in tasks if _is_current(task, names_in)]
+    current = [task for task in tracked(console, tasks, "Checking units") if _is_current(task, names_in)]
     statuses = {task.session.prefix: _written(request.output_dir, _skipped(task)) for task in current}
     waiting = [task for task in tasks if task.session.prefix not in statuses]
     if not waiting:
         console.print(f"All {len(tasks)} units are up to date: nothing to do.")
         return list(statuses.values())
+    _validate(request, console)
     nprocs = units_at_a_time(request.execution)
     if waiting[0].model is not None:
         import_torch()
@@ -104,6 +106,20 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
                 console.print("Stopped after the first failure, as asked; units that were running have ended.")
                 break
     return [statuses[task.session.prefix] for task in tasks if task.session.prefix in statuses]
+
+
+def _validate(request: Request, console: Console) -> None:
+    """Show what the BIDS validator says of the dataset, before the first unit of the whole of it is computed."""
+    if not request.validate_bids or request.selection.participant_labels:
+        return
+    with console.status("Validating the dataset (--skip-bids-validation leaves it out)"):
+        complaints = preflight.validator_complaints(request.selection.bids_dir)
+    if complaints is None:
+        console.print("bids-validator-deno is not installed: the dataset was not validated.")
+    for complaint in (complaints or [])[:10]:
+        console.print(f"BIDS validator: {complaint}", highlight=False, markup=False)
+    if complaints and len(complaints) > 10:
+        console.print(f"BIDS validator: {len(complaints)} errors in all.")
 
 
 def _written(root: Path, status: UnitStatus) -> UnitStatus:

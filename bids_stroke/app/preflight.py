@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from bids_stroke.bids.sessions import read_description
+from bids_stroke.bids.sessions import Selection, check_selection
 from bids_stroke.core.errors import OutputError, UsageError
 
 _DRIVER, _AMD_DRIVER = "libcuda.so.1", Path("/dev/kfd")
@@ -23,29 +23,31 @@ _DRIVER, _AMD_DRIVER = "libcuda.so.1", Path("/dev/kfd")
 
 
 def check_command_line(
-    bids_dir: Path, output_dir: Path, *, device: str, work_dir: Path | None = None, writes: bool = True
+    selection: Selection, output_dir: Path, *, device: str, work_dir: Path | None = None, writes: bool = True
 ) -> None:
     """Refuse what is wrong whatever the settings say; the places are only looked at.
 
     Parameters
     ----------
-    bids_dir, output_dir : Path
-        The positional arguments.
-    device, work_dir : str, Path or None
-        ``--device`` and ``--work-dir``.
+    selection : Selection
+        BIDS_DIR, labels and ``--derivatives``.
+    output_dir, work_dir : Path, Path or None
+        OUTPUT_DIR and ``--work-dir``.
+    device : str
+        ``--device``.
     writes : bool
         False for ``--dry-run``: then OUTPUT_DIR and ``--work-dir`` need not be writable.
 
     Raises
     ------
-    InputError, NotBidsError
-        From `read_description`.
+    InputError, NotBidsError, NothingSelectedError
+        From `check_selection`.
     UsageError, OutputError
         From the functions below.
     """
-    read_description(bids_dir)
+    check_selection(selection)
     check_device(device)
-    check_output(bids_dir, output_dir)
+    check_output(selection.bids_dir, output_dir)
     if writes:
         check_writable(output_dir, "OUTPUT_DIR")
         if work_dir is not None:

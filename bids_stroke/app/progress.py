@@ -2,17 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 from types import TracebackType
+from typing import TypeVar
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
 
 from bids_stroke.core.records import UnitStatus
 
 COLOURS = {"done": "green", "skipped": "cyan", "failed": "red", "running": "yellow"}
+
+
+Item = TypeVar("Item")
+SECONDS_BETWEEN_LINES = 10.0
+"""In a log, which shows no bar; what takes less says nothing."""
+
+
+def tracked(console: Console, items: Sequence[Item], what: str) -> Iterator[Item]:
+    """Yield items one by one and show how many have been dealt with.
+
+    Parameters
+    ----------
+    console : Console
+        A terminal gets a bar that goes away in the end, a log a line every ten seconds.
+    items : sequence
+        Whatever is dealt with.
+    what : str
+        What is being done: ``Checking units``.
+    """
+    if console.is_terminal:
+        yield from track(items, what, console=console, transient=True, disable=console.quiet)
+        return
+    said = time.monotonic()
+    for number, item in enumerate(items):
+        if time.monotonic() - said > SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            console.print(f"{what}: {number} of {len(items)}", highlight=False, markup=False)
+        yield item
 
 
 class UnitProgress:
@@ -49,7 +79,7 @@ def status_table(statuses: Sequence[UnitStatus]) -> Table:
     table = Table("unit", "status", "seconds", "peak memory (MB)", "why", title="Units")
     for status in statuses:
         unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")
-        colour = COLOURS[status.status]
+        colour = COLOURS.get(status.status, "white")
         numbers = (f"{status.seconds:.1f}", f"{status.peak_memory_mb:.0f}") if status.status != "skipped" else ("", "")
         table.add_row(unit, f"[{colour}]{status.status}[/{colour}]", *numbers, escape(status.reason))
     return table

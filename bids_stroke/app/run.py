@@ -19,6 +19,7 @@ from bids_stroke.bids import sessions as dataset
 from bids_stroke.bids.phenotype import check_outcome_column
 from bids_stroke.core.records import Session
 from bids_stroke.derivatives.outputs import write_dataset_files
+from bids_stroke.training.descriptions import member_descriptions
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -36,11 +37,13 @@ def run(request: Request) -> int:
     check_model(request)
     if request.level == "train":
         check_outcome_column(request.selection.bids_dir, request.settings.outcome.column)
-    sessions = dataset.find_sessions(request.selection)
-    from rich.console import Console  # here and below: what a refused command line does without
+        member_descriptions(request.settings)  # refuses those that cannot be
+    from rich.console import Console  # here and below: what words that are refused do without
     from rich.markup import escape
 
     console = Console(stderr=True, quiet=request.execution.verbosity < 0)
+    with console.status("Listing files"):  # on a terminal: 10,000 people take a while
+        sessions = dataset.find_sessions(request.selection)
     sentences = dataset.unneeded_options(request.selection)
     for sentence in sentences + dataset.unused_derivatives(request.selection, sessions):
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
@@ -80,20 +83,7 @@ def _run_level(request: Request, sessions: Sequence[Session], name: str, console
     request = replace(request, execution=request.execution.model_copy(update={"work_dir": work_dir}))
     with executors.environment(request.execution.omp_nthreads, work_dir):
         preflight.check_device_with_torch(request.execution.device)
-        _validate(request, console)
         source = os.path.relpath(request.selection.bids_dir, request.output_dir)
         write_dataset_files(request.output_dir, source, request.selection.derivatives)
         levels = {"participant": run_participant, "train": run_train, "group": run_group}
         return levels[request.level](request, sessions, name, console)
-
-
-def _validate(request: Request, console: Console) -> None:
-    if not request.validate_bids or request.selection.participant_labels or request.level != "participant":
-        return
-    complaints = preflight.validator_complaints(request.selection.bids_dir)
-    if complaints is None:
-        console.print("bids-validator-deno is not installed: the dataset was not validated.")
-    for complaint in (complaints or [])[:10]:
-        console.print(f"BIDS validator: {complaint}", highlight=False, markup=False)
-    if complaints and len(complaints) > 10:
-        console.print(f"BIDS validator: {len(complaints)} errors in all.")

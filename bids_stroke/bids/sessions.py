@@ -9,6 +9,7 @@ from typing import Any
 
 from bids_stroke.bids.derivative_files import best_lesions
 from bids_stroke.bids.entities import entity_names
+from bids_stroke.bids.layout import Dataset
 from bids_stroke.bids.phenotype import check_participants, unit_covariates
 from bids_stroke.bids.precomputed import epi_of, take_ready
 from bids_stroke.bids.subject_files import Datasets, SubjectFiles
@@ -86,6 +87,34 @@ def read_filter_file(path: Path) -> dict[str, dict[str, Any]]:
     return filters
 
 
+def check_selection(selection: Selection) -> None:
+    """Check what a look into the roots of the datasets tells: the description, folders of derivatives, labels.
+
+    Raises
+    ------
+    InputError, NotBidsError
+        From :func:`read_description`, or a folder of ``--derivatives`` that is not there.
+    NothingSelectedError
+        A label of ``--participant-label`` that no folder has.
+    """
+    read_description(selection.bids_dir)
+    for name, folder in selection.derivatives.items():
+        if not folder.is_dir():
+            raise InputError(f"--derivatives {name}={folder} is not a folder.", "Check the path.", "no-derivatives")
+    if selection.participant_labels:
+        _check_labels(selection, Dataset.open(selection.bids_dir, "raw").subjects)
+
+
+def _check_labels(selection: Selection, subjects: frozenset[str]) -> None:
+    present = sorted(subjects)
+    for label in selection.participant_labels:
+        if label not in subjects:
+            shown = ", ".join(present[:8]) + (", ..." if len(present) > 8 else "")
+            raise NothingSelectedError(
+                f"--participant-label {label}: no folder sub-{label} in {selection.bids_dir}.", f"There are: {shown}."
+            )
+
+
 def find_sessions(selection: Selection) -> list[Session]:
     """All units of work that the selection asks for, in order of labels.
 
@@ -95,19 +124,16 @@ def find_sessions(selection: Selection) -> list[Session]:
     Raises
     ------
     InputError, NotBidsError
-        From :func:`read_description`, participants.tsv, or a folder of ``--derivatives`` that is not there.
+        From :func:`check_selection`, or participants.tsv.
     NothingSelectedError
         A label, task or filter that matches nothing in the selected subjects.
     """
-    read_description(selection.bids_dir)
-    for name, folder in selection.derivatives.items():
-        if not folder.is_dir():
-            raise InputError(f"--derivatives {name}={folder} is not a folder.", "Check the path.", "no-derivatives")
+    check_selection(selection)
     check_participants(selection.bids_dir)
     # where the T1w is registered
     needs_lesion = any("t1w" in MODALITIES[modality].queries for modality in selection.modalities)
     datasets = Datasets.open(selection.bids_dir, selection.derivatives, needs_lesion)
-    subjects = _selected_subjects(selection, datasets.raw.subjects)
+    subjects = sorted(set(selection.participant_labels) or datasets.raw.subjects)
     sessions: list[Session] = []
     matched: set[tuple[str, str]] = set()
     for subject in subjects:
@@ -146,17 +172,6 @@ def unneeded_options(selection: Selection) -> list[str]:
     return [
         "--bids-database-dir is not needed any more, and nothing is written there: files are listed anew each time."
     ]
-
-
-def _selected_subjects(selection: Selection, subjects: frozenset[str]) -> list[str]:
-    present = sorted(subjects)
-    for label in selection.participant_labels:
-        if label not in subjects:
-            shown = ", ".join(present[:8]) + (", ..." if len(present) > 8 else "")
-            raise NothingSelectedError(
-                f"--participant-label {label}: no folder sub-{label} in {selection.bids_dir}.", f"There are: {shown}."
-            )
-    return sorted(set(selection.participant_labels)) if selection.participant_labels else present
 
 
 def _check_all_matched(selection: Selection, matched: set[tuple[str, str]]) -> None:

@@ -181,7 +181,7 @@ def _understand(options: dict[str, Any]) -> Request:
 
     output_dir, work_dir = options["output_dir"].resolve(), options["work_dir"]
     device, writes = options["device"], not options["dry_run"]
-    check_command_line(selection.bids_dir, output_dir, device=device, work_dir=work_dir, writes=writes)
+    check_command_line(selection, output_dir, device=device, work_dir=work_dir, writes=writes)
     from bids_stroke.app.request import Request
     from bids_stroke.core.outcome import Outcome
     from bids_stroke.core.settings import Execution, load_settings

@@ -35,11 +35,11 @@ DECIDING: Mapping[str, tuple[str, ...]] = MappingProxyType(
 Packages that compute behind another one stand with it: picard is the ICA of MNE, scikit-learn the masker of nilearn.
 """
 NOT_DECIDING = frozenset(
-    {"bids", "click", "h5py", "isal", "jinja2", "psutil", "pybv", "pydantic", "rich", "safetensors", "threadpoolctl",
+    {"click", "h5py", "isal", "jinja2", "psutil", "pybv", "pydantic", "rich", "safetensors", "threadpoolctl",
      "yaml", "zlib_ng"}
 )  # fmt: skip
 """Imported too, but what comes of it is the same in every version: files found, packed and unpacked, values checked,
-words shown. (pybids decides which files and metadata there are; these are part of the key themselves.)"""
+words shown. (pybids' patterns decide which files and metadata there are; these are part of the key themselves.)"""
 WHOLE = frozenset({"deepbet", "edfio", "mne-bids", "picsl_greedy", "python-picard", "timm"})
 """Packages of which any release may change numbers: those before 1.0, those that number all releases in the last place,
 and those that carry weights or compiled code of somebody else. Of the others the first two numbers count: their third

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bids_stroke.evaluation.metrics import Array
 
@@ -28,8 +30,20 @@ class Draws:
 
     def weights(self, n: int) -> Array:
         """How often each of n participants counts in each draw: (number, n), of which each row sums to n."""
-        rng = np.random.default_rng([self.seed, n])
-        return rng.multinomial(n, np.full(n, 1 / n), size=self.number).astype(float)
+        return _counts(self.number, self.seed, n).astype(float)
+
+    def blocks(self, n: int) -> Iterator[Array]:
+        """The rows of :meth:`weights`, some at a time, so that memory stays small whatever is made of them."""
+        counts = _counts(self.number, self.seed, n)
+        for block in np.array_split(counts, max(1, counts.size // 1_000_000)):
+            yield block.astype(float)
+
+
+@lru_cache(maxsize=8)
+def _counts(number: int, seed: int, n: int) -> NDArray[np.unsignedinteger[Any]]:
+    """The draws, in as few bytes as hold them; kept, because every model of the same participants asks for them."""
+    counts = np.random.default_rng([seed, n]).multinomial(n, np.full(n, 1 / n), size=number)
+    return counts.astype(np.min_scalar_type(n))
 
 
 def too_few(poor: Array) -> str:
@@ -78,8 +92,7 @@ def with_intervals(compute: Callable[[Array], Mapping[str, Array]], n: int, draw
         Metric -> ``value``, ``low``, ``high`` (NaN where there is none) and ``reason`` (empty where all are there).
     """
     points = compute(np.ones((1, n)))
-    weights = draws.weights(n)
-    blocks = [compute(block) for block in np.array_split(weights, max(1, weights.size // 1_000_000))]
+    blocks = [compute(block) for block in draws.blocks(n)]
     return {
         metric: _interval(float(point[0]), np.concatenate([block[metric] for block in blocks]))
         for metric, point in points.items()

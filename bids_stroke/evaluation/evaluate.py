@@ -169,8 +169,11 @@ def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: 
     head = {"model": name, "kind": kind, "n": len(poor), "n_poor": int(poor.sum())}
     if reason:
         return [{**head, **undefined(reason), "metric": metric} for metric in CLASSIFICATION]
-    values = with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
-    if kind == "member" or (kind == "other fusion" and name != "stacking"):  # which is a regression of its own
+    calibrated = kind != "member" and (kind != "other fusion" or name == "stacking")  # which is a regression of its own
+    values = with_intervals(
+        lambda weights: classification_metrics(poor, probability, weights, slope=calibrated), len(poor), draws
+    )
+    if not calibrated:
         values |= dict.fromkeys(OF_CALIBRATED, undefined(NOT_CALIBRATED))
     return [{**head, "metric": metric, **values[metric]} for metric in CLASSIFICATION]
 

@@ -22,7 +22,7 @@ THRESHOLD = 0.5
 """A probability of at least this counts as a prediction of a poor outcome."""
 
 
-def classification_metrics(poor: Array, probability: Array, weights: Array) -> dict[str, Array]:
+def classification_metrics(poor: Array, probability: Array, weights: Array, *, slope: bool = True) -> dict[str, Array]:
     """Compute the metrics of CLASSIFICATION for each row of weights.
 
     Parameters
@@ -31,6 +31,8 @@ def classification_metrics(poor: Array, probability: Array, weights: Array) -> d
         (n,): outcomes of 0 and 1, probabilities of a poor one from 0 to 1.
     weights : array
         (draws, n), how often each participant counts.
+    slope : bool
+        Whether the calibration slope is among them, which takes as long as all others.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def classification_metrics(poor: Array, probability: Array, weights: Array) -> d
             **_decision_metrics(poor, probability, weights),
             **ranking_metrics(poor, probability, weights),
             "brier": weights @ (probability - poor) ** 2 / weights.sum(axis=1),
-            "calibration_slope": calibration_slope(poor, probability, weights),
+            **({"calibration_slope": calibration_slope(poor, probability, weights)} if slope else {}),
         }
 
 

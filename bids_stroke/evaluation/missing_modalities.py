@@ -85,7 +85,9 @@ def _row(kind: str, modalities: str, people: pd.DataFrame, draws: Draws) -> dict
     if reason:
         found = dict.fromkeys(SHOWN, undefined(reason))
     else:
-        found = with_intervals(lambda weights: classification_metrics(poor, probability, weights), len(poor), draws)
+        found = with_intervals(
+            lambda weights: classification_metrics(poor, probability, weights, slope=False), len(poor), draws
+        )
     reasons = dict.fromkeys(found[metric]["reason"] for metric in SHOWN if found[metric]["reason"])
     row: dict[str, Any] = {"kind": kind, "modalities": modalities, "n": len(poor), "n_poor": int(poor.sum())}
     for metric in SHOWN:

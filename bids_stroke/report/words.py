@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -230,6 +231,12 @@ def unit_name(subject: str, session: str | None) -> str:
 
 def render(template: str, **values: Any) -> str:
     """Fill in a page of ``templates/``; everything inserted is escaped, and a forgotten value is an error."""
+    return _environment().get_template(template).render(version=bids_stroke.__version__, **values)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    """Where templates come from: one for all pages, because to read them takes longer than to write a page."""
     loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(
         loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
@@ -238,4 +245,4 @@ def render(template: str, **values: Any) -> str:
         "reason": reason_in_words, "quantity": quantity_in_words, "number": number, "significant": significant,
         "percent": percent, "p_value": p_value, "interval": interval, "outcome": outcome_in_words,
     }  # fmt: skip
-    return environment.get_template(template).render(version=bids_stroke.__version__, **values)
+    return environment

@@ -55,14 +55,6 @@ def planned_early_fusion(wanted: bool | Sequence[str], members: Sequence[Member]
     return Member(EARLY, EARLY, EARLY, arguments, {"parts": [part.name for part in parts]})
 
 
-def check_names(wanted: bool | Sequence[str], described: Sequence[str]) -> None:
-    """UsageError unless the setting names two or more of the members described, each once."""
-    if isinstance(wanted, bool):
-        return
-    if len(set(wanted)) < max(2, len(wanted)) or not set(wanted) <= set(described):
-        raise UsageError(f"{PLACE} is {list(wanted)}.", f"Name two or more of {', '.join(described)}, or give true.")
-
-
 def join_cases(member: Member, options: TrainingSettings, parts: Sequence[Cases]) -> Cases:
     """Samples of the early fusion: its parts' numbers side by side; None where one is missing: nothing is filled in."""
     samples = []

@@ -29,7 +29,7 @@ PEOPLE = {"00": 10, "01": 30, "02": 12, "03": 28}
 
 
 @pytest.fixture
-def run(tmp_path: Path) -> Request:
+def asked(tmp_path: Path) -> Request:
     rows = "".join(f"sub-{label}\t{score}\n" for label, score in PEOPLE.items())
     files = {"participants.tsv": "participant_id\tfma_le\n" + rows}
     files |= {f"sub-{label}/anat/sub-{label}_T1w.nii.gz": None for label in PEOPLE}
@@ -38,36 +38,39 @@ def run(tmp_path: Path) -> Request:
     return Request("group", tmp_path / "out", Selection(raw), Settings(), Execution())
 
 
-def predict(run: Request, label: str, **changes: object) -> Prediction:
+def predict(asked: Request, label: str, **changes: object) -> Prediction:
     """Write a prediction as the participant level does."""
     model = {"name": "tiny", "version": "1", "sha256": "abc", "demonstration": False, "outcome": "fma_le<=17"}
     members = {"a": MemberPrediction(0.7, 12.0, 3, 1.0, "eegemg")}
     prediction = Prediction(0.7, (0.5, 0.9), "poor", 12.0, members, {"b": "no-dwi"}, model, False)
     prediction = replace(prediction, **changes)
-    path = run.output_dir / f"sub-{label}" / f"sub-{label}_desc-fmale_prediction.json"
+    path = asked.output_dir / f"sub-{label}" / f"sub-{label}_desc-fmale_prediction.json"
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps(prediction_json(prediction)))
     report = StepReport(files={"prediction": path})
-    done = manifest.make_manifest(run.output_dir, {}, [], [], report)
-    manifest.write_manifest(manifest.manifest_path(run.output_dir, f"sub-{label}", "prediction"), run.output_dir, done)
+    done = manifest.make_manifest(asked.output_dir, {}, [], [], report)
+    manifest.write_manifest(
+        manifest.manifest_path(asked.output_dir, f"sub-{label}", "prediction"), asked.output_dir, done
+    )
     return prediction
 
 
-def table_of(run: Request) -> pd.DataFrame:
-    sessions = find_sessions(run.selection)
-    outcome = group_tables.the_outcome(run, read_predictions(run.output_dir, sessions))
-    return group_tables.prediction_table(run, sessions, outcome).set_index("participant_id")
+def table_of(asked: Request) -> pd.DataFrame:
+    sessions = find_sessions(asked.selection)
+    predictions = read_predictions(asked.output_dir, sessions)
+    outcome = group_tables.the_outcome(asked, predictions)
+    return group_tables.prediction_table(asked, sessions, predictions, outcome).set_index("participant_id")
 
 
-def test_a_prediction_survives_its_file(run: Request) -> None:
-    written = predict(run, "02")
-    assert read_predictions(run.output_dir, find_sessions(run.selection)) == {"sub-02": written}
+def test_a_prediction_survives_its_file(asked: Request) -> None:
+    written = predict(asked, "02")
+    assert read_predictions(asked.output_dir, find_sessions(asked.selection)) == {"sub-02": written}
 
 
-def test_predictions_are_joined_with_outcomes(run: Request) -> None:
-    predict(run, "02")
-    predict(run, "03", probability_poor=0.2)
-    table = table_of(run)
+def test_predictions_are_joined_with_outcomes(asked: Request) -> None:
+    predict(asked, "02")
+    predict(asked, "03", probability_poor=0.2)
+    table = table_of(asked)
     assert list(table["poor"]) == [1, 0]
     assert list(table["score"]) == [12, 28]
     assert list(table["probability_poor"]) == [0.7, 0.2]
@@ -75,16 +78,16 @@ def test_predictions_are_joined_with_outcomes(run: Request) -> None:
     assert list(table["missing"]) == ["b", "b"]
 
 
-def trained(run: Request) -> str:
+def trained(asked: Request) -> str:
     """A bundle that was trained on sub-00 and sub-01 of this dataset, beside the predictions."""
-    return bundle.write_bundle(run.output_dir / "models" / "tiny", tiny_contents()).sha256
+    return bundle.write_bundle(asked.output_dir / "models" / "tiny", tiny_contents()).sha256
 
 
-def test_training_participants_count_with_their_out_of_fold_prediction(run: Request) -> None:
-    model = {"name": "t", "version": "1", "sha256": trained(run), "demonstration": False, "outcome": "fma_le<=17"}
-    predict(run, "00", model=model, in_training_set=True, probability_poor=0.99)
-    predict(run, "02", model=model)
-    table = table_of(run)
+def test_training_participants_count_with_their_out_of_fold_prediction(asked: Request) -> None:
+    model = {"name": "t", "version": "1", "sha256": trained(asked), "demonstration": False, "outcome": "fma_le<=17"}
+    predict(asked, "00", model=model, in_training_set=True, probability_poor=0.99)
+    predict(asked, "02", model=model)
+    table = table_of(asked)
     assert table.loc["sub-00", "probability_poor"] == pytest.approx(0.3)
     assert list(table["out_of_fold"]) == [True, False]
     assert list(table["prediction"]) == ["good", "poor"]
@@ -101,48 +104,48 @@ def test_training_participants_count_with_their_out_of_fold_prediction(run: Requ
     ],
 )
 def test_training_participants_have_the_decision_of_most_repeats(
-    run: Request, said: tuple[str, ...], probabilities: tuple[float, ...], decision: str
+    asked: Request, said: tuple[str, ...], probabilities: tuple[float, ...], decision: str
 ) -> None:
     people = pd.DataFrame(
         {"dataset": "tiny", "participant_id": "sub-00", "session_id": None, "repeat": range(len(said))}
     )
     table = people.assign(probability_poor=probabilities, prediction=said)
-    written = bundle.write_bundle(run.output_dir / "models" / "tiny", tiny_contents(out_of_fold=table))
+    written = bundle.write_bundle(asked.output_dir / "models" / "tiny", tiny_contents(out_of_fold=table))
     model = {"name": "t", "version": "1", "sha256": written.sha256, "demonstration": False, "outcome": "fma_le<=17"}
-    predict(run, "00", model=model, in_training_set=True, probability_poor=0.99, prediction="poor")
-    row = table_of(run).loc["sub-00"]
+    predict(asked, "00", model=model, in_training_set=True, probability_poor=0.99, prediction="poor")
+    row = table_of(asked).loc["sub-00"]
     assert row["prediction"] == decision
     assert row["probability_poor"] == pytest.approx(sum(probabilities) / len(probabilities))
 
 
-def test_without_the_bundle_training_participants_are_left_out(run: Request) -> None:
-    predict(run, "00", in_training_set=True, probability_poor=0.99)
-    predict(run, "02")
-    table = table_of(run)
+def test_without_the_bundle_training_participants_are_left_out(asked: Request) -> None:
+    predict(asked, "00", in_training_set=True, probability_poor=0.99)
+    predict(asked, "02")
+    table = table_of(asked)
     assert table.loc["sub-00", "excluded"] == "in-training-set"
-    evaluation = evaluate(table.reset_index(), run.settings)
+    evaluation = evaluate(table.reset_index(), asked.settings)
     assert list(evaluation.left_out["participant_id"]) == ["sub-00"]
     assert list(evaluation.participants["participant_id"]) == ["sub-02"]
 
 
-def test_predictions_of_two_models_are_not_mixed(run: Request) -> None:
-    predict(run, "02")
+def test_predictions_of_two_models_are_not_mixed(asked: Request) -> None:
+    predict(asked, "02")
     model = {"name": "t", "version": "1", "sha256": "other", "demonstration": False, "outcome": "fma_le<=17"}
-    predict(run, "03", model=model)
+    predict(asked, "03", model=model)
     with pytest.raises(InputError, match="made with 2 models"):
-        table_of(run)
+        table_of(asked)
 
 
-def test_an_outcome_that_the_model_does_not_predict_is_refused(run: Request) -> None:
-    predict(run, "02")
-    asked = replace(run, outcome_given=True, settings=Settings(outcome=Outcome.parse("nihss>=5")))
+def test_an_outcome_that_the_model_does_not_predict_is_refused(asked: Request) -> None:
+    predict(asked, "02")
+    asked = replace(asked, outcome_given=True, settings=Settings(outcome=Outcome.parse("nihss>=5")))
     with pytest.raises(UsageError, match="the model predicts fma_le<=17"):
         table_of(asked)
 
 
-def test_no_prediction_at_all(run: Request) -> None:
+def test_no_prediction_at_all(asked: Request) -> None:
     with pytest.raises(InputError, match="holds no prediction"):
-        table_of(run)
+        table_of(asked)
 
 
 def damage(key: str) -> Callable[[dict], dict]:
@@ -150,15 +153,15 @@ def damage(key: str) -> Callable[[dict], dict]:
 
 
 @pytest.mark.parametrize("key", ["members", "probability_poor_interval", "model"])
-def test_a_file_that_is_no_prediction_is_named(run: Request, key: str) -> None:
-    predict(run, "02")
-    path = run.output_dir / "sub-02" / "sub-02_desc-fmale_prediction.json"
+def test_a_file_that_is_no_prediction_is_named(asked: Request, key: str) -> None:
+    predict(asked, "02")
+    path = asked.output_dir / "sub-02" / "sub-02_desc-fmale_prediction.json"
     path.write_text(json.dumps(damage(key)(json.loads(path.read_text()))))
     with pytest.raises(InputError, match=r"sub-02_desc-fmale_prediction\.json is no prediction"):
-        table_of(run)
+        table_of(asked)
 
 
-def test_sessions_become_one_row_a_participant(run: Request) -> None:
+def test_sessions_become_one_row_a_participant(asked: Request) -> None:
     table = pd.DataFrame(
         {
             "participant_id": ["sub-1", "sub-1", "sub-2"],
@@ -171,11 +174,11 @@ def test_sessions_become_one_row_a_participant(run: Request) -> None:
             "poor": [0.0, 0.0, 1.0],
         }
     )
-    group_tables.write_group_tables(run.output_dir, table, evaluate(table, run.settings))
-    path = dataset_file(run.output_dir, "participant_predictions")
+    group_tables.write_group_tables(asked.output_dir, table, evaluate(table, asked.settings))
+    path = dataset_file(asked.output_dir, "participant_predictions")
     wide = pd.read_csv(path, sep="\t").set_index("participant_id")
     assert wide.loc["sub-1", "probability_poor"] == pytest.approx(0.3)
     assert list(wide["n_sessions"]) == [2, 1]
     assert list(wide["prediction"]) == ["differs", "poor"]
     assert set(wide.columns) <= set(json.loads(sidecar_of(path).read_text()))
-    assert dataset_file(run.output_dir, "metrics", name="group").is_file()
+    assert dataset_file(asked.output_dir, "metrics", name="group").is_file()

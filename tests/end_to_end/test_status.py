@@ -7,7 +7,9 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import numpy as np
 import pandas as pd
@@ -48,9 +50,10 @@ def killed(raw: Path) -> Path:
     return out
 
 
-def participant(raw: Path, out: Path, *labels: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "bids_stroke", str(raw), str(out), "participant", *OPTIONS]
-    return subprocess.run([*command, "--participant-label", *labels], capture_output=True, text=True, check=False)
+def participant(raw: Path, out: Path, *labels: str, options: Sequence[str] = OPTIONS) -> CompletedProcess[str]:
+    command = [sys.executable, "-m", "bids_stroke", str(raw), str(out), "participant", *options]
+    chosen = ["--participant-label", *labels] if labels else []
+    return subprocess.run([*command, *chosen], capture_output=True, text=True, check=False)
 
 
 def table(out: Path) -> pd.DataFrame:
@@ -101,3 +104,15 @@ def test_a_status_that_cannot_be_written_fails_its_unit_only(raw: Path, killed: 
     assert done.returncode == 0, done.stderr
     assert dict(table(killed)["status"]) == dict.fromkeys(PEOPLE, "done")
     assert "cannot be written" not in (killed / "sub-3.html").read_text()
+
+
+def test_the_dataset_is_validated_when_there_is_something_to_compute(raw: Path, killed: Path) -> None:
+    """To validate 1,000 people takes longer than to see that nothing is to be done for them."""
+    options = [option for option in OPTIONS if option != "--skip-bids-validation"]
+    done = participant(raw, killed, options=options)
+    assert (done.returncode, "are up to date: nothing to do" in done.stderr) == (0, True), done.stderr
+    assert "BIDS validator" not in done.stderr
+    (killed / "logs" / "manifests" / "sub-4_figures.json").unlink()
+    done = participant(raw, killed, options=options)
+    assert done.returncode == 0, done.stderr
+    assert "BIDS validator: " in done.stderr and "1 units to do" in done.stderr

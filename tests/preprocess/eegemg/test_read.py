@@ -66,7 +66,7 @@ def test_nothing_is_written_into_the_dataset(example: Path) -> None:
             opened.append(str(arguments[0]))
 
     sys.addaudithook(watch)
-    for item in find_sessions(Selection(example, participant_labels=("04",)))[0].eeg:
+    for item in find_sessions(Selection(example, participant_labels=("04",)))[0].files("eeg"):
         read_source(item)
     watching = False
     assert opened, "the hook saw nothing at all"

@@ -132,11 +132,11 @@ def test_both_layouts_give_the_same_windows(tmp_path: Path) -> None:
 
 def test_eeg_alone_and_emg_alone(tmp_path: Path) -> None:
     both = apart(tmp_path / "raw", planted(), planted())
-    eeg = process(replace(both, emg=()), tmp_path / "eeg")
+    eeg = process(replace(both, raw={"eeg": both.files("eeg")}), tmp_path / "eeg")
     path = Outputs(tmp_path / "eeg", "01").path
     assert eeg.outputs["eegemg"] == (path("windows", "eeg", task="leg"), path("eeg", task="leg"))
     assert "task-leg: no usable EMG channel" in eeg.warnings
-    emg = process(replace(both, eeg=()), tmp_path / "emg")
+    emg = process(replace(both, raw={"emg": both.files("emg")}), tmp_path / "emg")
     path = Outputs(tmp_path / "emg", "01").path
     assert emg.outputs["eegemg"] == (path("windows", "emg", task="leg"), path("emg", task="leg"))
     assert "task-leg: no usable EEG channel" in emg.warnings

@@ -1,0 +1,75 @@
+"""The group level on what runs have left: units that failed, run or were interrupted, and broken status files."""
+
+from __future__ import annotations
+
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from bids_stroke.app.group import run_group
+from bids_stroke.app.request import Request
+from bids_stroke.bids.sessions import Selection, find_sessions
+from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, UnitStatus
+from bids_stroke.core.settings import Execution, Settings
+from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.predictions import prediction_json
+from bids_stroke.derivatives.status import write_running, write_status
+from tests.helpers.bids import make_dataset
+
+LABELS = ("1", "2", "3", "4")
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Request:
+    """A dataset of which two people were predicted, one failed and one is being computed."""
+    raw = make_dataset(tmp_path / "raw", {f"sub-{label}/anat/sub-{label}_T1w.nii.gz": None for label in LABELS})
+    out = tmp_path / "out"
+    model = {"name": "tiny", "version": "1", "sha256": "abc", "demonstration": False, "outcome": "fma_le<=17"}
+    members = {"a": MemberPrediction(0.7, 12.0, 3, 1.0, "eegemg")}
+    for label in LABELS[:2]:
+        path = out / f"sub-{label}" / f"sub-{label}_desc-fmale_prediction.json"
+        path.parent.mkdir(parents=True)
+        prediction = Prediction(0.7, (0.5, 0.9), "poor", 12.0, members, {}, model, False)
+        path.write_text(json.dumps(prediction_json(prediction)))
+        done = manifest.make_manifest(out, {}, [], [], StepReport(files={"prediction": path}))
+        manifest.write_manifest(manifest.manifest_path(out, f"sub-{label}", "prediction"), out, done)
+        write_status(out, UnitStatus(label, None, "done"))
+    write_status(out, UnitStatus("3", None, "failed", "missing-bval", "sub-3_dwi.nii.gz has no .bval file."))
+    write_running(out, "4", None)
+    return Request("group", out, Selection(raw), Settings(), Execution())
+
+
+def run(asked: Request) -> tuple[str, str]:
+    """What the level says, and its page."""
+    said = io.StringIO()
+    sessions = find_sessions(asked.selection)
+    assert run_group(asked, sessions, "Test cohort", Console(file=said, width=500)) == 0
+    return said.getvalue(), (asked.output_dir / "group.html").read_text()
+
+
+def test_units_that_failed_or_run_stand_on_the_page(asked: Request) -> None:
+    said, page = run(asked)
+    assert "Warning" not in said
+    assert "<strong>2</strong> examinations could not be completed" in page
+    assert "has no .bval file" in page
+    assert "still running" in page and "process " in page
+
+
+@pytest.mark.parametrize("content", ["", "null", "[1]", '{"status": 3}', "\udcff"])
+def test_a_broken_status_file_is_named_and_the_level_goes_on(asked: Request, content: str) -> None:
+    broken = asked.output_dir / "logs" / "status" / "sub-2.json"
+    broken.write_bytes(content.encode(errors="surrogateescape"))
+    said, page = run(asked)
+    assert f"Warning: {broken} is no status of a unit and is passed over" in said
+    assert "<strong>2</strong> examinations could not be completed" in page
+
+
+def test_a_model_that_is_not_at_hand_leaves_out_whom_it_was_trained_on(asked: Request) -> None:
+    path = asked.output_dir / "sub-1" / "sub-1_desc-fmale_prediction.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"in_training_set": True}))
+    _, page = run(replace(asked, model=asked.output_dir / "nowhere"))
+    assert "the model was trained on them" in page

@@ -1,0 +1,68 @@
+"""What long work shows while it goes on."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+from rich.console import Console
+
+from bids_stroke.app import progress
+from bids_stroke.app.progress import status_table, tracked
+from bids_stroke.core.records import UnitStatus
+
+
+def console(**options: object) -> Console:
+    return Console(file=io.StringIO(), width=100, **options)
+
+
+def shown(on: Console) -> str:
+    assert isinstance(on.file, io.StringIO)
+    return on.file.getvalue()
+
+
+def test_all_items_come_in_order_and_short_work_says_nothing() -> None:
+    log = console()
+    assert list(tracked(log, [3, 1, 2], "Checking units")) == [3, 1, 2]
+    assert shown(log) == ""
+
+
+def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    log = console()
+    assert list(tracked(log, "ab", "Checking units")) == ["a", "b"]
+    assert shown(log) == "Checking units: 0 of 2\nChecking units: 1 of 2\n"
+
+
+def test_a_terminal_gets_a_bar_that_goes_away() -> None:
+    terminal = console(force_terminal=True)
+    items = tracked(terminal, "ab", "Checking units")
+    assert list(items) == ["a", "b"]
+    assert "Checking units" in shown(terminal) and "100%" in shown(terminal)
+    assert shown(terminal).endswith("\x1b[2K")  # the line is empty again
+
+
+@pytest.mark.parametrize("options", [{"force_terminal": True}, {}])
+def test_quiet_shows_nothing(monkeypatch: pytest.MonkeyPatch, options: dict[str, bool]) -> None:
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    quiet = console(quiet=True, **options)
+    assert list(tracked(quiet, "ab", "Checking units")) == ["a", "b"]
+    assert shown(quiet) == ""
+
+
+def test_the_table_has_a_row_for_each_unit_whatever_its_status() -> None:
+    log = console()
+    log.print(
+        status_table(
+            [
+                UnitStatus("1", "a", "done", seconds=3.25, peak_memory_mb=900),
+                UnitStatus("2", None, "failed", "missing-bval"),
+                UnitStatus("3", None, "running", "still-running"),
+                UnitStatus("4", None, "queued"),
+            ]
+        )
+    )
+    lines = shown(log).splitlines()
+    assert any("sub-1 ses-a" in line and "done" in line and "3.2" in line and "900" in line for line in lines)
+    for words in (("sub-2", "failed", "missing-bval"), ("sub-3", "running", "still-running"), ("sub-4", "queued")):
+        assert any(all(word in line for word in words) for line in lines)
