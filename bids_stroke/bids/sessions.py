@@ -101,14 +101,9 @@ def check_selection(selection: Selection) -> None:
     for name, folder in selection.derivatives.items():
         if not folder.is_dir():
             raise InputError(f"--derivatives {name}={folder} is not a folder.", "Check the path.", "no-derivatives")
-    if selection.participant_labels:
-        _check_labels(selection, Dataset.open(selection.bids_dir, "raw").subjects)
-
-
-def _check_labels(selection: Selection, subjects: frozenset[str]) -> None:
-    present = sorted(subjects)
     for label in selection.participant_labels:
-        if label not in subjects:
+        if "/" in label or not (selection.bids_dir / f"sub-{label}").is_dir():
+            present = sorted(Dataset.open(selection.bids_dir, "raw").subjects)
             shown = ", ".join(present[:8]) + (", ..." if len(present) > 8 else "")
             raise NothingSelectedError(
                 f"--participant-label {label}: no folder sub-{label} in {selection.bids_dir}.", f"There are: {shown}."
