@@ -38,7 +38,7 @@ from bids_stroke.ensemble.metadata import (
 from bids_stroke.ensemble.model_card import model_card
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.fusion.fitted import Calibration, Fusion, ScoreFusion
-from bids_stroke.fusion.out_of_fold import EVIDENCE, Evidence, evidence_table
+from bids_stroke.fusion.out_of_fold import EVIDENCE, OutOfFold, out_of_fold_table
 
 if TYPE_CHECKING:
     import pandas as pd  # half a second that a prediction can do without
@@ -91,7 +91,7 @@ class BundleContents:
     """What the model card tells: cohort, settings, procedure, results."""
     early: BundleMember | None = None
     """The early fusion; ``fusion`` weighs it beside the members."""
-    evidence: Evidence | None = None
+    evidence: OutOfFold | None = None
     """What the fusion was fitted on; None where there is nothing, as in a model that was not trained here."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """``description``, ``authors``, ``copyright`` and ``made`` (a sentence) of a model that was not trained here."""
@@ -178,7 +178,7 @@ def _write_files(folder: Path, contents: BundleContents) -> None:
     write_table(folder / "splits.tsv", _hashed(contents.splits, contents))
     write_table(folder / "out_of_fold.tsv", _hashed(contents.out_of_fold, contents))
     if contents.evidence:
-        write_table(folder / EVIDENCE, evidence_table(contents.evidence))
+        write_table(folder / EVIDENCE, out_of_fold_table(contents.evidence))
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}" for name in names]
     write_text(folder / CHECKSUMS, "\n".join(sums) + "\n")

@@ -22,7 +22,7 @@ from bids_stroke.ensemble.metadata import bundle_digest
 from bids_stroke.features.covariates import covariate_values
 from bids_stroke.features.readers import Samples, read_samples
 from bids_stroke.fusion.fitted import Fusion, ScoreFusion, fuse, more_likely, renormalise
-from bids_stroke.fusion.out_of_fold import read_evidence
+from bids_stroke.fusion.out_of_fold import read_out_of_fold
 from bids_stroke.networks import registry
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
 from bids_stroke.networks.device import KEPT_BETWEEN_LAYERS, keep_memory, precision_of, reproducible, resolve_device
@@ -134,7 +134,7 @@ class _Pattern:
 @lru_cache(maxsize=256)
 def _fitted_among(wanted: _Pattern) -> Fusion:
     """Their fusion, fitted once per process."""
-    evidence = read_evidence(wanted.path)
+    evidence = read_out_of_fold(wanted.path)
     if evidence is None:
         return wanted.bundle.fusion
     from bids_stroke.fusion.subset import (

@@ -17,7 +17,7 @@ Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Head:
+class FittedFusion:
     """Fusion and calibration fitted on out-of-fold probabilities."""
 
     weights: Array
@@ -29,7 +29,9 @@ class Head:
         return fused, np.where(np.isfinite(fused), self.calibration.apply(fused), np.nan)
 
 
-def fit_head(probabilities: Array, target: Target, coverage: float, doubt: Array | None = None) -> Head:
+def fit_probabilities(
+    probabilities: Array, target: Target, coverage: float, doubt: Array | None = None
+) -> FittedFusion:
     """Fusion weights (`doubt` as in `simplex_weights`) and calibration, on rows where at least one member is present.
 
     The calibration is fitted on fused probabilities whose weights came from other rows, or it would take the luck of
@@ -51,7 +53,7 @@ def fit_head(probabilities: Array, target: Target, coverage: float, doubt: Array
     weights, others = averaged_weights(lambda half: fit_weights(there[half], outcomes.of(half), doubt), outcomes.poor)
     fused = pool(there, others)
     spread = disagreement(there, weights)
-    return Head(weights, replace(fit_calibration(fused, outcomes, spread, coverage), pools="logits"))
+    return FittedFusion(weights, replace(fit_calibration(fused, outcomes, spread, coverage), pools="logits"))
 
 
 def fit_scores(scores: Array, target: Target, doubt: Array | None = None) -> ScoreFusion:

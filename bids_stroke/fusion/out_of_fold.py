@@ -19,7 +19,7 @@ EVIDENCE = "evidence.tsv"
 
 
 @dataclass(frozen=True, eq=False)
-class Evidence:
+class OutOfFold:
     """What members said of people on whom they were not trained, with the outcomes: what a fusion is fitted on.
 
     Attributes
@@ -40,24 +40,24 @@ class Evidence:
     poor: NDArray[np.bool_]
     outcome: Array
 
-    def of_members(self, present: Collection[str]) -> Evidence:
+    def of_members(self, present: Collection[str]) -> OutOfFold:
         """Of some of the members, in the same order."""
         kept = [i for i, name in enumerate(self.names) if name in present]
         names = tuple(self.names[i] for i in kept)
-        return Evidence(names, self.probability[:, kept], self.score[:, kept], self.poor, self.outcome)
+        return OutOfFold(names, self.probability[:, kept], self.score[:, kept], self.poor, self.outcome)
 
 
-def evidence_table(evidence: Evidence) -> pd.DataFrame:
+def out_of_fold_table(out_of_fold: OutOfFold) -> pd.DataFrame:
     """Columns ``poor``, ``score``, and of each member ``p_<member>`` and ``s_<member>``."""
     import pandas as pd
 
-    columns: dict[str, Any] = {"poor": evidence.poor.astype(int), "score": evidence.outcome}
-    columns |= {f"p_{name}": evidence.probability[:, i] for i, name in enumerate(evidence.names)}
-    return pd.DataFrame(columns | {f"s_{name}": evidence.score[:, i] for i, name in enumerate(evidence.names)})
+    columns: dict[str, Any] = {"poor": out_of_fold.poor.astype(int), "score": out_of_fold.outcome}
+    columns |= {f"p_{name}": out_of_fold.probability[:, i] for i, name in enumerate(out_of_fold.names)}
+    return pd.DataFrame(columns | {f"s_{name}": out_of_fold.score[:, i] for i, name in enumerate(out_of_fold.names)})
 
 
-def read_evidence(bundle: Path) -> Evidence | None:
-    """The evidence of a bundle; None in one without, whose fusion was not fitted here."""
+def read_out_of_fold(bundle: Path) -> OutOfFold | None:
+    """Read what a bundle keeps of its members out of fold; None in one without, whose fusion was not fitted here."""
     if not (bundle / EVIDENCE).is_file():
         return None
     import pandas as pd
@@ -65,4 +65,4 @@ def read_evidence(bundle: Path) -> Evidence | None:
     table = pd.read_csv(bundle / EVIDENCE, sep="\t", na_values="n/a")
     names = tuple(str(name).removeprefix("p_") for name in table if str(name).startswith("p_"))
     probability, score = (table[[f"{what}_{name}" for name in names]].to_numpy(np.float64) for what in ("p", "s"))
-    return Evidence(names, probability, score, table["poor"].to_numpy(bool), table["score"].to_numpy(np.float64))
+    return OutOfFold(names, probability, score, table["poor"].to_numpy(bool), table["score"].to_numpy(np.float64))

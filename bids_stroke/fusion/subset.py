@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_stroke.core.modalities import EARLY
-from bids_stroke.fusion.fit import fit_head, fit_scores
+from bids_stroke.fusion.fit import fit_probabilities, fit_scores
 from bids_stroke.fusion.fitted import Fusion
-from bids_stroke.fusion.out_of_fold import Evidence
+from bids_stroke.fusion.out_of_fold import OutOfFold
 from bids_stroke.fusion.target import Target
 from bids_stroke.fusion.weights import DOUBT_OF_EARLY
 
@@ -25,12 +25,12 @@ LEAST_WITH_EARLY = 10
 """People of each class with the early fusion that one of all needs to be fitted on them alone; else on everybody."""
 
 
-def fit_fusion(evidence: Evidence, present: Collection[str], coverage: float) -> Fusion:
+def fit_fusion(out_of_fold: OutOfFold, present: Collection[str], coverage: float) -> Fusion:
     """The fusion of some of the members.
 
     Parameters
     ----------
-    evidence : Evidence
+    out_of_fold : OutOfFold
         Out of the folds.
     present : collection of str
         Names of members, and of the early fusion.
@@ -40,39 +40,39 @@ def fit_fusion(evidence: Evidence, present: Collection[str], coverage: float) ->
     Returns
     -------
     Fusion
-        Of the members that are present, in the order of the evidence.
+        Of the members that are present, in the order of ``out_of_fold``.
 
     Raises
     ------
     DataError
         They said nothing of anybody.
     """
-    evidence = evidence.of_members(present)
-    target = Target(evidence.poor, evidence.outcome)
-    doubt = np.array([DOUBT_OF_EARLY if name == EARLY else 1.0 for name in evidence.names])
-    whom = _learn_from(evidence)[:, None]
-    head = fit_head(np.where(whom, evidence.probability, np.nan), target, coverage, doubt)
-    scores = fit_scores(np.where(whom, evidence.score, np.nan), target, doubt)
-    return Fusion(dict(zip(evidence.names, head.weights.tolist(), strict=True)), head.calibration, scores)
+    out_of_fold = out_of_fold.of_members(present)
+    target = Target(out_of_fold.poor, out_of_fold.outcome)
+    doubt = np.array([DOUBT_OF_EARLY if name == EARLY else 1.0 for name in out_of_fold.names])
+    whom = _learn_from(out_of_fold)[:, None]
+    fitted = fit_probabilities(np.where(whom, out_of_fold.probability, np.nan), target, coverage, doubt)
+    scores = fit_scores(np.where(whom, out_of_fold.score, np.nan), target, doubt)
+    return Fusion(dict(zip(out_of_fold.names, fitted.weights.tolist(), strict=True)), fitted.calibration, scores)
 
 
-def fusion_among(evidence: Evidence, present: Collection[str], whole: Fusion) -> Fusion:
+def fusion_among(out_of_fold: OutOfFold, present: Collection[str], whole: Fusion) -> Fusion:
     """The fusion for whoever has these members: one of their own, or the whole one if it is of no others.
 
     With too few people to fit it (`LEAST`) it is the whole one, too, whose weights are to be renormalised.
     """
-    said = evidence.of_members(present).probability
-    poor = evidence.poor[np.isfinite(said).any(axis=1)]
+    said = out_of_fold.of_members(present).probability
+    poor = out_of_fold.poor[np.isfinite(said).any(axis=1)]
     if set(present) >= whole.weights.keys() or whole.calibration is None or min(poor.sum(), (~poor).sum()) < LEAST:
         return whole
-    return fit_fusion(evidence, present, whole.calibration.coverage)
+    return fit_fusion(out_of_fold, present, whole.calibration.coverage)
 
 
-def _learn_from(evidence: Evidence) -> NDArray[np.bool_]:
+def _learn_from(out_of_fold: OutOfFold) -> NDArray[np.bool_]:
     """Rows to fit on: those with the early fusion, if it takes part and they are enough, else all."""
-    everybody = np.ones(len(evidence.poor), dtype=bool)
-    if EARLY not in evidence.names:
+    everybody = np.ones(len(out_of_fold.poor), dtype=bool)
+    if EARLY not in out_of_fold.names:
         return everybody
-    whom = np.asarray(np.isfinite(evidence.probability[:, evidence.names.index(EARLY)]))
-    poor = evidence.poor[whom]
+    whom = np.asarray(np.isfinite(out_of_fold.probability[:, out_of_fold.names.index(EARLY)]))
+    poor = out_of_fold.poor[whom]
     return whom if min(poor.sum(), (~poor).sum()) >= LEAST_WITH_EARLY else everybody

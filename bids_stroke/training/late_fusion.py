@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.fusion.fitted import Fusion
-from bids_stroke.fusion.out_of_fold import Evidence
+from bids_stroke.fusion.out_of_fold import OutOfFold
 from bids_stroke.fusion.subset import fit_fusion, fusion_among
 from bids_stroke.training.cohort import Cohort
 from bids_stroke.training.cross_validation import TrainedMember
@@ -32,7 +32,7 @@ class Fused:
         ``poor``, ``good``, ``abstain``, or None.
     kept : Fusion
         Of all members and the early fusion.
-    evidence : Evidence
+    evidence : OutOfFold
         What that was fitted on, and what the fusion of whoever lacks something will be.
     """
 
@@ -40,7 +40,7 @@ class Fused:
     score: Array
     prediction: NDArray[np.object_]
     kept: Fusion
-    evidence: Evidence
+    evidence: OutOfFold
 
 
 def fuse_members(
@@ -85,7 +85,7 @@ def apart(members: Sequence[TrainedMember]) -> tuple[list[TrainedMember], Traine
     return single, next((entry for entry in members if entry.member.modality == EARLY), None)
 
 
-def _apply(fusion: Fusion, said: Evidence, rows: NDArray[np.bool_]) -> tuple[Array, Array, NDArray[np.object_]]:
+def _apply(fusion: Fusion, said: OutOfFold, rows: NDArray[np.bool_]) -> tuple[Array, Array, NDArray[np.object_]]:
     """Calibrated probabilities, scores and predictions of some rows."""
     assert fusion.calibration is not None and fusion.score_fusion is not None  # of training, every one has them
     said = said.of_members(fusion.weights)
@@ -97,14 +97,14 @@ def _apply(fusion: Fusion, said: Evidence, rows: NDArray[np.bool_]) -> tuple[Arr
 
 def _evidence(
     members: Sequence[TrainedMember], cohort: Cohort, folds: Sequence[int], rows: Rows, part: str
-) -> Evidence:
+) -> OutOfFold:
     """What members said of these rows in the ``inner`` or ``test`` part of outer folds, of each row in one of them."""
     said = [
         np.stack([_only(getattr(entry.folds, f"{part}_{what}")[list(folds)])[rows] for entry in members], axis=1)
         for what in ("probability", "score")
     ]
     names = tuple(entry.member.name for entry in members)
-    return Evidence(names, said[0], said[1], cohort.poor[rows], cohort.score[rows])
+    return OutOfFold(names, said[0], said[1], cohort.poor[rows], cohort.score[rows])
 
 
 def _only(values: Array) -> Array:

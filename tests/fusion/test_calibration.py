@@ -8,7 +8,7 @@ from scipy.special import expit, logit
 
 from bids_stroke.evaluation.metrics import calibration_slope
 from bids_stroke.fusion.calibration import conformal_quantile, disagreement, fit_calibration
-from bids_stroke.fusion.fit import fit_head
+from bids_stroke.fusion.fit import fit_probabilities
 from bids_stroke.fusion.fitted import pool
 from bids_stroke.fusion.target import Target
 from tests.helpers.outcomes import classes, degrees, simulated
@@ -107,10 +107,10 @@ def test_calibration_does_not_take_the_luck_of_the_weights_for_knowledge() -> No
     slopes, scores = {"crossed": [], "own rows": []}, []
     for seed in range(30):
         probabilities, poor = simulated(45, (0.8,) + (0.0,) * 8, seed)
-        head = fit_head(probabilities, classes(poor), 0.9)
-        naive = fit_calibration(pool(probabilities, head.weights), classes(poor), 0.0, 0.9)
+        fitted = fit_probabilities(probabilities, classes(poor), 0.9)
+        naive = fit_calibration(pool(probabilities, fitted.weights), classes(poor), 0.0, 0.9)
         fresh, outcomes = simulated(2000, (0.8,) + (0.0,) * 8, 1000 + seed)
-        fused, calibrated = head.apply(fresh)
+        fused, calibrated = fitted.apply(fresh)
         truth, even = outcomes.astype(float), np.ones((1, len(fresh)))
         scores.append(np.mean((calibrated - truth) ** 2))
         for name, found in (("crossed", calibrated), ("own rows", naive.apply(fused))):

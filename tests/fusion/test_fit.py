@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from bids_stroke.fusion.fit import fit_head, fit_scores
+from bids_stroke.fusion.fit import fit_probabilities, fit_scores
 from bids_stroke.fusion.fitted import pool
 from bids_stroke.fusion.score import half_width
 from bids_stroke.fusion.target import Target
@@ -18,20 +18,20 @@ from tests.helpers.outcomes import classes, simulated
 def test_head_leaves_units_without_members_undecided() -> None:
     probabilities, poor = simulated(60, (1.0, 0.5))
     probabilities[5] = np.nan
-    head = fit_head(probabilities, classes(poor), 0.9)
-    fused, calibrated = head.apply(probabilities)
+    fitted = fit_probabilities(probabilities, classes(poor), 0.9)
+    fused, calibrated = fitted.apply(probabilities)
     assert np.isnan(fused[5]) and np.isnan(calibrated[5])
     assert np.isfinite(np.delete(calibrated, 5)).all()
-    assert fused[0] == pytest.approx(pool(probabilities, head.weights)[0])
+    assert fused[0] == pytest.approx(pool(probabilities, fitted.weights)[0])
 
 
 def test_two_members_together_are_surer_than_the_better_one() -> None:
     areas = []
     for seed in range(20):
         probabilities, poor = simulated(60, (1.0, 0.8), seed)
-        head = fit_head(probabilities, classes(poor), 0.9)
+        fitted = fit_probabilities(probabilities, classes(poor), 0.9)
         fresh, outcomes = simulated(2000, (1.0, 0.8), 1000 + seed)
-        areas.append([roc_auc_score(outcomes, p) for p in (head.apply(fresh)[1], *fresh.T)])
+        areas.append([roc_auc_score(outcomes, p) for p in (fitted.apply(fresh)[1], *fresh.T)])
     fused, first, second = np.mean(areas, axis=0)
     assert fused > max(first, second) + 0.04
 

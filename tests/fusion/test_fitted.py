@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bids_stroke.fusion.fit import fit_head
+from bids_stroke.fusion.fit import fit_probabilities
 from bids_stroke.fusion.fitted import Calibration, clipped_logit, fuse, pool, renormalise
 from tests.helpers.outcomes import classes, simulated
 
@@ -23,7 +23,7 @@ def test_a_calibration_from_before_logits_were_pooled_is_read_as_it_was_made() -
     values, weights = np.array([[0.2, 0.9]]), np.array([0.5, 0.5])
     assert Calibration().fuse(values, weights) == pytest.approx(fuse(values, weights))
     probabilities, poor = simulated(40, (1.0, 1.0))
-    assert fit_head(probabilities, classes(poor), 0.9).calibration.pools == "logits"
+    assert fit_probabilities(probabilities, classes(poor), 0.9).calibration.pools == "logits"
 
 
 def test_fuse_leaves_missing_members_out() -> None:

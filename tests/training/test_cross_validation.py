@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from bids_stroke.core.records import Labelled
-from bids_stroke.fusion.fit import fit_head, fit_scores
+from bids_stroke.fusion.fit import fit_probabilities, fit_scores
 from bids_stroke.fusion.target import Target
 from bids_stroke.training.cohort import make_cohort, read_cases
 from bids_stroke.training.cross_validation import best_epoch, cross_validate, fit_final
@@ -38,15 +38,15 @@ def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(cohort: 
     one, two = (cross_validate(item, folds, place, silent) for item in (cases, spoilt))
     assert one.epochs[0] == two.epochs[0]
     np.testing.assert_array_equal(one.inner_probability, two.inner_probability)
-    heads, scores = [], []
+    fitted, scores = [], []
     for run, item in ((one, clean), (two, dirty)):
         inner = np.stack([run.inner_probability[0], 1 - run.inner_probability[0]], axis=1)
-        heads.append(fit_head(inner, Target(item.poor, item.score), 0.9))
+        fitted.append(fit_probabilities(inner, Target(item.poor, item.score), 0.9))
         learned = folds[0].learned
         said = np.stack([run.inner_score[0][learned], np.arange(len(learned))], axis=1)
         scores.append(fit_scores(said, Target(item.poor, item.score).of(learned)))
-    assert heads[0].calibration == heads[1].calibration and scores[0] == scores[1]
-    np.testing.assert_array_equal(heads[0].weights, heads[1].weights)
+    assert fitted[0].calibration == fitted[1].calibration and scores[0] == scores[1]
+    np.testing.assert_array_equal(fitted[0].weights, fitted[1].weights)
     for attribute in ("scaler", "score_mean", "score_sd"):
         fits = [fit(item, folds[0].split.train, 1, place) for item in (cases, spoilt)]
         assert getattr(fits[0], attribute) == getattr(fits[1], attribute)

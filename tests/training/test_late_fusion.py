@@ -10,7 +10,7 @@ from scipy.special import expit, logit
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from bids_stroke.core.modalities import EARLY
-from bids_stroke.fusion.fit import fit_head
+from bids_stroke.fusion.fit import fit_probabilities
 from bids_stroke.fusion.fitted import pool
 from bids_stroke.fusion.subset import fusion_among
 from bids_stroke.fusion.target import Target
@@ -134,5 +134,5 @@ def test_without_an_early_fusion_the_fusion_is_that_of_each_fold() -> None:
     inner = np.stack([entry.folds.inner_probability[0] for entry in single], axis=1)
     said = np.stack([entry.folds.test_probability[0] for entry in single], axis=1)
     test = folds[0].split.test
-    expected = fit_head(inner, Target(cohort.poor, cohort.score), 0.9).apply(said)[1][test]
+    expected = fit_probabilities(inner, Target(cohort.poor, cohort.score), 0.9).apply(said)[1][test]
     np.testing.assert_array_equal(fused.probability[0, test], expected)
