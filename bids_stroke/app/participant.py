@@ -17,7 +17,7 @@ from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once
 from bids_stroke.app.progress import UnitProgress, status_table, tracked
 from bids_stroke.app.request import Request
 from bids_stroke.app.unit import UnitResult, run_unit
-from bids_stroke.bids import sessions as dataset
+from bids_stroke.bids.sessions import find_sessions
 from bids_stroke.core.errors import BidsStrokeError, OutputError
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import Execution
@@ -40,7 +40,7 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     statuses = _write_table(request.output_dir, ended, console)
     if request.selection.session_labels:  # the page of a subject shows all of its sessions
         subjects = tuple(dict.fromkeys(session.subject for session in sessions))
-        sessions = dataset.find_sessions(replace(request.selection, session_labels=(), participant_labels=subjects))
+        sessions = find_sessions(replace(request.selection, session_labels=(), participant_labels=subjects))
     modalities = bundle_modalities(model.path) if model else {}
     pages = write_pages(request.output_dir, tracked(console, sessions, "Pages"), statuses, modalities)
     _conclude(request, ended, pages, console)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 from bids_stroke.app import preflight
 from bids_stroke.app.model import check_model
 from bids_stroke.app.request import Request
-from bids_stroke.bids import sessions as dataset
 from bids_stroke.bids.phenotype import check_outcome_column
+from bids_stroke.bids.sessions import find_sessions, read_description, unneeded_options, unused_derivatives
 from bids_stroke.core.records import Session
 from bids_stroke.derivatives.outputs import write_dataset_files
 from bids_stroke.training.descriptions import member_descriptions
@@ -33,7 +33,7 @@ def run(request: Request) -> int:
     BidsStrokeError
         The level cannot be run: the subclass tells why.
     """
-    description = dataset.read_description(request.selection.bids_dir)
+    description = read_description(request.selection.bids_dir)
     check_model(request)
     if request.level == "train":
         check_outcome_column(request.selection.bids_dir, request.settings.outcome.column)
@@ -43,9 +43,9 @@ def run(request: Request) -> int:
 
     console = Console(stderr=True, quiet=request.execution.verbosity < 0)
     with console.status("Listing files"):  # on a terminal: 10,000 people take a while
-        sessions = dataset.find_sessions(request.selection)
-    sentences = dataset.unneeded_options(request.selection)
-    for sentence in sentences + dataset.unused_derivatives(request.selection, sessions):
+        sessions = find_sessions(request.selection)
+    sentences = unneeded_options(request.selection)
+    for sentence in sentences + unused_derivatives(request.selection, sessions):
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
     if request.dry_run:
         return _dry_run(request, sessions, str(description["Name"]))

@@ -212,8 +212,6 @@ def _understand(options: dict[str, Any]) -> Request:
 
 def _selection(options: dict[str, Any]) -> Selection:
     """Which files the command line asks for; the settings may still name other modalities."""
-    from bids_stroke.core.modalities import MODALITIES
-
     unknown = [name for name in options["modalities"] if name not in MODALITIES]
     if unknown:
         raise UsageError(f"--modalities: '{unknown[0]}' is not known.", f"Known: {' '.join(MODALITIES)}.")

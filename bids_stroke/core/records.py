@@ -97,7 +97,7 @@ class StepReport:
     """What one preprocessing step leaves besides its files. All of it is kept in the step's manifest (JSON)."""
 
     outputs: Mapping[str, tuple[Path, ...]] = field(default_factory=dict)
-    """Feature files by modality (``{"fa": (path,), ...}``): what features.py reads."""
+    """Feature files by modality (``{"fa": (path,), ...}``): what features/readers.py reads."""
     missing: Mapping[str, str] = field(default_factory=dict)
     """Modalities that this step should give and could not: modality -> reason."""
     qc: Mapping[str, float] = field(default_factory=dict)
@@ -166,7 +166,7 @@ class Member:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     """Arguments of the network's constructor."""
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    """Options of the modality's reader (features.py), such as the scale of a map or the size of a slice."""
+    """Options of the modality's reader (features/readers.py), such as the scale of a map or the size of a slice."""
 
 
 @dataclass(frozen=True)

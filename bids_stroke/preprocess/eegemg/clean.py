@@ -11,8 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bids_stroke.core.errors import MissingModalityError
-from bids_stroke.preprocess.eegemg import montage as spatial
-from bids_stroke.preprocess.eegemg import signals
+from bids_stroke.preprocess.eegemg import montage, signals
 from bids_stroke.preprocess.eegemg.clock import Recording
 from bids_stroke.preprocess.eegemg.edf import edf_labels
 from bids_stroke.preprocess.eegemg.ica import Dropped, remove_artefacts
@@ -184,7 +183,7 @@ def _restore(
     seed : int
     """
     names = np.array(recording.eeg_names)
-    site = spatial.has_site(recording.eeg_names)
+    site = montage.has_site(recording.eeg_names)
     removal = remove_artefacts(eeg.data[sound], list(names[~bad]), recording.rate, _usable_eog(recording), seed)
     notes = [removal.skipped] if removal.skipped else []
     if removal.dropped:
@@ -195,18 +194,18 @@ def _restore(
     if fill.sum() > _MOST_INTERPOLATED * len(bad) or (site & ~bad).sum() < _FEWEST_FOR_SPLINES:
         fill[:] = False
     if fill.any():
-        whole[site] = spatial.interpolate(whole[site], list(names[site]), bad[site])
+        whole[site] = montage.interpolate(whole[site], list(names[site]), bad[site])
         notes.append(f"bad EEG channels interpolated: {', '.join(names[fill])}")
     lost = bad & ~fill
     if lost.any():
         notes.append(f"EEG channels left out as bad: {', '.join(names[lost])}")
     kept = whole[~lost]
-    refer = len(kept) >= spatial.MINIMUM_FOR_REFERENCE
+    refer = len(kept) >= montage.MINIMUM_FOR_REFERENCE
     if not refer:
         notes.append(f"the EEG keeps its reference: {len(kept)} channels are too few for an average")
     restored = replace(
         eeg,
-        data=spatial.average_reference(kept) if refer else kept,
+        data=montage.average_reference(kept) if refer else kept,
         names=tuple(names[~lost].tolist()),
         interpolated=tuple(names[fill].tolist()),
         average_reference=refer,
