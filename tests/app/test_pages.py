@@ -12,6 +12,8 @@ import pytest
 from bids_stroke.app.pages import write_pages
 from bids_stroke.core.records import Session, StepReport, UnitStatus
 from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.names import sidecar_of
+from bids_stroke.derivatives.outputs import Outputs
 from tests.helpers.quality import quality_steps
 
 SESSIONS = (Session("1", "a"), Session("1", "b"), Session("2", None))
@@ -47,14 +49,14 @@ def test_nothing_new_and_nothing_written(out: Path) -> None:
     assert written(out) == set()
 
 
-FIRST = {"sub-1.html", "sub-1_page.json", "sub-1_ses-a_quality.tsv", "sub-1_ses-a_quality.json",
-         "sub-1_ses-b_quality.tsv", "sub-1_ses-b_quality.json"}  # fmt: skip
+TABLES = [Outputs(Path(), "1", session).path("quality") for session in ("a", "b")]
+FIRST = {"sub-1.html", "sub-1_page.json", *(path.name for table in TABLES for path in (table, sidecar_of(table)))}
 CHANGES: dict[str, Callable[[Path], object]] = {
     "a step ran again": lambda out: leave(out, "sub-1_ses-b", 300.0),
     "a step's manifest is gone": lambda out: manifest.manifest_path(out, "sub-1_ses-a", "anat").unlink(),
     "the page is gone": lambda out: (out / "sub-1.html").unlink(),
     "the page was edited": lambda out: (out / "sub-1.html").write_text("notes"),
-    "a table is gone": lambda out: (out / "sub-1" / "ses-a" / "sub-1_ses-a_quality.tsv").unlink(),
+    "a table is gone": lambda out: (out / TABLES[0]).unlink(),
 }
 
 

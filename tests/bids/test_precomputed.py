@@ -19,6 +19,8 @@ from bids_stroke.app.plan import UnitTask, missing_inputs, needed_steps, plan_un
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.records import SPACE, Session
 from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives.names import sidecar_of
+from bids_stroke.derivatives.outputs import Outputs
 from tests.helpers.bids import make_dataset
 
 RAW = {
@@ -213,21 +215,18 @@ def test_the_published_maps_are_accepted_with_their_unit(real_data: Path, tmp_pa
     done = subprocess.run([str(item) for item in command], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for subject, name in STUDY_A.items():
-        out = tmp_path / "out" / f"sub-{subject}"
-        stem = out / "dwi" / f"sub-{subject}_space-{SPACE}_res-2_model-tensor_param"
-        found = {kind: nib.load(f"{stem}-{kind}_dwimap.nii.gz").get_fdata() for kind in kinds[:4]}
+        path = Outputs(tmp_path / "out", subject).standard
+        found = {kind: nib.load(path("tensor_map", param=kind)).get_fdata() for kind in kinds[:4]}
         for kind in ("md", "rd", "ad"):
             published = np.nan_to_num(nib.load(source / f"n1_{name}_dti2_{kind.upper()}_reg.nii.gz").get_fdata())
             np.testing.assert_allclose(found[kind], np.maximum(published, 0) * 0.01, rtol=1e-5)
         assert found["fa"].max() == 1
         white = (found["fa"] > 0.4) & (found["fa"] < 0.9) & (found["md"] > 3e-4)
         assert 6e-4 < np.median(found["md"][white]) < 9e-4
-        sidecar = json.loads(Path(f"{stem}-md_dwimap.json").read_text())
+        sidecar = json.loads(sidecar_of(path("tensor_map", param="md")).read_text())
         assert sidecar["Units"] == "mm^2/s"
         assert sidecar["Sources"][0].startswith(f"bids:studya:sub-{subject}/dwi/")
-        assert (
-            len(list(out.glob("anat/*externalintensity*.nii.gz")) + list(out.glob("anat/*desc-intensity*.nii.gz"))) == 2
-        )
+        assert all(path("tissue_intensity", label=tissue).is_file() for tissue in ("GM", "WM"))
 
 
 def run_files(name: str = "task-rest", *spaces: str, confounds: str | None = "timeseries") -> dict[str, None]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,22 +13,23 @@ import pandas as pd
 import pytest
 
 from bids_stroke.core.errors import OutputError
-from bids_stroke.core.records import BidsFile
-from bids_stroke.derivatives.names import bidsignore
+from bids_stroke.core.records import SPACE, BidsFile
+from bids_stroke.derivatives.names import GRID, RUN, UNIT_FILES, OutputName, bidsignore
 from bids_stroke.derivatives.outputs import Outputs, write_atomic, write_dataset_files, write_json
 
 SHAPE = (7, 6, 5, 4)
 
 
-def test_names_follow_the_contract(tmp_path: Path) -> None:
+def test_paths_are_put_together_from_the_row_of_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = OutputName("perf", "perfmap", ".nii.gz", {"model": "pcasl", "param": "cbf|att"}, (*RUN, *GRID))
+    monkeypatch.setitem(UNIT_FILES, "flow", row)
     unit = Outputs(tmp_path, "01", "02")
-    path = unit.standard("tensor_map", param="fa")
-    name = "sub-01_ses-02_space-MNI152NLin2009aSym_res-2_model-tensor_param-fa_dwimap.nii.gz"
-    assert path == tmp_path / "sub-01" / "ses-02" / "dwi" / name
-    xfm = Outputs(tmp_path, "01").path("to_standard")
-    assert xfm == tmp_path / "sub-01" / "anat" / "sub-01_from-T1w_to-MNI152NLin2009aSym_mode-image_xfm.nii.gz"
-    assert unit.path("bold", task="rest", run=None).name == "sub-01_ses-02_task-rest_desc-preproc_bold.nii.gz"
-    assert unit.path("prediction", desc="fmale") == tmp_path / "sub-01/ses-02/sub-01_ses-02_desc-fmale_prediction.json"
+    name = f"sub-01_ses-02_run-1_space-{SPACE}_res-2_model-pcasl_param-cbf_perfmap.nii.gz"
+    assert unit.standard("flow", param="cbf", run="1") == tmp_path / "sub-01" / "ses-02" / "perf" / name
+    own = Outputs(tmp_path, "01").path("flow", param="att", run=None)
+    assert own == tmp_path / "sub-01" / "perf" / "sub-01_model-pcasl_param-att_perfmap.nii.gz"
+    monkeypatch.setitem(UNIT_FILES, "flow", replace(row, datatype=""))
+    assert unit.path("flow", param="cbf").parent == tmp_path / "sub-01" / "ses-02"
 
 
 @pytest.mark.parametrize(("dtype", "stored"), [(np.float64, "float32"), (np.float32, "float32"), (bool, "uint8")])
@@ -95,7 +97,6 @@ def test_dataset_files(tmp_path: Path) -> None:
     assert description["DatasetType"] == "derivative"
     assert description["DatasetLinks"] == {"raw": "../raw", "lesions": "../lesions"}
     ignored = (tmp_path / ".bidsignore").read_text().split()
-    assert "*_dwimap.*" in ignored
     assert not any(line.endswith("/") for line in ignored)
     assert tuple(ignored) == bidsignore()
 

@@ -19,6 +19,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from bids_stroke.derivatives.names import dataset_file
+from bids_stroke.derivatives.outputs import Outputs
 from tests.conftest import ROOT
 from tests.helpers.bids import make_dataset
 
@@ -183,7 +185,7 @@ def test_the_app_takes_it_like_any_other(checkout: Path, example: Path, tmp_path
     page = (out / "sub-02.html").read_text()
     for text in ("FLAIR image", "brightest voxel", "FLAIR in standard space", "Old lesions are bright."):
         assert text in page
-    assert (unit / "figures" / "sub-02_desc-flair_figure.png").stat().st_size > 10_000
+    assert Outputs(out, "02").path("figure", desc="flair").stat().st_size > 10_000
 
 
 def test_without_settings_a_network_is_planned_for_it(checkout: Path) -> None:
@@ -203,10 +205,10 @@ def test_an_ensemble_is_trained_on_it_and_predicts_by_it(checkout: Path, example
     app(checkout, raw, out, "participant", "--config", config, "--model", "none")
     app(checkout, raw, out, "train", "--config", config)
     app(checkout, raw, out, "participant", "--config", config, "--model", out / "models" / "ensemble")
-    prediction = json.loads((out / "sub-2" / "sub-2_desc-fmale_prediction.json").read_text())
+    prediction = json.loads(Outputs(out, "2").path("prediction", desc="fmale").read_text())
     assert prediction["members"]["flair_regions"]["modality"] == "flair"
     app(checkout, raw, out, "group", "--config", config)
-    assert set(pd.read_csv(out / "group_patterns.tsv", sep="\t")["modalities"]) == {"flair"}
+    assert set(pd.read_csv(dataset_file(out, "patterns", name="group"), sep="\t")["modalities"]) == {"flair"}
 
 
 def test_no_test_lists_modalities_by_hand(checkout: Path) -> None:
