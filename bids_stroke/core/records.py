@@ -17,6 +17,11 @@ OTHER_KINDS = ("lesion", "maps", "ready_anat", "ready_dwi")
 """Kinds of files of a session that no query finds."""
 
 
+def unit_prefix(subject: str, session: str | None) -> str:
+    """How files of a unit begin: ``sub-01`` or ``sub-01_ses-02``."""
+    return f"sub-{subject}" + (f"_ses-{session}" if session else "")
+
+
 @dataclass(frozen=True, eq=False)
 class BidsFile:
     """One data file of a BIDS dataset with its entities and (inherited) sidecar metadata."""
@@ -61,7 +66,7 @@ class Session:
     @property
     def prefix(self) -> str:
         """``sub-01`` or ``sub-01_ses-02``."""
-        return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session else "")
+        return unit_prefix(self.subject, self.session)
 
     @property
     def inputs(self) -> tuple[BidsFile, ...]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
@@ -17,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.core.errors import OutputError
-from bids_stroke.core.records import UnitStatus
-from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
+from bids_stroke.core.records import UnitStatus, unit_prefix
+from bids_stroke.derivatives.names import DATASET_FILES, dataset_file, unit_of_log
 from bids_stroke.derivatives.outputs import write_json, write_table
 
 STATUS_COLUMNS = (
@@ -26,7 +25,6 @@ STATUS_COLUMNS = (
 )  # fmt: skip
 INTERRUPTED = "interrupted"
 """Reason of a unit whose process ended without saying how the unit did."""
-_NAME = re.compile(r"sub-(?P<subject>[^_]+)(?:_ses-(?P<session>[^_]+))?\.json")
 _LARGEST = 1e15
 """Above any number of seconds, megabytes or processes; NaN is not below it."""
 _CLOCK = 60.0
@@ -95,7 +93,7 @@ def read_statuses(root: Path) -> Statuses:
     """
     units, passed_over = [], []
     for path in sorted(root.glob(DATASET_FILES["status"].format(unit="*"))):
-        if path.name.startswith("."):  # half a file, of a job that is just writing it
+        if path.name.startswith((".", "sub-")):  # half a file, of a job that is just writing it; or an earlier version's
             continue
         try:
             units.append(_read(path))
@@ -106,8 +104,7 @@ def read_statuses(root: Path) -> Statuses:
 
 
 def _path(root: Path, subject: str, session: str | None) -> Path:
-    prefix = f"sub-{subject}" + (f"_ses-{session}" if session else "")
-    return dataset_file(root, "status", unit=prefix)
+    return dataset_file(root, "status", unit=unit_prefix(subject, session))
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
@@ -133,7 +130,7 @@ def _read(path: Path) -> UnitStatus:
     OSError, ValueError, RecursionError
         The file cannot be read, or is not what this module or another version of it writes.
     """
-    name = _NAME.fullmatch(path.name)
+    name = unit_of_log(path)
     if name is None:
         raise ValueError("its name is that of no unit")
     text = path.read_text(encoding="utf-8")
@@ -141,8 +138,7 @@ def _read(path: Path) -> UnitStatus:
     if not isinstance(content, dict):
         raise ValueError("it is empty" if content is None else "it holds no object of JSON")
     unit = UnitStatus(
-        name["subject"],
-        name["session"],
+        *name,
         status=_text(content, "status"),
         reason=_text(content, "reason"),
         detail=_text(content, "detail"),

@@ -61,7 +61,7 @@ def test_units_that_failed_or_run_stand_on_the_page(asked: Request) -> None:
 
 @pytest.mark.parametrize("content", ["", "null", "[1]", '{"status": 3}', "\udcff"])
 def test_a_broken_status_file_is_named_and_the_level_goes_on(asked: Request, content: str) -> None:
-    broken = asked.output_dir / "logs" / "status" / "sub-2.json"
+    broken = asked.output_dir / "logs" / "status" / "person-2.json"
     broken.write_bytes(content.encode(errors="surrogateescape"))
     said, page = run(asked)
     assert f"Warning: {broken} is no status of a unit and is passed over" in said
