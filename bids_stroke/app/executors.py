@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 
 import psutil
 
-from bids_stroke.core.errors import DataError
+from bids_stroke.app.failures import killed
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -113,7 +113,7 @@ def _slot(
             pool = pool or _new_pool()
             done.put((task, pool.submit(worker, task).result()))
         except BrokenProcessPool:
-            done.put((task, _killed()))
+            done.put((task, killed()))
             pool = None
         except Exception as error:  # of the worker: handed on to the caller, who reports it
             done.put((task, error))
@@ -136,14 +136,6 @@ def _end_with_parent() -> None:
     if parent is not None:
         parent.join()
         os._exit(1)
-
-
-def _killed() -> DataError:
-    return DataError(
-        "The process of this unit was killed, most likely because memory ran out.",
-        "Lower --nprocs or give more memory, and run again: finished steps are kept.",
-        "process-killed",
-    )
 
 
 def make_executor(nprocs: int, n_tasks: int) -> Executor:

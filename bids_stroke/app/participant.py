@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 
 from bids_stroke.app import executors, preflight
+from bids_stroke.app.failures import GB_PER_UNIT
 from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, plan_unit
 from bids_stroke.app.progress import UnitProgress, status_table, tracked
 from bids_stroke.app.request import Request
-from bids_stroke.app.unit import UnitResult, run_unit
+from bids_stroke.app.unit import UnitResult, left_out_in_words, missing_in_words, missing_of, run_unit
 from bids_stroke.bids.sessions import find_sessions
 from bids_stroke.core.errors import BidsStrokeError, OutputError
 from bids_stroke.core.records import Session, UnitStatus
@@ -25,9 +26,6 @@ from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.status import INTERRUPTED, read_statuses, write_status, write_status_table
 from bids_stroke.ensemble.metadata import bundle_modalities
 from bids_stroke.networks.torch_import import import_torch
-
-GB_PER_UNIT = 4.0
-"""Memory to expect of one unit at full size (GB)."""
 
 
 def run_participant(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
@@ -88,8 +86,12 @@ def unit_tasks(
 
 def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
     names_in = names_once()
-    current = [task for task in tracked(console, tasks, "Checking units") if _is_current(task, names_in)]
-    statuses = {task.session.prefix: _written(request.output_dir, _skipped(task)) for task in current}
+    current = [_skipped_if_current(task, names_in) for task in tracked(console, tasks, "Checking units")]
+    statuses = {
+        task.session.prefix: _written(request.output_dir, status)
+        for task, status in zip(tasks, current, strict=True)
+        if status is not None
+    }
     waiting = [task for task in tasks if task.session.prefix not in statuses]
     if not waiting:
         console.print(f"All {len(tasks)} units are up to date: nothing to do.")
@@ -102,7 +104,7 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
 
         load_bundle(waiting[0].model.path)  # a corrupt model ends the run here, not in every unit
     console.print(
-        f"{len(waiting)} units to do, {len(current)} up to date; {min(nprocs, len(waiting))} at a time with "
+        f"{len(waiting)} units to do, {len(statuses)} up to date; {min(nprocs, len(waiting))} at a time with "
         f"{request.execution.omp_nthreads} threads each."
     )
     executor = executors.make_executor(nprocs, len(waiting))
@@ -140,9 +142,21 @@ def _written(root: Path, status: UnitStatus) -> UnitStatus:
     return status
 
 
-def _is_current(task: UnitTask, names_in: Names) -> bool:
+def _skipped_if_current(task: UnitTask, names_in: Names) -> UnitStatus | None:
+    """The status of a unit of which nothing has to be computed and something is there; None of any other."""
     stages = plan_unit(task, names_in)
-    return any(stage.step for stage in stages) and all(stage.earlier_report(task)[0] for stage in stages)
+    if not any(stage.step for stage in stages):
+        return None
+    reports = {}
+    for stage in stages:
+        report, _ = stage.earlier_report(task)
+        if report is None:
+            return None
+        reports[stage.name] = report
+    missing = missing_of(task, reports)
+    if set(missing) >= set(task.settings.modalities):
+        return None
+    return replace(_skipped(task), missing=missing_in_words(missing))
 
 
 def units_at_a_time(execution: Execution) -> int:
@@ -158,7 +172,10 @@ def units_at_a_time(execution: Execution) -> int:
 
 def _skipped(task: UnitTask) -> UnitStatus:
     sha256 = task.model.sha256 if task.model else ""
-    return UnitStatus(task.session.subject, task.session.session, "skipped", "up-to-date", "", 0, 0, sha256)
+    unused = left_out_in_words(task.session)
+    return UnitStatus(
+        task.session.subject, task.session.session, "skipped", "up-to-date", model_sha256=sha256, left_out=unused
+    )
 
 
 def _crashed(task: UnitTask, error: object) -> UnitStatus:

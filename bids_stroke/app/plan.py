@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -27,7 +27,7 @@ MIRROR = "bids_stroke.preprocess.hemisphere"
 PREDICTION = ("bids_stroke.ensemble.predict", "bids_stroke.derivatives.predictions")
 FIGURES = ("bids_stroke.report.figures.unit",)
 """Modules whose code, with all that they import, decides these stages."""
-EARLIER = "earlier steps"
+EARLIER, FAILED = "earlier steps", "failed steps"
 NOT_BEFORE, FORCED = "not run before", "--force"
 """Why a stage runs that no manifest tells of, or that would not have to."""
 INHERITED = (".bval", ".bvec", "_channels.tsv", "_events.tsv", "_scans.tsv")
@@ -71,6 +71,11 @@ class Stage:
     def key(self) -> str:
         """Digest of the recipe."""
         return digest(json.dumps(self.recipe, sort_keys=True))
+
+    def without(self, failed: Mapping[str, str]) -> Stage:
+        """The stage where these steps failed on the data (step -> reason): made without them, it is another one."""
+        known = {name: reason for name, reason in failed.items() if name in self.recipe.get(EARLIER, ())}
+        return replace(self, recipe={**self.recipe, FAILED: known}) if known else self
 
     def manifest_path(self, task: UnitTask) -> Path:
         """Where this stage's manifest lies."""

@@ -12,7 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
 
-from bids_stroke.core.records import UnitStatus
+from bids_stroke.core.records import UnitStatus, unit_prefix
 
 COLOURS = {"done": "green", "skipped": "cyan", "failed": "red", "running": "yellow"}
 
@@ -75,11 +75,15 @@ class UnitProgress:
 
 
 def status_table(statuses: Sequence[UnitStatus]) -> Table:
-    """The table of units at the end of a run."""
-    table = Table("unit", "status", "seconds", "peak memory (MB)", "why", title="Units")
+    """The table of units at the end of a run: how they stand, what they lack and why, and files that were not used."""
+    columns = ["unit", "status", "seconds", "peak memory (MB)", "why", "missing"]
+    unused = any(status.left_out for status in statuses)
+    table = Table(*columns, *(["left out"] if unused else []), title="Units")
     for status in statuses:
-        unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")
         colour = COLOURS.get(status.status, "white")
         numbers = (f"{status.seconds:.1f}", f"{status.peak_memory_mb:.0f}") if status.status != "skipped" else ("", "")
-        table.add_row(unit, f"[{colour}]{status.status}[/{colour}]", *numbers, escape(status.reason))
+        words = [escape(text.replace("; ", "\n")) for text in (status.reason, status.missing, status.left_out)]
+        unit = escape(unit_prefix(status.subject, status.session).replace("_", " "))
+        cells = (unit, f"[{colour}]{status.status}[/{colour}]", *numbers, *words)
+        table.add_row(*cells[: len(table.columns)])
     return table

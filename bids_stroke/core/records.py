@@ -125,6 +125,15 @@ class UnitStatus:
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
     model_sha256: str = ""
+    missing: str = ""
+    """Modalities that are not there, with the reason: ``fa md: no-dwi; lesion: no-lesion``."""
+    left_out: str = ""
+    """Files that were found and not used, with the reason."""
+
+    @property
+    def has_told(self) -> bool:
+        """Whether the run came to its end with the unit: what it left, a prediction among it, is of this run."""
+        return self.completed or (self.status == "failed" and bool(self.missing))
 
     @property
     def completed(self) -> bool:
