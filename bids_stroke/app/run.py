@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_stroke.app import preflight
+from bids_stroke.app.belonging import check_belonging, claim
 from bids_stroke.app.model import check_model
 from bids_stroke.app.request import Request
 from bids_stroke.bids.phenotype import check_outcome_column
@@ -47,6 +48,7 @@ def run(request: Request) -> int:
     sentences = unneeded_options(request.selection)
     for sentence in sentences + unused_derivatives(request.selection, sessions):
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
+    check_belonging(request.output_dir, request.selection.bids_dir, str(description["Name"]))
     if request.dry_run:
         return _dry_run(request, sessions, str(description["Name"]))
     preflight.prepare_output(request.selection.bids_dir, request.output_dir)
@@ -84,6 +86,8 @@ def _run_level(request: Request, sessions: Sequence[Session], name: str, console
     with executors.environment(request.execution.omp_nthreads, work_dir):
         preflight.check_device_with_torch(request.execution.device)
         source = os.path.relpath(request.selection.bids_dir, request.output_dir)
+        if request.level == "participant":
+            claim(request.output_dir, request.selection.bids_dir, name)
         write_dataset_files(request.output_dir, source, request.selection.derivatives)
         levels = {"participant": run_participant, "train": run_train, "group": run_group}
         return levels[request.level](request, sessions, name, console)
