@@ -138,6 +138,28 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
+def run_again_alone(
+    executor: Executor,
+    tasks: Sequence[Task],
+    worker: Callable[[Task], Result],
+    short_of_memory: Callable[[Task, Result | Exception], bool],
+) -> Iterator[tuple[Task, Result | Exception]]:
+    """Run all tasks; those of which ``short_of_memory`` says so a second time, in the end, each alone.
+
+    Yields
+    ------
+    tuple
+        Task, and its result or error: the second one of those that ran twice.
+    """
+    again = []
+    for task, result in executor.run(tasks, worker):
+        if short_of_memory(task, result):
+            again.append(task)
+        else:
+            yield task, result
+    yield from LocalProcesses(1).run(again, worker)
+
+
 def make_executor(nprocs: int, n_tasks: int) -> Executor:
     """Choose this process for one unit at a time, else local processes."""
     return InProcess() if min(nprocs, n_tasks) <= 1 else LocalProcesses(nprocs)

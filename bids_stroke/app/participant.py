@@ -8,18 +8,17 @@ from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from bids_stroke.app import executors, preflight
-from bids_stroke.app.failures import GB_PER_UNIT
+from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED
 from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, plan_unit
-from bids_stroke.app.progress import UnitProgress, status_table, tracked
+from bids_stroke.app.progress import UnitProgress, status_table, terminal, tracked, warn
 from bids_stroke.app.request import Request
 from bids_stroke.app.unit import UnitResult, left_out_in_words, missing_in_words, missing_of, run_unit
 from bids_stroke.bids.sessions import find_sessions
-from bids_stroke.core.errors import BidsStrokeError, OutputError
+from bids_stroke.core.errors import BidsStrokeError, MemoryShortageError, OutputError
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives.names import dataset_file
@@ -55,7 +54,7 @@ def _write_table(root: Path, ended: Sequence[UnitStatus], console: Console) -> l
         if read_statuses(root).units == found.units:
             break
     for sentence in found.passed_over:
-        console.print(f"[yellow]Warning[/]: {escape(sentence)}", soft_wrap=True)
+        warn(console, sentence)
     return statuses
 
 
@@ -109,7 +108,15 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
     )
     executor = executors.make_executor(nprocs, len(waiting))
     with UnitProgress(console, len(waiting)) as progress:
-        for task, result in executor.run(waiting, run_unit):
+
+        def short(task: UnitTask, result: object) -> bool:
+            """Whether memory was short of what several units at a time take: then it is tried once more alone."""
+            if min(nprocs, len(waiting)) == 1 or _reason(result) not in (PROCESS_KILLED, MemoryShortageError.reason):
+                return False
+            progress.tell(task.session.prefix, f"{_reason(result)} beside others: once more at the end, alone")
+            return True
+
+        for task, result in executors.run_again_alone(executor, waiting, run_unit, short):
             status = result.status if isinstance(result, UnitResult) else _crashed(task, result)
             status = statuses[task.session.prefix] = _written(request.output_dir, status)
             progress.ended(task.session.prefix, _in_words(status, result))
@@ -117,6 +124,12 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
                 console.print("Stopped after the first failure, as asked; units that were running have ended.")
                 break
     return [statuses[task.session.prefix] for task in tasks if task.session.prefix in statuses]
+
+
+def _reason(result: object) -> str:
+    if isinstance(result, UnitResult):
+        return result.status.reason
+    return result.reason if isinstance(result, BidsStrokeError) else "internal-error"
 
 
 def _validate(request: Request, console: Console) -> None:
@@ -180,9 +193,8 @@ def _skipped(task: UnitTask) -> UnitStatus:
 
 def _crashed(task: UnitTask, error: object) -> UnitStatus:
     """A unit whose process died, or that could not even be started."""
-    reason = error.reason if isinstance(error, BidsStrokeError) else "internal-error"
     detail = str(error) if isinstance(error, BidsStrokeError) else f"{type(error).__name__}: {error}"
-    return replace(_skipped(task), status="failed", reason=reason, detail=detail)
+    return replace(_skipped(task), status="failed", reason=_reason(error), detail=detail)
 
 
 def _in_words(status: UnitStatus, result: object) -> str:
@@ -205,7 +217,7 @@ def stages_in_words(result: UnitResult) -> str:
 
 def _conclude(request: Request, ended: Sequence[UnitStatus], pages: Sequence[Path], console: Console) -> None:
     """Say how the units of this run ended, and where everything lies."""
-    out = Console(stderr=True)
+    out = terminal()
     out.print(status_table(ended))
     for status in (status for status in ended if status.status == "failed"):
         unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")

@@ -45,7 +45,7 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
         shutil.rmtree(store.folder, ignore_errors=True)
     if store.folder.is_dir():
         console.print("An earlier training was interrupted: what it had finished is used where nothing has changed.")
-    ensemble = train_ensemble(cohort, request.settings, request.execution.device, console.print, store)
+    ensemble = train_ensemble(cohort, request.settings, request.execution.device, say, store)
     bundle = write_trained(path("models"), ensemble, request.settings)
     modality_of = {entry.member.name: entry.member.modality for entry in ensemble.contents.members}
     evaluation = evaluate(ensemble.out_of_fold, request.settings, modality_of)

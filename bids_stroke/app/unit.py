@@ -19,7 +19,7 @@ from bids_stroke.app.plan import Stage, UnitTask, merge_features, missing_inputs
 from bids_stroke.core.errors import BidsStrokeError, DataError, MissingModalityError
 from bids_stroke.core.records import Session, StepReport, UnitFeatures, UnitStatus
 from bids_stroke.derivatives import manifest
-from bids_stroke.derivatives.outputs import Outputs, tsv_text
+from bids_stroke.derivatives.outputs import Outputs, remove_temporary, tsv_text
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row
 from bids_stroke.derivatives.status import write_running
 from bids_stroke.networks.torch_import import import_torch
@@ -60,6 +60,7 @@ def run_unit(task: UnitTask) -> UnitResult:
         failures["discovery"] = no_modality(task.session, missing_inputs(task.session, task.settings))
         stages = []
     _forget_unplanned(task, {stage.name for stage in stages})
+    remove_temporary(path for path in (task.outputs.folder, *task.outputs.folder.glob("*")) if path.is_dir())
     with unit_log(task.output_dir, task.session.prefix) as log:
         for stage in stages:
             stage = stage.without(_of_data(failures))

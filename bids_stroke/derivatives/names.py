@@ -283,6 +283,11 @@ def dataset_file(root: Path, role: str, **labels: str) -> Path:
     return root / DATASET_FILES[role].format(**labels)
 
 
+def folders_of_dataset(root: Path) -> list[Path]:
+    """Folders in OUTPUT_DIR in which files of DATASET_FILES lie."""
+    return sorted({(root / path).parent for path in DATASET_FILES.values()})
+
+
 def unit_of_log(path: Path) -> tuple[str, str | None] | None:
     """Labels of subject and session in the name of a file of a unit under ``logs/``; None where it is no unit's.
 

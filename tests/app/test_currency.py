@@ -130,8 +130,8 @@ CHANGES: dict[str, tuple[Callable[[Request], object], str]] = {
 
 
 @pytest.mark.inputs(
-    "`group` counts a prediction only where its data, sidecars, covariates, features, model and the dataset's name are "
-    "those of today.",
+    "`group` counts a prediction only where its data, sidecars, covariates, features, model and the dataset's name "
+    "are those of today.",
     "A prediction that is not current is named with what has changed, and stands as `left-out` in the tables.",
 )
 @pytest.mark.parametrize(("change", "why"), CHANGES.values(), ids=CHANGES)
