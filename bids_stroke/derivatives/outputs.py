@@ -16,7 +16,7 @@ import bids_stroke
 from bids_stroke.core.errors import OutputError
 from bids_stroke.core.processes import process_mark, remove_abandoned
 from bids_stroke.core.records import SPACE, BidsFile
-from bids_stroke.derivatives.names import UNIT_FILES, bidsignore, sidecar_of
+from bids_stroke.derivatives.names import UNIT_FILES, bidsignore, parse, sidecar_of
 
 if TYPE_CHECKING:
     import nibabel as nib
@@ -27,6 +27,8 @@ NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, *NO_SPACE)
 """No permission, or no space."""
 
+REFERENCE = f"{SPACE}: the symmetric ICBM 152 template of 2009 (nonlinear, version a) that nilearn carries"
+"""``SpatialReference`` of images in standard space."""
 TEMPORARY = ".tmp-"
 """How names of what is being written begin."""
 
@@ -168,6 +170,8 @@ class Outputs:
 
     def save_image(self, path: Path, image: nib.Nifti1Image, sidecar: Mapping[str, Any]) -> Path:
         """Write an image (float32, or integer for masks) and its sidecar; same input gives the same bytes."""
+        if parse(path.name).entities.get("space") == SPACE:
+            sidecar = {**sidecar, "SpatialReference": REFERENCE}
         return self.save(path, lambda temporary: _write_nifti(image, temporary), sidecar)
 
     def save_table(self, path: Path, table: pd.DataFrame, sidecar: Mapping[str, Any]) -> Path:
