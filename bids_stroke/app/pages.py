@@ -102,7 +102,7 @@ def _write_page(page: _Page) -> None:
     from bids_stroke.report.participant import UnitReport, write_participant_report
 
     written, units, inputs = [], [], page.inputs  # what is there now: a parallel job may write while this one reads
-    predictions = read_predictions(page.root, [session for session, status in page.units if status.completed])
+    predictions = read_predictions(page.root, [session for session, status in page.units if status.has_told])
     for session, status in page.units:
         steps = step_reports(page.root, session.prefix)
         outputs = Outputs(page.root, session.subject, session.session)

@@ -55,6 +55,8 @@ def read_description(bids_dir: Path) -> dict[str, Any]:
         raise NotBidsError(f"{bids_dir} has no {path.name}.", "Is this the root of the dataset?") from None
     if missing := [key for key in ("Name", "BIDSVersion") if key not in description]:
         raise NotBidsError(f"{path} lacks {' and '.join(missing)}.", "Add the required key (see bids-validator).")
+    if not isinstance(description["Name"], str) or not description["Name"].strip():
+        raise NotBidsError(f"{path}: Name is no text.", 'Give the dataset a name: {"Name": "...", ...}.')
     return description
 
 

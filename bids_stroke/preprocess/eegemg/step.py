@@ -222,7 +222,7 @@ def _sidecar(item: Signals, pair: Pair, cleaned: Cleaned) -> dict[str, Any]:
     kind = item.kind.upper()
     raw = next((file for file in reversed(pair.files) if f"{kind}Reference" in file.metadata), pair.files[0])
     reference = raw.metadata.get(f"{kind}Reference", "n/a")
-    placement = {"EMGPlacementScheme": raw.metadata.get("EMGPlacementScheme", "Other")} if kind == "EMG" else {}
+    placement = _placement(raw.metadata) if kind == "EMG" else {}
     filters: dict[str, dict[str, Any]] = {}
     filters["FIR band-pass, zero phase"] = {"low cutoff (Hz)": item.band.low, "high cutoff (Hz)": item.band.high}
     if item.notches:
@@ -240,6 +240,13 @@ def _sidecar(item: Signals, pair: Pair, cleaned: Cleaned) -> dict[str, Any]:
         "InterpolatedChannels": list(item.interpolated),
         "Units": "uV",
     } | placement
+
+
+def _placement(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """How the electrodes of the muscles were placed, as far as the raw recording tells; BIDS asks what ``Other`` is."""
+    scheme = str(metadata.get("EMGPlacementScheme", "Other"))
+    said = metadata.get("EMGPlacementSchemeDescription", "Not told of the raw recording." if scheme == "Other" else "")
+    return {"EMGPlacementScheme": scheme} | ({"EMGPlacementSchemeDescription": str(said)} if said else {})
 
 
 def _summary(qc: Sequence[Mapping[str, float]]) -> dict[str, float]:
