@@ -47,7 +47,9 @@ def check_rows(gradients: Gradients, b0_threshold: float, name: str) -> None:
     unweighted, undirected = gradients.bvals <= b0_threshold, ~gradients.bvecs.any(axis=1)
     if undirected.sum() != unweighted.sum() or not (unweighted & ~undirected).any():
         return
-    message = f"{name}: b=0 is at the volumes {numbers_of(np.flatnonzero(unweighted))}, and the zero b-vectors are at {numbers_of(np.flatnonzero(undirected))} (the first is 0): the .bval and the .bvec are not in one order."
+    where, there = numbers_of(np.flatnonzero(unweighted)), numbers_of(np.flatnonzero(undirected))
+    message = f"{name}: b=0 is at the volumes {where} (the first is 0), and the zero b-vectors are at {there}: "
+    message += "the .bval and the .bvec are not in one order."
     raise DataError(message, ASK, reason="gradient-order")
 
 
@@ -155,10 +157,8 @@ def check_shells(gradients: Gradients, drop: Array, contrast: Array, b0_threshol
             why = f"at b={b:.0f} the head is no darker than at b={lower[0]:.0f}"
         else:
             if not _ODD[0] * b <= found <= _ODD[1] * b:
-                warnings.append(
-                    f"{name}: at b={b:.0f} the head is {np.exp(-found):.2g} times as bright as at b=0, which is unusual: "
-                    "are the b-values right?"
-                )
+                told = f"{name}: at b={b:.0f} the head is {np.exp(-found):.2g} times as bright as at b=0"
+                warnings.append(f"{told}, which is unusual: are the b-values right?")
             lower = b, found
             continue
         raise DataError(f"{name}: {why}, which no tissue does: the b-values cannot be right.", ASK, "b-values-unlike")

@@ -122,7 +122,7 @@ class Looks:
 
 
 class Maps(NamedTuple):
-    """Maps that scanners compute and leave among the volumes: (blocks,), in logarithms; no FA of fewer than six volumes."""
+    """Maps that scanners compute and leave among the volumes: (blocks,), logarithms; FA of six volumes or more."""
 
     adc: Array
     exponential: Array

@@ -1,10 +1,8 @@
 """Whether the volumes of a diffusion run are what their b-values say; what is not is left out and named.
 
-Scanners leave ADC, FA and trace images among the volumes, converters and people mix up the order of files and rows, and
-some protocols record noise: by their b-value alone, such volumes would count like all others.
-
-The limits lie far from what real runs of four vendors show (b=930 to 2500 s/mm^2): apparent diffusivities of 0.66 to
-0.97e-3 mm^2/s, volumes of a shell within 5 % of each other.
+Scanners leave maps and trace images among the volumes, converters mix up rows, protocols record noise: by b-values
+alone, all would count. The limits lie far from what real runs of four vendors show (b=930 to 2500 s/mm^2): apparent
+diffusivities of 0.66 to 0.97e-3 mm^2/s, volumes of a shell within 5 % of each other.
 """
 
 from __future__ import annotations
@@ -105,9 +103,8 @@ def believe(image: nib.Nifti1Image, gradients: Gradients, b0_threshold: float, n
     for shell in judge.shells():
         check_order(looks, shell, gradients, name)
     keep = judge.left(np.ones(len(gradients), dtype=bool))
-    drop = np.full(len(gradients), np.nan)
-    if reference is not None:
-        drop = -looks.compare(looks.logs, reference).level
+    unknown = np.full(len(gradients), np.nan)
+    drop = unknown if reference is None else -looks.compare(looks.logs, reference).level
     return Belief(keep, tuple(judge.notes()), drop, looks)
 
 
@@ -234,8 +231,8 @@ class _Judge:
             raise DataError(message, f"Which are unweighted? {ASK}", reason="b0-unlike")
         for j in indices:
             if j not in groups[best]:
-                why = [said[j] for said in (told[best], *told.values()) if j in said]
-                self.out[j] = why[0] if why else "it is not like the other volumes of b=0"
+                why = (said[j] for said in (told[best], *told.values()) if j in said)
+                self.out[j] = next(why, "it is not like the other volumes of b=0")
         chosen = np.zeros(len(self.gradients), dtype=bool)
         chosen[groups[best]] = True
         return chosen
