@@ -56,9 +56,7 @@ class Headless:
         if cut:
             told.append(f"{name}: volumes {_listed(cut)} (the first is 0) show no head and are left out.")
         if lost:
-            told.append(
-                f"{name}: volumes {_listed(lost)} (the first is 0) show no head; their neighbours' mean stands in."
-            )
+            told.append(f"{name}: volumes {_listed(lost)} (the first is 0) show no head; their neighbours stand in.")
         return told
 
 

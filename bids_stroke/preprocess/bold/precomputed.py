@@ -88,7 +88,7 @@ def _read(source: BidsFile, context: StepContext) -> tuple[Place, _Steady, list[
     headless = find_headless(whole, source.path.name)
     warnings += headless.warnings(source.path.name)
     if headless.any():
-        whole, table, steady = _without(headless, whole, table, steady)
+        whole, table, steady = without_headless(headless, whole, table, steady)
     require_volumes(int(steady.sum() - headless.inside.sum()), whole.shape[3], source)
     first = int(np.argmax(steady))
     # a view where only the first volumes go: these series are large
@@ -107,10 +107,27 @@ def _read(source: BidsFile, context: StepContext) -> tuple[Place, _Steady, list[
     return placed, _Steady(series, table, int((~steady).sum())), warnings
 
 
-def _without(
+def without_headless(
     headless: Headless, whole: nib.Nifti1Image, table: pd.DataFrame, steady: Mask
 ) -> tuple[nib.Nifti1Image, pd.DataFrame, Mask]:
-    """A run and its table in which neighbours stand in for volumes without a head; those at the ends are not steady."""
+    """A run in which neighbours stand in for volumes without a head, and those at the ends are not steady.
+
+    Parameters
+    ----------
+    headless : Headless
+        Of the run.
+    whole : nib.Nifti1Image
+        (x, y, z, t).
+    table : DataFrame
+        Confounds of the steady volumes.
+    steady : (t,) bool
+        By the table.
+
+    Returns
+    -------
+    whole, table, steady
+        As they were given.
+    """
     lost, kept = np.zeros(len(steady), dtype=bool), np.zeros(len(steady), dtype=bool)
     lost[headless.kept], kept[headless.kept] = headless.inside, True
     rows = kept[steady]

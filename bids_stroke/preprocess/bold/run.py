@@ -61,7 +61,7 @@ class Run:
     qc: Mapping[str, float]
     warnings: tuple[str, ...]
     replaced: tuple[int, ...] = ()
-    """Volumes of ``corrected`` that showed no head: their neighbours' mean stands in."""
+    """Volumes of ``corrected`` that showed no head: their neighbours stand in."""
 
 
 def load_series(source: BidsFile) -> nib.Nifti1Image:

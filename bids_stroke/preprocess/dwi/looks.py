@@ -24,6 +24,8 @@ _NO_HEAD = 1.3
 """Head over background up to which a volume shows no head; real ones at b=2500 s/mm^2 have 11, noise has 1."""
 _BACKGROUND = 3.0
 """Head over background from which there is a background."""
+_SIGNED = 0.25
+"""Share of what is below 0 beyond which an image is no magnitude."""
 _DARK = 0.8
 """Of the mean over the images in the typical volume."""
 _MAP_SPREAD, _MAP_SHARE = 0.1, 0.7
@@ -88,8 +90,15 @@ class Looks:
         medians = self._slice_medians(ratios)
         counts = np.bincount(self.slices)
         asked = medians[counts >= max(_SMALL_SLICE * counts.max(), 1)]
-        spread = _TO_SD * np.median(np.abs(ratios - medians[self.slices]), axis=0)
-        return Compared(np.median(asked, axis=0), np.percentile(asked, 75, axis=0), spread)
+        away = np.abs(ratios - medians[self.slices])
+        spread = np.median(away, axis=0)
+        if ratios.ndim > 1:
+            # slices of zeros are alike in themselves, and say nothing of the others
+            dead = volumes <= volumes.min(axis=0)
+            share = dead.mean(axis=0)
+            for index in np.flatnonzero((share > _SMALL_SLICE) & (share < 1)):
+                spread[index] = np.median(away[~dead[:, index], index])
+        return Compared(np.median(asked, axis=0), np.percentile(asked, 75, axis=0), _TO_SD * spread)
 
     def without_slices(self, ratios: Array) -> Array:
         """Ratios of volumes (blocks, n), in logarithms, less the median of each slice: of lost ones, too."""
@@ -141,7 +150,10 @@ def look(image: nib.Nifti1Image) -> Looks:
     inside, outside = blocks[head], blocks[~head]
     floor = 1e-6 * np.maximum(np.abs(blocks).max(axis=(0, 1, 2)), 1e-30)
     contrast, noise = np.zeros(blocks.shape[3]), floor
-    if head.any():
+    signed = float(-np.minimum(blocks, 0).sum()) > _SIGNED * float(
+        np.abs(blocks).sum()
+    )  # phase, real or imaginary part
+    if head.any() and not signed:
         contrast = inside.mean(axis=0) / np.maximum(outside.mean(axis=0), floor)
         noise = np.maximum(np.percentile(outside, 25, axis=0), 1e-4 * np.median(inside))
     logs = np.log(np.maximum(inside, floor))

@@ -196,7 +196,7 @@ class _Judge:
                 f"{self.name}: volumes {numbers_of(dark)} (b=0; the first is 0) are no brighter than those of b={b:.0f}"
             )
             message += f", and weighted volumes {numbers_of(bright)} are as bright as b=0" if bright else ""
-            raise DataError(f"{message}: b-values and volumes are not in one order.", ASK, reason="gradient-order")
+            raise DataError(f"{message}: not in one order, or no magnitude.", ASK, reason="gradient-order")
         for i in dark:
             self.out[i] = f"it is no brighter than the volumes of b={b:.0f} (a weighted or trace image, or a map)"
         for i, level in zip(indices, found.level, strict=True):
