@@ -137,8 +137,9 @@ def without_headless(
         return whole, table, steady
     data = array(whole).copy()
     fill(data[..., headless.kept], headless.inside)
-    table = table.astype(np.float64).mask(lost[steady]).interpolate()
-    return like(whole, data), table, steady
+    table = table.astype(np.float64)
+    table.loc[lost[steady]] = np.nan
+    return like(whole, data), table.interpolate(), steady
 
 
 def read_confounds(source: BidsFile, n_volumes: int) -> tuple[pd.DataFrame, Mask]:

@@ -114,7 +114,6 @@ def read_runs(files: Sequence[BidsFile], b0_threshold: float) -> Runs:
 
 
 def _read(file: BidsFile, b0_threshold: float, *, alone: bool) -> Run:
-    bval = find_companion(file, ".bval")
     image = load_image(file.path, 4)
     n_volumes = image.shape[3]
     if n_volumes == 1 and alone:
@@ -122,6 +121,7 @@ def _read(file: BidsFile, b0_threshold: float, *, alone: bool) -> Run:
         raise DataError(message, "Check that the right file has this name.", reason="not-4d")
     if array(image).max() <= 0:
         raise DataError(f"{file.path} holds nothing above 0.", "Convert or copy it again.", reason="empty-image")
+    bval = find_companion(file, ".bval")
     bvals = read_bvals(bval, n_volumes)
     if not alone and (bvals <= b0_threshold).all() and not _has(file, ".bvec"):
         gradients = Gradients(bvals, np.zeros((n_volumes, 3)))  # converters write no directions where there are none
@@ -185,11 +185,7 @@ def certain_b0(
     """
     found, notes = [], []
     for file in files:
-        try:
-            image, encoding = load_image(file.path, 4), read_encoding(file)
-        except DataError as error:
-            notes.append(f"A diffusion run is left out: {error.message}")
-            continue
+        image, encoding = load_image(file.path, 4), read_encoding(file)
         doubt = _doubt(image, encoding, kept, b0_threshold)
         if doubt:
             notes.append(f"{file.path.name} has no .bval and is not used: it may be weighted ({doubt}).")

@@ -50,7 +50,8 @@ def edited(scan: TemplateScan, change: Callable[[Data], Data]) -> TemplateScan:
 
 
 @pytest.mark.inputs(
-    "ADC, exponential ADC and FA maps among the volumes are left out and named by their number, whatever b-value they bear.",
+    "ADC, exponential ADC and FA maps among the volumes are left out and named by their number, whatever b-value "
+    "they bear.",
     "Trace images are left out and named where they bear b=0 or have no direction.",
     "Volumes of noise, and volumes that show nothing, are left out and named.",
     "A volume of b=0 that is more than 1.43 times as bright or dark as the others is left out and named.",
