@@ -123,8 +123,8 @@ def test_windows_are_judged_each_for_itself() -> None:
     assert flat_windows(data, 2500).tolist() == [False, True, False, False]
     assert large_windows(data, 2500, 3e-4).tolist() == [False, False, True, False]
     assert large_windows(data[:0], 2500, 3e-4).tolist() == [False] * 4
-    assert marked_windows([(9.5, 1.0), (30.0, 0.5)], 10.0, 4).tolist() == [True, True, False, True]
-    assert marked_windows([(10.0, 10.0)], 10.0, 4).tolist() == [False, True, False, False]
+    assert marked_windows([(9.5, 1.0), (30.0, 0.5)], 10.0, 10.0 * np.arange(4)).tolist() == [True, True, False, True]
+    assert marked_windows([(10.0, 10.0)], 10.0, 10.0 * np.arange(4)).tolist() == [False, True, False, False]
 
 
 @pytest.mark.parametrize("drift", [2e-5, -3e-5, 7e-5, 5e-4])
