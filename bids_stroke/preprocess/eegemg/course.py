@@ -41,18 +41,18 @@ class Course:
         """Onsets of events.tsv on the recording's clock."""
         return self.timeline.on_clock(onset) if self.in_file else onset
 
-    def said(self) -> list[str]:
-        """What a person should know of pauses; empty if there are none."""
+    def said(self, with_table: bool) -> list[str]:
+        """What a person should know of pauses and, with an events.tsv, of its clock; empty if there are none."""
         pauses = self.timeline.pauses()
         if not pauses:
             return []
         known = [f"{pause:.6g} s" for pause in pauses if pause > 0.5 / self.timeline.rate]
         where = ", ".join(f"{piece.start / self.timeline.rate:.6g}" for piece in self.timeline.pieces[1:])
         text = f"recorded in {len(pauses) + 1} pieces (joints at {_few(where)} s of the file"
-        text += f", pauses of {_few(', '.join(known))}" if known else ""
+        text += f", pauses of {_few(', '.join(known))}" if known else ", how long it paused is not known"
         text += ", not in the order of time" if min(pauses) < 0 else ""
         text += "); filters and windows end at the joints"
-        if self.timeline.paused:
+        if self.timeline.paused and with_table:
             text += (
                 f"; events.tsv is taken to count {'seconds of the file' if self.in_file else 'time, pauses included'}"
             )
@@ -132,12 +132,11 @@ def _segments(markers: Path, rate: float) -> list[Joint]:
     found = _SEGMENT.findall(markers.read_bytes().decode("latin-1"))
     joints: list[Joint] = []
     before: tuple[int, float] | None = None
-    for position, date in found:
-        sample = int(position) - 1
+    for sample, date in sorted((int(position) - 1, date) for position, date in found):
         now = (sample, _seconds(date)) if date and int(date) else None
         gone = now[1] - before[1] - (sample - before[0]) / rate if now and before else 0.0
         joints.append(Joint(sample, max(gone, 0.0)))
-        before = now
+        before = now or before
     return joints
 
 

@@ -33,10 +33,12 @@ def events_in(recording: Recording) -> tuple[Events | None, list[str]]:
     known = np.isfinite(recording.onsets)
     lost = known & np.isnan(place)
     note = []
-    if lost.any():
+    marks = marks_of(table)
+    n_lost = int((lost & ~(marks.joint | marks.left_out)).sum())
+    if n_lost:
         seconds = line.pieces[-1].stop / line.rate
         where = "in pauses or outside the signal" if recording.joints else "outside the signal"
-        note = [f"{lost.sum()} of {len(table)} events begin {where} (0 to {seconds:g} s) and are left out"]
+        note = [f"{n_lost} of {len(table)} events begin {where} (0 to {seconds:g} s) and are left out"]
     if recording.joints or line.pieces[0].begin:
         table = _placed(table, place, recording)
     table = table[~lost]

@@ -101,10 +101,10 @@ def read_source(item: BidsFile) -> Source:
         header = mne.io.read_raw(item.path, preload=False, verbose="error")
         check_data(item.path, header)
         notes += compare(item.path, header.ch_names)
-        course = course_of(item.path, header.n_times, header.info["sfreq"], marks_of(events and events[0]))
+        course = course_of(item.path, int(header.n_times), header.info["sfreq"], marks_of(events and events[0]))
         raw = _read(item.path)
     notes += set_types(item.path, raw)
-    notes += [f"{item.path.name}: {text}" for text in (*course.said(), *_shorter(item, course))]
+    notes += [f"{item.path.name}: {text}" for text in (*course.said(events is not None), *_shorter(item, course))]
     mains = item.metadata.get("PowerLineFrequency", raw.info["line_freq"])
     mains = float(mains) if isinstance(mains, int | float) and mains > 0 else None
     if mains is None:
