@@ -48,10 +48,10 @@ _KINDS = (
             r"|sternocl|temporalis|calf|chin).*"),
     ("eog", r".*eog.*|[vh]eo[lrud]?|[lr]oc|(lo|so|io)[12]"),
     ("ecg", r".*e[ck]g.*|heart.*"),
-    ("misc", r"(status|stim|sti\d|trig|marker|sync|acc|gyr|mag|imu|quat|gonio|foot|force|gsr|resp|photo|light|temp"
-             r"|pleth|pulse|aux|battery).*|.*(angle|sensor|switch)|mark|event|fsr|eda|scr|breath|airflow|flow|nasal"
-             r"|thorax|thor|abdomen|abdo|snore|diode|ppg|spo2|sao2|osat|hr|bpm|misc|analog|digi|din|dc|counter|time"
-             r"|sample|audio|mic|sound|ref|gnd|ground|pos"),
+    ("misc", r"(status|stim|sti\d|trig(?!no)|marker|sync|acc|gyr|mag|imu|quat|gonio|foot|force|gsr|resp|photo|light"
+             r"|temp|pleth|pulse|aux|battery).*|.*(angle|switch|accel|gyro|(acc|gyr|mag|imu)[xyz]?)|mark|event|fsr|eda"
+             r"|scr|breath|airflow|flow|nasal|thorax|thor|abdomen|abdo|snore|diode|ppg|spo2|sao2|osat|hr|bpm|misc"
+             r"|analog|digi|din|dc|counter|time|sample|audio|mic|sound|ref|gnd|ground|pos"),
     # abbreviations come last: they are short
     ("emg", r"(ta|tib|sol|gm|gl|gam|gal|mg|lg|gas|gc|gcm|gcl|rf|prf|vm|vmo|vl|vlo|vi|bf|bflh|bfsh|st|sm|semi|gmax|gmed"
             r"|gmin|pl|pb|add|addl|tfl|gra|sar|es|ham|hams|quad|quads|bic|tri|bb|tb|br|brd|delt|del|trap|pec|fcr|fcu"

@@ -120,17 +120,18 @@ def brainvision(root: Path, dates: bool = True) -> BidsFile:
 
 
 def write_set(
-    path: Path, data: np.ndarray, names: tuple[str, ...], events: list[tuple[str, float, float]], **more: Any
+    path: Path, names: tuple[str, ...], events: list[tuple[str, float, float]], fields: dict[str, Any] | None = None
 ) -> None:
     """EEGLAB's .set by scipy; events as type, latency (samples, from 1) and duration (samples)."""
+    data = signals()
     kinds = [("labels", "O"), ("type", "O")]
     found = np.array(events, dtype=[("type", "O"), ("latency", "O"), ("duration", "O")])
-    fields = {
+    whole = {
         "setname": "leg", "nbchan": len(names), "trials": 1, "pnts": data.shape[-1], "srate": RATE, "xmin": 0.0,
         "data": (1e6 * data).astype(np.float32), "xmax": (data.shape[-1] - 1) / RATE, "event": found,
         "chanlocs": np.array([(name, "") for name in names], dtype=kinds), "chaninfo": {"plotrad": 0.5}, "ref": "Cz",
     }  # fmt: skip
-    savemat(path, {"EEG": fields | more}, appendmat=False)
+    savemat(path, {"EEG": whole | (fields or {})}, appendmat=False)
 
 
 def eeglab(root: Path) -> BidsFile:
@@ -138,7 +139,7 @@ def eeglab(root: Path) -> BidsFile:
     path = Path(f"{stem(root)}_eeg.set")
     events: list[tuple[str, float, float]] = [("boundary", JOINT_S * RATE + 0.5, PAUSE_S * RATE)]
     events += [("go", onset * RATE + 1, 0.0) for onset in EVENTS_S]
-    write_set(path, signals(), NAMES, sorted(events, key=lambda item: item[1]))
+    write_set(path, NAMES, sorted(events, key=lambda item: item[1]))
     return beside(path, types=TYPES)
 
 

@@ -15,8 +15,8 @@ from bids_stroke.preprocess.eegemg import montage, signals
 from bids_stroke.preprocess.eegemg.clock import Recording
 from bids_stroke.preprocess.eegemg.edf import edf_labels
 from bids_stroke.preprocess.eegemg.ica import Dropped, Sampling, remove_artefacts
-from bids_stroke.preprocess.eegemg.pieces import Piece
 from bids_stroke.preprocess.eegemg.signals import Array, Band
+from bids_stroke.preprocess.eegemg.timing.pieces import Piece
 
 if TYPE_CHECKING:
     from bids_stroke.core.settings_preprocess import EegEmgSettings

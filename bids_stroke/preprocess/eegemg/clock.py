@@ -16,13 +16,13 @@ import numpy as np
 import pandas as pd
 
 from bids_stroke.core.errors import DataError
-from bids_stroke.preprocess.eegemg.course import bad_intervals
 from bids_stroke.preprocess.eegemg.drift import Clock, match_clocks
-from bids_stroke.preprocess.eegemg.events import events_file
 from bids_stroke.preprocess.eegemg.montage import standard_names
-from bids_stroke.preprocess.eegemg.pieces import Piece, Timeline, shared_pieces
 from bids_stroke.preprocess.eegemg.read import Pair, Source, read_source
 from bids_stroke.preprocess.eegemg.signals import Array, resampled
+from bids_stroke.preprocess.eegemg.timing.course import bad_intervals
+from bids_stroke.preprocess.eegemg.timing.events import events_file
+from bids_stroke.preprocess.eegemg.timing.pieces import Piece, Timeline, shared_pieces
 
 _SAME_RATE = 1e-7
 """Relative: 0.1 ms in a quarter of an hour."""

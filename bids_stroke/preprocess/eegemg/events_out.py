@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from bids_stroke.preprocess.eegemg.clock import Recording
-from bids_stroke.preprocess.eegemg.events import BOUNDARY, Array, marks_of
-from bids_stroke.preprocess.eegemg.pieces import Piece
+from bids_stroke.preprocess.eegemg.timing.events import BOUNDARY, Array, marks_of
+from bids_stroke.preprocess.eegemg.timing.pieces import Piece
 
 Events = tuple[pd.DataFrame, dict[str, Any]]
 """Table and sidecar."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.core.errors import DataError
-from bids_stroke.preprocess.eegemg.edf_time import read_header
+from bids_stroke.preprocess.eegemg.timing.edf_time import read_header
 
 _EDF, _BDF = b"0       ", b"\xffBIOSEMI"
 _OTHERS = {

@@ -18,9 +18,9 @@ from mne_bids import get_bids_path_from_fname, get_entities_from_fname, read_raw
 from bids_stroke.core.errors import BidsStrokeError, DataError
 from bids_stroke.core.records import BidsFile
 from bids_stroke.preprocess.eegemg.channels import compare, set_types
-from bids_stroke.preprocess.eegemg.course import Course, course_of
-from bids_stroke.preprocess.eegemg.events import Array, Marks, events_of, marks_of
 from bids_stroke.preprocess.eegemg.formats import check_data, check_file, remedy_for
+from bids_stroke.preprocess.eegemg.timing.course import Course, course_of
+from bids_stroke.preprocess.eegemg.timing.events import Array, Marks, events_of, marks_of
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 """A full disk is no fault of the recording."""

@@ -9,10 +9,10 @@ from pathlib import Path
 import mne
 import numpy as np
 
-from bids_stroke.preprocess.eegemg.edf_time import read_records
-from bids_stroke.preprocess.eegemg.events import Array, Marks
 from bids_stroke.preprocess.eegemg.formats import read_brainvision
-from bids_stroke.preprocess.eegemg.pieces import Joint, Timeline
+from bids_stroke.preprocess.eegemg.timing.edf_time import read_records
+from bids_stroke.preprocess.eegemg.timing.events import Array, Marks
+from bids_stroke.preprocess.eegemg.timing.pieces import Joint, Timeline
 
 _SAME_EVENT_S = 2e-3
 _EEGLAB_BOUNDARY = re.compile(r"boundary|-99(\.0)?")

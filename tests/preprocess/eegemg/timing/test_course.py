@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from bids_stroke.core.records import BidsFile
-from bids_stroke.preprocess.eegemg.course import course_of
-from bids_stroke.preprocess.eegemg.events import Marks
-from bids_stroke.preprocess.eegemg.pieces import Joint, Piece, Timeline
 from bids_stroke.preprocess.eegemg.read import Source, read_source
+from bids_stroke.preprocess.eegemg.timing.course import course_of
+from bids_stroke.preprocess.eegemg.timing.events import Marks
+from bids_stroke.preprocess.eegemg.timing.pieces import Joint, Piece, Timeline
 from tests.helpers.paused import (
     EVENTS_S,
     JOINT_S,

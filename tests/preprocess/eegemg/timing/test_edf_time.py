@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bids_stroke.core.errors import DataError
-from bids_stroke.preprocess.eegemg.edf_time import read_records
+from bids_stroke.preprocess.eegemg.timing.edf_time import read_records
 from tests.helpers.paused import SECONDS, edf_d, late_records, on_clock
 
 LATE = np.array([on_clock(second) for second in range(SECONDS)])

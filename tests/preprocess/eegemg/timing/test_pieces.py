@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from bids_stroke.preprocess.eegemg.pieces import Joint, Piece, Timeline, shared_pieces
+from bids_stroke.preprocess.eegemg.timing.pieces import Joint, Piece, Timeline, shared_pieces
 
 
 def test_pieces_lie_between_joints_and_without_what_is_left_out() -> None:
