@@ -14,7 +14,7 @@ from bids_stroke.preprocess.eegemg.timing.pieces import Piece
 
 Events = tuple[pd.DataFrame, dict[str, Any]]
 """Table and sidecar."""
-_BOUNDARY_LEVEL = "Here the recording paused: the samples before and after it did not follow each other."
+_BOUNDARY_LEVEL = "here the recording paused: the samples before and after it did not follow each other."
 
 
 def events_in(recording: Recording) -> tuple[Events | None, list[str]]:
@@ -71,9 +71,19 @@ def _with_joints(table: pd.DataFrame, sidecar: dict[str, Any], recording: Record
     whole = pd.concat([rows, table.assign(trial_type=table.get("trial_type", "n/a"))]).fillna("n/a")
     columns = [*table.columns, *(name for name in rows if name not in table)]
     order = pd.to_numeric(whole["onset"], errors="coerce").to_numpy(dtype=np.float64).argsort(kind="stable")
-    described = dict(sidecar.get("trial_type") or {})
-    levels = {**dict(described.get("Levels") or {}), BOUNDARY: _BOUNDARY_LEVEL}
-    return whole.iloc[order][columns], {**sidecar, "trial_type": {**described, "Levels": levels}}
+    return whole.iloc[order][columns], {**sidecar, "trial_type": _described(sidecar.get("trial_type"))}
+
+
+def _described(told: object) -> dict[str, Any]:
+    """What a sidecar tells of trial_type, with the boundary: among the levels only where it has some.
+
+    Validators take the levels for all that there are.
+    """
+    found = dict(told) if isinstance(told, dict) else {}
+    if isinstance(found.get("Levels"), dict):
+        return {**found, "Levels": {**found["Levels"], BOUNDARY: _BOUNDARY_LEVEL}}
+    before = f"{found['Description']} ".lstrip() if found.get("Description") else ""
+    return {**found, "Description": f"{before}{BOUNDARY}: {_BOUNDARY_LEVEL}"}
 
 
 def pieces_described(pieces: Sequence[Piece], rate: float) -> dict[str, Any]:

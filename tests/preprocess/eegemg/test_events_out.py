@@ -125,6 +125,24 @@ def test_pieces_shorter_than_a_window_are_left_out(tmp_path: Path) -> None:
     assert caught.value.reason == "recording-too-short"
 
 
+def test_levels_name_the_boundary_where_there_are_levels(tmp_path: Path) -> None:
+    """Validators refuse a value that the levels of a column do not have."""
+    item = edf_d(tmp_path / "raw", kind="emg")
+    write_events(item, [*EVENTS, (float("nan"), 1.0, "lost")])
+    described = item.path.with_name("sub-01_task-leg_events.json")
+    for name, told, expected in (
+        ("a", {"Levels": {"go": "Start."}}, {"go", "boundary"}),
+        ("b", {"Description": "Kind."}, None),
+    ):
+        described.write_text(json.dumps({"trial_type": told}))
+        process(Session("01", None, raw={"emg": (item,)}), tmp_path / name)
+        path = Outputs(tmp_path / name, "01").path("events", "emg", task="leg")
+        found = json.loads(path.with_suffix(".json").read_text())["trial_type"]
+        assert set(found["Levels"]) == expected if expected else "Levels" not in found
+        assert expected or found["Description"].startswith("Kind. boundary: here the recording paused")
+        assert written_events(tmp_path / name, "emg")["onset"].tolist()[-2:] == ["41", "n/a"]
+
+
 def test_without_events_the_joints_are_written(tmp_path: Path) -> None:
     report = process(Session("01", None, raw={"emg": (edf_d(tmp_path, kind="emg"),)}), tmp_path / "out")
     assert written_events(tmp_path / "out", "emg").to_dict("list") == {
