@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
@@ -40,7 +41,9 @@ def channels_table(recording: Path) -> tuple[Path, pd.DataFrame] | None:
         return None
     remedy = "Give each channel of the recording a row with name, type and units."
     try:
-        table = pd.read_csv(found, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(
+            found, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE, encoding="utf-8-sig"
+        )
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise DataError(f"{found} is no table: {error}.", remedy, "bad-channels-table") from error
     lacking = [column for column in ("name", "type") if column not in table]

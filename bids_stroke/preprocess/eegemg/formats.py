@@ -197,7 +197,7 @@ def _check_set(path: Path) -> None:
 
 
 def check_data(path: Path, raw: Any) -> None:
-    """Raise DataError where EEGLAB's ``.fdt`` holds fewer samples than its ``.set`` says (mne reads what lies behind).
+    """Raise DataError where EEGLAB's ``.fdt`` holds fewer samples than its ``.set`` says.
 
     Parameters
     ----------

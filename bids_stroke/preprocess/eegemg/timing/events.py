@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 from dataclasses import dataclass
@@ -94,7 +95,9 @@ def events_of(item: BidsFile) -> tuple[pd.DataFrame, dict[str, Any]] | None:
     if path is None:
         return None
     try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(
+            path, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE, encoding="utf-8-sig"
+        )
         sidecar = json.loads(described.read_text(encoding="utf-8-sig")) if described is not None else {}
     except (pd.errors.EmptyDataError, pd.errors.ParserError, ValueError) as error:
         remedy = "Mend it, or take it away: the recording can be used without events."
