@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from bids_stroke.app import preflight
 from bids_stroke.app.model import check_model
 from bids_stroke.app.request import Request
+from bids_stroke.bids.choice.unread import folders_not_read
 from bids_stroke.bids.phenotype import check_outcome_column
 from bids_stroke.bids.sessions import find_sessions, read_description, unneeded_options, unused_derivatives
 from bids_stroke.core.records import Session
@@ -44,7 +45,7 @@ def run(request: Request) -> int:
     console = Console(stderr=True, quiet=request.execution.verbosity < 0)
     with console.status("Listing files"):  # on a terminal: 10,000 people take a while
         sessions = find_sessions(request.selection)
-    sentences = unneeded_options(request.selection)
+    sentences = unneeded_options(request.selection) + folders_not_read(request.selection.bids_dir)
     for sentence in sentences + unused_derivatives(request.selection, sessions):
         console.print(f"[yellow]Warning[/]: {escape(sentence)}")
     if request.dry_run:
