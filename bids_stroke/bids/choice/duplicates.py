@@ -95,7 +95,7 @@ def _compared(path: Path, used: Path) -> str:
     packed, plain = (path, used) if path.suffix == ".gz" else (used, path)
     try:
         same = _same_image(packed, plain)
-    except (OSError, EOFError, zlib.error) as error:
+    except (OSError, EOFError, zlib.error, struct.error, ValueError, OverflowError) as error:  # broken files, too
         return f"{used.name} is used; the two could not be compared ({error})"
     return (
         f"{used.name} is used: the same image"

@@ -128,3 +128,16 @@ def test_of_two_the_one_is_used_whose_content_is_here(tmp_path: Path) -> None:
     found, left_out = one_of_packed(files_of("T1w.nii", "T1w.nii.gz", folder=tmp_path))
     assert [file.path.name for file in found] == ["sub-01_T1w.nii"]
     assert ["could not be compared" in why for why in left_out.values()] == [True]
+
+
+@pytest.mark.parametrize("offset", [float("nan"), float("inf"), 1e30, -5.0])
+@pytest.mark.parametrize("length", [0, 5, 200, 348, 500])
+def test_broken_files_are_said_to_be_or_to_differ(tmp_path: Path, offset: float, length: int) -> None:
+    image().to_filename(tmp_path / "sub-01_T1w.nii")
+    content = bytearray((tmp_path / "sub-01_T1w.nii").read_bytes())
+    content[108:112] = np.float32(offset).tobytes()
+    (tmp_path / "sub-01_T1w.nii").write_bytes(content)
+    (tmp_path / "sub-01_T1w.nii.gz").write_bytes(gzip.compress(bytes(content[:length])))
+    found, left_out = one_of_packed(files_of("T1w.nii", "T1w.nii.gz", folder=tmp_path))
+    assert [file.path.name for file in found] == ["sub-01_T1w.nii.gz"]
+    assert [": the same image" in why for why in left_out.values()] == [False]
