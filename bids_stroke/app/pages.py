@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bids_stroke
 from bids_stroke.app.plan import step_reports
+from bids_stroke.bids.choice.unread import in_lines
 from bids_stroke.core.digest import code_digest, digest
 from bids_stroke.core.records import Session, StepReport, UnitStatus
 from bids_stroke.derivatives import manifest
@@ -118,7 +119,7 @@ def _write_page(page: _Page) -> None:
                 figures=tuple(drawn.report.files.values()) if drawn else (),
                 status=status,
                 member_modality=page.member_modality,
-                unused=session.left_out,
+                unused=in_lines(session.left_out),
                 quality_file=table,
             )
         )

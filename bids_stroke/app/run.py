@@ -16,6 +16,7 @@ from bids_stroke.app import preflight
 from bids_stroke.app.belonging import check_belonging, claim
 from bids_stroke.app.model import check_model
 from bids_stroke.app.request import Request
+from bids_stroke.bids.choice.unread import folders_not_read
 from bids_stroke.bids.phenotype import check_outcome_column
 from bids_stroke.bids.sessions import find_sessions, read_description, unneeded_options, unused_derivatives
 from bids_stroke.core.records import Session
@@ -45,7 +46,7 @@ def run(request: Request) -> int:
     console = terminal(quiet=request.execution.verbosity < 0)
     with console.status("Listing files"):  # on a terminal: 10,000 people take a while
         sessions = find_sessions(request.selection)
-    sentences = unneeded_options(request.selection)
+    sentences = unneeded_options(request.selection) + folders_not_read(request.selection.bids_dir)
     for sentence in sentences + unused_derivatives(request.selection, sessions):
         warn(console, sentence)
     check_belonging(request.output_dir, request.selection.bids_dir, str(description["Name"]))

@@ -16,6 +16,7 @@ from bids_stroke.app.failures import as_ours, is_of_data
 from bids_stroke.app.logs import unit_log
 from bids_stroke.app.model import Model
 from bids_stroke.app.plan import Stage, UnitTask, merge_features, missing_inputs, plan_unit
+from bids_stroke.bids.choice.unread import in_sentences
 from bids_stroke.core.errors import BidsStrokeError, DataError, MissingModalityError
 from bids_stroke.core.records import Session, StepReport, UnitFeatures, UnitStatus
 from bids_stroke.derivatives import manifest
@@ -222,7 +223,7 @@ def _predict(
 def no_modality(session: Session, missing: Mapping[str, str]) -> DataError:
     """The error of a unit that nothing can be computed of."""
     reasons = sorted({reason.replace("-", " ") for reason in missing.values()})
-    text = "; ".join([*reasons, *(f"{name} is left out: {why}" for name, why in session.left_out.items())])
+    text = "; ".join([*reasons, *in_sentences(session.left_out)])
     remedy = "Look at --dry-run for what was found."
     return DataError(f"{session.prefix} has no usable modality: {text}.", remedy, "no-usable-modality")
 

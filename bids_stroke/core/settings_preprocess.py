@@ -18,7 +18,7 @@ class AnatSettings(Frozen):
     """T1w: bias field, brain, tissues, registration to the standard grid."""
 
     several: Literal["best", "average"] = "best"
-    """Of several T1w: the one with the smallest voxels, or its average with those of equal voxel size and contrast."""
+    """Of several T1w: the best (see docs/inputs.md), or its average with those of equal voxel size and contrast."""
     bias_shrink: Annotated[int, Field(ge=1, le=8)] = 3
     """N4 shrink factor."""
     lesion_handling: Literal["fill", "mask", "none"] = "fill"
