@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bids_stroke.bids.entities import comparable, named_entities, raw_entities
-from bids_stroke.bids.sidecars import Folder, Metadata, Sidecar, merged, natural
+from bids_stroke.bids.sidecars import Folder, Metadata, Sidecar, Told, merged, natural
 from bids_stroke.core.errors import InputError
 from bids_stroke.core.modalities import QUERIES
 from bids_stroke.core.records import BidsFile
@@ -171,7 +170,7 @@ def _is_datatype(within: str) -> bool:
     return len(parts) == 3 or (len(parts) == 4 and parts[1].startswith("ses-"))
 
 
-def raw_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> dict[str, Any]:
+def raw_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> Told:
     """Metadata of a raw file as pybids gives them: without those that its name tells already.
 
     Raises
@@ -181,12 +180,12 @@ def raw_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> dict
     """
     own, suffix = comparable(entities), entities["suffix"]
     sidecars = folder.applying(suffix, own, raw_entities)
-    content = merged(f"{folder.path}/{name}", sidecars)
+    content, notes = merged(f"{folder.path}/{name}", sidecars)
     for other in READ_WITH.get(suffix, ()):
-        merged(f"{folder.path}/{name}", folder.applying(other, own, _without_space))
+        notes += merged(f"{folder.path}/{name}", folder.applying(other, own, _without_space)).notes
     for key in content.keys() & entities.keys():
         _check_agreement(key, content.pop(key), entities[key], sidecars)
-    return content
+    return Told(content, notes)
 
 
 def _without_space(within: str) -> dict[str, str]:
@@ -204,7 +203,7 @@ def _check_agreement(key: str, said: object, named: str, sidecars: list[Sidecar]
         )
 
 
-def _named_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> dict[str, Any]:
+def _named_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> Told:
     """Metadata of a derivative: whatever its sidecars say."""
     sidecars = folder.applying(entities["suffix"], comparable(entities), named_entities)
     return merged(f"{folder.path}/{name}", sidecars)

@@ -14,9 +14,10 @@ from bids_stroke.bids.phenotype import check_participants, unit_covariates
 from bids_stroke.bids.precomputed import epi_of, take_ready
 from bids_stroke.bids.subject_files import Datasets, SubjectFiles
 from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, UsageError
-from bids_stroke.core.json_files import BAD_CONTENT, NOT_THERE, read_json_object
+from bids_stroke.core.json_files import BAD_CONTENT, read_json_object
 from bids_stroke.core.modalities import EVERY_TASK, MODALITIES, QUERIES
 from bids_stroke.core.records import BidsFile, Session
+from bids_stroke.core.text_files import NOT_THERE
 
 
 @dataclass(frozen=True)
