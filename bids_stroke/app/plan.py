@@ -16,6 +16,7 @@ from bids_stroke.core.libraries import deciding_versions
 from bids_stroke.core.modalities import MAPS, MODALITIES
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
+from bids_stroke.core.text_files import NOT_FETCHED
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.derivatives.recipes import METADATA, Recipe
@@ -145,7 +146,7 @@ def _prediction_recipe(task: UnitTask, model: Model) -> Recipe:
         **_of_code(*PREDICTION),
         "model": model.sha256,
         "dataset": task.dataset,
-        "covariates": digest(json.dumps(known, sort_keys=True)),
+        "covariates": digest(json.dumps([known, task.session.notes], sort_keys=True)),
         "outcome": str(task.settings.outcome),
         "precision": task.settings.precision,
         "modalities": sorted(task.settings.modalities),
@@ -168,7 +169,12 @@ def missing_inputs(session: Session, settings: Settings, steps: Sequence[Step] |
     steps = needed_steps(session, settings) if steps is None else steps
     given = {modality for step in steps for modality in step.modalities} | set(session.maps)
     lacking = [MODALITIES[name] for name in settings.modalities if name not in given]
-    return {modality.name: f"no-{STEPS[modality.step].inputs[0]}" for modality in lacking}
+    return {
+        modality.name: NOT_FETCHED
+        if session.not_fetched & {*modality.queries}
+        else f"no-{STEPS[modality.step].inputs[0]}"
+        for modality in lacking
+    }
 
 
 def names_once() -> Names:

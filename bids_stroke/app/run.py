@@ -16,7 +16,13 @@ from bids_stroke.app import preflight
 from bids_stroke.app.model import check_model
 from bids_stroke.app.request import Request
 from bids_stroke.bids.phenotype import check_outcome_column
-from bids_stroke.bids.sessions import find_sessions, read_description, unneeded_options, unused_derivatives
+from bids_stroke.bids.sessions import (
+    find_sessions,
+    notes_in_short,
+    read_description,
+    unneeded_options,
+    unused_derivatives,
+)
 from bids_stroke.core.records import Session
 from bids_stroke.derivatives.outputs import write_dataset_files
 from bids_stroke.training.descriptions import member_descriptions
@@ -45,8 +51,9 @@ def run(request: Request) -> int:
     with console.status("Listing files"):  # on a terminal: 10,000 people take a while
         sessions = find_sessions(request.selection)
     sentences = unneeded_options(request.selection)
-    for sentence in sentences + unused_derivatives(request.selection, sessions):
-        console.print(f"[yellow]Warning[/]: {escape(sentence)}")
+    sentences += [*unused_derivatives(request.selection, sessions), *notes_in_short(sessions)]
+    for sentence in sentences:
+        console.print(f"[yellow]Warning[/]: {escape(sentence)}", soft_wrap=True)
     if request.dry_run:
         return _dry_run(request, sessions, str(description["Name"]))
     preflight.prepare_output(request.selection.bids_dir, request.output_dir)

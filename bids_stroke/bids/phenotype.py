@@ -1,4 +1,4 @@
-"""Covariates and outcomes of units from participants.tsv, sessions.tsv and phenotype/*.tsv, and checks of all tables."""
+"""Covariates and outcomes of units from participants.tsv, sessions.tsv, phenotype/*.tsv; checks of all tables."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def _value(table: Table, column: str, rows: tuple[Row, ...], label: str, describ
         raise InputError(f"{where}, which its Levels explain as {level!r}.", "Write n/a if that is no score.",
                          "impossible-value")  # fmt: skip
     low, high = bounds_of(about, column)
-    if value in CODES and not (low <= value < 0 and low > -float("inf") or 0 < value <= high < float("inf")):
+    if value in CODES and not ((low <= value < 0 and low > -float("inf")) or 0 < value <= high < float("inf")):
         limits = f"Write n/a, or give the limits of {column} (Minimum and Maximum) in the JSON file of the table."
         raise InputError(f"{where}, which looks like a code for a missing value.", limits, "impossible-value")
     return [_Value(value, table.path, row.line)]

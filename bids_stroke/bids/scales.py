@@ -1,4 +1,4 @@
-"""What a number in a table can be: limits of columns, by their JSON file or by the scale, and codes for missing values."""
+"""What a number in a table can be: limits by its JSON file or by the scale, and codes for missing values."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ SCALES: Mapping[str, Bounds] = MappingProxyType(
     | {"fim": (18, 126), "gcs": (3, 15), "moca": (0, 30), "mmse": (0, 30)}
     | {"rivermead mobility index": (0, 15), "trunk impairment": (0, 23)}
 )
-"""Scale -> lowest and highest score. Fugl-Meyer (1975): motor 66 + 34; ``total`` may have sensation, range and pain with
-it (126, 86; all of it 226). Barthel counts to 20 or to 100."""
+"""Scale -> lowest and highest score. Fugl-Meyer (1975): motor 66 + 34; ``total`` may have sensation, range and pain
+with it (126, 86; all of it 226). Barthel counts to 20 or to 100."""
 _TIMES = (
     r"\d+|baseline|base|bl|admission|adm|discharge|dis|follow|followup|up|fu|final|initial|first|last|pre|post|acute|"
     r"subacute|chronic|score|scale|sum|days?|d|weeks?|wk|w|months?|mo|m|years?|yr|y|hours?|h|ses|session|visit|v|t|time|"

@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from bids_stroke.bids.derivative_files import best_lesions
-from bids_stroke.bids.entities import entity_names
+from bids_stroke.bids.fetched import absent
+from bids_stroke.bids.filters import why_filtered
 from bids_stroke.bids.layout import Dataset
-from bids_stroke.bids.phenotype import check_participants, unit_covariates
+from bids_stroke.bids.person import known_of
+from bids_stroke.bids.phenotype import check_participants
 from bids_stroke.bids.precomputed import epi_of, take_ready
+from bids_stroke.bids.rows import Unit
+from bids_stroke.bids.sidecars import Metadata
 from bids_stroke.bids.subject_files import Datasets, SubjectFiles
-from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, UsageError
-from bids_stroke.core.json_files import BAD_CONTENT, read_json_object
+from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError
+from bids_stroke.core.json_files import read_json_object
 from bids_stroke.core.modalities import EVERY_TASK, MODALITIES, QUERIES
 from bids_stroke.core.records import BidsFile, Session
 from bids_stroke.core.text_files import NOT_THERE
+
+_MOST_NOTES = 20
+"""Sentences of a kind that a terminal shows."""
 
 
 @dataclass(frozen=True)
@@ -57,35 +64,6 @@ def read_description(bids_dir: Path) -> dict[str, Any]:
     if missing := [key for key in ("Name", "BIDSVersion") if key not in description]:
         raise NotBidsError(f"{path} lacks {' and '.join(missing)}.", "Add the required key (see bids-validator).")
     return description
-
-
-def read_filter_file(path: Path) -> dict[str, dict[str, Any]]:
-    """``--bids-filter-file``: JSON of query -> entity -> value or list of values (as fMRIPrep's).
-
-    Raises
-    ------
-    InputError
-        The file is not there.
-    UsageError
-        Not JSON, or a query or entity that is not known.
-    """
-    remedy = 'It must map queries to entities, like {"bold": {"run": "1"}}.'
-    try:
-        filters = read_json_object(path)
-    except InputError as error:
-        kind = UsageError if error.reason == BAD_CONTENT else InputError
-        raise kind(f"--bids-filter-file {error.message}", remedy) from None
-    if not all(isinstance(value, dict) for value in filters.values()):
-        raise UsageError(f"--bids-filter-file {path} has a value that is no object.", remedy)
-    for query, entities in filters.items():
-        if query not in QUERIES:
-            known = ", ".join(QUERIES)
-            raise UsageError(f"--bids-filter-file {path}: unknown key '{query}'.", f"Known keys: {known}.")
-        unknown = sorted(set(entities) - entity_names())
-        if unknown:
-            raise UsageError(f"--bids-filter-file {path}: unknown entity '{unknown[0]}' under '{query}'.",
-                             "Use pybids names: session, task, acquisition, run, direction, ...")  # fmt: skip
-    return filters
 
 
 def check_selection(selection: Selection) -> None:
@@ -161,6 +139,22 @@ def unused_derivatives(selection: Selection, sessions: Iterable[Session]) -> lis
     ]
 
 
+def notes_in_short(sessions: Sequence[Session]) -> list[str]:
+    """What should be said of the tables and sidecars of all units: each sentence once, with those whom it concerns."""
+    whom: dict[str, list[str]] = {}
+    for session in sessions:
+        for note in session.notes:
+            whom.setdefault(note, []).append(session.prefix)
+    found = []
+    for note, units in list(whom.items())[:_MOST_NOTES]:
+        who = "all units" if len(units) == len(sessions) > 1 else ", ".join(units[:3])
+        more = f" and {len(units) - 3} more" if len(units) > 3 and who != "all units" else ""
+        found.append(f"{who}{more}: {note}")
+    if len(whom) > _MOST_NOTES:
+        found.append(f"{len(whom) - _MOST_NOTES} more of this kind: --dry-run names them all.")
+    return found
+
+
 def unneeded_options(selection: Selection) -> list[str]:
     """One sentence for each option that is accepted for the sake of older scripts and does nothing."""
     if selection.database_dir is None:
@@ -183,7 +177,7 @@ def _check_all_matched(selection: Selection, matched: set[tuple[str, str]]) -> N
 
 
 def _has_files(folder: Path) -> bool:
-    return any(path.is_file() for path in folder.rglob("*"))
+    return any(path.is_file() or path.is_symlink() for path in folder.rglob("*"))  # a link: not fetched yet
 
 
 def _subject_sessions(
@@ -216,32 +210,48 @@ def _subject_sessions(
 
 
 def _unit(selection: Selection, subject: str, session: str | None, files: SubjectFiles) -> Session:
-    """A unit with all that its sidecars say, or with the reason for which one of them cannot be read."""
+    """A unit with all that its sidecars say, or with the reason for which one of them cannot be read.
+
+    What has not been fetched is left out, and named.
+    """
+    away: dict[BidsFile, str] = {}
     try:
-        unit = _used(selection, subject, session, files)
-        for item in unit.inputs:
-            len(item.metadata)  # read now: this unit fails, with the file named, and no other
+        known = known_of(Unit(selection.bids_dir, subject, session))
+        while True:
+            unit = replace(_used(selection, (subject, session), files, away), covariates=known.values)
+            more = absent(unit.inputs)
+            if not more:
+                break
+            away |= more
     except InputError as error:
         return Session(subject, session, error=str(error))
-    return unit
+    notes = [note for item in unit.inputs if isinstance(item.metadata, Metadata) for note in item.metadata.told.notes]
+    return replace(
+        unit,
+        left_out={**unit.left_out, **{item.path.name: why for item, why in away.items()}},
+        not_fetched=frozenset(query for query, items in files.raw.items() if away.keys() & set(items)),
+        notes=tuple(dict.fromkeys([*known.notes, *notes])),
+    )
 
 
-def _used(selection: Selection, subject: str, session: str | None, files: SubjectFiles) -> Session:
+def _used(selection: Selection, who: tuple[str, str | None], files: SubjectFiles, away: dict[BidsFile, str]) -> Session:
+    """What a unit uses; of the images of which it needs the sidecars for that, adds to ``away`` those not fetched."""
     wanted = {need for modality in selection.modalities for need in MODALITIES[modality].queries}
 
     def own(items: Iterable[BidsFile]) -> tuple[BidsFile, ...]:
-        return tuple(item for item in items if item.entities.get("session") in (session, None))
+        return tuple(item for item in items if item.entities.get("session") in (who[1], None) and item not in away)
 
     raw = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
+    if raw["dwi"] and raw["epi"]:
+        away |= absent([*raw["dwi"], *raw["epi"]])
+        raw |= {query: own(raw[query]) for query in ("dwi", "epi")}
     raw["epi"] = epi_of(raw["epi"], raw["dwi"])
     chosen = {item.entities["modality"]: item for item in own(files.maps)}
     unit = Session(
-        subject,
-        session,
+        *who,
         raw=raw,
         lesion=own(files.lesions),
         maps={modality: item for modality, item in chosen.items() if modality in selection.modalities},
-        covariates=unit_covariates(selection.bids_dir, subject, session),
         left_out=files.left_out,
     )
     unit = take_ready(unit, own(files.native), wanted)
@@ -250,10 +260,8 @@ def _used(selection: Selection, subject: str, session: str | None, files: Subjec
 
 def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
     """Why a file is left out; empty if it is used."""
-    for entity, wanted in selection.filters.get(query, {}).items():
-        values = {str(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
-        if not _same_label(item.entities.get(entity), values):
-            return f"--bids-filter-file asks for {entity} {', '.join(sorted(values))}"
+    if why := why_filtered(selection.filters.get(query, {}), item.entities):
+        return why
     usual = QUERIES[query].task
     if usual is None or "task" in selection.filters.get(query, {}):
         return ""
@@ -262,10 +270,3 @@ def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
     if usual not in (EVERY_TASK, item.entities.get("task")):
         return f"task {item.entities.get('task')} is not {usual}; ask for it with --task-label"
     return ""
-
-
-def _same_label(value: str | None, wanted: set[str]) -> bool:
-    """Labels equal as text, or as numbers (run-01 is run 1)."""
-    if value is None:
-        return False
-    return value in wanted or (value.isdecimal() and any(w.isdecimal() and int(w) == int(value) for w in wanted))

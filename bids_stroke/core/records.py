@@ -57,6 +57,10 @@ class Session:
     """Why the subject's files could not be listed; empty if they could."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Files of the subject that were found and are not used: name -> why."""
+    not_fetched: frozenset[str] = frozenset()
+    """Queries (keys of ``raw``) of which a file is left out because its content is not here."""
+    notes: tuple[str, ...] = ()
+    """What should be said of tables and sidecars: which has no row of this unit, and what was forgiven to read them."""
 
     @property
     def prefix(self) -> str:
@@ -140,6 +144,8 @@ class UnitFeatures:
     covariates: Mapping[str, float | str] = field(default_factory=dict)
     dataset: str = ""
     """Name of the raw dataset: with the label it identifies the person (sub-01 exists in every dataset)."""
+    notes: tuple[str, ...] = ()
+    """As of the session."""
 
     @property
     def participant_id(self) -> str:

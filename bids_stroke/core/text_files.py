@@ -87,7 +87,7 @@ def decode(data: bytes, path: Path | str) -> Text:
 def not_fetched(path: Path | str) -> str:
     """Why the content of a file is not here; empty where it is, or where there is no such file at all.
 
-    Such a file is a link that leads nowhere, or (git-annex unlocked, Git LFS) a few bytes that name what they stand for.
+    Such a file is a link that leads nowhere, or (git-annex unlocked, Git LFS) a few bytes that name their content.
     """
     try:
         size = os.stat(path).st_size  # noqa: PTH116 (as above)

@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from bids_stroke.bids.derivative_files import LESION_NAME, modalities_of_map
+from bids_stroke.bids.filters import read_filter_file
 from bids_stroke.bids.sessions import (
     Selection,
     find_sessions,
     read_description,
-    read_filter_file,
     unneeded_options,
     unused_derivatives,
 )
