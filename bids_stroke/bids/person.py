@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.bids.columns import Value, covariate_of, in_our_terms, number_of
-from bids_stroke.bids.rows import Unit, find_rows, is_nothing, one_value
+from bids_stroke.bids.rows import PREFIXES, Unit, find_rows, is_nothing, one_value
 from bids_stroke.bids.scales import about_column, is_missing, why_impossible
 from bids_stroke.bids.tables import Row, Table, read_table
 from bids_stroke.core.errors import InputError
@@ -68,10 +68,7 @@ def known_of(unit: Unit) -> Known:
             told.add("days_since_stroke")  # that of another session says nothing of this one
         values = {column: value for column, value in values.items() if covariate_of(column) not in told} | own
         notes += tuple(note for note in more if note not in notes)
-    return Known({column: value for column, value in values.items() if column.casefold() not in _KEYS}, notes)
-
-
-_KEYS = ("participant_id", "session_id")
+    return Known(values, notes)
 
 
 def _of_session(unit: Unit, about: Described) -> tuple[dict[str, Value], tuple[str, ...], Described]:
@@ -117,7 +114,8 @@ def _cells(path: Path, key: str, unit: Unit, described: Described) -> tuple[dict
     if table is None:
         return {}, ()
     found = find_rows(table, key, unit)
-    texts = {column: one_value(table, column, found.rows, unit.label(key)) for column in table.columns}
+    columns = [column for column in table.columns if column.casefold() not in PREFIXES]
+    texts = {column: one_value(table, column, found.rows, unit.label(key)) for column in columns}
     values = {column: value_of(said[0], column, described) for column, said in texts.items() if said is not None}
     note = description(path.with_suffix(".json")).note
     notes = (*found.notes, *([note] if note and found.rows else []))

@@ -10,13 +10,13 @@ from typing import Any
 from bids_stroke.bids.columns import Value
 from bids_stroke.bids.labels import strangers, twins
 from bids_stroke.bids.person import description, known_of, sessions_description, value_of
-from bids_stroke.bids.rows import Unit, find_rows, one_value, with_prefix
+from bids_stroke.bids.rows import PREFIXES, Unit, find_rows, one_value, with_prefix
 from bids_stroke.bids.scales import CODES, about_column, bounds_of, level_of
 from bids_stroke.bids.tables import Row, Table, read_table
 from bids_stroke.core.errors import InputError, UsageError
 from bids_stroke.core.text_files import NOT_FETCHED
 
-NO_ROW, NO_VALUE = "no row", "no value"
+NO_COLUMN, NO_ROW, NO_VALUE = "no column", "no row", "no value"
 """Why a unit has no outcome."""
 
 
@@ -29,7 +29,7 @@ class Measured:
     value : float or None
         None where it is not known.
     why : str
-        Then NO_ROW or NO_VALUE.
+        Then NO_COLUMN (no table for this unit has it), NO_ROW or NO_VALUE.
     notes : tuple of str
         What was forgiven in the tables that have the column, and which of them has no row of the unit.
     """
@@ -80,7 +80,7 @@ def find_outcome(bids_dir: Path, column: str, subject: str, session: str | None)
     of_session: list[_Value] = []
     of_person: list[_Value] = []
     notes: list[str] = []
-    has_row = False
+    why = NO_COLUMN
     for table, key, described in _tables(unit):
         name = table.column(column)
         table.key(key)
@@ -88,7 +88,7 @@ def find_outcome(bids_dir: Path, column: str, subject: str, session: str | None)
             continue
         found = find_rows(table, key, unit)
         notes += [note for note in found.notes if note not in notes]
-        has_row |= bool(found.rows)
+        why = NO_VALUE if found.rows or why == NO_VALUE else NO_ROW
         session_rows, person_rows = (found.person, ()) if key == "session_id" else (found.session, found.person)
         for rows, values in ((session_rows, of_session), (person_rows, of_person)):
             values += _value(table, name, rows, unit.label(key), described)
@@ -96,7 +96,7 @@ def find_outcome(bids_dir: Path, column: str, subject: str, session: str | None)
             notes.append(f"{table.name}: its column {name!r} is read as {column}.")
     best = _agreed(column, of_session) or _agreed(column, of_person)
     if best is None:
-        return Measured(None, NO_VALUE if has_row else NO_ROW, tuple(notes))
+        return Measured(None, why, tuple(notes))
     return Measured(best.value, "", tuple(notes))
 
 
@@ -176,7 +176,7 @@ def outcome_notes(bids_dir: Path, column: str, units: Iterable[tuple[str, str | 
     units : iterable of (str, str or None)
         Labels of subject and session.
     """
-    lacking: dict[str, list[str]] = {NO_ROW: [], NO_VALUE: []}
+    lacking: dict[str, list[str]] = {NO_COLUMN: [], NO_ROW: [], NO_VALUE: []}
     notes: dict[str, str] = {}
     number = 0
     for subject, session in units:
@@ -187,7 +187,11 @@ def outcome_notes(bids_dir: Path, column: str, units: Iterable[tuple[str, str | 
             lacking[found.why].append(prefix)
         for note in found.notes:
             notes.setdefault(note, prefix)
-    said = {NO_ROW: f"no row in any table with the column {column}", NO_VALUE: f"a row, and no value of {column} in it"}
+    said = {
+        NO_COLUMN: f"no table with the column {column}",
+        NO_ROW: f"no row in any table with the column {column}",
+        NO_VALUE: f"a row, and no value of {column} in it",
+    }
     return [
         f"{len(who)} of {number} units have {said[why]}: {', '.join(who[:5])}{', ...' if len(who) > 5 else ''}."
         for why, who in lacking.items()
@@ -230,6 +234,8 @@ def check_labels(bids_dir: Path, subjects: Sequence[str]) -> None:
     UsageError
         Two folders differ only in case, zeros or ``sub-``; or a row differs from a folder in zeros, so that its values
         would not be found. Case and a lacking ``sub-`` are forgiven where a row is looked for.
+    InputError
+        participants.tsv has rows of one person that disagree.
     """
     for group in twins(subjects):
         raise UsageError(
@@ -241,8 +247,18 @@ def check_labels(bids_dir: Path, subjects: Sequence[str]) -> None:
     for path in (bids_dir / "participants.tsv", *sorted((bids_dir / "phenotype").glob("*.tsv"))):
         table = read_table(path)
         rows = [row.cells[table.key("participant_id")] for row in table.rows] if table else []
+        if table and path.name == "participants.tsv":
+            _check_agreement(table, bids_dir, subjects)
         unknown = [row for row in rows if row and with_prefix(row, "participant_id").casefold() not in found]
         for label, subject in strangers([row for row in unknown if not (bids_dir / row).is_dir()], subjects):
             raise UsageError(
                 f"{path} has {label!r} where the folder is {subject}.", f"Write {subject}.", "label-spelled-twice"
             )
+
+
+def _check_agreement(table: Table, bids_dir: Path, subjects: Sequence[str]) -> None:
+    for subject in subjects:
+        unit = Unit(bids_dir, subject.removeprefix("sub-"), None)
+        rows = find_rows(table, "participant_id", unit).person
+        for column in [name for name in table.columns if len(rows) > 1 and name.casefold() not in PREFIXES]:
+            one_value(table, column, rows, subject)

@@ -121,7 +121,8 @@ def _of_session(table: Table, mine: list[Row], unit: Unit, notes: list[str]) -> 
     session = tuple(row for row in told if with_prefix(row.cells[column], "session_id").casefold() == label)
     person = tuple(row for row in mine if is_nothing(row.cells[column]))
     if any(not row.cells[column].startswith("ses-") for row in session):
-        notes = [*notes, f"{table.name}: its session_id lack 'ses-' ({session[0].cells[column]!r}): read as with it."]
+        cell, line = session[0].cells[column], session[0].line
+        notes = [*notes, f"{table.name}: the session_id {cell!r} in line {line} is read as beginning with 'ses-'."]
     if not session and not person:
         which = f"of {unit.label('session_id')}" if unit.session else "without a session_id"
         what = f"{table.name} has rows of this person, but none {which}"
@@ -136,6 +137,7 @@ def _index(table: Table, key: str) -> _Index:
         notes.append(f"{table.name}: its column {column!r} is read as {key}.")
     rows: dict[str, list[Row]] = {}
     alike: dict[str, Row] = {}
+    bare = ""
     for row in table.rows:
         if is_nothing(cell := row.cells[column]):
             notes.append(f"{table.name}: line {row.line} has no {key} and is nobody's.")
@@ -143,10 +145,11 @@ def _index(table: Table, key: str) -> _Index:
         label = with_prefix(cell, key)
         rows.setdefault(label.casefold(), []).append(row)
         alike.setdefault(_bare(label, key), row)
-        if not cell.casefold().startswith(PREFIXES[key]) and not any("are read as with it" in note for note in notes):
-            notes.append(
-                f"{table.name}: labels without {PREFIXES[key]!r} ({cell!r} in line {row.line}) are read as with it."
+        if not cell.startswith(PREFIXES[key]):
+            bare = (
+                bare or f"labels that do not begin with {PREFIXES[key]!r} ({cell!r} in line {row.line}) are read as if"
             )
+    notes += [f"{table.name}: {bare} they did."] if bare else []
     return _Index({label: tuple(own) for label, own in rows.items()}, alike, tuple(notes))
 
 

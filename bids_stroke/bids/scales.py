@@ -48,7 +48,7 @@ _MISSING = re.compile(
     r"|not (yet )?(assessed|done|available|applicable|measured|collected|recorded|reported|tested|known|evaluated"
     r"|examined|determined|performed|obtained|answered|documented|stated|scored|provided)"
     r"|(code |coded |marker )?(for |as )?missing)"
-    r"( (values?|data|scores?|codes?|information))?(\W*| *[/(,;:.-].*| (or|and) .*)",
+    r"( (values?|data|scores?|codes?|information))?(\W*| *[/(,;:.-].*| (or|and|by|due|because|since|for) .*)",
     re.IGNORECASE,
 )
 """Levels that say that nothing was measured. Death is none: it is an outcome."""

@@ -229,7 +229,9 @@ def _unit(selection: Selection, subject: str, session: str | None, files: Subjec
     return replace(
         unit,
         left_out={**unit.left_out, **{item.path.name: why for item, why in away.items()}},
-        not_fetched=frozenset(query for query, items in files.raw.items() if away.keys() & set(items)),
+        not_fetched=frozenset(
+            kind for kind, items in {**files.raw, "lesion": files.lesions}.items() if away.keys() & set(items)
+        ),
         notes=tuple(dict.fromkeys([*known.notes, *notes])),
     )
 

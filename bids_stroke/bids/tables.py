@@ -70,17 +70,10 @@ class Table:
         Raises
         ------
         InputError
-            There is none; where the file is separated otherwise than by tabs, that is said.
+            There is none.
         """
         if found := self.column(name):
             return found
-        for separator, words in _SEPARATORS.items():
-            if len(self.columns) == 1 and name in [part.strip(_BLANKS + '"').casefold() for part in
-                                                   self.columns[0].split(separator)]:  # fmt: skip
-                raise InputError(
-                    f"{self.path} is separated by {words}, not by tabs.", "Save it tab-separated, as BIDS asks.",
-                    "bad-table",
-                )  # fmt: skip
         has = ", ".join(self.columns[:8]) + (", ..." if len(self.columns) > 8 else "")
         raise InputError(
             f"{self.path} has no column {name}: its columns are {has}.",
@@ -96,8 +89,8 @@ def read_table(path: Path) -> Table | None:
     Raises
     ------
     InputError
-        It cannot be read or was not fetched, is empty, has a row with more or fewer cells than the header, or a column
-        twice with different values.
+        It cannot be read or was not fetched, is empty, is separated by something else than tabs, has a row with more or
+        fewer cells than the header, or a column twice with different values.
     """
     if not path.is_file() and not path.is_symlink():
         return None
@@ -109,6 +102,10 @@ def read_table(path: Path) -> Table | None:
     header = list(_cells(*lines[0], notes))
     while len(header) > 1 and not header[-1]:
         header.pop()
+    if len(header) == 1 and (words := next((words for mark, words in _SEPARATORS.items() if mark in header[0]), "")):
+        raise InputError(
+            f"{path} is separated by {words}, not by tabs.", "Save it tab-separated, as BIDS asks.", "bad-table"
+        )
     rows = [_row(path, header, line, list(_cells(line, text, notes))) for line, text in lines[1:]]
     name = Table(path, (), (), ()).name
     told = [note] if note else []

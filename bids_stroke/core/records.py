@@ -58,7 +58,7 @@ class Session:
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Files of the subject that were found and are not used: name -> why."""
     not_fetched: frozenset[str] = frozenset()
-    """Queries (keys of ``raw``) of which a file is left out because its content is not here."""
+    """Kinds of files (keys of ``raw``, ``lesion``) of which one is left out because its content is not here."""
     notes: tuple[str, ...] = ()
     """What should be said of tables and sidecars: which has no row of this unit, and what was forgiven to read them."""
 

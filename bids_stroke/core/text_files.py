@@ -73,6 +73,8 @@ def decode(data: bytes, path: Path | str) -> Text:
     try:
         text = data.decode(encoding).removeprefix("\ufeff")
     except UnicodeDecodeError as error:
+        if encoding != "utf-8":
+            raise _no_text(path, f"it begins as {encoding.upper()} and is none at byte {error.start}") from None
         try:
             text = data.decode("cp1252")
         except UnicodeDecodeError:
@@ -110,7 +112,7 @@ def _of_link(path: Path | str) -> str:
     target = os.readlink(path)  # noqa: PTH115
     if "annex/objects" in target:
         return _of_store(path, "git-annex")
-    return f"its content is not here: it is a link to {target}, which does not exist"
+    return f"its content is not here: {path} is a link to {target}, which does not exist"
 
 
 def _of_store(path: Path | str, store: str) -> str:
@@ -118,7 +120,7 @@ def _of_store(path: Path | str, store: str) -> str:
 
 
 def _not_here(path: Path | str, why: str) -> InputError:
-    return InputError(f"{path}: {why}.", "Fetch it, or leave out what needs it.", NOT_FETCHED)
+    return InputError(f"{Path(path).name}: {why}.", "Fetch it, or leave out what needs it.", NOT_FETCHED)
 
 
 def _no_text(path: Path | str, why: str) -> InputError:
