@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from bids_stroke.app.group_tables import prediction_table, the_outcome, write_group_tables
 from bids_stroke.app.plan import step_reports
-from bids_stroke.app.progress import tracked
+from bids_stroke.app.progress import tell_covariates, tracked
 from bids_stroke.app.request import Request
 from bids_stroke.bids.phenotype import outcome_notes
 from bids_stroke.core.records import Session, StepReport
@@ -32,7 +32,9 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     predictions = read_predictions(root, sessions)
     outcome = the_outcome(request, predictions)
     table = prediction_table(request, sessions, predictions, outcome)
-    units = [(item.subject, item.session) for item in sessions if item.prefix in predictions]
+    predicted = [item for item in sessions if item.prefix in predictions]
+    tell_covariates(console, [item.covariates for item in predicted], outcome.column)
+    units = [(item.subject, item.session) for item in predicted]
     for sentence in outcome_notes(request.selection.bids_dir, outcome.column, units):
         console.print(f"Outcomes: {sentence}", highlight=False, markup=False, soft_wrap=True)
     modality_of = {name: member.modality for item in predictions.values() for name, member in item.members.items()}

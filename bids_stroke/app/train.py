@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_stroke.app.plan import merge_features, recipe, step_reports
+from bids_stroke.app.progress import tell_covariates
 from bids_stroke.app.request import Request
 from bids_stroke.bids.phenotype import check_labels, check_outcome_column, outcome_notes, unit_outcome
 from bids_stroke.core.errors import InputError, UsageError
@@ -27,7 +28,6 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
     cohort = labelled_cohort(request, sessions, dataset_name)  # before the imports: it may end here
     from bids_stroke.evaluation.evaluate import evaluate
-    from bids_stroke.features.covariates import cohort_notes, covariate_names, first_score_name
     from bids_stroke.report.plots import curves_plot
     from bids_stroke.training.checkpoint import Store
     from bids_stroke.training.ensemble import train_ensemble, write_trained
@@ -37,9 +37,7 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     column = request.settings.outcome.column
     for text in outcome_notes(request.selection.bids_dir, column, [(item.subject, item.session) for item in sessions]):
         console.print(f"Outcomes: {text}", highlight=False, markup=False, soft_wrap=True)
-    names = (*covariate_names(column), first_score_name(column))
-    for text in cohort_notes([item.unit.covariates for item in cohort], names):
-        console.print(f"Covariates: {text}", highlight=False, markup=False, soft_wrap=True)
+    tell_covariates(console, [item.unit.covariates for item in cohort], column)
     path = partial(dataset_file, request.output_dir, name=request.settings.training.name)
     store = Store(path("unfinished"))
     if request.execution.force:

@@ -73,3 +73,12 @@ def test_a_model_that_is_not_at_hand_leaves_out_whom_it_was_trained_on(asked: Re
     path.write_text(json.dumps(json.loads(path.read_text()) | {"in_training_set": True}))
     _, page = run(replace(asked, model=asked.output_dir / "nowhere"))
     assert "the model was trained on them" in page
+
+
+def test_whose_outcome_is_not_known_is_said_and_why(asked: Request) -> None:
+    table = asked.selection.bids_dir / "participants.tsv"
+    table.write_text("Participant_ID\tfma_le\tage\n1\t9\t60\nsub-77\t30\t999\n")
+    said, _ = run(asked)
+    assert "Outcomes: 1 of 2 units have no row in any table with the column fma_le: sub-2." in said
+    assert "Outcomes: participants.tsv has no row of this person; its first row is '1', '9', '60'. (sub-2)" in said
+    assert "'Participant_ID' is read as participant_id" in said
