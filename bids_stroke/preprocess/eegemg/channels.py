@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Sequence
+from io import StringIO
 from pathlib import Path
 
 import mne
 import pandas as pd
 from mne_bids import get_bids_path_from_fname
 
-from bids_stroke.core.errors import DataError
+from bids_stroke.core.errors import DataError, InputError
+from bids_stroke.core.text_files import read_text
 
 _TYPES = frozenset(
     {
@@ -34,8 +37,9 @@ def channels_table(recording: Path) -> tuple[Path, pd.DataFrame] | None:
         return None
     remedy = "Give each channel of the recording a row with name, type and units."
     try:
-        table = pd.read_csv(found, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        text = StringIO(read_text(found).text)
+        table = pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, InputError) as error:
         raise DataError(f"{found} is no table: {error}.", remedy, "bad-channels-table") from error
     lacking = [column for column in ("name", "type") if column not in table]
     if lacking:
@@ -63,7 +67,7 @@ def compare(recording: Path, names: Sequence[str]) -> list[str]:
             "Give the rows the names of the file's channels, in their order.",
             "channels-mismatch",
         )
-    notes = []
+    notes = [note] if (note := read_text(path).note) else []
     if len(names) > shared:
         notes.append(f"{recording.name}: without a row in channels.tsv and left out: {', '.join(names[shared:])}")
     if len(listed) > shared:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 from mne_bids import get_bids_path_from_fname, get_entities_from_fname, read_raw_bids
 
-from bids_stroke.core.errors import DataError
+from bids_stroke.core.errors import DataError, InputError
 from bids_stroke.core.records import BidsFile
+from bids_stroke.core.text_files import decode
 from bids_stroke.preprocess.eegemg.channels import compare, names_in_file, without_row
 
 _EDF_SUFFIXES = (".edf", ".bdf")
@@ -108,7 +109,7 @@ def read_source(item: BidsFile) -> Source:
 def _read(path: Path) -> Any:
     """Read with mne-bids, in a copy of the folders: it puts lock files beside the sidecars that it reads.
 
-    Sidecars are copied, data files are links; nothing is written into the dataset.
+    Sidecars are copied, in UTF-8, data files are links; nothing is written into the dataset.
     """
     subject = next(folder for folder in path.parents if folder.name.startswith("sub-"))
     root = subject.parent
@@ -119,13 +120,21 @@ def _read(path: Path) -> Any:
             mirror.mkdir(exist_ok=True)
             for file in (entry for entry in folder.iterdir() if entry.is_file()):
                 if file.suffix in (".json", ".tsv"):
-                    shutil.copyfile(file, mirror / file.name)
+                    (mirror / file.name).write_bytes(_in_utf8(file))
                 elif folder == path.parent:
                     (mirror / file.name).symlink_to(file)
         copy = Path(temporary) / path.relative_to(root)
         raw = read_raw_bids(get_bids_path_from_fname(copy, check=False, verbose="error"), verbose="error")
         raw.load_data(verbose="error")
     return raw
+
+
+def _in_utf8(file: Path) -> bytes:
+    """Content of a text file in UTF-8 without a mark, which mne-bids insists on; of one that is no text, as it is."""
+    data = file.read_bytes()
+    with suppress(InputError):  # whoever needs it will say what is wrong
+        return decode(data, file).text.encode()
+    return data
 
 
 def _check_length(path: Path) -> None:
