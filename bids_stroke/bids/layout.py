@@ -48,7 +48,7 @@ class Dataset:
         InputError
             It cannot be listed.
         """
-        files, folders = _listing(str(path))
+        files, folders, _ = _listing(str(path))
         labels = frozenset(folder[4:] for folder in folders if folder.startswith("sub-"))
         return cls(name, Folder(str(path), "", files), labels)
 
@@ -116,20 +116,20 @@ class Dataset:
 
 
 def _walk(path: str, within: str, above: Folder) -> Iterator[Folder]:
-    files, folders = _listing(path)
-    folder = Folder(path, within, files, above)
+    files, folders, links = _listing(path)
+    folder = Folder(path, within, files, above, links)
     yield folder
     for name in folders:
         yield from _walk(f"{path}/{name}", f"{within}{name}/", folder)
 
 
-def _listing(path: str) -> tuple[list[str], list[str]]:
-    """Names of the files and of the folders in a folder, without hidden ones.
+def _listing(path: str) -> tuple[list[str], list[str], list[str]]:
+    """Names of the files and of the folders in a folder, without hidden ones, and of those files that are links.
 
     As in pybids, a link counts as what it leads to, and one that leads nowhere (git-annex, before a file is fetched) as
     a file; the content of a Zarr store is not looked at. A link to a folder that it lies in itself is left alone.
     """
-    files, folders = [], []
+    files, folders, links = [], [], []
     try:
         with os.scandir(path) as entries:
             for entry in entries:
@@ -137,11 +137,13 @@ def _listing(path: str) -> tuple[list[str], list[str]]:
                     continue
                 if not _is_folder(entry):
                     files.append(entry.name)
+                    if entry.is_symlink():
+                        links.append(entry.name)
                 elif not entry.name.endswith(".zarr") and not (entry.is_symlink() and _holds(entry.path, path)):
                     folders.append(entry.name)
     except OSError as error:
         raise InputError(f"{error.filename} cannot be listed: {error.strerror}.", "Check its permissions.") from None
-    return files, folders
+    return files, folders, links
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

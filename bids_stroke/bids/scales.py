@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
@@ -57,7 +58,7 @@ _MISSING = re.compile(
 def about_column(described: Mapping[str, Any], column: str) -> Mapping[str, Any]:
     """What a JSON file says of a column, whatever the case of its name; nothing where it has no object there."""
     about = described.get(column)
-    if about is None:
+    if about is None and described:
         name = column.strip().casefold()
         about = next((value for key, value in described.items() if key.strip().casefold() == name), None)
     return about if isinstance(about, Mapping) else {}
@@ -85,6 +86,8 @@ def is_missing(about: Mapping[str, Any], text: str) -> bool:
     >>> is_missing({"Levels": {"6": "dead"}}, "6")
     False
     """
+    if not about:
+        return False
     notes = about.get("Annotations")
     listed = notes.get("MissingValues", ()) if isinstance(notes, Mapping) else ()
     number = _number(text)
@@ -94,6 +97,7 @@ def is_missing(about: Mapping[str, Any], text: str) -> bool:
     return _MISSING.fullmatch(level_of(about, text)) is not None
 
 
+@lru_cache(maxsize=1024)
 def scale_of(column: str) -> Bounds | None:
     """Lowest and highest score of the scale that a column is named after; None for any other column.
 
@@ -118,6 +122,8 @@ def bounds_of(about: Mapping[str, Any], column: str) -> Bounds:
     Infinite where neither tells.
     """
     low, high = scale_of(column) or (-math.inf, math.inf)
+    if not about:
+        return low, high
     said = [_number(str(about.get(key, ""))) for key in ("Minimum", "Maximum")]
     return (low if said[0] is None else said[0]), (high if said[1] is None else said[1])
 

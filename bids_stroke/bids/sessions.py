@@ -218,35 +218,39 @@ def _unit(selection: Selection, subject: str, session: str | None, files: Subjec
     try:
         known = known_of(Unit(selection.bids_dir, subject, session))
         while True:
-            unit = replace(_used(selection, (subject, session), files, away), covariates=known.values)
-            more = absent(unit.inputs)
-            if not more:
-                break
+            unit = _used(selection, (subject, session), files, away)
+            more = absent([item for item in unit.inputs if item not in away], selection.bids_dir, files.links)
             away |= more
+            if not any(more.values()):
+                break
+        for item in unit.inputs:
+            len(item.metadata)  # read now: this unit fails, with the file named, and no other
     except InputError as error:
         return Session(subject, session, error=str(error))
-    notes = [note for item in unit.inputs if isinstance(item.metadata, Metadata) for note in item.metadata.told.notes]
+    metadata = [item.metadata for item in unit.inputs]
+    notes = [note for said in metadata if isinstance(said, Metadata) for note in said.told.notes]
     return replace(
         unit,
-        left_out={**unit.left_out, **{item.path.name: why for item, why in away.items()}},
+        covariates=known.values,
+        left_out={**unit.left_out, **{item.path.name: why for item, why in away.items() if why}},
         not_fetched=frozenset(
-            kind for kind, items in {**files.raw, "lesion": files.lesions}.items() if away.keys() & set(items)
+            kind for kind, items in {**files.raw, "lesion": files.lesions}.items() if any(map(away.get, items))
         ),
         notes=tuple(dict.fromkeys([*known.notes, *notes])),
     )
 
 
 def _used(selection: Selection, who: tuple[str, str | None], files: SubjectFiles, away: dict[BidsFile, str]) -> Session:
-    """What a unit uses; of the images of which it needs the sidecars for that, adds to ``away`` those not fetched."""
+    """What a unit uses; adds to ``away`` why raw files cannot be: not fetched, or empty."""
     wanted = {need for modality in selection.modalities for need in MODALITIES[modality].queries}
 
     def own(items: Iterable[BidsFile]) -> tuple[BidsFile, ...]:
-        return tuple(item for item in items if item.entities.get("session") in (who[1], None) and item not in away)
+        return tuple(item for item in items if item.entities.get("session") in (who[1], None) and not away.get(item))
 
     raw = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
-    if raw["dwi"] and raw["epi"]:
-        away |= absent([*raw["dwi"], *raw["epi"]])
-        raw |= {query: own(raw[query]) for query in ("dwi", "epi")}
+    unknown = [item for items in raw.values() for item in items if item not in away]
+    away |= absent(unknown, selection.bids_dir, files.links)
+    raw = {query: own(items) for query, items in raw.items()}
     raw["epi"] = epi_of(raw["epi"], raw["dwi"])
     chosen = {item.entities["modality"]: item for item in own(files.maps)}
     unit = Session(

@@ -55,12 +55,15 @@ class Folder:
         Names of the files in it, without hidden ones.
     above : Folder or None
         The folder that it lies in; None for the root.
+    links : sequence of str
+        Those of the files that are links; of the root they are not known.
     """
 
     path: str
     within: str
     files: Sequence[str]
     above: Folder | None = None
+    links: Sequence[str] = ()
     _sidecars: dict[tuple[Reader, str], list[Sidecar]] = field(default_factory=dict, repr=False)
 
     @cached_property

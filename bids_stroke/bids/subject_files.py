@@ -23,6 +23,8 @@ class SubjectFiles:
         From :func:`find_lesions`, :func:`find_maps` and :func:`find_native`.
     left_out : mapping of str to str
         Names of files that are not used, and why.
+    links : frozenset of str
+        Paths of raw files that are links.
     """
 
     raw: Mapping[str, tuple[BidsFile, ...]]
@@ -30,6 +32,7 @@ class SubjectFiles:
     maps: tuple[BidsFile, ...]
     native: tuple[BidsFile, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    links: frozenset[str] = frozenset()
 
     def sessions(self) -> set[str | None]:
         """Session labels of everything; a file above the sessions belongs to all of them."""
@@ -77,7 +80,8 @@ class Datasets:
         if self.lesions is not None:
             beside = _images(self.lesions, label, is_lesion)
             lesions = find_lesions({"raw": self.raw.images(folders, is_lesion), **beside, **given})
-        return SubjectFiles(self.raw.raw_files(folders), lesions, find_maps(given), find_native(given))
+        links = frozenset(f"{folder.path}/{name}" for folder in folders for name in folder.links)
+        return SubjectFiles(self.raw.raw_files(folders), lesions, find_maps(given), find_native(given), links=links)
 
 
 def _images(

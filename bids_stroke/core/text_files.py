@@ -17,8 +17,9 @@ BAD_TEXT = "bad-text"
 """Reason code of a file that is no text."""
 _POINTERS = {b"/annex/objects/": "git-annex", b"version https://git-lfs": "Git LFS"}
 """How a small file begins that stands for one whose content is elsewhere -> what has put it there."""
-_POINTER_SIZE = 1024
-"""Bytes; a pointer has fewer."""
+_POINTER_BEGINS = tuple(_POINTERS)
+_POINTER_SIZE = 256
+"""Bytes; a pointer has fewer (its key, of 64 digits at most, with the size and the ending of the file)."""
 _FETCH = {"git-annex": "datalad get", "Git LFS": "git lfs pull --include"}
 _MARKS = {
     codecs.BOM_UTF32_LE: "utf-32",  # before UTF-16's, with which it begins
@@ -55,7 +56,7 @@ def read_text(path: Path | str) -> Text:
         reason = NOT_THERE if isinstance(error, FileNotFoundError) else None
         message = f"{path} cannot be read: {error.strerror}."
         raise InputError(message, "Check the path and its permissions.", reason) from None
-    if data.startswith(tuple(_POINTERS)) and (why := not_fetched(path)):
+    if data.startswith(_POINTER_BEGINS) and (why := not_fetched(path)):
         raise _not_here(path, why)
     return decode(data, path)
 
@@ -68,22 +69,28 @@ def decode(data: bytes, path: Path | str) -> Text:
     InputError
         It is no text in any of these encodings.
     """
-    encoding = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "utf-8")
-    note = "" if encoding == "utf-8" else f"is in {encoding.upper()}, not UTF-8"
+    note = ""
     try:
-        text = data.decode(encoding).removeprefix("\ufeff")
-    except UnicodeDecodeError as error:
-        if encoding != "utf-8":
-            raise _no_text(path, f"it begins as {encoding.upper()} and is none at byte {error.start}") from None
-        try:
-            text = data.decode("cp1252")
-        except UnicodeDecodeError:
-            raise _no_text(path, f"neither UTF-8 (byte {error.start}) nor Windows-1252") from None
-        where = f"{data[error.start]:#x} at byte {error.start}"
-        note = f"is not in UTF-8 ({where}), and is read as Windows-1252: look at its letters with accents"
+        text = data.decode().removeprefix("\ufeff")
+    except UnicodeDecodeError as error:  # so does whatever begins with a mark of UTF-16 or UTF-32
+        text, note = _otherwise(data, path, error.start)
     if "\0" in text:
         raise _no_text(path, "it holds zero bytes, as UTF-16 without a byte order mark does")
-    return Text(text, f"{Path(path).name} {note}. Save it as UTF-8." if note else "")
+    return Text(text, note and f"{Path(path).name} {note}. Save it as UTF-8.")
+
+
+def _otherwise(data: bytes, path: Path | str, start: int) -> tuple[str, str]:
+    """Text that is not in UTF-8, and how it was read; ``start``: the first byte that is not."""
+    marked = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "")
+    try:
+        text = data.decode(marked or "cp1252").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        why = f"it begins as {marked.upper()} and is none at byte {error.start}"
+        raise _no_text(path, why if marked else f"neither UTF-8 (byte {start}) nor Windows-1252") from None
+    if marked:
+        return text, f"is in {marked.upper()}, not UTF-8"
+    where = f"{data[start]:#x} at byte {start}"
+    return text, f"is not in UTF-8 ({where}), and is read as Windows-1252: look at its letters with accents"
 
 
 def not_fetched(path: Path | str) -> str:

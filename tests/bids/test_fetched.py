@@ -37,6 +37,7 @@ def person(folder: Path, away: str, *, link: bool = True) -> Path:
         path.symlink_to(".git/annex/objects/x")
     else:
         path.write_text(POINTER)
+        (raw / ".git").mkdir()
     return raw
 
 
