@@ -56,30 +56,32 @@ def known_of(unit: Unit) -> Known:
         about = description(path.with_suffix(".json"))
         cells, notes = _cells(path, "participant_id", unit, about.content)
     except InputError as error:
-        cells, notes, about = _lost(error, path)
+        cells, notes, about = {}, _lost(error, path), JsonObject({}, "")
     if not notes and not cells and read_table(path) is None:
         notes = (_no_table(unit.bids_dir),)
     values = in_our_terms(cells, about.content, codes)
     if unit.session:
         cells, more, described = _of_session(unit, about.content)
-        own = in_our_terms(cells, _with_levels(unit.bids_dir, described, cells, about.content), codes)
+        own = in_our_terms(cells, _with_levels(unit.bids_dir, described or {}, cells, about.content), codes)
         told = {covariate_of(column) for column in own} - {""}  # under whichever name
-        if any(NOT_FETCHED in note for note in more):
+        if described is None:
             told.add("days_since_stroke")  # that of another session says nothing of this one
         values = {column: value for column, value in values.items() if covariate_of(column) not in told} | own
         notes += tuple(note for note in more if note not in notes)
     return Known(values, notes)
 
 
-def _of_session(unit: Unit, about: Described) -> tuple[dict[str, Value], tuple[str, ...], Described]:
-    """Values of the row in sessions.tsv, what should be said of it, and what its JSON files say."""
+def _of_session(unit: Unit, about: Described) -> tuple[dict[str, Value], tuple[str, ...], Described | None]:
+    """Values of the row in sessions.tsv, what should be said of it, and what its JSON files say.
+
+    The last is None where the table or one of them has not been fetched.
+    """
     path = unit.sessions_table
     try:
         described = sessions_description(unit)
         cells, notes = _cells(path, "session_id", unit, {**about, **described})
     except InputError as error:
-        cells, notes, lost = _lost(error, path)
-        return cells, notes, lost.content
+        return {}, _lost(error, path), None
     if read_table(path) is None and _several(unit.folder):
         notes = (f"There is no {path.name}: participants.tsv tells of all sessions of this person.",)
     elif not cells and notes:
@@ -87,11 +89,11 @@ def _of_session(unit: Unit, about: Described) -> tuple[dict[str, Value], tuple[s
     return cells, notes, described
 
 
-def _lost(error: InputError, path: Path) -> tuple[dict[str, Value], tuple[str, ...], JsonObject]:
-    """What is known where a table, or what explains its codes and units, has not been fetched: nothing, and that."""
+def _lost(error: InputError, path: Path) -> tuple[str, ...]:
+    """What is said where a table, or what explains its codes and units, has not been fetched: it is not used."""
     if error.reason != NOT_FETCHED:
         raise error
-    return {}, (f"{error.message} ({NOT_FETCHED}) {path.name} is not used: {_UNKNOWN}.",), JsonObject({}, "")
+    return (f"{error.message} {path.name} is not used: {_UNKNOWN}.",)
 
 
 def _several(folder: Path) -> bool:

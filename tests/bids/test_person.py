@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.console import Console
 
+from bids_stroke.app.dry_run import print_plan
 from bids_stroke.bids.person import Known, known_of
 from bids_stroke.bids.rows import Unit
 from bids_stroke.bids.sessions import Selection, find_sessions, notes_in_short
 from bids_stroke.core.errors import InputError
+from bids_stroke.core.settings import Settings
 from tests.helpers.bids import make_dataset
 
 
@@ -82,6 +86,9 @@ def test_a_row_that_is_not_found_is_no_missing_value(tmp_path: Path, table: str,
     assert unit.covariates == {}
     assert said in unit.notes[-1] and unit.notes[-1].startswith("participants.tsv ")
     assert notes_in_short([unit])[-1] == f"sub-02: {unit.notes[-1]}"
+    plan = io.StringIO()
+    print_plan(Console(file=plan), [unit], Settings())
+    assert f"note: {unit.notes[-1]}\n" in plan.getvalue()
 
 
 @pytest.mark.parametrize("other", ["participants.csv", "Participants.tsv", "participants.xlsx"])
