@@ -29,7 +29,7 @@ class Known:
     Parameters
     ----------
     values : mapping
-        Column -> value, in our terms (`columns.in_our_terms`).
+        Column, in small letters -> value, in our terms (`columns.in_our_terms`).
     notes : tuple of str
         Which table has no row of it, or is not here, and what was forgiven in those that have one.
     """
@@ -68,7 +68,7 @@ def known_of(unit: Unit) -> Known:
             told.add("days_since_stroke")  # that of another session says nothing of this one
         values = {column: value for column, value in values.items() if covariate_of(column) not in told} | own
         notes += tuple(note for note in more if note not in notes)
-    return Known(values, notes)
+    return Known({column.lower(): value for column, value in values.items()}, notes)
 
 
 def _of_session(unit: Unit, about: Described) -> tuple[dict[str, Value], tuple[str, ...], Described | None]:

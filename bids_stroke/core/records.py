@@ -52,7 +52,7 @@ class Session:
     ready: Mapping[str, BidsFile] = field(default_factory=dict)
     """Preprocessed images in the person's own space from ``--derivatives``, by role (``READY_ANAT``, ``READY_DWI``)."""
     covariates: Mapping[str, float | str] = field(default_factory=dict)
-    """Columns of participants.tsv and sessions.tsv for this unit; ``n/a`` is left out."""
+    """Columns of participants.tsv and sessions.tsv for this unit, in small letters; ``n/a`` is left out."""
     error: str = ""
     """Why the subject's files could not be listed; empty if they could."""
     left_out: Mapping[str, str] = field(default_factory=dict)
