@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
 
@@ -84,6 +84,24 @@ class UnitProgress:
     def tell(self, prefix: str, text: str) -> None:
         """Say something of a unit that has not ended, in one line."""
         self.console.print(f"{prefix}: {text}", highlight=False, markup=False, soft_wrap=True)
+
+
+def tell_covariates(console: Console, people: Sequence[Mapping[str, float | str]], outcome_column: str) -> None:
+    """Say how the covariates of a cohort were read, where that is no matter of course: once for each kind.
+
+    Parameters
+    ----------
+    console : Console
+        Where it is said.
+    people : sequence of mapping
+        `Session.covariates` of each unit.
+    outcome_column : str
+        Of the outcome, whose first value is a covariate, too.
+    """
+    from bids_stroke.features.covariates import cohort_notes, covariate_names, first_score_name  # needs numpy
+
+    for text in cohort_notes(people, (*covariate_names(outcome_column), first_score_name(outcome_column))):
+        console.print(f"Covariates: {text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def status_table(statuses: Sequence[UnitStatus]) -> Table:

@@ -205,7 +205,8 @@ def _predict(
     features, missing = merge_features(reports, session, task.settings)
     if not features:
         raise no_modality(session, missing)
-    unit = UnitFeatures(session.subject, session.session, features, missing, session.covariates, task.dataset)
+    known = session.covariates
+    unit = UnitFeatures(session.subject, session.session, features, missing, known, task.dataset, session.notes)
     bundle = load_bundle(model.path)
     prediction = predict.predict(bundle, unit, device=task.device, precision=task.settings.precision)
     broken = [f"Predicted without {name}, which failed: {' '.join(reports[name].warnings)}" for name in failed]

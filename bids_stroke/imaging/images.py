@@ -16,6 +16,7 @@ from nibabel.filebasedimages import ImageFileError
 from nibabel.spatialimages import HeaderDataError
 
 from bids_stroke.core.errors import DataError
+from bids_stroke.core.text_files import NOT_FETCHED, not_fetched
 from bids_stroke.imaging.nifti import DamagedError, read_volumes, read_voxels
 
 FloatArray = npt.NDArray[np.float32]
@@ -107,6 +108,8 @@ def _readable(path: Path) -> Iterator[None]:
     try:
         yield
     except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, DamagedError, ValueError) as error:
+        if why := not_fetched(path):
+            raise DataError(f"{path}: {why}.", "Fetch it, or leave out what needs it.", NOT_FETCHED) from None
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} cannot be read: {text}.", _READ_AGAIN, reason="unreadable-image") from error
 

@@ -1,6 +1,6 @@
 """Kills, jobs that race and full disks: what is written in the end are the bytes of a run that nobody disturbed.
 
-All of it is slow (`-m slow`); a small part of each is tested in CI by test_status, test_participant and test_training_resume.
+All of it is slow (`-m slow`). A small part of each is in CI: test_status, test_participant, test_training_resume.
 """
 
 from __future__ import annotations
@@ -69,9 +69,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, float]:
     return out, time.monotonic() - begin
 
 
-def test_fifty_kills_leave_the_same_bytes_and_nothing_else(
-    tmp_path: Path, undisturbed: tuple[Path, float]
-) -> None:
+def test_fifty_kills_leave_the_same_bytes_and_nothing_else(tmp_path: Path, undisturbed: tuple[Path, float]) -> None:
     """Killed at random moments of all steps, again and again until it is through, then from the beginning."""
     whole, seconds = undisturbed
     expected = digests(whole, EVERYTHING)
