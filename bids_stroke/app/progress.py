@@ -106,9 +106,9 @@ def tell_covariates(console: Console, people: Sequence[Mapping[str, float | str]
 
 def status_table(statuses: Sequence[UnitStatus]) -> Table:
     """The table of units at the end of a run: how they stand, what they lack and why, and files that were not used."""
-    columns = ["unit", "status", "seconds", "peak memory (MB)", "why", "missing"]
-    unused = any(status.left_out for status in statuses)
-    table = Table(*columns, *(["left out"] if unused else []), title="Units")
+    table = Table("unit", "status", "seconds", "peak memory (MB)", "why", title="Units")
+    for name in ("missing", "left out") if any(status.left_out for status in statuses) else ("missing",):
+        table.add_column(name, overflow="fold")  # on narrow terminals: no name is cut short
     for status in statuses:
         said = Text(status.status, COLOURS.get(status.status, "white"))
         numbers = (f"{status.seconds:.1f}", f"{status.peak_memory_mb:.0f}") if status.status != "skipped" else ("", "")

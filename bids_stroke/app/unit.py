@@ -105,7 +105,8 @@ def _nothing(task: UnitTask, step: Step, error: BidsStrokeError) -> StepReport:
 
 def missing_of(task: UnitTask, reports: Mapping[str, StepReport]) -> dict[str, str]:
     """The reason for each wanted modality that the unit lacks, by what its stages said."""
-    return merge_features(reports, task.session, task.settings)[1]
+    _, missing = merge_features(reports, task.session, task.settings)
+    return {modality: missing[modality] for modality in task.settings.modalities if modality in missing}
 
 
 def missing_in_words(missing: Mapping[str, str]) -> str:
