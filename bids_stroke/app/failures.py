@@ -19,7 +19,7 @@ FULL = 2**20
 _ASKED = re.compile(r"(?:allocate|Tried to allocate|requested)\D{0,20}?([\d.]+) ?(bytes|[KMGT]i?B)", re.IGNORECASE)
 _MEMORY = re.compile(
     r"can(?:no|')t allocate memory|cannot allocate memory|CUDA out of memory|failed to allocate memory|"
-    r"std::bad_alloc|bad allocation|not enough memory",
+    r"std::bad_alloc|failed to map segment|bad allocation|not enough memory",
     re.IGNORECASE,
 )  # fmt: skip
 _POWERS = {"b": 0, "k": 1, "m": 2, "g": 3, "t": 4}
@@ -94,7 +94,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 def _is_of_memory(error: BaseException) -> bool:
     if isinstance(error, MemoryError | MemoryShortageError):
         return True
-    return isinstance(error, RuntimeError | OSError) and _MEMORY.search(str(error)) is not None
+    return isinstance(error, RuntimeError | OSError | ImportError) and _MEMORY.search(str(error)) is not None
 
 
 def _memory(error: BaseException) -> MemoryShortageError:
@@ -119,7 +119,7 @@ def _no_space(error: OSError, places: Mapping[str, Path]) -> OutputError:
     inside = [f"{name} {folder}" for name, folder in places.items() if path and path.is_relative_to(folder)]
     full = [f"{name} {folder}" for name, folder in places.items() if _bytes_left(folder) < FULL]
     where = (inside or full or [str(path or "a file")])[0]
-    why = error.strerror or str(error)
+    why = error.strerror or f"no space left ({error})"
     return OutputError(f"{where} cannot be written: {why}.", "Make room there, or choose another folder.")
 
 

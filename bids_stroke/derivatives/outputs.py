@@ -47,8 +47,10 @@ def writing(path: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in NOT_WRITABLE and not lacks_space(error):
             raise
-        remedy = "Check the folder's permissions and the space left."
-        raise OutputError(f"{path} cannot be written: {error.strerror or error}.", remedy) from error
+        why = error.strerror or f"no space left ({error})"
+        raise OutputError(
+            f"{path} cannot be written: {why}.", "Check the folder's permissions and the space left."
+        ) from error
 
 
 def lacks_space(error: OSError) -> bool:

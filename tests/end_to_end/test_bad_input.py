@@ -106,6 +106,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory, example: Path):
     for label, (datatypes, damage, _, _) in BROKEN.items():
         damage(take(example, raw, label, *datatypes))
     take(example, raw, "sound", "eeg")
+    remove("*_dwi.bval")(take(example, raw, "mixed", "dwi", "eeg"))
     (raw / "sub-nothing" / "beh").mkdir(parents=True)
     (raw / "sub-nothing" / "beh" / "sub-nothing_task-x_beh.tsv").write_text("a\n1\n")
     before = {path: path.read_bytes() for path in raw.rglob("*") if path.is_file()}
@@ -119,7 +120,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory, example: Path):
 def test_the_run_says_that_units_failed(outcome) -> None:
     code, table, _ = outcome
     assert code == 65
-    assert set(table.index) == {*BROKEN, "sound", "nothing"}
+    assert set(table.index) == {*BROKEN, "sound", "mixed", "nothing"}
 
 
 @pytest.mark.parametrize("label", BROKEN)
@@ -147,8 +148,21 @@ def test_the_sound_subject_is_predicted_all_the_same(outcome) -> None:
     assert prediction["missing"]
 
 
+def test_one_broken_modality_does_not_take_the_prediction_with_it(outcome) -> None:
+    _, table, out = outcome
+    row = table.loc["mixed"]
+    assert (row["status"], row["reason"]) == ("failed", "missing-bval")
+    assert "fa md rd ad: missing-bval" in row["missing"]
+    mixed, sound = (json.loads(Outputs(out, label).path("prediction", desc="fmale").read_text())
+                    for label in ("mixed", "sound"))  # fmt: skip
+    assert mixed["probability_poor"] == pytest.approx(sound["probability_poor"], abs=1e-6)  # the same EEG, nothing else
+    assert mixed["missing"]["fa"] == "missing-bval"
+    (warning,) = (text for text in mixed["warnings"] if text.startswith("Predicted without dwi"))
+    assert "sub-mixed_dwi.bval" in warning
+
+
 def test_every_subject_has_a_page_that_says_what_happened(outcome) -> None:
     _, _, out = outcome
-    for label in (*BROKEN, "sound", "nothing"):
+    for label in (*BROKEN, "sound", "mixed", "nothing"):
         assert (out / f"sub-{label}.html").is_file()
     assert "failed" in (out / "sub-nobval.html").read_text().lower()
