@@ -90,6 +90,6 @@ def test_a_file_that_is_no_safetensors(tmp_path: Path) -> None:
 def test_a_member_that_is_described_wrongly(tmp_path: Path, change: dict[str, object], said: str) -> None:
     bundle = write_bundle(tmp_path / "m", tiny_contents())
     harmed = [replace(members(bundle)[0], **change)]  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match="metadata.json cannot be read: members.a: ") as caught:
+    with pytest.raises(ModelError, match=r"metadata\.json cannot be read: members\.a: ") as caught:
         check_members(bundle.path, harmed)
     assert said in caught.value.message
