@@ -28,8 +28,19 @@ def main(cases: int, first: int, seed: int, kind: str | None, processes: int, sa
     for outcome in run_cases(numbers, seed, processes):
         codes[outcome.kind, outcome.code] += 1
         seconds += outcome.seconds
-        rows.append("\t".join(" ".join(str(item).split()) for item in (
-            outcome.number, outcome.kind, outcome.code, outcome.seconds, "; ".join(outcome.problems), outcome.what)))  # fmt: skip
+        rows.append(
+            "\t".join(
+                " ".join(str(item).split())
+                for item in (
+                    outcome.number,
+                    outcome.kind,
+                    outcome.code,
+                    outcome.seconds,
+                    "; ".join(outcome.problems),
+                    outcome.what,
+                )
+            )
+        )
         if outcome.problems:
             failed += 1
             print(

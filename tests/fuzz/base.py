@@ -75,12 +75,12 @@ def _images(folder: Path, prefix: str) -> None:
 
     save("anat/PREFIX_T1w.nii.gz", head + rng.normal(0, 2, head.shape))
     save("anat/PREFIX_label-L_desc-lesion_mask.nii.gz", (head > 0) & (np.arange(12)[:, None, None] < 4))
-    bvals = np.array([0, 0] + [1000] * 8)
-    bvecs = np.zeros((3, 10))
-    bvecs[:, 2:] = rng.normal(size=(3, 8))
-    bvecs[:, 2:] /= np.linalg.norm(bvecs[:, 2:], axis=0)
+    n = 12
+    z, angle = 1 - (np.arange(n) + 0.5) / n, np.pi * (1 + 5**0.5) * np.arange(n)
+    spiral = np.stack([np.sqrt(1 - z**2) * np.cos(angle), np.sqrt(1 - z**2) * np.sin(angle), z])
+    bvals, bvecs = np.array([0, 0] + [1000] * n), np.concatenate([np.zeros((3, 2)), spiral], axis=1)
     decay = np.exp(-0.0008 * bvals)
-    save("dwi/PREFIX_dwi.nii.gz", head[..., None] * decay + rng.normal(0, 1, (*head.shape, 10)))
+    save("dwi/PREFIX_dwi.nii.gz", head[..., None] * decay + rng.normal(0, 1, (*head.shape, n + 2)))
     _write(folder / f"dwi/{prefix}_dwi.bval", " ".join(map(str, bvals)) + "\n")
     _write(folder / f"dwi/{prefix}_dwi.bvec", "\n".join(" ".join(f"{v:.4f}" for v in row) for row in bvecs) + "\n")
     said = {"PhaseEncodingDirection": "j-", "TotalReadoutTime": 0.05, "EchoTime": 0.09, "MagneticFieldStrength": 3}
@@ -139,10 +139,24 @@ def set_content(signals: np.ndarray) -> dict[str, Any]:
     events = np.array([("flexion", 100.0, 1.0), ("boundary", 400.0, 0.0)],
                       dtype=[("type", "O"), ("latency", "O"), ("duration", "O")])  # fmt: skip
     return {
-        "setname": "x", "nbchan": len(NAMES), "trials": 1, "pnts": signals.shape[1], "srate": RATE, "xmin": 0.0,
-        "xmax": signals.shape[1] / RATE, "data": signals * 1e6, "chanlocs": places, "event": events, "epoch": [],
-        "icawinv": [], "icasphere": [], "icaweights": [], "ref": "common", "urevent": [], "chaninfo": {},
-    }  # fmt: skip
+        "setname": "x",
+        "nbchan": len(NAMES),
+        "trials": 1,
+        "pnts": signals.shape[1],
+        "srate": RATE,
+        "xmin": 0.0,
+        "xmax": signals.shape[1] / RATE,
+        "data": signals * 1e6,
+        "chanlocs": places,
+        "event": events,
+        "epoch": [],
+        "icawinv": [],
+        "icasphere": [],
+        "icaweights": [],
+        "ref": "common",
+        "urevent": [],
+        "chaninfo": {"nodatchans": []},
+    }
 
 
 def _channels(path: Path, names: tuple[str, ...], types: tuple[str, ...]) -> None:

@@ -21,13 +21,57 @@ _OPTIONS = (
     "--bids-database-dir", "--model", "--outcome", "--config", "--work-dir", "--nprocs", "--omp-nthreads", "--mem-gb",
     "--device", "--precision", "--cluster", "--seed", "BIDS_DIR", "OUTPUT_DIR", "LEVEL",
 )  # fmt: skip
-_RIGHT = ("01", "sub-02", "eegemg", "fa", "none", "fma_le<=17", "nihss>=5", "{place}/raw", "{place}/out", "a={place}/ready",
-          "@{place}/labels", "cpu", "fp32", "participant", "train", "group", "leg", "16", "{place}/config.yml")  # fmt: skip
+_RIGHT = (
+    "01",
+    "sub-02",
+    "eegemg",
+    "fa",
+    "none",
+    "fma_le<=17",
+    "nihss>=5",
+    "{place}/raw",
+    "{place}/out",
+    "a={place}/ready",
+    "@{place}/labels",
+    "cpu",
+    "fp32",
+    "participant",
+    "train",
+    "group",
+    "leg",
+    "16",
+    "{place}/config.yml",
+)
 _WRONG = (
-    "fma_le<=nan", "fma_le<=1e400", "fma_le<=" + "9" * 400, "<=", "a<b<c", "a=b=c", "=x", "raw={place}/raw", "@", "@{place}",
-    "cuda:99", "cuda:-1", "9" * 30, "1e9", "-5", "nan", "inf", "{place}/raw/sub-01", "{place}/raw/participants.tsv", "/dev/null",
-    "/proc/self/mem", "{place}/raw/../raw", "{place}/" + "x" * 300, "sub-", "..", "*", "[red]x[/red]", "01/..",
-)  # fmt: skip
+    "fma_le<=nan",
+    "fma_le<=1e400",
+    "fma_le<=" + "9" * 400,
+    "<=",
+    "a<b<c",
+    "a=b=c",
+    "=x",
+    "raw={place}/raw",
+    "@",
+    "@{place}",
+    "cuda:99",
+    "cuda:-1",
+    "9" * 30,
+    "1e9",
+    "-5",
+    "nan",
+    "inf",
+    "{place}/raw/sub-01",
+    "{place}/raw/participants.tsv",
+    "/dev/null",
+    "/proc/self/mem",
+    "{place}/raw/../raw",
+    "{place}/" + "x" * 300,
+    "sub-",
+    "..",
+    "*",
+    "[red]x[/red]",
+    "01/..",
+)
 
 
 def options(base: Path, place: Path, rng: Random) -> Trial:
@@ -78,9 +122,26 @@ def settings(base: Path, place: Path, rng: Random) -> Trial:
         chosen = replaced(_with(whole, keys), keys, value)
         content, what = _yaml(chosen), f"{'.'.join(keys)} = {repr(value)[:40]}"
     if rng.random() < 0.1:
-        content, what = rng.choice((b"5: 1\n", b"true: 1\n", b"? [a]\n: 1\n", b"a: &x [*x]\n", b"seed: 2026-01-01\n", b"- 1\n",
-                                    b"eegemg:\n  5: 1\n", b"training: {members: {1: {}}}\n", b"modalities: 5\n",
-                                    b"modalities: {a: 1}\n", b"!!python/object:os.x {}\n", b"a: b: c\n", b"[" * 3000)), "odd YAML"  # fmt: skip
+        content, what = (
+            rng.choice(
+                (
+                    b"5: 1\n",
+                    b"true: 1\n",
+                    b"? [a]\n: 1\n",
+                    b"a: &x [*x]\n",
+                    b"seed: 2026-01-01\n",
+                    b"- 1\n",
+                    b"eegemg:\n  5: 1\n",
+                    b"training: {members: {1: {}}}\n",
+                    b"modalities: 5\n",
+                    b"modalities: {a: 1}\n",
+                    b"!!python/object:os.x {}\n",
+                    b"a: b: c\n",
+                    b"[" * 1000,
+                )
+            ),
+            "odd YAML",
+        )
     (place / "config.yml").write_bytes(content)
     level: tuple[str, ...] = participant(
         "--participant-label", "02", "--config", "{place}/config.yml", "--modalities", "eegemg"

@@ -14,12 +14,26 @@ _SHORTS = (0, 1, -1, 2, 3, 5, 7, 8, 100, 255, 1000, 32767, -32768)
 _FLOATS = (0.0, -0.0, 1.0, -1.0, 1e-30, 1e30, 3e38, -3e38, float("nan"), float("inf"), -float("inf"), 1e-5, 1e5)
 _FIELDS: tuple[tuple[str, int, str, int], ...] = (
     # name, place, format, how many
-    ("sizeof_hdr", 0, "<i", 1), ("dim_info", 39, "<b", 1), ("dim", 40, "<h", 8), ("intent_code", 68, "<h", 1),
-    ("datatype", 70, "<h", 1), ("bitpix", 72, "<h", 1), ("slice_start", 74, "<h", 1), ("pixdim", 76, "<f", 8),
-    ("vox_offset", 108, "<f", 1), ("scl_slope", 112, "<f", 1), ("scl_inter", 116, "<f", 1), ("slice_code", 122, "<b", 1),
-    ("xyzt_units", 123, "<b", 1), ("qform_code", 252, "<h", 1), ("sform_code", 254, "<h", 1), ("quatern", 256, "<f", 6),
-    ("srow", 280, "<f", 12), ("magic", 344, "<b", 4), ("extension", 348, "<b", 4),
-)  # fmt: skip
+    ("sizeof_hdr", 0, "<i", 1),
+    ("dim_info", 39, "<b", 1),
+    ("dim", 40, "<h", 8),
+    ("intent_code", 68, "<h", 1),
+    ("datatype", 70, "<h", 1),
+    ("bitpix", 72, "<h", 1),
+    ("slice_start", 74, "<h", 1),
+    ("pixdim", 76, "<f", 8),
+    ("vox_offset", 108, "<f", 1),
+    ("scl_slope", 112, "<f", 1),
+    ("scl_inter", 116, "<f", 1),
+    ("slice_code", 122, "<b", 1),
+    ("xyzt_units", 123, "<b", 1),
+    ("qform_code", 252, "<h", 1),
+    ("sform_code", 254, "<h", 1),
+    ("quatern", 256, "<f", 6),
+    ("srow", 280, "<f", 12),
+    ("magic", 344, "<b", 4),
+    ("extension", 348, "<b", 4),
+)
 _DATATYPES = (0, 1, 2, 4, 8, 16, 32, 64, 128, 256, 511, 512, 768, 1024, 1280, 1536, 1792, 2048, 2304, -1, 3)
 _TARGETS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     # dataset, file, options

@@ -6,6 +6,7 @@ the run is the real one: discovery, plan, `run_unit`, manifests, statuses, pages
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NoReturn
 
 import numpy as np
@@ -14,6 +15,11 @@ from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.preprocess.anat import step as anat
 from bids_stroke.preprocess.bold import precomputed, run
 from bids_stroke.preprocess.dwi import step as dwi
+from bids_stroke.report.figures import unit as figures
+
+_DRAWN = 4
+"""Of so many cases, one draws its figures: they are most of the time of a case."""
+_draw = figures.draw_unit_figures
 
 
 def _read(*_arguments: Any, **_named: Any) -> NoReturn:
@@ -22,6 +28,15 @@ def _read(*_arguments: Any, **_named: Any) -> NoReturn:
 
 def _still(series: np.ndarray, *_arguments: Any) -> np.ndarray:
     return np.tile(np.eye(4), (series.shape[3], 1, 1))
+
+
+def _no_figures(*_arguments: Any) -> tuple[Path, ...]:
+    return ()
+
+
+def draw_for(number: int) -> None:
+    """Draw the figures of a case, or leave them out."""
+    vars(figures)["draw_unit_figures"] = _no_figures if number % _DRAWN else _draw
 
 
 def end_after_reading() -> None:

@@ -90,9 +90,23 @@ def eeglab(base: Path, place: Path, rng: Random) -> Trial:
     fields = set_content(np.asarray(signals))
     key = rng.choice(list(fields))
     values: tuple[Any, ...] = (
-        [], 0, -1, 1e308, float("nan"), float("inf"), "x", np.zeros((0, 5)), np.zeros((3, 4, 5)), {"a": 1}, 2**40, "sub-04_task-leg_eeg.fdt",
-        np.array([np.nan]), "\u00e9", True, np.array(["a", "b"], dtype=object),
-    )  # fmt: skip
+        [],
+        0,
+        -1,
+        1e308,
+        float("nan"),
+        float("inf"),
+        "x",
+        np.zeros((0, 5)),
+        np.zeros((3, 4, 5)),
+        {"a": 1},
+        2**40,
+        "sub-04_task-leg_eeg.fdt",
+        np.array([np.nan]),
+        "\u00e9",
+        True,
+        np.array(["a", "b"], dtype=object),
+    )
     if rng.random() < 0.2:
         del fields[key]
         what = f"without {key}"

@@ -41,7 +41,7 @@ def bundles(base: Path, place: Path, rng: Random) -> Trial:
     arguments = participant(*EEG_OPTIONS, model="{place}/model")
     if rng.random() < 0.2:
         arguments = ("group", "--model", "{place}/model")
-    return Trial(arguments, (path.name, "SHA256SUMS", "out"), f"{path.name}: {what}; {arguments[0]}")
+    return Trial(arguments, (path.name, "SHA256SUMS", "model"), f"{path.name}: {what}; {arguments[0]}")
 
 
 def outputs(base: Path, place: Path, rng: Random) -> Trial:
@@ -53,15 +53,20 @@ def outputs(base: Path, place: Path, rng: Random) -> Trial:
     )
     logs = [path for path in files if "logs" in path.parts or path.name.endswith("prediction.json")]
     path = rng.choice(logs if rng.random() < 0.7 else files)
-    if path.suffix == ".json":
+    if path.read_bytes().startswith(b"{"):
         content, what = broken_json(path.read_bytes(), rng)
     else:
         content, what = (broken_text if path.suffix in (".tsv", ".log", ".html") else broken_bytes)(
             path.read_bytes(), rng
         )
     path.write_bytes(content)
-    ways = (participant(*EEG_OPTIONS, model="{place}/model"), ("group",), ("group",), ("train", "--config", "{place}/config.yml"),
-            ("participant", *EEG_OPTIONS, "--dry-run"))  # fmt: skip
+    ways = (
+        participant(*EEG_OPTIONS, model="{place}/model"),
+        ("group",),
+        ("group",),
+        ("train", "--config", "{place}/config.yml"),
+        ("participant", *EEG_OPTIONS, "--dry-run"),
+    )
     arguments = rng.choice(ways)
     names = (path.name, stem_of(path), "sub-02", "out")
     return Trial(arguments, names, f"{path.relative_to(place / 'out')}: {what}; {arguments[0]}")

@@ -52,11 +52,21 @@ def people(base: Path, place: Path, rng: Random) -> Trial:
     what = _break(path, rng)
     model = "{place}/model"
     ways = (
-        ("participant", "--participant-label", "02", *_EEG, "--model", model, "--skip-bids-validation", "--nprocs", "1"),
+        (
+            "participant",
+            "--participant-label",
+            "02",
+            *_EEG,
+            "--model",
+            model,
+            "--skip-bids-validation",
+            "--nprocs",
+            "1",
+        ),
         ("train",),
         ("group",),
         ("participant", "--dry-run"),
-    )  # fmt: skip
+    )
     copy(base, place, "model")
     arguments = rng.choice(ways)
     # what lacks only features or predictions is told so, whatever the table says

@@ -17,6 +17,7 @@ from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import BidsFile
 from bids_stroke.preprocess.eegemg.drift import Clock, match_clocks
 from bids_stroke.preprocess.eegemg.montage import standard_names
+from bids_stroke.preprocess.eegemg.plausible import check_signals
 from bids_stroke.preprocess.eegemg.read import Pair, Source, events_file, events_of, read_source
 from bids_stroke.preprocess.eegemg.signals import Array, resampled
 
@@ -59,6 +60,8 @@ def read_pair(pair: Pair) -> Recording:
     """
     sources = [read_source(item) for item in pair.files]
     notes = [note for source in sources for note in source.warnings]
+    for item, source in zip(pair.files, sources, strict=True):
+        notes += check_signals(item.path, source.raw)
     clock = Clock(0.0)
     if len(sources) == 2 and _names(sources[0].raw, "emg"):
         notes.append(f"{pair.label}: the EMG inside the EEG file is used, {pair.files[1].path.name} is left out")

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from mne_bids import get_bids_path_from_fname, get_entities_from_fname, read_raw_bids
 
-from bids_stroke.core.errors import DataError
+from bids_stroke.core.errors import BidsStrokeError, DataError
 from bids_stroke.core.records import BidsFile
 from bids_stroke.preprocess.eegemg.channels import compare, names_in_file, without_row
 
@@ -87,7 +87,9 @@ def read_source(item: BidsFile) -> Source:
             "Put the data file beside its header, under the name that the header gives.",
             "missing-data-file",
         ) from error
-    except (OSError, RuntimeError, ValueError, KeyError, IndexError, TypeError) as error:
+    except (BidsStrokeError, MemoryError):
+        raise
+    except Exception as error:  # a header at random makes the readers fail anywhere
         raise DataError(
             f"{item.path} cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}.",
             "Compare the file with its channels.tsv (names in the same order), or copy it again from its source.",
