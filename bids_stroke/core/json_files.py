@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -17,11 +19,13 @@ BAD_CONTENT = "bad-json"
 NOT_THERE = "no-such-file"
 """Reason code of a file that does not exist."""
 _KINDS = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
+_LARGE = re.compile(r"[eE]\+?\d{3}")
+"""In numbers that may be beyond those of 64 bits."""
 _TOO_DEEP = f"has objects or lists nested more than {MAX_DEPTH} deep"
 
 
 def read_json_object(path: Path | str) -> dict[str, Any]:
-    """Content of a JSON file that must be an object.
+    """Content of a JSON file that must be an object; NaN and infinity, which JSON does not know, are null.
 
     Raises
     ------
@@ -32,7 +36,8 @@ def read_json_object(path: Path | str) -> dict[str, Any]:
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 (thousands of small files: making a Path costs as much)
             text = stream.read().decode().removeprefix("\ufeff")
-        content = json.loads(text)
+        floats = {"parse_float": _finite} if _LARGE.search(text) else {}  # which takes longer
+        content = json.loads(text, parse_constant=_no_number, **floats)
         if "\\" in text:  # escaped characters
             json.dumps(content, ensure_ascii=False).encode()
     except OSError as error:
@@ -55,6 +60,16 @@ def read_json_object(path: Path | str) -> dict[str, Any]:
     if text.count("[") + text.count("{") > MAX_DEPTH and _depth_exceeds([content], MAX_DEPTH):
         raise _bad(path, _TOO_DEEP)
     return content
+
+
+def _no_number(_name: str) -> None:
+    """NaN and infinity, which JSON does not know (RFC 8259): a value that is not told."""
+    return
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _bad(path: Path | str, what: str) -> InputError:
