@@ -41,7 +41,8 @@ def bundles(base: Path, place: Path, rng: Random) -> Trial:
     arguments = participant(*EEG_OPTIONS, model="{place}/model")
     if rng.random() < 0.2:
         arguments = ("group", "--model", "{place}/model")
-    return Trial(arguments, (path.name, "SHA256SUMS", "model"), f"{path.name}: {what}; {arguments[0]}")
+    names = (path.name, "SHA256SUMS", "model", "no prediction")
+    return Trial(arguments, names, f"{path.name}: {what}; {arguments[0]}")
 
 
 def outputs(base: Path, place: Path, rng: Random) -> Trial:
