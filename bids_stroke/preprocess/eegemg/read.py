@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ import pandas as pd
 from mne_bids import get_bids_path_from_fname, get_entities_from_fname, read_raw_bids
 
 from bids_stroke.core.errors import BidsStrokeError, DataError
+from bids_stroke.core.json_files import read_json_object
 from bids_stroke.core.records import BidsFile
 from bids_stroke.preprocess.eegemg.channels import compare, names_in_file, without_row
 
@@ -172,7 +172,7 @@ def events_of(item: BidsFile, begin: float) -> tuple[pd.DataFrame, dict[str, Any
     if begin and "onset" in table:
         onset = pd.to_numeric(table["onset"], errors="coerce")
         table["onset"] = [f"{value - begin:.6g}" if np.isfinite(value) else "n/a" for value in onset]
-    sidecar = json.loads(described.read_text(encoding="utf-8-sig")) if described is not None else {}
+    sidecar = read_json_object(described) if described is not None else {}
     return table, sidecar
 
 
