@@ -36,8 +36,8 @@ def read_json_object(path: Path | str) -> dict[str, Any]:
     try:
         with open(path, "rb") as stream:  # noqa: PTH123 (thousands of small files: making a Path costs as much)
             text = stream.read().decode().removeprefix("\ufeff")
-        floats = {"parse_float": _finite} if _LARGE.search(text) else {}  # which takes longer
-        content = json.loads(text, parse_constant=_no_number, **floats)
+        number = _finite if _LARGE.search(text) else None  # the usual way is quicker
+        content = json.loads(text, parse_constant=_no_number, parse_float=number)
         if "\\" in text:  # escaped characters
             json.dumps(content, ensure_ascii=False).encode()
     except OSError as error:
@@ -67,7 +67,7 @@ def _no_number(_name: str) -> None:
     return
 
 
-def _finite(text: str) -> float | None:
+def _finite(text: str) -> Any:
     number = float(text)
     return number if math.isfinite(number) else None
 

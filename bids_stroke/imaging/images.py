@@ -13,6 +13,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from bids_stroke.core.errors import BidsStrokeError, DataError
+from bids_stroke.imaging.affines import check_affine
 from bids_stroke.imaging.nifti import check_promise, read_volumes, read_voxels
 
 FloatArray = npt.NDArray[np.float32]
@@ -20,7 +21,6 @@ FloatArray = npt.NDArray[np.float32]
 CANONICAL = "RAS"
 """Voxel order in which images are processed."""
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_SMALLEST_MM, _LARGEST_MM = 1e-3, 1e3
 _TIME_BITS, _SECONDS = 0x38, {16: 1e-3, 24: 1e-6}
 """Of ``xyzt_units``: milliseconds and microseconds in seconds; a unit that is none counts as seconds."""
 _READ_AGAIN = "Copy or convert the file again, or leave this subject out."
@@ -54,21 +54,8 @@ def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
         data = read_voxels(path, source)
     data = _with_dimensions(path, data, ndim)
     _require_finite(path, sum(map(_not_finite, data.T)), data.size)  # by volume: in the cache
-    affine = source.affine
-    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
-        message = f"{path}: the affine (sform/qform) holds NaN or is singular."
-        raise DataError(message, "Repair the header's sform or qform.", reason="bad-affine")
-    if not _plausible(affine):
-        message = f"{path}: by its affine (sform/qform) voxels are smaller than 1 um, larger than 1 m, or flat."
-        raise DataError(message, "Repair the header's sform or qform.", reason="bad-affine")
+    check_affine(path, source.affine)
     return _clean(data, source)
-
-
-def _plausible(affine: npt.NDArray[np.float64]) -> bool:
-    """Whether an affine gives voxels of a size that a head can be measured in, each axis a direction of its own."""
-    sizes = nib.affines.voxel_sizes(affine)
-    known = not np.isnan(nib.io_orientation(affine)).any()
-    return bool(known and sizes.min() >= _SMALLEST_MM and sizes.max() <= _LARGEST_MM)
 
 
 def load_signals(path: Path, mask: nib.Nifti1Image) -> FloatArray:
