@@ -19,6 +19,8 @@ from bids_stroke.core.records import BidsFile
 from bids_stroke.preprocess.eegemg.channels import compare, names_in_file, without_row
 
 _EDF_SUFFIXES = (".edf", ".bdf")
+_PLACES = ("_electrodes.tsv", "_coordsystem.json")
+"""Not read: places are those of the template by the names of sites, and what is wrong here must not cost a recording."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,8 @@ def _read(path: Path) -> Any:
             mirror = Path(temporary) / folder.relative_to(root)
             mirror.mkdir(exist_ok=True)
             for file in (entry for entry in folder.iterdir() if entry.is_file()):
+                if file.name.endswith(_PLACES):
+                    continue
                 if file.suffix in (".json", ".tsv"):
                     shutil.copyfile(file, mirror / file.name)
                 elif folder == path.parent:
