@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import Console
 
 from bids_stroke.app.plan import UnitTask, missing_inputs, names_once, needed_steps, plan_unit
+from bids_stroke.bids.choice.unread import in_lines
 from bids_stroke.core.modalities import QUERIES
 from bids_stroke.core.records import BidsFile, Session
 from bids_stroke.core.settings import Settings
@@ -58,7 +59,7 @@ def _rows(session: Session, settings: Settings) -> Iterator[tuple[str, str, str,
             yield unit, step.name, gives, item.path.name, file_notes(item, session)
     for modality, reason in missing_inputs(session, settings, steps).items():
         yield unit, "", modality, "", f"missing: {reason.replace('-', ' ')}"
-    for name, why in session.left_out.items():
+    for name, why in in_lines(session.left_out).items():
         yield unit, "", "", name, f"left out: {why}"
 
 

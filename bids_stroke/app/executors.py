@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 
 import psutil
 
-from bids_stroke.core.errors import DataError
+from bids_stroke.app.failures import killed
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -113,7 +113,7 @@ def _slot(
             pool = pool or _new_pool()
             done.put((task, pool.submit(worker, task).result()))
         except BrokenProcessPool:
-            done.put((task, _killed()))
+            done.put((task, killed()))
             pool = None
         except Exception as error:  # of the worker: handed on to the caller, who reports it
             done.put((task, error))
@@ -138,12 +138,26 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _killed() -> DataError:
-    return DataError(
-        "The process of this unit was killed, most likely because memory ran out.",
-        "Lower --nprocs or give more memory, and run again: finished steps are kept.",
-        "process-killed",
-    )
+def run_again_alone(
+    executor: Executor,
+    tasks: Sequence[Task],
+    worker: Callable[[Task], Result],
+    short_of_memory: Callable[[Task, Result | Exception], bool],
+) -> Iterator[tuple[Task, Result | Exception]]:
+    """Run all tasks; those of which ``short_of_memory`` says so a second time, in the end, each alone.
+
+    Yields
+    ------
+    tuple
+        Task, and its result or error: the second one of those that ran twice.
+    """
+    again = []
+    for task, result in executor.run(tasks, worker):
+        if short_of_memory(task, result):
+            again.append(task)
+        else:
+            yield task, result
+    yield from LocalProcesses(1).run(again, worker)
 
 
 def make_executor(nprocs: int, n_tasks: int) -> Executor:

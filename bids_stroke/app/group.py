@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
+from bids_stroke.app.currency import Currency, not_current
 from bids_stroke.app.group_tables import prediction_table, the_outcome, write_group_tables
-from bids_stroke.app.plan import step_reports
-from bids_stroke.app.progress import tracked
+from bids_stroke.app.progress import tracked, warn
 from bids_stroke.app.request import Request
 from bids_stroke.core.records import Session, StepReport
 from bids_stroke.derivatives.names import dataset_file
@@ -24,20 +23,24 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     from bids_stroke.evaluation.evaluate import evaluate
     from bids_stroke.report.group import GroupDetails, write_group_report
 
-    root = request.output_dir
-    steps = {item.prefix: step_reports(root, item.prefix) for item in tracked(console, sessions, "Reading units")}
+    root, currency = request.output_dir, Currency.of(request, dataset_name)
+    units = {item.prefix: currency.look(item, prediction=True) for item in tracked(console, sessions, "Reading units")}
+    steps = {prefix: unit.reports for prefix, unit in units.items()}
+    stale = {prefix: unit.why_no_prediction for prefix, unit in units.items() if unit.why_no_prediction}
+    for prefix, why in stale.items():
+        warn(console, not_current(prefix, why))
     quality = write_group_quality(root, sessions, steps)  # also where there are features only
     console.print(f"Quality of all units: {quality}", soft_wrap=True)
-    predictions = read_predictions(root, sessions)
+    predictions = read_predictions(root, [item for item in sessions if item.prefix not in stale])
     outcome = the_outcome(request, predictions)
-    table = prediction_table(request, sessions, predictions, outcome)
+    table = prediction_table(request, sessions, predictions, outcome, stale)
     modality_of = {name: member.modality for item in predictions.values() for name, member in item.members.items()}
     console.print(f"Evaluating {len(table)} predictions of {len(modality_of)} members.", highlight=False)
     evaluation = evaluate(table, request.settings.model_copy(update={"outcome": outcome}), modality_of)
     write_group_tables(root, table, evaluation)
     found = read_statuses(root)
     for sentence in found.passed_over:
-        console.print(f"[yellow]Warning[/]: {escape(sentence)}", soft_wrap=True)
+        warn(console, sentence)
     page = write_group_report(root, evaluation, table, GroupDetails(statuses=found.units, steps=steps))
     console.print(f"Report: {page}", soft_wrap=True)
     return 0

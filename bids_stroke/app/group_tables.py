@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from bids_stroke.app.model import check_asked_outcome
@@ -30,7 +31,11 @@ if TYPE_CHECKING:
 
 
 def prediction_table(
-    request: Request, sessions: Sequence[Session], predictions: Mapping[str, Prediction], outcome: Outcome
+    request: Request,
+    sessions: Sequence[Session],
+    predictions: Mapping[str, Prediction],
+    outcome: Outcome,
+    stale: Mapping[str, str] = MappingProxyType({}),
 ) -> pd.DataFrame:
     """One row for each predicted unit, with its outcome where there is one: what evaluate.py takes.
 
@@ -45,11 +50,13 @@ def prediction_table(
         Units in the order of rows; prediction by unit, of those that have one.
     outcome : Outcome
         From `the_outcome`.
+    stale : mapping
+        Unit -> why its prediction is not current: it is left out (column ``excluded``).
 
     Raises
     ------
     InputError
-        No unit has a prediction.
+        No unit has a prediction that is current.
     UsageError
         A person has two labels that are spelled differently.
     """
@@ -63,7 +70,7 @@ def prediction_table(
     rows: list[dict[str, Any]] = []
     for session in sessions:
         prediction = predictions.get(session.prefix)
-        if prediction is None:
+        if prediction is None and session.prefix not in stale:
             continue
         score = unit_outcome(request.selection.bids_dir, outcome.column, session.subject, session.session)
         row = {
@@ -73,17 +80,25 @@ def prediction_table(
             "poor": None if score is None else float(outcome.is_poor(score)),
             "excluded": None,
             "out_of_fold": False,
-            "missing": " ".join(sorted(prediction.missing)) or None,
         }
-        row |= prediction_row(prediction)
+        if prediction is None:
+            rows.append(row | {"excluded": f"not current: {stale[session.prefix]}", "prediction": "left-out"})
+            continue
+        row |= {"missing": " ".join(sorted(prediction.missing)) or None} | prediction_row(prediction)
         rows.append(_counted(row, out_of_fold(str(prediction.model["sha256"]))) if prediction.in_training_set else row)
-    if not rows:
-        raise InputError(
-            f"{request.output_dir} holds no prediction of the selected units.",
-            "Run the participant level first, into the same OUTPUT_DIR.",
-            "no-predictions",
-        )
+    if not predictions:
+        raise _no_prediction(request, stale)
     return pd.DataFrame(rows)
+
+
+def _no_prediction(request: Request, stale: Mapping[str, str]) -> InputError:
+    first = next(iter(stale.items()), None)
+    old = f" {len(stale)} are not current, like that of {first[0]}: {first[1]}." if first else ""
+    return InputError(
+        f"{request.output_dir} holds no prediction of the selected units{' that is current' if first else ''}.{old}",
+        "Run the participant level first, into the same OUTPUT_DIR.",
+        "no-predictions",
+    )
 
 
 def the_outcome(request: Request, predictions: Mapping[str, Prediction]) -> Outcome:
@@ -208,7 +223,8 @@ PREDICTION_COLUMNS: dict[str, Any] = {
     "n_sessions": {"Description": "Sessions with a prediction"},
     "prediction": {
         "Description": "poor, good or abstain; differs: not the same in all sessions; left-out: was in the training "
-        "set, and what models that had not seen the person said is not known"
+        "set, and what models that had not seen the person said is not known; or the data, the dataset's name or the "
+        "model have changed since"
     },
     "in_training_set": {
         "Description": "Was in the model's training set; probability and prediction are then the out-of-fold ones, "

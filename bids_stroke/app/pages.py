@@ -11,6 +11,7 @@ from pathlib import Path
 
 import bids_stroke
 from bids_stroke.app.plan import step_reports
+from bids_stroke.bids.choice.unread import in_lines
 from bids_stroke.core.digest import code_digest, digest
 from bids_stroke.core.records import Session, StepReport, UnitStatus
 from bids_stroke.derivatives import manifest
@@ -102,7 +103,7 @@ def _write_page(page: _Page) -> None:
     from bids_stroke.report.participant import UnitReport, write_participant_report
 
     written, units, inputs = [], [], page.inputs  # what is there now: a parallel job may write while this one reads
-    predictions = read_predictions(page.root, [session for session, status in page.units if status.completed])
+    predictions = read_predictions(page.root, [session for session, status in page.units if status.has_told])
     for session, status in page.units:
         steps = step_reports(page.root, session.prefix)
         outputs = Outputs(page.root, session.subject, session.session)
@@ -118,7 +119,7 @@ def _write_page(page: _Page) -> None:
                 figures=tuple(drawn.report.files.values()) if drawn else (),
                 status=status,
                 member_modality=page.member_modality,
-                unused=session.left_out,
+                unused=in_lines(session.left_out),
                 quality_file=table,
             )
         )

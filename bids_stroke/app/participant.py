@@ -8,17 +8,17 @@ from itertools import groupby
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from bids_stroke.app import executors, preflight
+from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED
 from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, needed_steps, plan_unit
-from bids_stroke.app.progress import UnitProgress, status_table, tracked
+from bids_stroke.app.progress import UnitProgress, status_table, terminal, tracked, warn
 from bids_stroke.app.request import Request
-from bids_stroke.app.unit import UnitResult, run_unit
+from bids_stroke.app.unit import UnitResult, left_out_in_words, missing_in_words, missing_of, run_unit
 from bids_stroke.bids.sessions import find_sessions
-from bids_stroke.core.errors import BidsStrokeError, OutputError
+from bids_stroke.core.errors import BidsStrokeError, MemoryShortageError, OutputError
 from bids_stroke.core.modalities import CLINICAL, EARLY
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import Execution
@@ -26,9 +26,6 @@ from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.status import INTERRUPTED, read_statuses, write_status, write_status_table
 from bids_stroke.ensemble.metadata import bundle_modalities
 from bids_stroke.networks.torch_import import import_torch
-
-GB_PER_UNIT = 4.0
-"""Memory to expect of one unit at full size (GB)."""
 
 
 def run_participant(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
@@ -58,7 +55,7 @@ def _write_table(root: Path, ended: Sequence[UnitStatus], console: Console) -> l
         if read_statuses(root).units == found.units:
             break
     for sentence in found.passed_over:
-        console.print(f"[yellow]Warning[/]: {escape(sentence)}", soft_wrap=True)
+        warn(console, sentence)
     return statuses
 
 
@@ -89,8 +86,12 @@ def unit_tasks(
 
 def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
     names_in = names_once()
-    current = [task for task in tracked(console, tasks, "Checking units") if _is_current(task, names_in)]
-    statuses = {task.session.prefix: _written(request.output_dir, _skipped(task)) for task in current}
+    current = [_skipped_if_current(task, names_in) for task in tracked(console, tasks, "Checking units")]
+    statuses = {
+        task.session.prefix: _written(request.output_dir, status)
+        for task, status in zip(tasks, current, strict=True)
+        if status is not None
+    }
     waiting = [task for task in tasks if task.session.prefix not in statuses]
     if not waiting:
         console.print(f"All {len(tasks)} units are up to date: nothing to do.")
@@ -100,12 +101,20 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
     if waiting[0].model is not None:
         _check_model(waiting[0].model, waiting)
     console.print(
-        f"{len(waiting)} units to do, {len(current)} up to date; {min(nprocs, len(waiting))} at a time with "
+        f"{len(waiting)} units to do, {len(statuses)} up to date; {min(nprocs, len(waiting))} at a time with "
         f"{request.execution.omp_nthreads} threads each."
     )
     executor = executors.make_executor(nprocs, len(waiting))
     with UnitProgress(console, len(waiting)) as progress:
-        for task, result in executor.run(waiting, run_unit):
+
+        def short(task: UnitTask, result: object) -> bool:
+            """Whether memory was short of what several units at a time take: then it is tried once more alone."""
+            if min(nprocs, len(waiting)) == 1 or _reason(result) not in (PROCESS_KILLED, MemoryShortageError.reason):
+                return False
+            progress.tell(task.session.prefix, f"{_reason(result)} beside others: once more at the end, alone")
+            return True
+
+        for task, result in executors.run_again_alone(executor, waiting, run_unit, short):
             status = result.status if isinstance(result, UnitResult) else _crashed(task, result)
             status = statuses[task.session.prefix] = _written(request.output_dir, status)
             progress.ended(task.session.prefix, _in_words(status, result))
@@ -124,6 +133,12 @@ def _check_model(model: Model, tasks: Sequence[UnitTask]) -> None:
     steps = [step for task in tasks for step in needed_steps(task.session, task.settings)]
     modalities = {CLINICAL, EARLY} | {modality for step in steps for modality in step.modalities}
     check_members(model.path, [entry.member for entry in load_bundle(model.path).fitted], modalities)
+
+
+def _reason(result: object) -> str:
+    if isinstance(result, UnitResult):
+        return result.status.reason
+    return result.reason if isinstance(result, BidsStrokeError) else "internal-error"
 
 
 def _validate(request: Request, console: Console) -> None:
@@ -149,9 +164,21 @@ def _written(root: Path, status: UnitStatus) -> UnitStatus:
     return status
 
 
-def _is_current(task: UnitTask, names_in: Names) -> bool:
+def _skipped_if_current(task: UnitTask, names_in: Names) -> UnitStatus | None:
+    """The status of a unit of which nothing has to be computed and something is there; None of any other."""
     stages = plan_unit(task, names_in)
-    return any(stage.step for stage in stages) and all(stage.earlier_report(task)[0] for stage in stages)
+    if not any(stage.step for stage in stages):
+        return None
+    reports = {}
+    for stage in stages:
+        report, _ = stage.earlier_report(task)
+        if report is None:
+            return None
+        reports[stage.name] = report
+    missing = missing_of(task, reports)
+    if set(missing) >= set(task.settings.modalities):
+        return None
+    return replace(_skipped(task), missing=missing_in_words(missing))
 
 
 def units_at_a_time(execution: Execution) -> int:
@@ -167,14 +194,16 @@ def units_at_a_time(execution: Execution) -> int:
 
 def _skipped(task: UnitTask) -> UnitStatus:
     sha256 = task.model.sha256 if task.model else ""
-    return UnitStatus(task.session.subject, task.session.session, "skipped", "up-to-date", "", 0, 0, sha256)
+    unused = left_out_in_words(task.session)
+    return UnitStatus(
+        task.session.subject, task.session.session, "skipped", "up-to-date", model_sha256=sha256, left_out=unused
+    )
 
 
 def _crashed(task: UnitTask, error: object) -> UnitStatus:
     """A unit whose process died, or that could not even be started."""
-    reason = error.reason if isinstance(error, BidsStrokeError) else "internal-error"
     detail = str(error) if isinstance(error, BidsStrokeError) else f"{type(error).__name__}: {error}"
-    return replace(_skipped(task), status="failed", reason=reason, detail=detail)
+    return replace(_skipped(task), status="failed", reason=_reason(error), detail=detail)
 
 
 def _in_words(status: UnitStatus, result: object) -> str:
@@ -197,7 +226,7 @@ def stages_in_words(result: UnitResult) -> str:
 
 def _conclude(request: Request, ended: Sequence[UnitStatus], pages: Sequence[Path], console: Console) -> None:
     """Say how the units of this run ended, and where everything lies."""
-    out = Console(stderr=True)
+    out = terminal()
     out.print(status_table(ended))
     for status in (status for status in ended if status.status == "failed"):
         unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")

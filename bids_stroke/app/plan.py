@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from pathlib import Path
 
@@ -27,7 +27,7 @@ MIRROR = "bids_stroke.preprocess.hemisphere"
 PREDICTION = ("bids_stroke.ensemble.predict", "bids_stroke.derivatives.predictions")
 FIGURES = ("bids_stroke.report.figures.unit",)
 """Modules whose code, with all that they import, decides these stages."""
-EARLIER = "earlier steps"
+EARLIER, FAILED = "earlier steps", "failed steps"
 NOT_BEFORE, FORCED = "not run before", "--force"
 """Why a stage runs that no manifest tells of, or that would not have to."""
 INHERITED = (".bval", ".bvec", "_channels.tsv", "_events.tsv", "_scans.tsv")
@@ -72,6 +72,11 @@ class Stage:
         """Digest of the recipe."""
         return digest(json.dumps(self.recipe, sort_keys=True))
 
+    def without(self, failed: Mapping[str, str]) -> Stage:
+        """The stage where these steps failed on the data (step -> reason): made without them, it is another one."""
+        known = {name: reason for name, reason in failed.items() if name in self.recipe.get(EARLIER, ())}
+        return replace(self, recipe={**self.recipe, FAILED: known}) if known else self
+
     def manifest_path(self, task: UnitTask) -> Path:
         """Where this stage's manifest lies."""
         return manifest.manifest_path(task.output_dir, task.session.prefix, self.name)
@@ -95,9 +100,9 @@ def plan_unit(task: UnitTask, names_in: Names | None = None) -> list[Stage]:
     for step in needed_steps(task.session, task.settings):
         before = [stages[name] for name in step.builds_on(task.settings) if name in stages]
         files = step.files(task.session)
-        own: Recipe = {METADATA: _metadata(files), EARLIER: {stage.name: stage.key for stage in before}}
+        own: Recipe = {METADATA: metadata_digests(files), EARLIER: {stage.name: stage.key for stage in before}}
         if task.settings.lesion_side == "normalise":  # besides the lesion mask, this tells what is mirrored
-            own = {**own, "affected side": str(task.session.covariates.get("lesion_side", "not told"))}
+            own = {**own, "affected side": side_told(task.session)}
         paths = {path for item in files for path in input_paths(item, names_in)}
         paths |= {path for stage in before for path in stage.inputs}
         stages[step.name] = Stage(step.name, {**recipe(step, task.settings), **own}, tuple(sorted(paths)), step)
@@ -127,7 +132,7 @@ def _of_code(*modules: str) -> Recipe:
     return {"code": code_digest(*modules), "libraries": dict(deciding_versions(*modules))}
 
 
-def _metadata(files: Sequence[BidsFile]) -> dict[str, str]:
+def metadata_digests(files: Sequence[BidsFile]) -> dict[str, str]:
     """Digest of each file's metadata, by its name; two datasets may have files of one name."""
     texts: dict[str, list[str]] = {}
     for item in files:
@@ -136,20 +141,30 @@ def _metadata(files: Sequence[BidsFile]) -> dict[str, str]:
 
 
 def _prediction_recipe(task: UnitTask, model: Model) -> Recipe:
-    from bids_stroke.features.covariates import first_score_name  # here, because it needs numpy
-
-    read = {column for columns in SYNONYMS.values() for column in columns}
-    read.add(first_score_name(task.settings.outcome.column).lower())
-    known = {key: value for key, value in task.session.covariates.items() if key.lower() in read}
     return {
         **_of_code(*PREDICTION),
         "model": model.sha256,
         "dataset": task.dataset,
-        "covariates": digest(json.dumps(known, sort_keys=True)),
+        "covariates": covariates_digest(task.session, task.settings.outcome.column),
         "outcome": str(task.settings.outcome),
         "precision": task.settings.precision,
         "modalities": sorted(task.settings.modalities),
     }
+
+
+def covariates_digest(session: Session, outcome: str) -> str:
+    """Digest of what is known of a person and a prediction of this outcome may read."""
+    from bids_stroke.features.covariates import first_score_name  # here, because it needs numpy
+
+    read = {column for columns in SYNONYMS.values() for column in columns}
+    read.add(first_score_name(outcome).lower())
+    known = {key: value for key, value in session.covariates.items() if key.lower() in read}
+    return digest(json.dumps(known, sort_keys=True))
+
+
+def side_told(session: Session) -> str:
+    """What the tables say of the affected side, besides the lesion mask."""
+    return str(session.covariates.get("lesion_side", "not told"))
 
 
 def needed_steps(session: Session, settings: Settings) -> tuple[Step, ...]:

@@ -13,13 +13,22 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from bids_stroke.bids.sessions import Selection, check_selection
 from bids_stroke.core.errors import OutputError, UsageError
+from bids_stroke.core.processes import process_mark, remove_abandoned
 
 _DRIVER, _AMD_DRIVER = "libcuda.so.1", Path("/dev/kfd")
 """NVIDIA's library of the driver, and the device of AMD's, which torch calls ``cuda`` too."""
+
+WORK = "bids_stroke_"
+"""How names of folders for intermediate files begin."""
+_DEPTH, _DEEPER = 3, ("sub-", "ses-")
+"""Folders in OUTPUT_DIR in which a unit's own lie: subject, session, and what is in it."""
+_TRIED = 2**16
+"""Bytes that are written to see whether there is room for any."""
 
 
 def check_command_line(
@@ -60,7 +69,8 @@ def check_output(bids_dir: Path, output_dir: Path) -> None:
     Raises
     ------
     UsageError
-        OUTPUT_DIR is BIDS_DIR itself or lies inside one of its ``sub-*`` folders.
+        OUTPUT_DIR is BIDS_DIR itself or lies inside one of its ``sub-*`` folders, or a folder in OUTPUT_DIR is a link
+        that leads into BIDS_DIR.
     """
     inside = output_dir.resolve()
     raw = bids_dir.resolve()
@@ -69,6 +79,27 @@ def check_output(bids_dir: Path, output_dir: Path) -> None:
             f"OUTPUT_DIR {output_dir} would mix outputs with the raw data of {bids_dir}.",
             "Choose a folder outside, or BIDS_DIR/derivatives/bids_stroke.",
         )
+    for link in _links(inside, _DEPTH):
+        target = link.resolve()
+        if target.is_relative_to(raw) and not target.is_relative_to(inside):
+            raise UsageError(
+                f"{link} in OUTPUT_DIR is a link into BIDS_DIR ({target}): outputs would mix with the raw data.",
+                "Remove the link, or choose another OUTPUT_DIR.",
+            )
+
+
+def _links(folder: Path, depth: int) -> Iterator[Path]:
+    """Links to folders in a folder, and in the folders within it."""
+    try:
+        with os.scandir(folder) as entries:
+            folders = [entry for entry in entries if entry.is_dir()]
+    except OSError:  # not there yet, or not ours to look into: then nothing is written there either
+        return
+    for entry in folders:
+        if entry.is_symlink():
+            yield Path(entry.path)
+        elif depth > 1 and entry.name.startswith(_DEEPER):
+            yield from _links(Path(entry.path), depth - 1)
 
 
 def check_writable(folder: Path, name: str) -> None:
@@ -113,7 +144,9 @@ def prepare_output(bids_dir: Path, output_dir: Path) -> None:
 
 
 def prepare_work(work_dir: Path | None) -> Path:
-    """Give the folder for intermediate files: ``--work-dir``, or a new one under the system's temporary folder.
+    """Make the folder for the intermediate files of this run, in ``--work-dir`` or the system's temporary folder.
+
+    Its name tells this process: folders of runs that are gone, killed before they could remove theirs, are removed.
 
     Raises
     ------
@@ -122,26 +155,35 @@ def prepare_work(work_dir: Path | None) -> Path:
     """
     if work_dir is not None:
         _try_to_write(work_dir, "--work-dir")
-        return work_dir
     try:
-        return Path(tempfile.mkdtemp(prefix="bids_stroke_"))
+        parent = Path(tempfile.gettempdir()) if work_dir is None else work_dir
+        remove_abandoned([parent], WORK)
+        folder = Path(tempfile.mkdtemp(prefix=f"{WORK}{process_mark()}_", dir=parent))
     except OSError as error:
         raise OutputError(
             f"There is no usable temporary folder: {error}.", "Give --work-dir, or make /tmp writable (--tmpfs /tmp)."
         ) from None
+    try:
+        _try_to_write(folder, "The work folder")
+    except OutputError:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+    return folder
 
 
 def _try_to_write(folder: Path, name: str) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
+        with tempfile.TemporaryFile(dir=folder) as file:
+            file.write(bytes(_TRIED))  # on a full disk an empty file can still be made
     except OSError as error:
         raise _not_writable(folder, name, str(error.strerror)) from None
 
 
 def _not_writable(folder: Path, name: str, why: str) -> OutputError:
-    return OutputError(f"{name} {folder} cannot be created or written: {why}.", "Check the path and its permissions.")
+    return OutputError(
+        f"{name} {folder} cannot be created or written: {why}.", "Check the path, its permissions and the space left."
+    )
 
 
 def check_device(device: str) -> None:

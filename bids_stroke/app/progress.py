@@ -8,11 +8,11 @@ from types import TracebackType
 from typing import TypeVar
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
+from rich.text import Text
 
-from bids_stroke.core.records import UnitStatus
+from bids_stroke.core.records import UnitStatus, unit_prefix
 
 COLOURS = {"done": "green", "skipped": "cyan", "failed": "red", "running": "yellow"}
 
@@ -20,6 +20,16 @@ COLOURS = {"done": "green", "skipped": "cyan", "failed": "red", "running": "yell
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 10.0
 """In a log, which shows no bar; what takes less says nothing."""
+
+
+def terminal(*, quiet: bool = False) -> Console:
+    """Where people are spoken to: what stands in brackets or between colons, in a path say, is printed as it is."""
+    return Console(stderr=True, quiet=quiet, markup=False, emoji=False)
+
+
+def warn(console: Console, sentence: str) -> None:
+    """Print a sentence that begins with a coloured word of warning, on one line however long it is."""
+    console.print(Text("Warning", "yellow").append(f": {sentence}", "default"), soft_wrap=True, highlight=False)
 
 
 def tracked(console: Console, items: Sequence[Item], what: str) -> Iterator[Item]:
@@ -69,17 +79,23 @@ class UnitProgress:
         """Say that a unit has ended, in one line."""
         self.count += 1
         self.bar.advance(self.row)
-        self.console.print(
-            f"[{self.count}/{self.total}] {prefix}: {text}", highlight=False, markup=False, soft_wrap=True
-        )
+        self.tell(f"[{self.count}/{self.total}] {prefix}", text)
+
+    def tell(self, prefix: str, text: str) -> None:
+        """Say something of a unit that has not ended, in one line."""
+        self.console.print(f"{prefix}: {text}", highlight=False, markup=False, soft_wrap=True)
 
 
 def status_table(statuses: Sequence[UnitStatus]) -> Table:
-    """The table of units at the end of a run."""
-    table = Table("unit", "status", "seconds", "peak memory (MB)", "why", title="Units")
+    """The table of units at the end of a run: how they stand, what they lack and why, and files that were not used."""
+    columns = ["unit", "status", "seconds", "peak memory (MB)", "why", "missing"]
+    unused = any(status.left_out for status in statuses)
+    table = Table(*columns, *(["left out"] if unused else []), title="Units")
     for status in statuses:
-        unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")
-        colour = COLOURS.get(status.status, "white")
+        said = Text(status.status, COLOURS.get(status.status, "white"))
         numbers = (f"{status.seconds:.1f}", f"{status.peak_memory_mb:.0f}") if status.status != "skipped" else ("", "")
-        table.add_row(unit, f"[{colour}]{status.status}[/{colour}]", *numbers, escape(status.reason))
+        words = [text.replace("; ", "\n") for text in (status.reason, status.missing, status.left_out)]
+        unit = unit_prefix(status.subject, status.session).replace("_", " ")
+        cells = [said if text is None else Text(text) for text in (unit, None, *numbers, *words)]
+        table.add_row(*cells[: len(table.columns)])
     return table

@@ -13,12 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_stroke.app import preflight
+from bids_stroke.app.belonging import check_belonging, claim
 from bids_stroke.app.model import check_model
 from bids_stroke.app.request import Request
+from bids_stroke.bids.choice.unread import folders_not_read
 from bids_stroke.bids.phenotype import check_outcome_column
 from bids_stroke.bids.sessions import find_sessions, read_description, unneeded_options, unused_derivatives
 from bids_stroke.core.records import Session
-from bids_stroke.derivatives.outputs import write_dataset_files
+from bids_stroke.derivatives.names import folders_of_dataset
+from bids_stroke.derivatives.outputs import remove_temporary, write_dataset_files
 from bids_stroke.training.descriptions import member_descriptions
 
 if TYPE_CHECKING:
@@ -38,15 +41,15 @@ def run(request: Request) -> int:
     if request.level == "train":
         check_outcome_column(request.selection.bids_dir, request.settings.outcome.column)
         member_descriptions(request.settings)  # refuses those that cannot be
-    from rich.console import Console  # here and below: what words that are refused do without
-    from rich.markup import escape
+    from bids_stroke.app.progress import terminal, warn  # here and below: what words that are refused do without
 
-    console = Console(stderr=True, quiet=request.execution.verbosity < 0)
+    console = terminal(quiet=request.execution.verbosity < 0)
     with console.status("Listing files"):  # on a terminal: 10,000 people take a while
         sessions = find_sessions(request.selection)
-    sentences = unneeded_options(request.selection)
+    sentences = unneeded_options(request.selection) + folders_not_read(request.selection.bids_dir)
     for sentence in sentences + unused_derivatives(request.selection, sessions):
-        console.print(f"[yellow]Warning[/]: {escape(sentence)}")
+        warn(console, sentence)
+    check_belonging(request.output_dir, request.selection.bids_dir, str(description["Name"]))
     if request.dry_run:
         return _dry_run(request, sessions, str(description["Name"]))
     preflight.prepare_output(request.selection.bids_dir, request.output_dir)
@@ -54,8 +57,7 @@ def run(request: Request) -> int:
     try:
         return _run_level(request, sessions, str(description["Name"]), console, work_dir)
     finally:
-        if request.execution.work_dir is None:
-            shutil.rmtree(work_dir, ignore_errors=True)
+        shutil.rmtree(work_dir, ignore_errors=True)
 
 
 def _dry_run(request: Request, sessions: Sequence[Session], name: str) -> int:
@@ -84,6 +86,9 @@ def _run_level(request: Request, sessions: Sequence[Session], name: str, console
     with executors.environment(request.execution.omp_nthreads, work_dir):
         preflight.check_device_with_torch(request.execution.device)
         source = os.path.relpath(request.selection.bids_dir, request.output_dir)
+        if request.level == "participant":
+            claim(request.output_dir, request.selection.bids_dir, name)
+        remove_temporary(folders_of_dataset(request.output_dir))
         write_dataset_files(request.output_dir, source, request.selection.derivatives)
         levels = {"participant": run_participant, "train": run_train, "group": run_group}
         return levels[request.level](request, sessions, name, console)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from bids_stroke.app.plan import merge_features, recipe, step_reports
+from bids_stroke.app.currency import Currency, not_current
+from bids_stroke.app.plan import merge_features, recipe
 from bids_stroke.app.request import Request
 from bids_stroke.bids.phenotype import check_labels, check_outcome_column, unit_outcome
 from bids_stroke.core.errors import InputError, UsageError
@@ -25,7 +26,8 @@ from bids_stroke.preprocess.registry import STEPS
 
 def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
-    cohort = labelled_cohort(request, sessions, dataset_name)  # before the imports: it may end here
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
+    cohort = labelled_cohort(request, sessions, dataset_name, say)  # before the imports: it may end here
     from bids_stroke.evaluation.evaluate import evaluate
     from bids_stroke.features.covariates import cohort_notes, covariate_names
     from bids_stroke.report.plots import curves_plot
@@ -43,7 +45,7 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
         shutil.rmtree(store.folder, ignore_errors=True)
     if store.folder.is_dir():
         console.print("An earlier training was interrupted: what it had finished is used where nothing has changed.")
-    ensemble = train_ensemble(cohort, request.settings, request.execution.device, console.print, store)
+    ensemble = train_ensemble(cohort, request.settings, request.execution.device, say, store)
     bundle = write_trained(path("models"), ensemble, request.settings)
     modality_of = {entry.member.name: entry.member.modality for entry in ensemble.contents.members}
     evaluation = evaluate(ensemble.out_of_fold, request.settings, modality_of)
@@ -56,8 +58,10 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     return 0
 
 
-def labelled_cohort(request: Request, sessions: Sequence[Session], dataset_name: str) -> list[Labelled]:
-    """Units that have both features (from the participant level) and an outcome.
+def labelled_cohort(
+    request: Request, sessions: Sequence[Session], dataset_name: str, say: Callable[[str], object] = print
+) -> list[Labelled]:
+    """Units that have both features (from the participant level) and an outcome; ``say`` names those not current.
 
     Raises
     ------
@@ -70,12 +74,17 @@ def labelled_cohort(request: Request, sessions: Sequence[Session], dataset_name:
     outcome = request.settings.outcome
     check_outcome_column(request.selection.bids_dir, outcome.column)
     check_labels(request.selection.bids_dir, sorted({f"sub-{session.subject}" for session in sessions}))
+    currency = Currency.of(request, dataset_name)
     cohort = []
     for session in sessions:
         score = unit_outcome(request.selection.bids_dir, outcome.column, session.subject, session.session)
-        reports = step_reports(request.output_dir, session.prefix)
-        features, missing = merge_features(reports, session, request.settings)
-        if score is not None and features:
+        found = currency.look(session, prediction=False)
+        features, missing = merge_features(found.reports, session, request.settings)
+        if score is None:
+            continue
+        if why := found.why_no_features(request.settings.modalities):
+            say(f"Warning: {not_current(session.prefix, why)}")
+        elif features:
             check_same_recipe(request.output_dir, session.prefix, request.settings)
             known = {key: value for key, value in session.covariates.items() if key != outcome.column}
             unit = UnitFeatures(session.subject, session.session, features, missing, known, dataset_name)

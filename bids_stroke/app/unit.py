@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import json
-import logging
 import re
 import resource
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from bids_stroke.app.failures import as_ours, is_of_data
+from bids_stroke.app.logs import unit_log
 from bids_stroke.app.model import Model
 from bids_stroke.app.plan import Stage, UnitTask, merge_features, missing_inputs, plan_unit
+from bids_stroke.bids.choice.unread import in_sentences
 from bids_stroke.core.errors import BidsStrokeError, DataError, MissingModalityError
 from bids_stroke.core.records import Session, StepReport, UnitFeatures, UnitStatus
 from bids_stroke.derivatives import manifest
-from bids_stroke.derivatives.names import dataset_file
-from bids_stroke.derivatives.outputs import Outputs, tsv_text, writing
+from bids_stroke.derivatives.outputs import Outputs, remove_temporary, tsv_text
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row
 from bids_stroke.derivatives.status import write_running
 from bids_stroke.networks.torch_import import import_torch
@@ -39,8 +39,9 @@ class UnitResult:
 def run_unit(task: UnitTask) -> UnitResult:
     """Bring a unit up to date: preprocess, predict, draw.
 
-    A stage that fails does not stop those that do not build on it: their files are kept, the unit counts as failed
-    and is not predicted, and the next run goes on from there.
+    A step that fails does not stop the others: their files are kept, the unit counts as failed, and the next run
+    goes on from there. Where it failed on the data, its modalities are missing like any others: what builds on it, and
+    the prediction, are made without them, and say so. After any other failure there is no prediction.
 
     Raises
     ------
@@ -60,8 +61,10 @@ def run_unit(task: UnitTask) -> UnitResult:
         failures["discovery"] = no_modality(task.session, missing_inputs(task.session, task.settings))
         stages = []
     _forget_unplanned(task, {stage.name for stage in stages})
-    with _unit_log(task) as log:
+    remove_temporary(path for path in (task.outputs.folder, *task.outputs.folder.glob("*")) if path.is_dir())
+    with unit_log(task.output_dir, task.session.prefix) as log:
         for stage in stages:
+            stage = stage.without(_of_data(failures))
             start = time.monotonic()
             try:
                 report, why[stage.name] = stage.earlier_report(task)
@@ -73,18 +76,46 @@ def run_unit(task: UnitTask) -> UnitResult:
                     reports[stage.name] = report
             except Exception as error:  # one stage's failure, also one of our own making, never stops the others
                 log.exception("%s", stage.name)
-                failures[stage.name] = _as_ours(error)
-        if failures:
+                failures[stage.name] = as_ours(error, _places(task))
+                if stage.step is not None and is_of_data(failures[stage.name]):
+                    reports[stage.name] = _nothing(task, stage.step, failures[stage.name])
+        missing = missing_of(task, reports)
+        if not failures and set(missing) >= set(task.settings.modalities):
+            failures["features"] = no_modality(task.session, missing)
+        if any(name not in STEPS or not is_of_data(error) for name, error in failures.items()):
             _forget_prediction(task)
-        return UnitResult(_status(task, failures, time.monotonic() - begin, bool(seconds)), seconds, why)
+        status = _status(task, failures, time.monotonic() - begin, bool(seconds))
+        return UnitResult(replace(status, missing=missing_in_words(missing)), seconds, why)
 
 
-def _as_ours(error: Exception) -> BidsStrokeError:
-    if isinstance(error, BidsStrokeError):
-        return error
-    return BidsStrokeError(
-        f"{type(error).__name__}: {error}.", "The log of the unit has the traceback: please report it."
-    )
+def _of_data(failures: Mapping[str, BidsStrokeError]) -> dict[str, str]:
+    """Steps that failed on the data, with the reason."""
+    return {name: error.reason for name, error in failures.items() if name in STEPS and is_of_data(error)}
+
+
+def _places(task: UnitTask) -> dict[str, Path]:
+    return {"OUTPUT_DIR": task.output_dir, "The work folder": task.work_dir}
+
+
+def _nothing(task: UnitTask, step: Step, error: BidsStrokeError) -> StepReport:
+    """The report of a step of which nothing came: its modalities are missing."""
+    modalities = sorted(set(step.modalities) & set(task.settings.modalities))
+    return StepReport(missing=dict.fromkeys(modalities, error.reason), warnings=(str(error),))
+
+
+def missing_of(task: UnitTask, reports: Mapping[str, StepReport]) -> dict[str, str]:
+    """The reason for each wanted modality that the unit lacks, by what its stages said."""
+    return merge_features(reports, task.session, task.settings)[1]
+
+
+def missing_in_words(missing: Mapping[str, str]) -> str:
+    """Modalities that are missing, together where they have one reason.
+
+    >>> missing_in_words({"fa": "no-dwi", "lesion": "no-lesion", "md": "no-dwi"})
+    'fa md: no-dwi; lesion: no-lesion'
+    """
+    names = {reason: [name for name in missing if missing[name] == reason] for reason in missing.values()}
+    return "; ".join(f"{' '.join(same)}: {reason}" for reason, same in names.items())
 
 
 def _forget_unplanned(task: UnitTask, planned: set[str]) -> None:
@@ -108,13 +139,13 @@ def _run_stage(
     outputs = task.outputs
     stage.manifest_path(task).unlink(missing_ok=True)  # what an earlier run said of it holds no longer
     if stage.step is not None:
-        if any(name in failures for name in stage.step.builds_on(task.settings)):
+        if any(name in failures and name not in reports for name in stage.step.builds_on(task.settings)):
             return None
         report = _run_step(task, stage.step, reports, outputs)
     elif stage.name == "prediction" and task.model is not None:
-        if failures:
+        if failures.keys() - reports.keys():
             return None
-        report = _predict(task, task.model, reports, outputs)
+        report = _predict(task, task.model, reports, outputs, failures)
     else:
         report = _draw(reports, outputs)
         if failures:  # drawn for the report, but without a manifest: to be drawn again when all is there
@@ -131,8 +162,9 @@ def _run_step(task: UnitTask, step: Step, reports: Mapping[str, StepReport], out
     try:
         return run_and_mirror(step, StepContext(task.session, outputs, task.settings, earlier, work))
     except MissingModalityError as error:
-        modalities = set(step.modalities) & set(task.settings.modalities)
-        return StepReport(missing=dict.fromkeys(sorted(modalities), error.reason), warnings=(str(error),))
+        return _nothing(task, step, error)
+    except Exception as error:  # named while the disk is still as full as the step saw it
+        raise as_ours(error, _places(task)) from error
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
@@ -153,8 +185,10 @@ def run_and_mirror(step: Step, context: StepContext) -> StepReport:
     return normalise(context, report)
 
 
-def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], outputs: Outputs) -> StepReport:
-    """Predict and write the prediction as JSON and as a table of one row.
+def _predict(
+    task: UnitTask, model: Model, reports: Mapping[str, StepReport], outputs: Outputs, failed: Iterable[str]
+) -> StepReport:
+    """Predict and write the prediction as JSON and as a table of one row; it says which steps failed.
 
     Raises
     ------
@@ -174,6 +208,8 @@ def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], ou
     unit = UnitFeatures(session.subject, session.session, features, missing, session.covariates, task.dataset)
     bundle = load_bundle(model.path)
     prediction = predict.predict(bundle, unit, device=task.device, precision=task.settings.precision)
+    broken = [f"Predicted without {name}, which failed: {' '.join(reports[name].warnings)}" for name in failed]
+    prediction = replace(prediction, warnings=(*prediction.warnings, *broken))
     path, table = prediction_paths(task)
     content = prediction_json(prediction) | {
         "Sources": outputs.sources(item for paths in features.values() for item in paths)
@@ -187,9 +223,14 @@ def _predict(task: UnitTask, model: Model, reports: Mapping[str, StepReport], ou
 def no_modality(session: Session, missing: Mapping[str, str]) -> DataError:
     """The error of a unit that nothing can be computed of."""
     reasons = sorted({reason.replace("-", " ") for reason in missing.values()})
-    text = "; ".join([*reasons, *(f"{name} is left out: {why}" for name, why in session.left_out.items())])
+    text = "; ".join([*reasons, *in_sentences(session.left_out)])
     remedy = "Look at --dry-run for what was found."
     return DataError(f"{session.prefix} has no usable modality: {text}.", remedy, "no-usable-modality")
+
+
+def left_out_in_words(session: Session) -> str:
+    """Files that were found and not used, with the reason."""
+    return "; ".join(f"{name}: {why}" for name, why in session.left_out.items())
 
 
 def prediction_paths(task: UnitTask) -> tuple[Path, Path]:
@@ -217,40 +258,5 @@ def _status(task: UnitTask, failures: Mapping[str, BidsStrokeError], seconds: fl
         seconds=round(seconds, 2),
         peak_memory_mb=round(peak, 1),
         model_sha256=task.model.sha256 if task.model else "",
+        left_out=left_out_in_words(task.session),
     )
-
-
-class _LogFile(logging.FileHandler):
-    """A log that the disk has no room for stays incomplete: the unit's status says what failed."""
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        """Instead of a traceback on the terminal for each line of the log."""
-
-    def close(self) -> None:
-        """Close, also where the rest of the log cannot be written."""
-        with suppress(OSError):
-            super().close()
-
-
-@contextmanager
-def _unit_log(task: UnitTask) -> Iterator[logging.Logger]:
-    """``logs/<unit>.log``: stages, seconds, tracebacks, and the warnings of libraries."""
-    path = dataset_file(task.output_dir, "log", unit=task.session.prefix)
-    with writing(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handler = _LogFile(path, mode="a")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    log = logging.getLogger(f"bids_stroke.{task.session.prefix}")
-    log.setLevel(logging.INFO)
-    log.propagate = False
-    loggers = (log, logging.getLogger("py.warnings"))
-    logging.captureWarnings(True)
-    for logger in loggers:
-        logger.addHandler(handler)
-    try:
-        yield log
-    finally:
-        logging.captureWarnings(False)
-        for logger in loggers:
-            logger.removeHandler(handler)
-        handler.close()

@@ -52,7 +52,7 @@ def lesion_folders(bids_dir: Path) -> dict[str, Path]:
 
     Outputs of this app do not count, nor what this user may not look into.
     """
-    folders = sorted((bids_dir / "derivatives").glob("*"))
+    folders = sorted((bids_dir / "derivatives").glob("[!.]*"))
     readable = [path for path in folders if path.is_dir() and os.access(path, os.R_OK | os.X_OK)]
     return {path.name: path for path in readable if not _is_ours(path)}
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from bids_stroke.bids.choice.unread import BELONGING, Place, Unread, why_unread
 from bids_stroke.bids.entities import comparable, named_entities, raw_entities
 from bids_stroke.bids.sidecars import Folder, Metadata, Sidecar, merged, natural
 from bids_stroke.core.errors import InputError
@@ -20,6 +21,7 @@ READ_WITH: Mapping[str, tuple[str, ...]] = dict.fromkeys(("eeg", "emg"), ("chann
 """Suffix of a recording -> suffixes of further JSON files that mne-bids reads with it: they must be whole, too."""
 
 _IMAGES = (".nii", ".nii.gz")
+_BESIDE = tuple(ending for ending in BELONGING if ending != ".eeg")
 
 
 @dataclass(frozen=True)
@@ -79,15 +81,44 @@ class Dataset:
         }
         endings = tuple(f"{suffix}{extension}" for suffix, extension in query_of)
         names = [(folder, name) for folder in folders for name in folder.files if name.endswith(endings)]
+        places = {folder.within: Place.of(folder.within) for folder, _ in names}
         for folder, name in sorted(names, key=lambda item: natural(item[0].within + item[1])):
+            place = places[folder.within]
             entities = raw_entities(folder.within + name)
             query, datatype = query_of.get((entities.get("suffix", ""), entities.get("extension", "")), ("", ""))
             # not to half a label, of a folder sub-01_b
-            belongs = folder.within.startswith(f"sub-{entities.get('subject')}/")
-            if query and belongs and datatype in ("", entities.get("datatype")):
+            belongs = place.subject == entities.get("subject") and not place.why_not_of(name)
+            if query and belongs and place.datatype == (datatype or entities.get("datatype")):
                 metadata = Metadata(partial(raw_metadata, folder, name, entities))
                 found[query].append(self._file(folder, name, entities, metadata))
         return {query: tuple(files) for query, files in found.items()}
+
+    def unread(self, folders: list[Folder], found: Mapping[str, Iterable[BidsFile]]) -> list[Unread]:
+        """Files of a subject that are neither raw files of a query, nor masks, nor lie beside others; and why.
+
+        Parameters
+        ----------
+        folders : list of Folder
+            From :meth:`folders`.
+        found : mapping of str to iterable of BidsFile
+            From :meth:`raw_files`.
+        """
+        used = {file.uri for files in found.values() for file in files}
+        left = []
+        for folder in folders:
+            start = f"bids:{self.name}:{folder.within}"
+            own = f"{folder.within.split('/', 1)[0]}_"
+            names = [
+                name
+                for name in folder.files
+                if f"{start}{name}" not in used
+                and not (name.endswith(_BESIDE) and (name.startswith(own) or not name.startswith("sub-")))
+            ]
+            if names:
+                place = Place.of(folder.within)
+                told = ((name, why_unread(place, name, folder.files)) for name in sorted(names, key=natural))
+                left += [Unread(name, why, place.session) for name, why in told if why]
+        return left
 
     def images(self, folders: list[Folder], is_wanted: Callable[[str], bool] = bool) -> list[BidsFile]:
         """NIfTI files of a subject in the folders of datatypes, with all entities of their names, by path.

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from bids_stroke.bids.choice.duplicates import one_of_each
+from bids_stroke.bids.choice.kinds_of_image import as_sidecars_tell, what_name_tells
+from bids_stroke.bids.choice.unread import Unread
 from bids_stroke.bids.derivative_files import best_lesions
 from bids_stroke.bids.entities import entity_names
 from bids_stroke.bids.layout import Dataset
@@ -55,6 +58,8 @@ def read_description(bids_dir: Path) -> dict[str, Any]:
         raise NotBidsError(f"{bids_dir} has no {path.name}.", "Is this the root of the dataset?") from None
     if missing := [key for key in ("Name", "BIDSVersion") if key not in description]:
         raise NotBidsError(f"{path} lacks {' and '.join(missing)}.", "Add the required key (see bids-validator).")
+    if not isinstance(description["Name"], str) or not description["Name"].strip():
+        raise NotBidsError(f"{path}: Name is no text.", 'Give the dataset a name: {"Name": "...", ...}.')
     return description
 
 
@@ -190,28 +195,39 @@ def _subject_sessions(
 ) -> list[Session]:
     files = datasets.subject(subject)
     kept: dict[str, tuple[BidsFile, ...]] = {}
-    left_out: dict[str, str] = {}
+    left_out = list(files.left_out)
     for query, items in files.raw.items():
         kinds = [(item, kind) for item in items for kind in ("session", "task") if kind in item.entities]
         matched |= {(kind, item.entities[kind]) for item, kind in kinds}
-        reasons = {item: _why_not(selection, query, item) for item in items}
-        kept[query] = tuple(item for item in items if not reasons[item])
-        left_out |= {item.path.name: reason for item, reason in reasons.items() if reason}
+        asked = selection.filters.get(query, {})
+        reasons = {item: _why_not(selection, query, item) or what_name_tells(item.path.name, asked) for item in items}
+        kept[query], spare = one_of_each([item for item in items if not reasons[item]], asked)
+        left_out += _left_out(reasons | spare)
         if kept[query]:
             matched.add(("filter", query))
     ready_bold = [item for item in files.native if item.entities["role"] == "bold"]
     matched |= {("task", item.entities["task"]) for item in ready_bold if "task" in item.entities}
     reasons = {item: _why_not(selection, "bold", item) for item in ready_bold}
     native = tuple(item for item in files.native if not reasons.get(item))
-    left_out |= {item.path.name: reason for item, reason in reasons.items() if reason}
-    files = replace(files, raw=kept, native=native, left_out=left_out)
+    left_out += _left_out(reasons)
+    files = replace(files, raw=kept, native=native)
     labels = files.sessions()
+    files = replace(files, left_out=_in_units(left_out, labels))
     matched |= {("session", label) for label in labels if label}
     if selection.session_labels:
         labels &= set(selection.session_labels)
         if not labels:
             return []
     return [_unit(selection, subject, label, files) for label in sorted(labels or {None}, key=lambda item: item or "")]
+
+
+def _left_out(reasons: Mapping[BidsFile, str]) -> list[Unread]:
+    return [Unread(item.path.name, why, item.entities.get("session")) for item, why in reasons.items() if why]
+
+
+def _in_units(left_out: Iterable[Unread], labels: set[str | None]) -> tuple[Unread, ...]:
+    """What is left out of a session that gives no unit is said in every unit of the person."""
+    return tuple(file if file.session in labels else replace(file, session=None) for file in left_out)
 
 
 def _unit(selection: Selection, subject: str, session: str | None, files: SubjectFiles) -> Session:
@@ -232,6 +248,8 @@ def _used(selection: Selection, subject: str, session: str | None, files: Subjec
         return tuple(item for item in items if item.entities.get("session") in (session, None))
 
     raw = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
+    raw, left_out = as_sidecars_tell(raw)
+    left_out = {file.name: file.why for file in files.left_out if file.session in (session, None)} | left_out
     raw["epi"] = epi_of(raw["epi"], raw["dwi"])
     chosen = {item.entities["modality"]: item for item in own(files.maps)}
     unit = Session(
@@ -241,7 +259,7 @@ def _used(selection: Selection, subject: str, session: str | None, files: Subjec
         lesion=own(files.lesions),
         maps={modality: item for modality, item in chosen.items() if modality in selection.modalities},
         covariates=unit_covariates(selection.bids_dir, subject, session),
-        left_out=files.left_out,
+        left_out=left_out,
     )
     unit = take_ready(unit, own(files.native), wanted)
     return replace(unit, lesion=best_lesions(unit.lesion, bool(unit.files("t1w") or unit.ready_anat)))

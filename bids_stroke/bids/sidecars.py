@@ -84,7 +84,10 @@ class Folder:
         key = (reader, suffix)
         if key not in self._sidecars:
             found = []
+            own = f"{self.within.split('/', 1)[0]}_"
             for name in sorted(names, key=natural, reverse=True):
+                if self.within and name.startswith("sub-") and not name.startswith(own):  # another person's
+                    continue
                 entities = reader(self.within + name)
                 if entities.get("suffix") == suffix and entities.get("extension", ".json") == ".json":
                     found.append(Sidecar(f"{self.path}/{name}", comparable(entities)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from bids_stroke.bids.choice.duplicates import one_of_packed
+from bids_stroke.bids.choice.unread import Place, Unread
 from bids_stroke.bids.derivative_files import find_lesions, find_maps, find_native, is_lesion, lesion_folders
 from bids_stroke.bids.layout import Dataset
 from bids_stroke.core.records import BidsFile
@@ -21,15 +23,15 @@ class SubjectFiles:
         By query.
     lesions, maps, native : tuple of BidsFile
         From :func:`find_lesions`, :func:`find_maps` and :func:`find_native`.
-    left_out : mapping of str to str
-        Names of files that are not used, and why.
+    left_out : tuple of Unread
+        Files that are not used, and why.
     """
 
     raw: Mapping[str, tuple[BidsFile, ...]]
     lesions: tuple[BidsFile, ...]
     maps: tuple[BidsFile, ...]
     native: tuple[BidsFile, ...]
-    left_out: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[Unread, ...] = ()
 
     def sessions(self) -> set[str | None]:
         """Session labels of everything; a file above the sessions belongs to all of them."""
@@ -72,15 +74,32 @@ class Datasets:
             A folder of the subject cannot be listed.
         """
         folders = self.raw.folders(label)
-        given = _images(self.derivatives, label)
+        raw = self.raw.raw_files(folders)
+        left_out = self.raw.unread(folders, raw)
+        given = _images(self.derivatives, label, left_out)
         lesions: tuple[BidsFile, ...] = ()
         if self.lesions is not None:
-            beside = _images(self.lesions, label, is_lesion)
-            lesions = find_lesions({"raw": self.raw.images(folders, is_lesion), **beside, **given})
-        return SubjectFiles(self.raw.raw_files(folders), lesions, find_maps(given), find_native(given))
+            beside = _images(self.lesions, label, left_out, is_lesion)
+            own = _own_once(self.raw.images(folders, is_lesion), left_out)
+            lesions = find_lesions({"raw": own, **beside, **given})
+        return SubjectFiles(raw, lesions, find_maps(given), find_native(given), tuple(left_out))
 
 
 def _images(
-    datasets: Mapping[str, Dataset], subject: str, is_wanted: Callable[[str], bool] = bool
-) -> dict[str, list[BidsFile]]:
-    return {name: dataset.images(dataset.folders(subject), is_wanted) for name, dataset in datasets.items()}
+    datasets: Mapping[str, Dataset], subject: str, left_out: list[Unread], is_wanted: Callable[[str], bool] = bool
+) -> dict[str, Sequence[BidsFile]]:
+    """Images of a subject by dataset; what is left out of two files of one image is added to `left_out`."""
+    found = {name: dataset.images(dataset.folders(subject), is_wanted) for name, dataset in datasets.items()}
+    return {name: _own_once(files, left_out) for name, files in found.items()}
+
+
+def _own_once(files: Sequence[BidsFile], left_out: list[Unread]) -> Sequence[BidsFile]:
+    """Images that their folder and their name say to be of one person, packed or unpacked."""
+    others = {file: why for file in files if (why := _place(file).why_not_of(file.path.name))}
+    kept, spare = one_of_packed([file for file in files if file not in others])
+    left_out += [Unread(file.path.name, why, _place(file).session) for file, why in (others | spare).items()]
+    return kept
+
+
+def _place(file: BidsFile) -> Place:
+    return Place.of(f"{file.uri.split(':', 2)[2].rpartition('/')[0]}/")

@@ -5,6 +5,7 @@ Nothing heavy is imported before the arguments are understood: ``--help`` answer
 
 from __future__ import annotations
 
+import math
 import re
 import signal
 import sys
@@ -103,6 +104,30 @@ class _Command(click.Command):
         return super().parse_args(ctx, expand_arguments(args))
 
 
+class _Place(click.Path):
+    """A path; an empty one, of a variable of a script that was never set, is not the current folder."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse the empty path, convert others."""
+        if not str(value).strip():
+            self.fail("it is empty.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+class _Finite(click.FloatRange):
+    """A number in a range: NaN is in none."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Refuse NaN and infinity, check others."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no number.", param, ctx)
+        return number
+
+
 EPILOG = """\b
 Exit codes: 0 all done; 1 internal error; 2 usage; 16 not a BIDS dataset; 18 nothing selected;
 65 some or all units failed; 66 an input is missing or unreadable; 73 output not writable.
@@ -111,33 +136,35 @@ Research use only: not a medical device, not for decisions about patients."""
 
 
 @click.command(cls=_Command, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
-@click.argument("bids_dir", type=click.Path(path_type=Path))
-@click.argument("output_dir", type=click.Path(path_type=Path))
+@click.argument("bids_dir", type=_Place())
+@click.argument("output_dir", type=_Place())
 @click.argument("analysis_level", type=click.Choice(LEVELS))
 @click.option("--participant-label", multiple=True, metavar="LABEL...", help="Only these subjects (or @file).")
 @click.option("--session-label", multiple=True, metavar="LABEL...", help="Only these sessions (or @file).")
 @click.option("--task-label", multiple=True, metavar="LABEL...",
               help="Tasks of BOLD, EEG and EMG. Without it: BOLD of task rest, EEG and EMG of every task.")  # fmt: skip
-@click.option("--bids-filter-file", type=click.Path(path_type=Path), help="JSON: query -> entities, as fMRIPrep's.")
+@click.option("--bids-filter-file", type=_Place(), help="JSON: query -> entities, as fMRIPrep's.")
 @click.option("--modalities", multiple=True, metavar="NAME...",
               help=f"Any of {' '.join(MODALITIES)}. Default: whatever a subject has.")  # fmt: skip
 @click.option("--derivatives", multiple=True, metavar="NAME=DIR...", help="Take masks or maps from these datasets.")
-@click.option("--bids-database-dir", type=click.Path(path_type=Path), help="Not needed any more; ignored.")
+@click.option("--bids-database-dir", type=_Place(), help="Not needed any more; ignored.")
 @click.option("--skip-bids-validation", is_flag=True, help="Do not run the BIDS validator first.")
 @click.option("--dry-run", is_flag=True, help="Print what would be used, what is missing and why; write nothing.")
 @click.option(
     "--model",
-    type=click.Path(path_type=Path),
+    type=_Place(),
     help="Model bundle, or none for features only. Default: the demonstration ensemble.",
 )
 @click.option("--outcome", metavar="EXPR", help="What counts as poor, column and rule. Default: 'fma_le<=17'.")
-@click.option("--config", type=click.Path(path_type=Path), help="YAML file of settings (docs/configuration.md).")
-@click.option("-w", "--work-dir", type=click.Path(path_type=Path), help="For intermediate files. Default: temporary.")
+@click.option("--config", type=_Place(), help="YAML file of settings (docs/configuration.md).")
+@click.option("-w", "--work-dir", type=_Place(), help="For intermediate files. Default: temporary.")
 @click.option("--nprocs", type=click.IntRange(min=1), help="Units at a time. Default: by CPUs and memory.")
-@click.option("--omp-nthreads", type=click.IntRange(min=1), default=1, show_default=True, help="Threads in each unit.")
+@click.option(
+    "--omp-nthreads", type=click.IntRange(1, 1024), default=1, show_default=True, help="Threads in each unit."
+)
 @click.option(
     "--mem-gb",
-    type=click.FloatRange(min=1),
+    type=_Finite(min=1),
     help="Memory for all units together, at 4 GB each. Default: what is available.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N; cuda never falls back.")
@@ -146,7 +173,7 @@ Research use only: not a medical device, not for decisions about patients."""
               help="Where units run. slurm: see hpc/ for a job array; not yet started by the app.")  # fmt: skip
 @click.option("--stop-on-first-crash", is_flag=True, help="Start no further units after one has failed.")
 @click.option("--force", is_flag=True, help="Compute again what is up to date.")
-@click.option("--seed", type=click.IntRange(min=0), help="Of everything random. Default: 0.")
+@click.option("--seed", type=click.IntRange(0, 2_000_000_000), help="Of everything random. Default: 0.")
 @click.option("-v", "--verbose", count=True, help="-vv: tracebacks.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and the final table.")
 @click.version_option(__version__, prog_name="bids_stroke")
@@ -253,14 +280,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if "Missing argument" in error.format_message():
             click.echo("Positional arguments come first, options after them.", err=True)
         sys.exit(2)
-    except BidsStrokeError as error:
-        if show_traceback:
-            traceback.print_exc()
-        click.echo(f"bids_stroke: {error.message}\n{error.remedy}".strip(), err=True)
-        sys.exit(error.exit_code)
     except Exception as error:
+        from bids_stroke.app.failures import as_ours
+
         if show_traceback:
             traceback.print_exc()
+        ours = as_ours(error, {})
+        if type(ours) is not BidsStrokeError:
+            click.echo(f"bids_stroke: {ours.message}\n{ours.remedy}".strip(), err=True)
+            sys.exit(ours.exit_code)
         click.echo(f"bids_stroke: internal error: {type(error).__name__}: {error}", err=True)
         click.echo("Please report it with the output of the same command and -vv.", err=True)
         sys.exit(1)

@@ -86,6 +86,8 @@ def _describe(root: Path, options: TxtOptions) -> None:
     content = json.loads(sidecar.read_text(encoding="utf-8-sig"))
     kind = sidecar.stem[-3:].upper()
     content[f"{kind}Reference"] = options.reference
+    if kind == "EMG":
+        content["EMGPlacementSchemeDescription"] = "Not told by the text file."
     write_json(sidecar, content)
 
 

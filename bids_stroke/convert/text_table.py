@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.core.channels import CHANNELS, EMG_MUSCLES, canonical_name, is_site
+from bids_stroke.core.channels import CHANNELS, canonical_name, is_site, kind_of
 from bids_stroke.core.errors import DataError, InputError, UsageError
 
 VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}
@@ -23,7 +23,6 @@ TYPES = ("eeg", "emg", "eog", "ecg", "misc")
 PUBLISHED = "published"
 """As a list of channels: the 16 sites and 6 muscles of the published study, in its order."""
 _LEFT_OUT = re.compile(r"-|time|t|sample|samples|index|time ?[(\[]?m?s[)\]]?", re.IGNORECASE)
-_EOG, _ECG = re.compile(r"[hv]?eog.*", re.IGNORECASE), re.compile(r"e[ck]g.*", re.IGNORECASE)
 _SEPARATORS = ("\t", ";", ",")
 
 
@@ -135,12 +134,7 @@ def _name_and_type(text: str) -> tuple[str, str]:
         if given.strip().lower() not in TYPES:
             raise UsageError(f"--channels: {text!r} has an unknown type.", f"Types are {', '.join(TYPES)}.")
         return name, given.strip().lower()
-    known = canonical_name(name)
-    if known in EMG_MUSCLES or name.lower().startswith("emg"):
-        return name, "emg"
-    if is_site(known):
-        return name, "eeg"
-    return name, "eog" if _EOG.fullmatch(name) else "ecg" if _ECG.fullmatch(name) else "misc"
+    return name, "eeg" if is_site(canonical_name(name)) else kind_of(name) or "misc"
 
 
 def _fields(line: str, separator: str | None) -> list[str]:

@@ -41,6 +41,24 @@ MONTAGE_SITES = frozenset((
 ))  # fmt: skip
 """Sites of the 10-10 system in their usual spelling. Written out, because a plan need not wait for mne."""
 
+_KINDS = (
+    ("emg", r".*(emg|tibial|tibant|tibpost|soleus|gastro|rectus|vastus|biceps|triceps|femor|glut|semit|semimem|bifem"
+            r"|hamstr|quadri|sartor|gracil|tensorf|adduct|abduct|peron|fibular|flexor|extensor|digitorum|pollic|hallu"
+            r"|carpi|carpal|inteross|thenar|deltoid|trapez|pector|brachi|latiss|serratus|erector|multifid|masseter"
+            r"|sternocl|temporalis|calf|chin).*"),
+    ("eog", r".*eog.*|[vh]eo[lrud]?|[lr]oc|(lo|so|io)[12]"),
+    ("ecg", r".*e[ck]g.*|heart.*"),
+    ("misc", r"(status|stim|sti\d|trig(?!no)|marker|sync|acc|gyr|mag|imu|quat|gonio|foot|force|gsr|resp|photo|light"
+             r"|temp|pleth|pulse|aux|battery).*|.*(angle|switch|accel|gyro|(acc|gyr|mag|imu)[xyz]?)|mark|event|fsr|eda"
+             r"|scr|breath|airflow|flow|nasal|thorax|thor|abdomen|abdo|snore|diode|ppg|spo2|sao2|osat|hr|bpm|misc"
+             r"|analog|digi|din|dc|counter|time|sample|audio|mic|sound|ref|gnd|ground|pos"),
+    # abbreviations come last: they are short
+    ("emg", r"(ta|tib|sol|gm|gl|gam|gal|mg|lg|gas|gc|gcm|gcl|rf|prf|vm|vmo|vl|vlo|vi|bf|bflh|bfsh|st|sm|semi|gmax|gmed"
+            r"|gmin|pl|pb|add|addl|tfl|gra|sar|es|ham|hams|quad|quads|bic|tri|bb|tb|br|brd|delt|del|trap|pec|fcr|fcu"
+            r"|ecr|ecrl|ecu|edc|fds|fdp|fdi|apb|adm|edb|ehl|edl|fhl|fdl|abh|tp|scm|masse?)"),
+)  # fmt: skip
+"""Kinds of channels that are no sites, by names in lower case without blanks and signs; the first that fits counts."""
+
 _SIDE = re.compile(r"^(left|right|l|r|li|re)[ _.-]+|[ _.-]+(left|right|l|r|li|re)$|^(left|right)|(left|right)$")
 
 
@@ -69,6 +87,37 @@ def is_site(name: str) -> bool:
     (True, False)
     """
     return name in MONTAGE_SITES
+
+
+def kind_of(name: str) -> str:
+    """What a name that is no site of a cap says of its channel: ``emg``, ``eog``, ``ecg``, ``misc``, or nothing.
+
+    Muscles of leg and arm are known by their names and usual abbreviations, with or without a side or a number
+    (``TA_L``, ``RSOL``, ``vastus lat. 2``); ``misc`` is what amplifiers record beside (triggers, acceleration, skin
+    conductance, breathing).
+
+    >>> [kind_of(name) for name in ("EMG3", "LTA", "hEOG", "EKG1", "ACC x", "X1", "C3")]
+    ['emg', 'emg', 'eog', 'ecg', 'misc', '', '']
+    """
+    plain = _plain(re.sub(r"^eeg[ _-]+|[-_ ](ref|le|avg)$", "", name.strip().lower()))
+    if any(plain in stripped for stripped in (_site_names(), {"", "l", "r"})):
+        return ""
+    for kind, pattern in _KINDS:
+        if any(re.fullmatch(pattern, form) for form in _without_side(plain)):
+            return kind
+    return ""
+
+
+def _without_side(plain: str) -> tuple[str, ...]:
+    """A name as it is, and without a side or a number at either end."""
+    bare = re.sub(r"\d+$", "", plain)
+    worded = re.sub(r"^(left|right|li|re)|(left|right|li|re)$", "", bare)
+    return plain, bare, worded, re.sub(r"^[lr]", "", bare), re.sub(r"[lr]$", "", bare)
+
+
+@cache
+def _site_names() -> frozenset[str]:
+    return frozenset(_plain(site) for site in MONTAGE_SITES)
 
 
 @cache

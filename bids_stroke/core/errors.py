@@ -89,3 +89,10 @@ class MissingModalityError(BidsStrokeError):
 
     exit_code = 65
     reason = "not-computable"
+
+
+class MemoryShortageError(BidsStrokeError):
+    """There is too little memory for what was asked: the unit fails, and with more memory it would not."""
+
+    exit_code = 65
+    reason = "out-of-memory"

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterable
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from bids_stroke.core.errors import InputError
 MAX_DEPTH = 64
 """Objects and lists within each other. No BIDS file has ten; Python itself gives up somewhere below a thousand."""
 
+_MOST_ITEMS = 1_000_000
+"""Items in one level of a file: one that holds more is not a description of anything."""
 BAD_CONTENT = "bad-json"
 """Reason code of a file that can be read but does not hold what it must."""
 NOT_THERE = "no-such-file"
@@ -57,7 +60,7 @@ def read_json_object(path: Path | str) -> dict[str, Any]:
         raise _bad(path, "holds a number of thousands of digits") from None
     if not isinstance(content, dict):
         raise _bad(path, f"holds {_KINDS[type(content)]} where an object must be")
-    if text.count("[") + text.count("{") > MAX_DEPTH and _depth_exceeds([content], MAX_DEPTH):
+    if text.count("[") + text.count("{") > MAX_DEPTH and depth_exceeds([content], MAX_DEPTH):
         raise _bad(path, _TOO_DEEP)
     return content
 
@@ -76,11 +79,16 @@ def _bad(path: Path | str, what: str) -> InputError:
     return InputError(f"{path} {what}.", 'Correct the file: {"Key": value, ...}, in UTF-8.', BAD_CONTENT)
 
 
-def _depth_exceeds(level: Iterable[Any], limit: int) -> bool:
-    """Whether lists and objects lie in each other more than ``limit`` deep; without recursion, which has its limit."""
+def depth_exceeds(level: Iterable[Any], limit: int) -> bool:
+    """Whether lists and objects lie in each other more than ``limit`` deep; without recursion, which has its limit.
+
+    Also of what holds itself, or more and more in each level, as the anchors of YAML allow.
+    """
     for _ in range(limit + 1):
         inner = [item.values() if isinstance(item, dict) else item for item in level if isinstance(item, dict | list)]
         if not inner:
             return False
-        level = [item for values in inner for item in values]
+        level = list(islice((item for values in inner for item in values), _MOST_ITEMS))
+        if len(level) == _MOST_ITEMS:
+            return True
     return True

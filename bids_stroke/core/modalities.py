@@ -35,7 +35,7 @@ class Query:
     extensions : tuple of str
         With the leading dot.
     datatype : str
-        Its folder; empty where the suffix tells enough.
+        Its folder; empty: any folder of a datatype.
     task : str or None
         Of several tasks the one that is read unless ``--task-label`` asks for others, or EVERY_TASK; None for files
         without a task.
@@ -54,10 +54,10 @@ class Query:
 
 
 QUERIES: Mapping[str, Query] = {
-    "t1w": Query("T1w"),
-    "dwi": Query("dwi", companions=(".bval", ".bvec")),
-    "bold": Query("bold", task="rest", keys=("RepetitionTime",)),
-    "eeg": Query("eeg", (".vhdr", ".edf", ".bdf", ".set"), task=EVERY_TASK, keys=("PowerLineFrequency",)),
+    "t1w": Query("T1w", datatype="anat"),
+    "dwi": Query("dwi", datatype="dwi", companions=(".bval", ".bvec")),
+    "bold": Query("bold", datatype="func", task="rest", keys=("RepetitionTime",)),
+    "eeg": Query("eeg", (".vhdr", ".edf", ".bdf", ".set"), "eeg", task=EVERY_TASK, keys=("PowerLineFrequency",)),
     "emg": Query("emg", (".edf", ".bdf"), task=EVERY_TASK, keys=("PowerLineFrequency",)),
     "epi": Query("epi", datatype="fmap"),
 }

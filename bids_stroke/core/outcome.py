@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import re
-from typing import Literal
+from typing import Annotated, Literal
+
+from pydantic import Field
 
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.frozen import Frozen
@@ -12,15 +15,15 @@ from bids_stroke.core.frozen import Frozen
 class Outcome(Frozen):
     """What counts as a poor outcome: column and rule in one, ``fma_le<=17``."""
 
-    column: str
+    column: Annotated[str, Field(pattern=r"^[A-Za-z]\w*$")]
     operator: Literal["<=", "<", ">=", ">"]
     threshold: float
 
     @classmethod
     def parse(cls, text: str) -> Outcome:
         """Read ``fma_le<=17``; UsageError if it is not of that form."""
-        match = re.fullmatch(r"\s*([A-Za-z]\w*)\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?)\s*", text)
-        if match is None:
+        match = re.fullmatch(r"\s*([A-Za-z]\w*)\s*(<=|>=|<|>)\s*(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?)\s*", text)
+        if match is None or not math.isfinite(float(match[3])):
             raise UsageError(f"--outcome {text!r} is not a rule.", "Write COLUMN<=NUMBER, for example 'fma_le<=17'.")
         return cls(column=match[1], operator=match[2], threshold=float(match[3]))  # type: ignore[arg-type]
 
@@ -31,4 +34,4 @@ class Outcome(Frozen):
         return compare[self.operator]
 
     def __str__(self) -> str:
-        return f"{self.column}{self.operator}{self.threshold:g}"
+        return f"{self.column}{self.operator}{self.threshold:.15g}"

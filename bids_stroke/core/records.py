@@ -17,6 +17,11 @@ OTHER_KINDS = ("lesion", "maps", "ready_anat", "ready_dwi")
 """Kinds of files of a session that no query finds."""
 
 
+def unit_prefix(subject: str, session: str | None) -> str:
+    """How files of a unit begin: ``sub-01`` or ``sub-01_ses-02``."""
+    return f"sub-{subject}" + (f"_ses-{session}" if session else "")
+
+
 @dataclass(frozen=True, eq=False)
 class BidsFile:
     """One data file of a BIDS dataset with its entities and (inherited) sidecar metadata."""
@@ -61,7 +66,7 @@ class Session:
     @property
     def prefix(self) -> str:
         """``sub-01`` or ``sub-01_ses-02``."""
-        return f"sub-{self.subject}" + (f"_ses-{self.session}" if self.session else "")
+        return unit_prefix(self.subject, self.session)
 
     @property
     def inputs(self) -> tuple[BidsFile, ...]:
@@ -120,6 +125,15 @@ class UnitStatus:
     seconds: float = 0.0
     peak_memory_mb: float = 0.0
     model_sha256: str = ""
+    missing: str = ""
+    """Modalities that are not there, with the reason: ``fa md: no-dwi; lesion: no-lesion``."""
+    left_out: str = ""
+    """Files that were found and not used, with the reason."""
+
+    @property
+    def has_told(self) -> bool:
+        """Whether the run came to its end with the unit: what it left, a prediction among it, is of this run."""
+        return self.completed or (self.status == "failed" and bool(self.missing))
 
     @property
     def completed(self) -> bool:

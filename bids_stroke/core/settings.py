@@ -7,22 +7,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
 from bids_stroke.core.errors import InputError, UsageError
 from bids_stroke.core.frozen import Frozen
+from bids_stroke.core.json_files import MAX_DEPTH, depth_exceeds
 from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.outcome import Outcome
 from bids_stroke.core.settings_preprocess import AnatSettings, BoldSettings, DwiSettings, EegEmgSettings
 from bids_stroke.core.settings_training import TrainingSettings
 
+LARGEST_SEED = 2_000_000_000
+"""Libraries take 32 bits, some with a sign; and seeds that follow from this one are a little larger."""
+
 
 class Settings(Frozen):
     """Everything that changes results."""
 
-    modalities: tuple[str, ...] = Field(default_factory=lambda: tuple(MODALITIES))
+    modalities: Annotated[tuple[str, ...], Field(min_length=1)] = Field(default_factory=lambda: tuple(MODALITIES))
     outcome: Outcome = Outcome(column="fma_le", operator="<=", threshold=17)
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED)] = 0
     precision: Literal["fp32", "bf16"] = "fp32"
     lesion_side: Literal["as-is", "normalise"] = "as-is"
     """``normalise``: the affected hemisphere is put on the left in standard space; ``as-is``: nothing is flipped."""
@@ -31,6 +35,13 @@ class Settings(Frozen):
     bold: BoldSettings = BoldSettings()
     eegemg: EegEmgSettings = EegEmgSettings()
     training: TrainingSettings = TrainingSettings()
+
+    @field_validator("modalities")
+    @classmethod
+    def _known(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        if unknown := [name for name in names if name not in MODALITIES]:
+            raise ValueError(f"'{unknown[0]}' is not known; known: {' '.join(MODALITIES)}")
+        return names
 
     @model_validator(mode="after")
     def _one_side_or_both(self) -> Self:
@@ -70,27 +81,29 @@ def load_settings(config: Path | None, **options: Any) -> Settings:
     values: dict[str, Any] = {}
     if config is not None:
         try:
-            values = yaml.safe_load(config.read_text()) or {}
+            values = yaml.safe_load(config.read_text("utf-8-sig")) or {}
         except OSError as error:
             raise InputError(f"--config {config} cannot be read: {error.strerror}.", "Check the path.") from error
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
+        except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or number that cannot be
             raise UsageError(f"--config {config} is not YAML: {error}.", "Correct the file.") from error
         if not isinstance(values, dict):
             raise UsageError(f"--config {config} holds no mapping of settings.", "Write 'key: value' lines.")
         if isinstance(values.get("outcome"), str):
             values["outcome"] = Outcome.parse(values["outcome"])
-    unknown = [name for name in values.get("modalities") or () if name not in MODALITIES]
-    if unknown:
-        raise UsageError(f"Setting 'modalities' in --config {config}: '{unknown[0]}' is not known.",
-                         f"Known: {' '.join(MODALITIES)}.")  # fmt: skip
+        if depth_exceeds([values], MAX_DEPTH):
+            raise UsageError(f"--config {config} has lists or mappings nested without end.", "Correct the file.")
+        if odd := [key for key in values if not isinstance(key, str)]:
+            name = json.dumps(odd[0], default=str)
+            raise UsageError(f"Setting '{name}' in --config {config}: no setting is called so.", "Correct the file.")
     values |= {key: value for key, value in options.items() if value is not None}
     try:
-        return Settings(**values)
+        return Settings.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         source = f"--config {config}" if config else "the options"
-        raise UsageError(f"Setting '{place}' in {source}: {first['msg']}.", "See docs/configuration.md.") from None
+        why = first["msg"].removeprefix("Value error, ")
+        raise UsageError(f"Setting '{place}' in {source}: {why}.", "See docs/configuration.md.") from None
 
 
 def describe_settings(section: BaseModel | None = None, indent: str = "") -> str:

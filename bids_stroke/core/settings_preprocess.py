@@ -18,7 +18,7 @@ class AnatSettings(Frozen):
     """T1w: bias field, brain, tissues, registration to the standard grid."""
 
     several: Literal["best", "average"] = "best"
-    """Of several T1w: the one with the smallest voxels, or its average with those of equal voxel size and contrast."""
+    """Of several T1w: the best (see docs/inputs.md), or its average with those of equal voxel size and contrast."""
     bias_shrink: Annotated[int, Field(ge=1, le=8)] = 3
     """N4 shrink factor."""
     lesion_handling: Literal["fill", "mask", "none"] = "fill"
@@ -30,7 +30,7 @@ class DwiSettings(Frozen):
 
     b0_threshold: Annotated[float, Field(ge=0, le=100)] = 50.0
     """Volumes with b at most this (s/mm^2) count as b=0."""
-    max_b: Annotated[float, Field(ge=500)] = 1500.0
+    max_b: Annotated[float, Field(ge=500, le=100_000)] = 1500.0
     """Shells above this are left out of the tensor fit when the rest still has 6 directions."""
     denoise: bool = True
     """MP-PCA denoising, where there are enough volumes for it, then averaging of alike neighbours."""
@@ -53,9 +53,9 @@ class DwiSettings(Frozen):
 class BoldSettings(Frozen):
     """Resting-state fMRI."""
 
-    high_pass: Annotated[float, Field(gt=0)] = 0.01
+    high_pass: Annotated[float, Field(ge=0.001, le=1)] = 0.01
     """Hz."""
-    low_pass: Annotated[float, Field(gt=0)] = 0.1
+    low_pass: Annotated[float, Field(gt=0, le=10)] = 0.1
     """Hz."""
     resolution: Annotated[float, Field(ge=2, le=6)] = 3.0
     """Voxel size (mm) of the maps in standard space."""
@@ -73,19 +73,19 @@ class BoldSettings(Frozen):
 class EegEmgSettings(Frozen):
     """EEG and EMG."""
 
-    high_pass: Annotated[float, Field(gt=0)] = 0.5
+    high_pass: Annotated[float, Field(ge=0.05, le=30)] = 0.5
     """Hz."""
-    low_pass: Annotated[float, Field(gt=0)] = 150.0
+    low_pass: Annotated[float, Field(ge=5, le=10_000)] = 150.0
     """Hz, cut at 0.9 of Nyquist."""
-    emg_high_pass: Annotated[float, Field(gt=0)] = 20.0
+    emg_high_pass: Annotated[float, Field(ge=0.05, le=500)] = 20.0
     """Hz."""
-    emg_low_pass: Annotated[float, Field(gt=0)] = 450.0
+    emg_low_pass: Annotated[float, Field(ge=5, le=10_000)] = 450.0
     """Hz, cut at 0.9 of Nyquist."""
     eeg_max_uv: Annotated[float, Field(gt=0)] = 300.0
     """Peak-to-peak amplitude of an EEG channel above which it is an artefact within a window."""
     emg_max_uv: Annotated[float, Field(gt=0)] = 20000.0
     """The same for EMG."""
-    window_seconds: Annotated[float, Field(gt=0)] = 10.0
+    window_seconds: Annotated[float, Field(ge=1, le=600)] = 10.0
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:

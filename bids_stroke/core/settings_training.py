@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator
 
 from bids_stroke.core.frozen import Frozen
+
+
+def _no_json(value: object) -> str:
+    raise ValueError(f"{value!r} is neither a text nor a number, a list or a mapping")
 
 
 class AugmentSettings(Frozen):
@@ -21,7 +26,7 @@ class AugmentSettings(Frozen):
     with ``lesion_side: normalise``."""
     intensity: Annotated[float, Field(ge=0, lt=1)] = 0.1
     """Maps are scaled by so much at most, and slices brightened by so many standard deviations; lesion masks never."""
-    noise: Annotated[float, Field(ge=0)] = 0.05
+    noise: Annotated[float, Field(ge=0, le=10)] = 0.05
     """Standard deviation of white noise in windows of EEG and EMG, which have one of 1."""
 
 
@@ -31,22 +36,22 @@ class TrainingSettings(Frozen):
     split: Literal["nested", "fixed"] = "nested"
     """``fixed``: 70 % of the participants to train on, 15 % to stop, fuse and calibrate on, 15 % to test on, once, and
     the ensemble that was tested is the one that is kept; folds and repeats then do not count."""
-    outer_folds: Annotated[int, Field(ge=2)] = 5
-    inner_folds: Annotated[int, Field(ge=2)] = 3
-    repeats: Annotated[int, Field(ge=1)] = 1
-    epochs: Annotated[int, Field(ge=1)] = 100
+    outer_folds: Annotated[int, Field(ge=2, le=1000)] = 5
+    inner_folds: Annotated[int, Field(ge=2, le=1000)] = 3
+    repeats: Annotated[int, Field(ge=1, le=1000)] = 1
+    epochs: Annotated[int, Field(ge=1, le=1_000_000)] = 100
     patience: Annotated[int, Field(ge=1)] = 15
-    batch_size: Annotated[int, Field(ge=1)] = 8
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-4
+    batch_size: Annotated[int, Field(ge=1, le=10_000)] = 8
+    learning_rate: Annotated[float, Field(gt=0, le=10)] = 1e-4
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
     """Of the learning rate: falling to 0 over ``epochs`` as a cosine, or halved where the training loss has not fallen
     for five epochs."""
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-5
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$")] = "ensemble"
+    weight_decay: Annotated[float, Field(ge=0, le=100)] = 1e-5
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=64)] = "ensemble"
     """Of the model: its folder under ``models/``."""
-    samples_per_epoch: Annotated[int, Field(ge=1)] = 8
+    samples_per_epoch: Annotated[int, Field(ge=1, le=10_000)] = 8
     """Slices or windows drawn from each unit in each epoch."""
-    score_weight: Annotated[float, Field(ge=0)] = 0.5
+    score_weight: Annotated[float, Field(ge=0, le=1000)] = 0.5
     """Share of the loss of the continuous score beside that of good and poor."""
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest norm of the gradient."""
@@ -61,11 +66,21 @@ class TrainingSettings(Frozen):
     """Of directly fitted members: one regression on the numbers of several together, which the fusion weighs beside the
     members. true: of the linear ones on images or recordings whose modality at least half of the people have; a list:
     of the members it names; false: none. Left out where fewer than two are there."""
-    bootstrap: Annotated[int, Field(ge=100)] = 2000
-    permutations: Annotated[int, Field(ge=100)] = 1000
+    bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 2000
+    permutations: Annotated[int, Field(ge=100, le=100_000)] = 1000
     demonstration: bool = False
     """Marks the bundle: every output made with it says that it is only a demonstration."""
     augment: AugmentSettings = AugmentSettings()
+
+    @field_validator("members")
+    @classmethod
+    def _finite(cls, members: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+        for name, options in members.items():
+            try:
+                json.dumps(options, allow_nan=False, default=_no_json)
+            except ValueError as error:
+                raise ValueError(f"{name}: {error}") from None
+        return members
 
     @field_validator("augment", mode="before")
     @classmethod

@@ -10,8 +10,8 @@ from pathlib import Path
 from stat import S_ISREG
 from typing import Any
 
-from bids_stroke.core.records import StepReport
-from bids_stroke.derivatives.names import dataset_file
+from bids_stroke.core.records import StepReport, unit_prefix
+from bids_stroke.derivatives.names import dataset_file, unit_of_log
 from bids_stroke.derivatives.outputs import write_json
 from bids_stroke.derivatives.recipes import Recipe, few, file_changes, recipe_changes
 
@@ -91,7 +91,8 @@ def manifest_path(root: Path, prefix: str, step: str) -> Path:
 
 def units_begun(root: Path) -> set[str]:
     """Prefixes (``sub-01_ses-02``) of the units that have ended a step."""
-    return {path.name.rpartition("_")[0] for path in manifest_path(root, "", "").parent.glob("*.json")}
+    found = map(unit_of_log, manifest_path(root, "", "").parent.glob("*.json"))
+    return {unit_prefix(*unit) for unit in found if unit is not None}
 
 
 def write_manifest(path: Path, root: Path, manifest: Manifest) -> None:

@@ -5,6 +5,7 @@ To rename an output is to change its row here, and in docs/outputs.md.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ RECORDING = ("task", "acq", "run")
 """Entities that tell runs, or recordings, of one unit apart."""
 NIFTI = ".nii.gz"
 BY_SUFFIX = "*_{suffix}.*"
+_IN_LOGS = re.compile(r"person-(?P<subject>[^_]+)(?:_visit-(?P<session>[^_]+))?(?:_step-[^_]+)?")
 
 
 @dataclass(frozen=True)
@@ -172,7 +174,8 @@ DATASET_FILES: Mapping[str, str] = {
     # of a run
     "status_table": "logs/status.tsv",
     "status": "logs/status/{unit}.json",
-    "manifest": "logs/manifests/{unit}_{step}.json",
+    "dataset": "logs/dataset.json",
+    "manifest": "logs/manifests/{unit}_step-{step}.json",
     "log": "logs/{unit}.log",
 }  # fmt: skip
 """Role -> path in OUTPUT_DIR of what is no single unit's; `dataset_file` fills in the rest."""
@@ -272,5 +275,26 @@ def dataset_file(root: Path, role: str, **labels: str) -> Path:
     --------
     >>> dataset_file(Path("out"), "metrics", name="group").as_posix()
     'out/group_metrics.tsv'
+    >>> dataset_file(Path("out"), "manifest", unit="sub-02_ses-1", step="bold").as_posix()
+    'out/logs/manifests/person-02_visit-1_step-bold.json'
     """
+    if "unit" in labels:  # under logs/ lie no data: no program that goes by names must take anything there for some
+        labels["unit"] = re.sub("^sub-", "person-", labels["unit"]).replace("_ses-", "_visit-")
     return root / DATASET_FILES[role].format(**labels)
+
+
+def folders_of_dataset(root: Path) -> list[Path]:
+    """Folders in OUTPUT_DIR in which files of DATASET_FILES lie."""
+    return sorted({(root / path).parent for path in DATASET_FILES.values()})
+
+
+def unit_of_log(path: Path) -> tuple[str, str | None] | None:
+    """Labels of subject and session in the name of a file of a unit under ``logs/``; None where it is no unit's.
+
+    Examples
+    --------
+    >>> unit_of_log(Path("logs/manifests/person-02_visit-1_step-bold.json"))
+    ('02', '1')
+    """
+    found = _IN_LOGS.fullmatch(path.stem)
+    return (found["subject"], found["session"]) if found else None

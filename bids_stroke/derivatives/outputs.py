@@ -14,15 +14,23 @@ from typing import TYPE_CHECKING, Any
 
 import bids_stroke
 from bids_stroke.core.errors import OutputError
+from bids_stroke.core.processes import process_mark, remove_abandoned
 from bids_stroke.core.records import SPACE, BidsFile
-from bids_stroke.derivatives.names import UNIT_FILES, bidsignore, sidecar_of
+from bids_stroke.derivatives.names import UNIT_FILES, bidsignore, parse, sidecar_of
 
 if TYPE_CHECKING:
     import nibabel as nib
     import pandas as pd
 
-NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""No permission, or no space: on the disk, of the user's quota, under the limit of a file's size."""
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""No space: on the disk, of the user's quota, under the limit of a file's size."""
+NOT_WRITABLE = (errno.EACCES, errno.EPERM, errno.EROFS, *NO_SPACE)
+"""No permission, or no space."""
+
+REFERENCE = f"{SPACE}: the symmetric ICBM 152 template of 2009 (nonlinear, version a) that nilearn carries"
+"""``SpatialReference`` of images in standard space."""
+TEMPORARY = ".tmp-"
+"""How names of what is being written begin."""
 
 
 @contextmanager
@@ -37,10 +45,20 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in NOT_WRITABLE:
+        if error.errno not in NOT_WRITABLE and not lacks_space(error):
             raise
         remedy = "Check the folder's permissions and the space left."
-        raise OutputError(f"{path} cannot be written: {error.strerror}.", remedy) from error
+        raise OutputError(f"{path} cannot be written: {error.strerror or error}.", remedy) from error
+
+
+def lacks_space(error: OSError) -> bool:
+    """Whether a disk, a quota or a limit has no room left.
+
+    numpy writes arrays (of EDF files, for example) past Python's files and says so in words only:
+    ``4096 requested and 0 written``.
+    """
+    said = str(error)
+    return error.errno in NO_SPACE or (error.errno is None and "requested and" in said and "written" in said)
 
 
 def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
@@ -50,13 +68,23 @@ def write_atomic(path: Path, write: Callable[[Path], object]) -> Path:
     """
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{path.name}")
+        temporary = temporary_beside(path)
         try:
             write(temporary)
             os.replace(temporary, path)  # noqa: PTH105 (Path.replace, but explicit about the rename)
         finally:
             temporary.unlink(missing_ok=True)
     return path
+
+
+def temporary_beside(path: Path) -> Path:
+    """A new name beside a file or folder, by which a later run knows that this process left it behind."""
+    return path.with_name(f"{TEMPORARY}{process_mark()}-{uuid.uuid4().hex[:8]}-{path.name}")
+
+
+def remove_temporary(folders: Iterable[Path]) -> None:
+    """Remove what processes that are gone left half-written in these folders; of those within them nothing."""
+    remove_abandoned(folders, TEMPORARY)
 
 
 def write_text(path: Path, text: str) -> Path:
@@ -142,6 +170,8 @@ class Outputs:
 
     def save_image(self, path: Path, image: nib.Nifti1Image, sidecar: Mapping[str, Any]) -> Path:
         """Write an image (float32, or integer for masks) and its sidecar; same input gives the same bytes."""
+        if parse(path.name).entities.get("space") == SPACE:
+            sidecar = {**sidecar, "SpatialReference": REFERENCE}
         return self.save(path, lambda temporary: _write_nifti(image, temporary), sidecar)
 
     def save_table(self, path: Path, table: pd.DataFrame, sidecar: Mapping[str, Any]) -> Path:

@@ -8,29 +8,27 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from bids_stroke.core.errors import OutputError
-from bids_stroke.core.records import UnitStatus
-from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
+from bids_stroke.core.processes import is_gone, pid_namespace
+from bids_stroke.core.records import UnitStatus, unit_prefix
+from bids_stroke.derivatives.names import DATASET_FILES, dataset_file, unit_of_log
 from bids_stroke.derivatives.outputs import write_json, write_table
 
 STATUS_COLUMNS = (
-    "subject", "session", "status", "reason", "seconds", "peak_memory_mb", "model_sha256", "detail"
+    "subject", "session", "status", "reason", "seconds", "peak_memory_mb", "model_sha256", "missing", "left_out",
+    "detail",
 )  # fmt: skip
 INTERRUPTED = "interrupted"
 """Reason of a unit whose process ended without saying how the unit did."""
-_NAME = re.compile(r"sub-(?P<subject>[^_]+)(?:_ses-(?P<session>[^_]+))?\.json")
 _LARGEST = 1e15
 """Above any number of seconds, megabytes or processes; NaN is not below it."""
-_CLOCK = 60.0
-"""Seconds by which the clock may have been set since a process started."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +56,7 @@ def write_running(root: Path, subject: str, session: str | None) -> None:
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
         "host": socket.gethostname(),
         "pid": os.getpid(),
-        "pid_namespace": _pid_namespace(),
+        "pid_namespace": pid_namespace(),
     }
     _write(_path(root, subject, session), content)
 
@@ -74,8 +72,11 @@ def write_status(root: Path, status: UnitStatus) -> None:
         The file cannot be written.
     """
     path = _path(root, status.subject, status.session)
-    if status.status == "skipped" and _has_ended(path):
-        return
+    earlier = _ended(path) if status.status == "skipped" else None
+    if earlier is not None:
+        status = replace(earlier, missing=status.missing, left_out=status.left_out)
+        if status == earlier:
+            return
     _write(path, asdict(status))
 
 
@@ -95,7 +96,9 @@ def read_statuses(root: Path) -> Statuses:
     """
     units, passed_over = [], []
     for path in sorted(root.glob(DATASET_FILES["status"].format(unit="*"))):
-        if path.name.startswith("."):  # half a file, of a job that is just writing it
+        if path.name.startswith(
+            (".", "sub-")
+        ):  # half a file, of a job that is just writing it; or an earlier version's
             continue
         try:
             units.append(_read(path))
@@ -106,8 +109,7 @@ def read_statuses(root: Path) -> Statuses:
 
 
 def _path(root: Path, subject: str, session: str | None) -> Path:
-    prefix = f"sub-{subject}" + (f"_ses-{session}" if session else "")
-    return dataset_file(root, "status", unit=prefix)
+    return dataset_file(root, "status", unit=unit_prefix(subject, session))
 
 
 def _write(path: Path, content: Mapping[str, Any]) -> None:
@@ -117,12 +119,13 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
         raise OutputError(f"{path} cannot be written: {error.strerror}.", "Remove what is there.") from error
 
 
-def _has_ended(path: Path) -> bool:
-    """Whether a status file says how its unit ended."""
+def _ended(path: Path) -> UnitStatus | None:
+    """How a status file says that its unit was completed; None where it does not."""
     try:
-        return path.is_file() and _read(path).completed
+        status = _read(path) if path.is_file() else None
     except (OSError, ValueError, RecursionError):
-        return False
+        return None
+    return status if status is not None and status.completed else None
 
 
 def _read(path: Path) -> UnitStatus:
@@ -133,7 +136,7 @@ def _read(path: Path) -> UnitStatus:
     OSError, ValueError, RecursionError
         The file cannot be read, or is not what this module or another version of it writes.
     """
-    name = _NAME.fullmatch(path.name)
+    name = unit_of_log(path)
     if name is None:
         raise ValueError("its name is that of no unit")
     text = path.read_text(encoding="utf-8")
@@ -141,14 +144,15 @@ def _read(path: Path) -> UnitStatus:
     if not isinstance(content, dict):
         raise ValueError("it is empty" if content is None else "it holds no object of JSON")
     unit = UnitStatus(
-        name["subject"],
-        name["session"],
+        *name,
         status=_text(content, "status"),
         reason=_text(content, "reason"),
         detail=_text(content, "detail"),
         seconds=_number(content, "seconds"),
         peak_memory_mb=_number(content, "peak_memory_mb"),
         model_sha256=_text(content, "model_sha256"),
+        missing=_text(content, "missing"),
+        left_out=_text(content, "left_out"),
     )
     if not unit.status:
         raise ValueError("it has no 'status'")
@@ -177,29 +181,8 @@ def _of_running(unit: UnitStatus, content: Mapping[str, Any]) -> UnitStatus:
         return UnitStatus(unit.subject, unit.session, "running", "still-running")
     place = f"since {since} on {host}, process {pid}"
     begin = datetime.fromisoformat(since).timestamp()
-    here = host == socket.gethostname() and _text(content, "pid_namespace") == _pid_namespace()
-    if not (here and _is_gone(pid, begin)):
+    here = host == socket.gethostname() and _text(content, "pid_namespace") == pid_namespace()
+    if not (here and is_gone(pid, begin)):
         return UnitStatus(unit.subject, unit.session, "running", "still-running", f"Running {place}.")
     detail = f"Ran {place}, which is gone without a word: it was killed, perhaps for want of memory. Run it again."
     return UnitStatus(unit.subject, unit.session, "failed", INTERRUPTED, detail)
-
-
-def _is_gone(pid: int, since: float) -> bool:
-    """Whether no process of this machine has had this number since then; a later one of the same number is another."""
-    import psutil
-
-    try:
-        process = psutil.Process(pid)
-        return bool(process.status() == psutil.STATUS_ZOMBIE or process.create_time() > since + _CLOCK)
-    except psutil.AccessDenied:
-        return False
-    except (psutil.NoSuchProcess, ValueError, OverflowError):
-        return True
-
-
-def _pid_namespace() -> str:
-    """The numbering of processes: containers have one of their own, even where they share the host's name."""
-    try:
-        return str(Path("/proc/self/ns/pid").readlink())
-    except OSError:  # a system without it
-        return ""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed_version
@@ -23,7 +22,7 @@ from safetensors.torch import save
 import bids_stroke
 from bids_stroke.bids.labels import ledger_hash, participant_hash
 from bids_stroke.core.records import SPACE, Member
-from bids_stroke.derivatives.outputs import write_json, write_table, write_text, writing
+from bids_stroke.derivatives.outputs import temporary_beside, write_json, write_table, write_text, writing
 from bids_stroke.ensemble.metadata import (
     CHECKSUMS,
     FORMAT_VERSION,
@@ -154,7 +153,7 @@ def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
     OutputError
         The folder cannot be written; nothing is lost of a bundle that was there.
     """
-    temporary = folder.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{folder.name}")
+    temporary = temporary_beside(folder)
     try:
         with writing(folder):
             _write_files(temporary, contents)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from bids_stroke.core.channels import MONTAGE, canonical_name, is_site
 from bids_stroke.core.errors import DataError, MissingModalityError
-from bids_stroke.derivatives.names import is_named, run_of
+from bids_stroke.derivatives.names import is_named, run_of, sidecar_of
 
 Array = NDArray[np.float32]
 _FLAT = 1e-12
@@ -120,7 +121,7 @@ def _read_channels(signals: Sequence[Path], rate: float) -> dict[str, NDArray[np
         except (OSError, ValueError, RuntimeError, AssertionError) as error:  # mne asserts on broken headers
             raise DataError(f"{path} cannot be read: {error}.", "Run the EEG/EMG step again.") from error
         if not np.isclose(raw.info["sfreq"], rate):
-            raw.resample(rate, verbose="error")
+            raw = _resampled(raw, path, rate)
         for name, row in zip(raw.ch_names, raw.get_data(), strict=True):
             known = canonical_name(name)
             if known in channels:
@@ -129,6 +130,20 @@ def _read_channels(signals: Sequence[Path], rate: float) -> dict[str, NDArray[np
                 raise MissingModalityError(message, remedy, "ambiguous-channels")
             channels[known] = row
     return channels
+
+
+def _resampled(raw: Any, path: Path, rate: float) -> Any:
+    """A recording at another rate (Hz), each piece between pauses on its own: a step at a joint would ring on."""
+    import mne
+
+    sidecar = sidecar_of(path)
+    pieces = json.loads(sidecar.read_text(encoding="utf-8")).get("Pieces", []) if sidecar.is_file() else []
+    if not pieces:
+        return raw.resample(rate, verbose="error")
+    found = raw.info["sfreq"]
+    spans = [(round(item["Onset"] * found), round((item["Onset"] + item["Duration"]) * found)) for item in pieces]
+    parts = [mne.io.RawArray(raw.get_data(start=first, stop=last), raw.info, verbose="error") for first, last in spans]
+    return mne.concatenate_raws([part.resample(rate, verbose="error") for part in parts], verbose="error")
 
 
 def _select(

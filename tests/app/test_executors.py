@@ -14,7 +14,7 @@ import psutil
 import pytest
 
 from bids_stroke.app import executors
-from bids_stroke.app.executors import InProcess, LocalProcesses, make_executor
+from bids_stroke.app.executors import InProcess, LocalProcesses, make_executor, run_again_alone
 from bids_stroke.app.participant import units_at_a_time
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.settings import Execution
@@ -61,6 +61,41 @@ def test_a_killed_process_takes_only_its_own_unit() -> None:
     assert isinstance(results["die"], DataError)
     assert results["die"].reason == "process-killed"
     assert all(isinstance(results[name], str) for name in "abc")
+
+
+def crowded(task: str) -> str:
+    """Needs memory that is there for one at a time only: killed where another one runs."""
+    name, folder = task.split("@")
+    if name.startswith("needs"):
+        try:
+            (Path(folder) / name).touch(exist_ok=False)
+            os.kill(os.getpid(), signal.SIGKILL)
+        except FileExistsError:
+            return f"{name} alone"
+    return name
+
+
+@pytest.mark.inputs(
+    "A unit that was killed, or ran out of memory, beside others is tried once more, alone, at the end."
+)
+def test_what_was_killed_for_memory_runs_once_more_alone(tmp_path: Path) -> None:
+    def short(_: str, result: object) -> bool:
+        return isinstance(result, DataError)
+
+    tasks = [f"{name}@{tmp_path}" for name in ("needs much", "b", "needs more", "c")]
+    results = [
+        (task.split("@")[0], result) for task, result in run_again_alone(LocalProcesses(2), tasks, crowded, short)
+    ]
+    assert sorted(results[:2]) == [("b", "b"), ("c", "c")]
+    assert sorted(results[2:]) == [("needs more", "needs more alone"), ("needs much", "needs much alone")]
+
+
+def test_what_is_killed_alone_too_has_its_reason() -> None:
+    ((task, result),) = run_again_alone(
+        LocalProcesses(2), ["die"], work, lambda _, result: isinstance(result, DataError)
+    )
+    assert (task, result.reason) == ("die", "process-killed")
+    assert "had reached" in result.message and "GB" in result.message
 
 
 def test_units_run_in_other_processes_and_at_the_same_time() -> None:

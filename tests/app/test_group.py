@@ -7,40 +7,41 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from rich.console import Console
 
 from bids_stroke.app.group import run_group
 from bids_stroke.app.request import Request
 from bids_stroke.bids.sessions import Selection, find_sessions
-from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, UnitStatus
+from bids_stroke.core.records import MemberPrediction, Prediction, Session, UnitStatus
 from bids_stroke.core.settings import Execution, Settings
-from bids_stroke.derivatives import manifest
-from bids_stroke.derivatives.predictions import prediction_json
+from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.status import write_running, write_status
 from tests.helpers.bids import make_dataset
+from tests.helpers.predictions import leave_prediction
 
 LABELS = ("1", "2", "3", "4")
 
 
-@pytest.fixture
-def asked(tmp_path: Path) -> Request:
-    """A dataset of which two people were predicted, one failed and one is being computed."""
+def ran(tmp_path: Path, seen: str = "") -> Request:
+    """A dataset of which two people were predicted, one failed and one is being computed; ``seen`` was trained on."""
     raw = make_dataset(tmp_path / "raw", {f"sub-{label}/anat/sub-{label}_T1w.nii.gz": None for label in LABELS})
     out = tmp_path / "out"
     model = {"name": "tiny", "version": "1", "sha256": "abc", "demonstration": False, "outcome": "fma_le<=17"}
     members = {"a": MemberPrediction(0.7, 12.0, 3, 1.0, "eegemg")}
     for label in LABELS[:2]:
-        path = out / f"sub-{label}" / f"sub-{label}_desc-fmale_prediction.json"
-        path.parent.mkdir(parents=True)
-        prediction = Prediction(0.7, (0.5, 0.9), "poor", 12.0, members, {}, model, False)
-        path.write_text(json.dumps(prediction_json(prediction)))
-        done = manifest.make_manifest(out, {}, [], [], StepReport(files={"prediction": path}))
-        manifest.write_manifest(manifest.manifest_path(out, f"sub-{label}", "prediction"), out, done)
+        prediction = Prediction(0.7, (0.5, 0.9), "poor", 12.0, members, {}, model, label == seen)
+        leave_prediction(out, Session(label, None), prediction, "Test cohort")
         write_status(out, UnitStatus(label, None, "done"))
     write_status(out, UnitStatus("3", None, "failed", "missing-bval", "sub-3_dwi.nii.gz has no .bval file."))
     write_running(out, "4", None)
     return Request("group", out, Selection(raw), Settings(), Execution())
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Request:
+    return ran(tmp_path)
 
 
 def run(asked: Request) -> tuple[str, str]:
@@ -61,15 +62,25 @@ def test_units_that_failed_or_run_stand_on_the_page(asked: Request) -> None:
 
 @pytest.mark.parametrize("content", ["", "null", "[1]", '{"status": 3}', "\udcff"])
 def test_a_broken_status_file_is_named_and_the_level_goes_on(asked: Request, content: str) -> None:
-    broken = asked.output_dir / "logs" / "status" / "sub-2.json"
+    broken = asked.output_dir / "logs" / "status" / "person-2.json"
     broken.write_bytes(content.encode(errors="surrogateescape"))
     said, page = run(asked)
     assert f"Warning: {broken} is no status of a unit and is passed over" in said
     assert "<strong>2</strong> examinations could not be completed" in page
 
 
-def test_a_model_that_is_not_at_hand_leaves_out_whom_it_was_trained_on(asked: Request) -> None:
-    path = asked.output_dir / "sub-1" / "sub-1_desc-fmale_prediction.json"
-    path.write_text(json.dumps(json.loads(path.read_text()) | {"in_training_set": True}))
-    _, page = run(replace(asked, model=asked.output_dir / "nowhere"))
+def test_a_model_that_is_not_at_hand_leaves_out_whom_it_was_trained_on(tmp_path: Path) -> None:
+    _, page = run(replace(ran(tmp_path, seen="1"), model=tmp_path / "nowhere"))
     assert "the model was trained on them" in page
+
+
+def test_a_prediction_that_was_changed_by_hand_is_named_and_does_not_count(asked: Request) -> None:
+    path = asked.output_dir / "sub-1" / "sub-1_desc-fmale_prediction.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"probability_poor": 0.1}))
+    said, page = run(asked)
+    why = f"prediction changed: {path.name}"
+    assert f"Warning: sub-1 does not count, because what was computed is not current: {why}." in said
+    assert f"not current: {why}" in page
+    table = pd.read_csv(dataset_file(asked.output_dir, "group_predictions"), sep="\t")
+    assert list(table["prediction"]) == ["left-out", "poor"]
+    assert table["probability_poor"].isna().tolist() == [True, False]

@@ -15,14 +15,14 @@ from bids_stroke.app.request import Request
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import InputError, UsageError
 from bids_stroke.core.outcome import Outcome
-from bids_stroke.core.records import MemberPrediction, Prediction, StepReport
+from bids_stroke.core.records import MemberPrediction, Prediction, Session
 from bids_stroke.core.settings import Execution, Settings
-from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import dataset_file, sidecar_of
-from bids_stroke.derivatives.predictions import prediction_json, read_predictions
+from bids_stroke.derivatives.predictions import read_predictions
 from bids_stroke.ensemble import bundle
 from bids_stroke.evaluation.evaluate import evaluate
 from tests.helpers.bids import make_dataset
+from tests.helpers.predictions import leave_prediction
 from tests.helpers.units import tiny_contents
 
 PEOPLE = {"00": 10, "01": 30, "02": 12, "03": 28}
@@ -44,14 +44,7 @@ def predict(asked: Request, label: str, **changes: object) -> Prediction:
     members = {"a": MemberPrediction(0.7, 12.0, 3, 1.0, "eegemg")}
     prediction = Prediction(0.7, (0.5, 0.9), "poor", 12.0, members, {"b": "no-dwi"}, model, False)
     prediction = replace(prediction, **changes)
-    path = asked.output_dir / f"sub-{label}" / f"sub-{label}_desc-fmale_prediction.json"
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps(prediction_json(prediction)))
-    report = StepReport(files={"prediction": path})
-    done = manifest.make_manifest(asked.output_dir, {}, [], [], report)
-    manifest.write_manifest(
-        manifest.manifest_path(asked.output_dir, f"sub-{label}", "prediction"), asked.output_dir, done
-    )
+    leave_prediction(asked.output_dir, Session(label, None), prediction, "tiny")
     return prediction
 
 

@@ -201,7 +201,7 @@ def test_features_are_merged_and_every_absence_has_a_reason(session: Session, tm
 def test_a_log_that_the_disk_has_no_room_for_costs_nothing_else(
     task: UnitTask, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    full = task.output_dir / "logs" / "sub-1.log"
+    full = task.output_dir / "logs" / "person-1.log"
     full.parent.mkdir(parents=True)
     full.symlink_to("/dev/full")
     result = run_unit(replace(task, settings=Settings(modalities=("gm",)), model=None))

@@ -13,6 +13,7 @@ import pytest
 
 from bids_stroke.app import preflight
 from bids_stroke.core.errors import OutputError, UsageError
+from tests.conftest import ROOT
 from tests.helpers.bids import make_dataset
 
 
@@ -38,7 +39,7 @@ def test_outputs_may_lie_under_derivatives(tmp_path: Path) -> None:
 
 
 def test_a_work_folder_of_its_own_or_the_given_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert preflight.prepare_work(tmp_path / "work") == tmp_path / "work"
+    assert preflight.prepare_work(tmp_path / "work").parent == tmp_path / "work"
     own = preflight.prepare_work(None)
     assert own.is_dir()
     own.rmdir()
@@ -47,12 +48,31 @@ def test_a_work_folder_of_its_own_or_the_given_one(tmp_path: Path, monkeypatch: 
     with pytest.raises(OutputError, match="--work-dir"):
         preflight.prepare_work(file / "work")
 
-    def no_folder(prefix: str) -> str:
+    def no_folder(**_: object) -> str:
         raise FileNotFoundError(2, "No usable temporary directory found")
 
     monkeypatch.setattr(preflight.tempfile, "mkdtemp", no_folder)
     with pytest.raises(OutputError, match="temporary folder"):
         preflight.prepare_work(None)
+
+
+@pytest.mark.inputs(
+    "Intermediate files lie in a folder of the run, in `--work-dir` or TMPDIR: it is removed at the end, and by the "
+    "next run on this machine where a run was killed."
+)
+@pytest.mark.parametrize("given", [True, False], ids=["--work-dir", "TMPDIR"])
+def test_what_a_run_that_is_gone_left_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: bool) -> None:
+    monkeypatch.setattr(preflight.tempfile, "tempdir", str(tmp_path))
+    code = "import sys; from bids_stroke.app.preflight import prepare_work as p; print(p(None))"
+    environment = os.environ | {"TMPDIR": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    left = Path(done.stdout.strip())
+    (left / "inner").mkdir()
+    live, foreign = preflight.prepare_work(tmp_path), tmp_path / "bids_stroke_notes"
+    foreign.mkdir()
+    left.mkdir(exist_ok=True)
+    new = preflight.prepare_work(tmp_path if given else None)
+    assert set(tmp_path.iterdir()) == {live, foreign, new}
 
 
 @pytest.mark.parametrize("check", [preflight.check_device, preflight.check_device_with_torch])
@@ -105,3 +125,25 @@ def test_a_closed_folder_is_seen_by_a_look(tmp_path: Path) -> None:
     (tmp_path / "closed").mkdir(mode=0o500)
     with pytest.raises(OutputError, match="no permission"):
         preflight.check_writable(tmp_path / "closed" / "out", "OUTPUT_DIR")
+
+
+@pytest.mark.inputs("A folder in OUTPUT_DIR that is a link into BIDS_DIR is refused: exit code 2.")
+@pytest.mark.parametrize("link", ["sub-1", "sub-1/anat", "sub-1/ses-a", "sub-1/ses-a/anat", "phenotype", "logs"])
+def test_an_output_folder_that_leads_into_the_raw_data_is_refused(tmp_path: Path, link: str) -> None:
+    raw, out = make_dataset(tmp_path / "raw"), tmp_path / "out"
+    (raw / link).mkdir(parents=True)
+    (out / link).parent.mkdir(parents=True, exist_ok=True)
+    (out / link).symlink_to(raw / link)
+    with pytest.raises(UsageError, match=f"{link} in OUTPUT_DIR is a link into BIDS_DIR"):
+        preflight.check_output(raw, out)
+
+
+def test_other_links_are_the_user_s_own(tmp_path: Path) -> None:
+    raw, big = make_dataset(tmp_path / "raw"), tmp_path / "big_disk"
+    out = raw / "derivatives" / "bids_stroke"
+    (out / "sub-1" / "anat").mkdir(parents=True)
+    big.mkdir()
+    (out / "sub-2").symlink_to(big)
+    (out / "sub-3").symlink_to(out / "sub-1")
+    (out / "sub-4").symlink_to(tmp_path / "nowhere")
+    preflight.check_output(raw, out)

@@ -406,7 +406,7 @@ def test_a_map_of_shares_stands_beside_the_mask_of_its_space(raw: Path) -> None:
 @pytest.mark.parametrize(
     ("names_", "taken"),
     [
-        (("label-L_desc-lesion_probseg.nii.gz", "label-L_desc-lesion_probseg.nii"), None),
+        (("label-L_desc-lesion_probseg.nii.gz", "label-L_desc-lesion_probseg.nii"), 1),
         (("label-L_desc-one_probseg.nii.gz", "label-L_desc-two_probseg.nii.gz"), None),
         (("label-L_desc-lesion_probseg.nii.gz", "label-L_probseg.nii.gz"), 0),
     ],

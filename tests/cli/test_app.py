@@ -162,6 +162,18 @@ REFUSED = [
     ("{raw} {out} train", 66, "has both features and a value"),
     ("{raw} {out} participant --session-label 9", 18, "--session-label 9 matches nothing"),
     ("{raw} {out} participant --bids-filter-file {raw}/entity.json", 2, "unknown entity 'colour'"),
+    ("{raw} {empty} participant", 2, "it is empty"),
+    ("{empty} {out} participant", 2, "it is empty"),
+    ("{raw} {out} participant -w {empty}", 2, "it is empty"),
+    ("{raw} {out} participant --mem-gb nan", 2, "--mem-gb"),
+    ("{raw} {out} participant --mem-gb inf", 2, "--mem-gb"),
+    ("{raw} {out} participant --mem-gb 0", 2, "--mem-gb"),
+    ("{raw} {out} participant --seed 99999999999999999999", 2, "--seed"),
+    ("{raw} {out} participant --omp-nthreads 1000000000", 2, "--omp-nthreads"),
+    ("{raw} {out} participant --outcome fma_le<=nan", 2, "--outcome"),
+    ("{raw} {out} participant --outcome fma_le<=inf", 2, "--outcome"),
+    ("{raw} {out} participant --outcome fma_le<=1e999", 2, "--outcome"),
+    ("{raw} {raw}/linked participant", 2, "is a link into BIDS_DIR"),
 ]
 """Command lines that are refused for their words, or for what a look at folders and headers tells."""
 
@@ -175,6 +187,8 @@ def refusing(raw: Path) -> Path:
     (raw / "entity.json").write_text('{"bold": {"colour": "red"}}')
     (raw / "network.yml").write_text("training: {members: {x: {modality: fa, network: lstm}}}")
     (raw / "key.yml").write_text("colour: red\n")
+    (raw / "linked").mkdir()
+    (raw / "linked" / "sub-01").symlink_to(raw / "sub-01")
     shutil.copytree(DEMONSTRATION, raw / "changed")
     with (raw / "changed" / "splits.tsv").open("a") as stream:
         stream.write("x")
@@ -189,7 +203,7 @@ def test_each_misuse_has_its_code_and_one_message(
     refusing: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, code: int, message: str
 ) -> None:
     before = {path: path.stat().st_mtime_ns for path in refusing.rglob("*")}
-    arguments = [word.format(raw=refusing, out=tmp_path / "out") for word in text.split()]
+    arguments = [word.format(raw=refusing, out=tmp_path / "out", empty="") for word in text.split()]
     found, _, err = run(capsys, *arguments)
     assert (found, message in err.replace("\n", " ")) == (code, True), err
     assert "Traceback" not in err
@@ -198,7 +212,9 @@ def test_each_misuse_has_its_code_and_one_message(
 
 def test_what_is_refused_imports_nothing_heavy(refusing: Path, tmp_path: Path) -> None:
     """In one process: what one command imports would be seen with all that follow."""
-    commands = [[word.format(raw=refusing, out=tmp_path / "out") for word in text.split()] for text, *_ in REFUSED]
+    commands = [
+        [word.format(raw=refusing, out=tmp_path / "out", empty="") for word in text.split()] for text, *_ in REFUSED
+    ]
     done = subprocess.run(
         [sys.executable, "-c", RUN_ALL, json.dumps(commands)], capture_output=True, text=True, check=True
     )

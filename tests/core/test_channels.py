@@ -5,7 +5,7 @@ from __future__ import annotations
 import mne
 import pytest
 
-from bids_stroke.core.channels import CHANNELS, EMG_MUSCLES, MONTAGE, MONTAGE_SITES, canonical_name, is_site
+from bids_stroke.core.channels import CHANNELS, EMG_MUSCLES, MONTAGE, MONTAGE_SITES, canonical_name, is_site, kind_of
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,22 @@ def test_every_published_channel_is_a_site_or_a_muscle_under_its_own_name() -> N
     for name in CHANNELS:
         assert canonical_name(name) == name
         assert is_site(name) == (name not in EMG_MUSCLES)
+
+
+@pytest.mark.parametrize(
+    ("kind", "names"),
+    [
+        ("emg", "TA SOL GM GL RF VM VL BF ST TA_L L_TA RTA TAL EMG1 TA_EMG ST2 TibAnt M._soleus Lat_gastro "
+                "vastus_lateralis Trigno_sensor_3:_EMG_3 FDI ECR_R Peroneus_L chin1-chin2 left_TA "
+                "HamstringsR EEG_EMG1-Ref BiFem_li"),
+        ("eog", "EOG hEOG VEOGL LOC ROC EOG2 IO1 LO2"),
+        ("ecg", "ECG EKG2 EEG_ECG-Ref"),
+        ("misc", "Status STI_014 TRIG Trigger1 ACC_X AccelX GSR EDA Resp. RespBelt Photo photodiode1 AUX3 SpO2 "
+                 "Pulse Gyro_z Trigno_sensor_3:_ACC.X_3 Event DC10 Temp1 Airflow footswitch knee_angle Marker IMU1_x"),
+        ("", "C3 Cz FP1 T8 TP9 EEG_C3-REF F3 A1 M1 E12 X1 Ch1 1 EXG1 L R C3-A2 Sensor_2"),
+    ],
+)  # fmt: skip
+def test_names_that_are_no_sites_tell_their_kind(kind: str, names: str) -> None:
+    assert {name: kind_of(name.replace("_", " ")) for name in names.split()} == dict.fromkeys(names.split(), kind)
+    assert [kind_of(name) for name in EMG_MUSCLES] == ["emg"] * len(EMG_MUSCLES)
+    assert not any(kind_of(name) for name in MONTAGE_SITES)

@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from fnmatch import fnmatch
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
+from bids import BIDSLayout
 
 from bids_stroke.core.records import SPACE
 from bids_stroke.derivatives import names
-from bids_stroke.derivatives.names import DATASET_FILES, ENTITY_ORDER, GRID, UNIT_FILES, OutputName
+from bids_stroke.derivatives.names import DATASET_FILES, ENTITY_ORDER, GRID, UNIT_FILES, OutputName, dataset_file
 from bids_stroke.derivatives.outputs import Outputs, write_dataset_files
 from tests.conftest import ROOT
 
@@ -130,6 +132,45 @@ def test_the_validator_knows_what_the_table_says_and_passes_over_the_rest(tmp_pa
         for path in paths(tmp_path, role):
             ignored = bool(name.unknown) or path.parent.name == "emg"
             assert (path.relative_to(tmp_path).as_posix() in found) == ignored, path.name
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An OUTPUT_DIR with a file of every name, of one person."""
+    root = tmp_path_factory.mktemp("whole")
+    write_dataset_files(root, "../raw", {})
+    steps = ("anat", "bold", "dwi", "eegemg", "lesion", "page", "prediction")
+    labels = [{"unit": f"sub-01{session}", "step": step} for session in ("", "_ses-1") for step in steps]
+    of_dataset = {dataset_file(root, role, name="group", subject="01", **own)
+                  for role in DATASET_FILES for own in labels}  # fmt: skip
+    for path in (*of_dataset, *(path for role in UNIT_FILES for path in paths(root, role))):
+        if path.suffix:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text("{}")
+    return root
+
+
+@pytest.mark.parametrize("suffix", ["prediction", "bold", "dwi", "emg", "T1w"])
+def test_programs_that_go_by_names_find_data_and_nothing_else(whole: Path, suffix: str) -> None:
+    layout = BIDSLayout(whole, validate=False, is_derivative=True, config=["bids", "derivatives"])
+    found = {Path(file.path) for file in layout.get(suffix=suffix)}
+    data = {path for role, name in UNIT_FILES.items() if name.suffix == suffix for path in paths(whole, role)}
+    assert found == data | ({dataset_file(whole, "participant_predictions")} if suffix == "prediction" else set())
+    assert not [file.path for file in layout.get(subject="01") if "logs" in Path(file.path).parts]
+
+
+def test_the_questions_to_pybids_that_the_page_shows_are_answered(whole: Path) -> None:
+    code = (ROOT / "docs" / "outputs.md").read_text().split("```python\n")[1].split("```")[0]
+    answers: dict[str, Any] = {"OUTPUT_DIR": whole}
+    exec(code, answers)
+    found = {name: {Path(file.path) for file in answers[name]} for name in ("fa", "legs", "predictions", "muscles")}
+    space = f"_space-{SPACE}_"
+    maps = {path for role in ("tensor_map", "external_tensor_map") for path in paths(whole, role)}
+    assert found["fa"] == {path for path in maps if space in path.name and "param-fa" in path.name}
+    assert found["legs"] == {path for path in paths(whole, "seed_map") if "label-leg" in path.name}
+    assert found["predictions"] == set(paths(whole, "prediction"))
+    assert found["muscles"] == set(paths(whole, "emg"))
+    assert all(found.values())
 
 
 NOT_OURS = {

@@ -14,7 +14,7 @@ import pytest
 
 from bids_stroke.core.errors import OutputError
 from bids_stroke.core.records import SPACE, BidsFile
-from bids_stroke.derivatives.names import GRID, RUN, UNIT_FILES, OutputName, bidsignore
+from bids_stroke.derivatives.names import GRID, RUN, UNIT_FILES, OutputName, bidsignore, sidecar_of
 from bids_stroke.derivatives.outputs import Outputs, write_atomic, write_dataset_files, write_json
 
 SHAPE = (7, 6, 5, 4)
@@ -112,3 +112,11 @@ def test_written_images_are_nibabel_s(tmp_path: Path, ending: str) -> None:
     np.testing.assert_array_equal(np.asarray(read.dataobj), data.astype(np.float32))
     np.testing.assert_array_equal(read.affine, image.affine)
     assert read.get_data_dtype() == np.float32
+
+
+def test_images_in_standard_space_say_what_they_are_aligned_with(tmp_path: Path) -> None:
+    unit, image = Outputs(tmp_path, "01"), nib.Nifti1Image(np.zeros((2, 2, 2), np.float32), np.eye(4))
+    standard = unit.save_image(unit.standard("t1w"), image, {"Sources": []})
+    native = unit.save_image(unit.path("t1w"), image, {"Sources": []})
+    assert json.loads(sidecar_of(standard).read_text())["SpatialReference"].startswith("MNI152NLin2009aSym")
+    assert "SpatialReference" not in json.loads(sidecar_of(native).read_text())

@@ -53,7 +53,7 @@ def test_a_unit_that_runs_says_since_when_and_where(tmp_path: Path) -> None:
     unit = only(tmp_path)
     assert (unit.subject, unit.session, unit.status, unit.reason) == ("01", "a", "running", "still-running")
     assert f"process {os.getpid()}" in unit.detail
-    told = json.loads(file_of(tmp_path, "sub-01_ses-a.json").read_text())
+    told = json.loads(file_of(tmp_path, "person-01_visit-a.json").read_text())
     assert begin <= datetime.fromisoformat(told["since"]) <= datetime.now(UTC)
     assert not unit.completed
 
@@ -87,7 +87,7 @@ def test_a_process_that_was_killed_was_interrupted(tmp_path: Path) -> None:
 def change(root: Path, **values: object) -> None:
     """Let this process write that it runs, then change what it wrote."""
     write_running(root, "01", None)
-    path = file_of(root, "sub-01.json")
+    path = file_of(root, "person-01.json")
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
@@ -106,21 +106,21 @@ def test_of_another_machine_or_container_nobody_can_tell(tmp_path: Path, elsewhe
 
 BROKEN: dict[str, tuple[str, bytes, str]] = {
     # what: name of the file, its content, what is said of it
-    "empty": ("sub-02.json", b"", "it is empty"),
-    "blank": ("sub-02.json", b"\n", "it is empty"),
-    "cut": ("sub-02.json", b'{"subject": "02", "sta', "Unterminated string"),
-    "no text": ("sub-02.json", b"\xff\xfe\x00\x01", "codec can't decode"),
-    "zeros": ("sub-02.json", b"\0" * 512, "Expecting value"),
-    "null": ("sub-02.json", b"null", "it is empty"),
-    "a list": ("sub-02.json", b'[{"status": "done"}]', "it holds no object"),
-    "a number of 5,000 digits": ("sub-02.json", b'{"seconds": ' + b"1" * 5000 + b"}", "integer string conversion"),
-    "a number of 400 digits": ("sub-02.json", b'{"status": "done", "seconds": ' + b"1" * 400 + b"}", "'seconds'"),
-    "nested very deep": ("sub-02.json", b"[" * 100_000, "recursion"),
-    "half of a surrogate pair": ("sub-02.json", b'{"status": "done", "detail": "\\ud800"}', "surrogates"),
-    "no status": ("sub-02.json", b'{"subject": "02"}', "it has no 'status'"),
-    "a status of another kind": ("sub-02.json", b'{"status": 3}', "'status' is no text"),
-    "NaN": ("sub-02.json", b'{"status": "done", "seconds": NaN}', "'seconds' is no number"),
-    "a time that is none": ("sub-02.json", b'{"status": "running", "since": "noon", "host": "a", "pid": 9}', "noon"),
+    "empty": ("person-02.json", b"", "it is empty"),
+    "blank": ("person-02.json", b"\n", "it is empty"),
+    "cut": ("person-02.json", b'{"subject": "02", "sta', "Unterminated string"),
+    "no text": ("person-02.json", b"\xff\xfe\x00\x01", "codec can't decode"),
+    "zeros": ("person-02.json", b"\0" * 512, "Expecting value"),
+    "null": ("person-02.json", b"null", "it is empty"),
+    "a list": ("person-02.json", b'[{"status": "done"}]', "it holds no object"),
+    "a number of 5,000 digits": ("person-02.json", b'{"seconds": ' + b"1" * 5000 + b"}", "integer string conversion"),
+    "a number of 400 digits": ("person-02.json", b'{"status": "done", "seconds": ' + b"1" * 400 + b"}", "'seconds'"),
+    "nested very deep": ("person-02.json", b"[" * 100_000, "recursion"),
+    "half of a surrogate pair": ("person-02.json", b'{"status": "done", "detail": "\\ud800"}', "surrogates"),
+    "no status": ("person-02.json", b'{"subject": "02"}', "it has no 'status'"),
+    "a status of another kind": ("person-02.json", b'{"status": 3}', "'status' is no text"),
+    "NaN": ("person-02.json", b'{"status": "done", "seconds": NaN}', "'seconds' is no number"),
+    "a time that is none": ("person-02.json", b'{"status": "running", "since": "noon", "host": "a", "pid": 9}', "noon"),
     "another program's file": ("notes.json", b'{"status": "done"}', "its name is that of no unit"),
 }
 
@@ -142,7 +142,7 @@ def test_a_broken_or_foreign_file_is_named_and_passed_over(
 @pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to("nowhere")], ids=["folder", "dead link"])
 def test_what_is_no_file_is_passed_over_too(tmp_path: Path, make: Callable[[Path], None]) -> None:
     write_status(tmp_path, DONE)
-    make(file_of(tmp_path, "sub-02.json"))
+    make(file_of(tmp_path, "person-02.json"))
     found = read_statuses(tmp_path)
     assert found.units == (DONE,)
     assert len(found.passed_over) == 1
@@ -150,16 +150,16 @@ def test_what_is_no_file_is_passed_over_too(tmp_path: Path, make: Callable[[Path
 
 def test_half_a_file_of_a_job_that_is_writing_is_nothing(tmp_path: Path) -> None:
     write_status(tmp_path, DONE)
-    file_of(tmp_path, ".tmp-12345678-sub-02.json").write_text("")
+    file_of(tmp_path, ".tmp-12345678-person-02.json").write_text("")
     assert only(tmp_path) == DONE
 
 
 def test_other_versions_may_say_more_or_less(tmp_path: Path) -> None:
-    file_of(tmp_path, "sub-01_ses-a.json").write_text('{"status": "queued", "queue": "long", "seconds": 3}')
+    file_of(tmp_path, "person-01_visit-a.json").write_text('{"status": "queued", "queue": "long", "seconds": 3}')
     unit = only(tmp_path)
     assert (unit.subject, unit.session, unit.status, unit.seconds) == ("01", "a", "queued", 3)
     assert not unit.completed
-    file_of(tmp_path, "sub-01_ses-a.json").write_text('{"status": "running"}')
+    file_of(tmp_path, "person-01_visit-a.json").write_text('{"status": "running"}')
     assert only(tmp_path) == UnitStatus("01", "a", "running", "still-running")
 
 
@@ -174,15 +174,15 @@ def test_but_not_what_says_nothing_or_no_longer_holds(tmp_path: Path, before: st
     if before == "running":
         write_running(tmp_path, "01", None)
     elif before is not None:
-        file_of(tmp_path, "sub-01.json").write_text(before)
+        file_of(tmp_path, "person-01.json").write_text(before)
     write_status(tmp_path, UnitStatus("01", None, "skipped", "up-to-date"))
     assert only(tmp_path).status == "skipped"
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    file_of(tmp_path, "sub-01.json").mkdir()
+    file_of(tmp_path, "person-01.json").mkdir()
     for write in (lambda: write_status(tmp_path, DONE), lambda: write_running(tmp_path, "01", None)):
-        with pytest.raises(OutputError, match=r"sub-01\.json cannot be written"):
+        with pytest.raises(OutputError, match=r"person-01\.json cannot be written"):
             write()
 
 

@@ -180,7 +180,7 @@ def test_the_app_takes_it_like_any_other(checkout: Path, example: Path, tmp_path
     unit = out / "sub-02"
     sidecar = json.loads((unit / "anat" / "sub-02_space-MNI152NLin2009aSym_res-2_desc-preproc_FLAIR.json").read_text())
     assert sidecar["Sources"] == ["bids:raw:sub-02/anat/sub-02_FLAIR.nii.gz"]
-    manifest = json.loads((out / "logs" / "manifests" / "sub-02_flair.json").read_text())
+    manifest = json.loads((out / "logs" / "manifests" / "person-02_step-flair.json").read_text())
     assert list(manifest["report"]["outputs"]) == ["flair"]
     page = (out / "sub-02.html").read_text()
     for text in ("FLAIR image", "brightest voxel", "FLAIR in standard space", "Old lesions are bright."):

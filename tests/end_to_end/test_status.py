@@ -41,7 +41,7 @@ def killed(raw: Path) -> Path:
     out = raw.parent / "out"
     command = [sys.executable, "-m", "bids_stroke", str(raw), str(out), "participant", *OPTIONS]
     running = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    second = out / "logs" / "status" / "sub-2.json"
+    second = out / "logs" / "status" / "person-2.json"
     while not second.is_file() and running.poll() is None:
         time.sleep(0.01)
     running.send_signal(signal.SIGKILL)
@@ -71,7 +71,7 @@ def test_the_next_run_of_another_person_tells_of_the_killed_one(raw: Path, kille
 
 def test_broken_and_foreign_files_are_named_and_the_run_goes_on(raw: Path, killed: Path) -> None:
     folder = killed / "logs" / "status"
-    broken = {"sub-3.json": b"", "sub-4.json": b"\xff", "sub-5.json": b"[]", "notes.json": b"{}"}
+    broken = {"person-3.json": b"", "person-4.json": b"\xff", "person-5.json": b"[]", "notes.json": b"{}"}
     for name, content in broken.items():
         (folder / name).write_bytes(content)
     done = participant(raw, killed, "1")
@@ -81,7 +81,7 @@ def test_broken_and_foreign_files_are_named_and_the_run_goes_on(raw: Path, kille
 
 
 def test_run_again_all_are_done_and_their_files_are_whole(raw: Path, killed: Path) -> None:
-    (killed / "logs" / "status" / "sub-3.json").write_bytes(b"")
+    (killed / "logs" / "status" / "person-3.json").write_bytes(b"")
     done = participant(raw, killed, *PEOPLE)
     assert done.returncode == 0, done.stderr
     assert dict(table(killed)["status"]) == dict.fromkeys(PEOPLE, "done")
@@ -89,17 +89,17 @@ def test_run_again_all_are_done_and_their_files_are_whole(raw: Path, killed: Pat
 
 
 def test_a_status_that_cannot_be_written_fails_its_unit_only(raw: Path, killed: Path) -> None:
-    path = killed / "logs" / "status" / "sub-3.json"
+    path = killed / "logs" / "status" / "person-3.json"
     path.unlink()
     path.mkdir()
-    (killed / "logs" / "manifests" / "sub-3_figures.json").unlink()
-    (killed / "logs" / "manifests" / "sub-4_figures.json").unlink()
+    (killed / "logs" / "manifests" / "person-3_step-figures.json").unlink()
+    (killed / "logs" / "manifests" / "person-4_step-figures.json").unlink()
     done = participant(raw, killed, *PEOPLE)
     path.rmdir()
     assert done.returncode == 65, done.stderr
     assert "sub-3 failed (cannot-write)" in done.stderr and f"{path} cannot be written" in done.stderr
     assert dict(table(killed)["status"]) == {**dict.fromkeys(PEOPLE, "done"), "3": "failed"}
-    assert "sub-3.json cannot be written" in (killed / "sub-3.html").read_text()
+    assert "person-3.json cannot be written" in (killed / "sub-3.html").read_text()
     done = participant(raw, killed, *PEOPLE)
     assert done.returncode == 0, done.stderr
     assert dict(table(killed)["status"]) == dict.fromkeys(PEOPLE, "done")
@@ -112,7 +112,7 @@ def test_the_dataset_is_validated_when_there_is_something_to_compute(raw: Path, 
     done = participant(raw, killed, options=options)
     assert (done.returncode, "are up to date: nothing to do" in done.stderr) == (0, True), done.stderr
     assert "BIDS validator" not in done.stderr
-    (killed / "logs" / "manifests" / "sub-4_figures.json").unlink()
+    (killed / "logs" / "manifests" / "person-4_step-figures.json").unlink()
     done = participant(raw, killed, options=options)
     assert done.returncode == 0, done.stderr
     assert "BIDS validator: " in done.stderr and "1 units to do" in done.stderr

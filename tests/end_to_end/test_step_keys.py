@@ -122,5 +122,5 @@ def test_the_user_is_told_why_a_step_runs_again(package: Path, example: Path, tm
     why = "settings changed: low_pass 150.0 -> 100.0"
     assert told("--config", str(config)) == f"sub-05: done in 1 s (eegemg 1: {why}; {downstream})"
     assert told("--config", str(config), "--force") == "sub-05: done in 1 s (eegemg 1, figures 1)"
-    reasons = re.findall(r"eegemg: [\d.]+ s \((.*)\)\n", (out / "logs" / "sub-05.log").read_text())
+    reasons = re.findall(r"eegemg: [\d.]+ s \((.*)\)\n", (out / "logs" / "person-05.log").read_text())
     assert reasons == ["not run before", "code changed", why, "--force"]

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from bids_stroke.features.recordings import standardise_windows
+from bids_stroke.core.records import Session
+from bids_stroke.features.recordings import read_windows, standardise_windows
+from tests.helpers.paused import edf_d
+from tests.helpers.recordings import EMG, process
 
 
 def test_windows_have_mean_0_and_variance_1() -> None:
@@ -20,3 +25,19 @@ def test_flat_channel_becomes_zero() -> None:
     windows = standardise_windows(np.stack([np.full(10, 3.0), np.arange(10.0)], axis=1)[None])
     assert not windows[0, :, 0].any()
     assert windows[0, :, 1].std() == pytest.approx(1)
+
+
+def test_pieces_between_pauses_are_resampled_each_on_its_own(tmp_path: Path) -> None:
+    """The window that begins at the joint is the same whatever lies before it."""
+    item = edf_d(tmp_path, kind="emg")
+    found = process(Session("01", None, raw={"emg": (item,)}), tmp_path / "out").outputs["eegemg"]
+    asked = {"channels": list(EMG), "rate": 125.0, "seconds": 10.0, "max_interpolated": 0}
+    windows, onsets = read_windows(found, asked)
+    assert onsets == (0, 10, 23, 33)
+    content = bytearray(found[1].read_bytes())
+    n_head, n_record = 256 * (len(EMG) + 1), 2 * 200 * len(EMG)
+    content[n_head + 22 * n_record : n_head + 23 * n_record] = bytes([0, 60] * (n_record // 2))  # the second before it
+    found[1].write_bytes(content)
+    again, _ = read_windows(found, asked)
+    np.testing.assert_array_equal(again[2:], windows[2:])
+    assert np.abs(again[:2] - windows[:2]).max() > 1e-4

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 
+from bids_stroke.app.plan import EARLIER, covariates_digest
+from bids_stroke.core.outcome import Outcome
+from bids_stroke.core.records import Prediction, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_training import TrainingSettings
+from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.predictions import prediction_json
 from bids_stroke.evaluation.evaluate import Evaluation
 
 QUICK = Settings(training=TrainingSettings(bootstrap=300, permutations=199))
@@ -41,3 +49,22 @@ def value(evaluation: Evaluation, model: str, metric: str, column: str = "value"
     rows = table[(table["model"] == model) & (table["metric"] == metric)]
     assert len(rows) == 1
     return rows[column].item()
+
+
+def leave_prediction(out: Path, session: Session, prediction: Prediction, dataset: str) -> Path:
+    """Write a prediction as the participant level does, of a unit without any feature."""
+    path = out / f"sub-{session.subject}" / f"{session.prefix}_desc-fmale_prediction.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(prediction_json(prediction)))
+    outcome = str(prediction.model["outcome"])
+    recipe = {
+        "dataset": dataset,
+        "covariates": covariates_digest(session, Outcome.parse(outcome).column),
+        "model": prediction.model["sha256"],
+        "outcome": outcome,
+        "modalities": [],
+        EARLIER: {},
+    }
+    done = manifest.make_manifest(out, recipe, [], [], StepReport(files={"prediction": path}))
+    manifest.write_manifest(manifest.manifest_path(out, session.prefix, "prediction"), out, done)
+    return path

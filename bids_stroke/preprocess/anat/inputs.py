@@ -1,8 +1,7 @@
-"""What the anat step starts from: the T1w chosen or averaged, and what others have computed of it already."""
+"""What the anat step starts from: a T1w, and what others have computed of it already."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
@@ -11,18 +10,15 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from bids_stroke.core.errors import DataError, MissingModalityError
+from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import BidsFile, Session
 from bids_stroke.imaging import lesion_masks
-from bids_stroke.imaging.images import FloatArray, array, like, load_image, orientation_known, same_grid, voxel_ml
-from bids_stroke.imaging.registration import register_rigid
+from bids_stroke.imaging.images import FloatArray, array, load_image, same_grid
 from bids_stroke.imaging.transforms import resample
+from bids_stroke.preprocess.anat.choice import choose_t1w
 
 Mask = npt.NDArray[np.bool_]
 
-_CONTRAST = ("EchoTime", "RepetitionTime", "InversionTime", "FlipAngle", "MagneticFieldStrength", "PulseSequenceType")
-_ALIKE = 0.85
-"""Correlation of two aligned scans of one head and contrast; below it the alignment failed or the contrast differs."""
 _OWN_SPACES = ("", "T1w")
 
 
@@ -108,73 +104,3 @@ def _probability(t1w: nib.Nifti1Image, masks: dict[str, BidsFile]) -> FloatArray
             raise DataError(message, "Give probabilities from 0 to 1, or leave it out.", reason="not-a-probability")
         maps.append(np.clip(data, 0.0, 1.0))
     return np.stack(maps, axis=-1)
-
-
-def choose_t1w(
-    files: Sequence[BidsFile], several: Literal["best", "average"], work: Path, *, seed: int
-) -> tuple[tuple[BidsFile, ...], nib.Nifti1Image, list[str]]:
-    """The T1w with the smallest voxels (the first of equals), or its average with those like it; and warnings.
-
-    Parameters
-    ----------
-    files : sequence of BidsFile
-        T1w of one session.
-    several : {"best", "average"}
-        ``average``: those with the same voxel size and contrast (by sidecar) are aligned (rigid) and averaged.
-    work, seed
-        As for `read_inputs`.
-
-    Returns
-    -------
-    files : tuple of BidsFile
-        Those used; the first gives the grid.
-
-    Raises
-    ------
-    MissingModalityError
-        There is none (``no-t1w``).
-    DataError
-        One of them is broken.
-    """
-    if not files:
-        raise MissingModalityError("There is no T1w image.", "Give one for tissue maps and registration.", "no-t1w")
-    loaded = [(file, load_image(file.path, 3)) for file in files]
-    best, image = min(loaded, key=lambda pair: round(voxel_ml(pair[1]), 7))
-    used: tuple[BidsFile, ...] = (best,)
-    warnings: list[str] = []
-    if several == "average":
-        used, image = _average(best, image, loaded, work, seed)
-    left_out = [file.path.name for file in files if file not in used]
-    if len(used) > 1:
-        warnings.append(f"The average of {', '.join(file.path.name for file in used)} is used.")
-    if left_out:
-        warnings.append(f"{best.path.name} is used; not used: {', '.join(left_out)}.")
-    if not orientation_known(image):
-        warnings.append(f"{best.path.name} has neither sform nor qform: left and right are a guess.")
-    return used, image, warnings
-
-
-def _average(
-    best: BidsFile, image: nib.Nifti1Image, loaded: list[tuple[BidsFile, nib.Nifti1Image]], work: Path, seed: int
-) -> tuple[tuple[BidsFile, ...], nib.Nifti1Image]:
-    """Mean of the scans that are like the best one, on its grid; each counts the same whatever its scale."""
-    reference = array(image)
-    total, used = reference.astype(np.float64), [best]
-    for file, other in loaded:
-        if file is best or not _alike(best, image, file, other):
-            continue
-        moved = array(resample(other, image, [register_rigid(other, image, work, seed=seed)], "cubic"))
-        seen = moved > 0
-        if np.corrcoef(moved[seen], reference[seen])[0, 1] < _ALIKE:
-            continue
-        scale = float(reference[seen].mean()) / float(moved[seen].mean())
-        total += np.where(seen, moved * scale, reference)
-        used.append(file)
-    return tuple(used), like(image, (total / len(used)).astype(np.float32))
-
-
-def _alike(first: BidsFile, image: nib.Nifti1Image, second: BidsFile, other: nib.Nifti1Image) -> bool:
-    """Whether voxel size and contrast agree; what a sidecar does not tell does not divide."""
-    sizes = np.sort(image.header.get_zooms()[:3]), np.sort(other.header.get_zooms()[:3])
-    told = [key for key in _CONTRAST if key in first.metadata and key in second.metadata]
-    return bool(np.allclose(*sizes, rtol=0.02)) and all(first.metadata[key] == second.metadata[key] for key in told)

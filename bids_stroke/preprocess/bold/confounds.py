@@ -24,7 +24,11 @@ _SLOWEST_S = 128.0
 
 
 def confound_table(
-    series: npt.NDArray[np.float32], parameters: Array, masks: Mapping[str, Mask], repetition_time: float
+    series: npt.NDArray[np.float32],
+    parameters: Array,
+    masks: Mapping[str, Mask],
+    repetition_time: float,
+    lost: Mask | None = None,
 ) -> pd.DataFrame:
     """Confounds that nilearn's ``load_confounds`` reads as it reads fMRIPrep's.
 
@@ -38,12 +42,14 @@ def confound_table(
         ``brain`` and, where there are any, ``white_matter`` and ``csf``.
     repetition_time : float
         Seconds.
+    lost : (t,) bool, optional
+        Volumes that others stand in for.
 
     Returns
     -------
     DataFrame
         t rows: tissue signals and motion with their changes and squares, framewise displacement, DVARS, slow cosines,
-        and a column for each volume that moved or changed too much.
+        and a column for each volume that moved or changed too much, or is lost.
     """
     brain = series[masks["brain"]].astype(np.float64)
     signals = {"global_signal": brain.mean(axis=0)}
@@ -58,7 +64,8 @@ def confound_table(
     cosines = create_cosine_drift(1.0 / _SLOWEST_S, times)[:, :-1]
     table = pd.concat([table, _numbered("cosine", cosines)], axis=1)
     much = (table["framewise_displacement"] > MUCH_MOTION_MM) | (table["std_dvars"] > _MUCH_CHANGE)
-    return pd.concat([table, _numbered("motion_outlier", np.eye(len(table))[:, much.to_numpy()])], axis=1)
+    marked = much.to_numpy() if lost is None else much.to_numpy() | lost
+    return pd.concat([table, _numbered("motion_outlier", np.eye(len(table))[:, marked])], axis=1)
 
 
 def _expanded(table: pd.DataFrame) -> pd.DataFrame:

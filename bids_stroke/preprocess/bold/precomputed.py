@@ -18,6 +18,7 @@ from bids_stroke.imaging.images import FloatArray, array, as_the_person_lies, li
 from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.bold.confounds import PARAMETERS
+from bids_stroke.preprocess.bold.headless import Headless, fill, find_headless
 from bids_stroke.preprocess.bold.registration import Place, place, points_of, rough_brain, sample
 from bids_stroke.preprocess.bold.run import Run, flag_motion, load_series, repetition_time, require_volumes, summarise
 
@@ -84,7 +85,11 @@ def _read(source: BidsFile, context: StepContext) -> tuple[Place, _Steady, list[
     whole = as_the_person_lies(load_series(source), source.metadata)
     tr, warnings = repetition_time(source, whole)
     table, steady = read_confounds(source, whole.shape[3])
-    require_volumes(int(steady.sum()), whole.shape[3], source)
+    headless = find_headless(whole, source.path.name)
+    warnings += headless.warnings(source.path.name)
+    if headless.any():
+        whole, table, steady = without_headless(headless, whole, table, steady)
+    require_volumes(int(steady.sum() - headless.inside.sum()), whole.shape[3], source)
     first = int(np.argmax(steady))
     # a view where only the first volumes go: these series are large
     series = like(whole, array(whole)[..., first:] if steady[first:].all() else array(whole)[..., steady])
@@ -100,6 +105,41 @@ def _read(source: BidsFile, context: StepContext) -> tuple[Place, _Steady, list[
         placed = place(mean, mask, anat, context.work, seed=context.settings.seed)
     series.header.set_zooms((*series.header.get_zooms()[:3], tr))
     return placed, _Steady(series, table, int((~steady).sum())), warnings
+
+
+def without_headless(
+    headless: Headless, whole: nib.Nifti1Image, table: pd.DataFrame, steady: Mask
+) -> tuple[nib.Nifti1Image, pd.DataFrame, Mask]:
+    """A run in which neighbours stand in for volumes without a head, and those at the ends are not steady.
+
+    Parameters
+    ----------
+    headless : Headless
+        Of the run.
+    whole : nib.Nifti1Image
+        (x, y, z, t).
+    table : DataFrame
+        Confounds of the steady volumes.
+    steady : (t,) bool
+        By the table.
+
+    Returns
+    -------
+    whole, table, steady
+        As they were given.
+    """
+    lost, kept = np.zeros(len(steady), dtype=bool), np.zeros(len(steady), dtype=bool)
+    lost[headless.kept], kept[headless.kept] = headless.inside, True
+    rows = kept[steady]
+    table = table[rows].reset_index(drop=True)
+    steady = steady & kept
+    if not lost.any():
+        return whole, table, steady
+    data = array(whole).copy()
+    fill(data[..., headless.kept], headless.inside)
+    table = table.astype(np.float64)
+    table.loc[lost[steady]] = np.nan
+    return like(whole, data), table.interpolate(), steady
 
 
 def read_confounds(source: BidsFile, n_volumes: int) -> tuple[pd.DataFrame, Mask]:

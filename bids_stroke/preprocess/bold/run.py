@@ -21,10 +21,12 @@ from bids_stroke.imaging.motion import estimate_motion, motion_parameters, reali
 from bids_stroke.preprocess.bold import slice_timing
 from bids_stroke.preprocess.bold.cleaning import clean
 from bids_stroke.preprocess.bold.confounds import MUCH_MOTION_MM, confound_table
+from bids_stroke.preprocess.bold.headless import find_headless
 from bids_stroke.preprocess.bold.maps import amplitudes, regional_homogeneity
 from bids_stroke.preprocess.bold.registration import Place, place, points_of, rough_brain, sample
 from bids_stroke.preprocess.bold.seed_connectivity import SEEDS, connectivity, seed_masks
 from bids_stroke.preprocess.bold.slice_timing import slice_times
+from bids_stroke.preprocess.bold.steady_state import steady_volumes
 
 if TYPE_CHECKING:
     from bids_stroke.core.settings_preprocess import BoldSettings
@@ -34,7 +36,6 @@ Volume = npt.NDArray[np.float32]
 Series = npt.NDArray[np.float32]
 
 FEWEST_VOLUMES = 20
-_MOST_UNSTEADY = 10
 _LONGEST_TR = 30.0
 
 
@@ -45,7 +46,7 @@ class Run:
     source: BidsFile
     repetition_time: float
     dropped: int
-    """Volumes before the steady state, left out of everything below."""
+    """Volumes before the steady state, or without a head, at the beginning: left out of everything below."""
     raw: nib.Nifti1Image
     """4D, as measured, the slices of a volume brought to one moment where their times are known."""
     slice_moment: float | None
@@ -59,6 +60,8 @@ class Run:
     """By statistic (mean, alff, falff, reho, tsnr) or seed (handL ...): 3D, 0 outside the brain."""
     qc: Mapping[str, float]
     warnings: tuple[str, ...]
+    replaced: tuple[int, ...] = ()
+    """Volumes of ``corrected`` that showed no head: their neighbours stand in."""
 
 
 def load_series(source: BidsFile) -> nib.Nifti1Image:
@@ -102,21 +105,6 @@ def repetition_time(source: BidsFile, image: nib.Nifti1Image) -> tuple[float, li
     return float(value), warnings
 
 
-def count_unsteady(means: npt.NDArray[np.float64]) -> int:
-    """Number of first volumes that are brighter than the steady state, at most 10.
-
-    Parameters
-    ----------
-    means : (t,) float64
-        Mean of each volume. A volume is too bright by 6 robust standard deviations of the rest, and by 0.5 %.
-    """
-    rest = means[_MOST_UNSTEADY:] if len(means) >= 3 * _MOST_UNSTEADY else means[len(means) // 2 :]
-    middle = float(np.median(rest))
-    limit = middle + max(6 * 1.4826 * float(np.median(np.abs(rest - middle))), 0.005 * abs(middle))
-    bright = means[:_MOST_UNSTEADY] > limit
-    return len(bright) if bright.all() else int(np.argmin(bright))
-
-
 def process(source: BidsFile, context: StepContext) -> Run:
     """Steady state, motion, place, confounds, cleaning and maps of a run.
 
@@ -125,16 +113,17 @@ def process(source: BidsFile, context: StepContext) -> Run:
     DataError
         A broken file or sidecar.
     MissingModalityError
-        Too few volumes (``too-few-volumes``), too short for the band (``run-too-short``), or no brain.
+        Too few volumes (``too-few-volumes``, ``lost-volumes``) or time (``run-too-short``), or no brain.
     """
     image = load_series(source)
     tr, warnings = repetition_time(source, image)
-    dropped = count_unsteady(array(image).mean(axis=(0, 1, 2), dtype=np.float64))
-    raw = _after(image, dropped, tr)
-    n_volumes = raw.shape[3]
-    require_volumes(n_volumes, image.shape[3], source)
-    del image  # these series are large
     name = source.path.name
+    headless = find_headless(image, name)
+    warnings += headless.warnings(name)
+    raw, lost, dropped = steady_volumes(image, headless, tr)
+    n_volumes = raw.shape[3]
+    require_volumes(n_volumes - int(lost.sum()), image.shape[3], source)
+    del image  # these series are large
     first = rough_brain(like(raw, array(raw).mean(axis=3)), name)
     motions = estimate_motion(array(raw), raw.affine, first)
     raw, moment, untimed = _timed(source, raw, tr, wanted=context.settings.bold.slice_timing)
@@ -146,12 +135,14 @@ def process(source: BidsFile, context: StepContext) -> Run:
     placed = place(mean, rough_brain(mean, name), anat, context.work, seed=context.settings.seed)
     centre = apply_affine(raw.affine, np.argwhere(placed.brain).mean(axis=0))
     table = confound_table(
-        array(corrected), motion_parameters(motions, centre), {"brain": placed.brain, **placed.tissues}, tr
+        array(corrected), motion_parameters(motions, centre), {"brain": placed.brain, **placed.tissues}, tr, lost
     )
     maps, qc, more = summarise(corrected, placed, table, context.settings.bold)
+    qc["degrees_of_freedom"] -= float(lost.sum())
     qc |= {"n_volumes": float(n_volumes), "n_volumes_dropped": float(dropped)}
     warnings += [*placed.warnings, *more, *flag_motion(qc, source, context.settings.bold)]
-    return Run(source, tr, dropped, raw, moment, motions, corrected, placed, table, maps, qc, tuple(warnings))
+    replaced = tuple(map(int, np.flatnonzero(lost)))
+    return Run(source, tr, dropped, raw, moment, motions, corrected, placed, table, maps, qc, tuple(warnings), replaced)
 
 
 def require_volumes(steady: int, measured: int, source: BidsFile) -> None:
@@ -193,12 +184,6 @@ def _timed(
     timed = like(raw, slice_timing.correct(array(raw), times, repetition_time))
     timed.header.set_zooms(raw.header.get_zooms())
     return timed, times.middle, warnings
-
-
-def _after(image: nib.Nifti1Image, dropped: int, repetition_time: float) -> nib.Nifti1Image:
-    raw = like(image, np.ascontiguousarray(array(image)[..., dropped:]))
-    raw.header.set_zooms((*raw.header.get_zooms()[:3], repetition_time))
-    return raw
 
 
 def feature_maps(

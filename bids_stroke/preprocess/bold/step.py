@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from bids_stroke.core.errors import MissingModalityError
+from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile, StepReport
 from bids_stroke.imaging.images import array, like, reorient, stored_orientation
 from bids_stroke.imaging.standard_space import standard_grid, template
@@ -58,10 +58,8 @@ def run(context: StepContext) -> StepReport:
 
     Raises
     ------
-    DataError
-        A broken file or sidecar.
-    MissingModalityError
-        No run can be used.
+    DataError, MissingModalityError
+        No run can be used: why the first of them cannot.
     """
     sources, warnings = choose_runs(context.session.files("bold"))
     grid = standard_grid(context.settings.bold.resolution)
@@ -70,11 +68,11 @@ def run(context: StepContext) -> StepReport:
     carried: list[Carried] = []
     quality: list[Mapping[str, float]] = []
     used: list[BidsFile] = []
-    refusals: list[MissingModalityError] = []
+    refusals: list[DataError | MissingModalityError] = []
     for source in sources:
         try:
             done = process_ready(source, context) if is_ready(source) else process(source, context)
-        except MissingModalityError as refusal:
+        except (DataError, MissingModalityError) as refusal:  # one run never takes the others with it
             refusals.append(refusal)
             continue
         on_grid, series = carry(done, grid)
@@ -183,6 +181,7 @@ class _Writer:
             "NumberOfVolumesDiscardedByUser": done.dropped,
             "SliceTimingCorrected": done.slice_moment is not None,
             **({} if done.slice_moment is None else {"StartTime": done.slice_moment}),
+            **({"VolumesReplaced": list(done.replaced)} if done.replaced else {}),
             **({} if is_ready(done.source) else {"SusceptibilityDistortionCorrected": False}),
         }
         entities = _entities(done.source)

@@ -23,7 +23,8 @@ from bids_stroke.preprocess.dwi.motion.outliers import replace_outliers
 from bids_stroke.preprocess.dwi.quality import check_overflow, temporal_snr
 from bids_stroke.preprocess.dwi.registration import rough_mask
 from bids_stroke.preprocess.dwi.resample import resample_series
-from bids_stroke.preprocess.dwi.series import Series, like_series
+from bids_stroke.preprocess.dwi.runs import like_series
+from bids_stroke.preprocess.dwi.series import Series
 from bids_stroke.preprocess.dwi.susceptibility.estimate import Seen, Susceptibility, find_field
 from bids_stroke.preprocess.dwi.susceptibility.from_t1w import Anatomy
 from bids_stroke.preprocess.dwi.tensor.fit import unweighted

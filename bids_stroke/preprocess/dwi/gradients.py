@@ -71,23 +71,33 @@ class Gradients:
 def find_companion(dwi: BidsFile, extension: str) -> Path:
     """``.bval`` or ``.bvec`` of a run: beside it, or the nearest file above that applies (inheritance principle).
 
+    A file with an image of its own name beside it is that run's, and no other one's.
+
     Raises
     ------
     DataError
-        There is none (``missing-bval``, ``missing-bvec``).
+        There is none (``missing-bval``, ``missing-bvec``), or of two in one folder neither is nearer
+        (``ambiguous-bval``, ``ambiguous-bvec``).
     """
     beside = dwi.companion(extension)
     if beside.is_file():
         return beside
+    kind = extension.lstrip(".")
     parts = set(beside.name.removesuffix(extension).split("_"))
     for folder in list(beside.parents)[:4]:
-        fitting = [path for path in sorted(folder.glob(f"*dwi{extension}")) if set(path.stem.split("_")) <= parts]
+        paths = [path for path in sorted(folder.glob(f"*dwi{extension}")) if set(path.stem.split("_")) <= parts]
+        fitting = [path for path in paths if not any(path.with_suffix(end).exists() for end in (".nii.gz", ".nii"))]
         if fitting:
-            return max(fitting, key=lambda path: path.stem.count("_"))
+            most = max(path.stem.count("_") for path in fitting)
+            nearest = [path for path in fitting if path.stem.count("_") == most]
+            if len(nearest) > 1:
+                message = f"{dwi.path.name}: both {nearest[0].name} and {nearest[1].name} in {folder} apply to it."
+                raise DataError(message, f"Give it its own {beside.name}.", reason=f"ambiguous-{kind}")
+            return nearest[0]
         if (folder / "dataset_description.json").is_file():
             break
     message = f"{dwi.path.name} has no {beside.name}, here or inherited, in {beside.parent}."
-    raise DataError(message, _CONVERT_AGAIN, reason=f"missing-{extension.lstrip('.')}")
+    raise DataError(message, _CONVERT_AGAIN, reason=f"missing-{kind}")
 
 
 def read_gradients(bval: Path, bvec: Path, n_volumes: int) -> Gradients:
@@ -106,11 +116,8 @@ def read_gradients(bval: Path, bvec: Path, n_volumes: int) -> Gradients:
         Not numbers or not three components (``gradient-format``), not one per volume (``gradient-count``), no
         directions (``zero-bvecs``), or b-values in other units than s/mm^2 (``b-value-units``).
     """
-    bvals = _numbers(bval).ravel()
+    bvals = read_bvals(bval, n_volumes)
     bvecs = _numbers(bvec)
-    if len(bvals) != n_volumes:
-        message = f"{bval} has {len(bvals)} b-values for {n_volumes} volumes."
-        raise DataError(message, _CONVERT_AGAIN, reason="gradient-count")
     if 3 not in bvecs.shape:
         message = f"{bvec} is a table of {bvecs.shape[0]} x {bvecs.shape[1]} numbers: 3 x {n_volumes} are needed."
         raise DataError(message, _CONVERT_AGAIN, reason="gradient-format")
@@ -118,8 +125,6 @@ def read_gradients(bval: Path, bvec: Path, n_volumes: int) -> Gradients:
     if len(bvecs) != n_volumes:
         message = f"{bvec} has {len(bvecs)} b-vectors for {n_volumes} volumes."
         raise DataError(message, _CONVERT_AGAIN, reason="gradient-count")
-    if not np.isfinite(bvals).all() or (bvals < 0).any():
-        raise DataError(f"{bval} holds negative, NaN or infinite b-values.", _CONVERT_AGAIN, reason="gradient-format")
     # some converters write NaN where there is no direction
     bvecs = np.where((bvals <= _WEIGHTED_B)[:, None] & ~np.isfinite(bvecs), 0.0, bvecs)
     if not np.isfinite(bvecs).all():
@@ -130,6 +135,23 @@ def read_gradients(bval: Path, bvec: Path, n_volumes: int) -> Gradients:
         message = f"{bvec} holds only zeros, although {bval.name} says that volumes are diffusion-weighted."
         raise DataError(message, _CONVERT_AGAIN, reason="zero-bvecs")
     return Gradients(bvals, _unit(bvecs), _length_notes(bvec, bvals, bvecs))
+
+
+def read_bvals(bval: Path, n_volumes: int) -> Array:
+    """The b-values of one run (n_volumes,), s/mm^2, as they are in the file.
+
+    Raises
+    ------
+    DataError
+        Not numbers (``gradient-format``), or not one per volume (``gradient-count``).
+    """
+    bvals = _numbers(bval).ravel()
+    if len(bvals) != n_volumes:
+        message = f"{bval} has {len(bvals)} b-values for {n_volumes} volumes."
+        raise DataError(message, _CONVERT_AGAIN, reason="gradient-count")
+    if not np.isfinite(bvals).all() or (bvals < 0).any():
+        raise DataError(f"{bval} holds negative, NaN or infinite b-values.", _CONVERT_AGAIN, reason="gradient-format")
+    return bvals
 
 
 def _check_units(bval: Path, bvals: Array, bvecs: Array) -> None:

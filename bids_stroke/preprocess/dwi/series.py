@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from bids_stroke.core.errors import DataError, MissingModalityError
+from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import BidsFile
-from bids_stroke.imaging.images import array, like, load_image, orientation_known, same_grid
-from bids_stroke.preprocess.dwi.gradients import (
-    Gradients,
-    determines_tensor,
-    find_companion,
-    n_directions,
-    on_axes,
-    read_gradients,
-    shells,
-)
-from bids_stroke.preprocess.dwi.phase_encoding import Encoding, Opposite, fill_readouts, opposite_of, read_encoding
+from bids_stroke.imaging.images import array, like, orientation_known, same_grid
+from bids_stroke.preprocess.dwi.gradient_order import check_order, check_shells
+from bids_stroke.preprocess.dwi.gradients import Gradients, determines_tensor, n_directions, shells
+from bids_stroke.preprocess.dwi.looks import look
+from bids_stroke.preprocess.dwi.phase_encoding import Encoding, Opposite, fill_readouts, opposite_of
+from bids_stroke.preprocess.dwi.runs import Run, certain_b0, like_series, read_field_images, read_runs
 
 _LOW_B = 350.0
 """Without b=0, a shell up to this (s/mm^2) can stand in: brain is bright in it, free water nearly gone."""
@@ -69,18 +63,6 @@ class Series:
         return [(encodings[int(np.argmax(mask))], mask) for mask in masks]
 
 
-@dataclass(frozen=True, eq=False)
-class _Run:
-    file: BidsFile
-    image: nib.Nifti1Image
-    gradients: Gradients
-    encoding: Encoding | None
-
-    @property
-    def name(self) -> str:
-        return self.file.path.name
-
-
 def read_series(files: Sequence[BidsFile], b0_threshold: float, epi: Sequence[BidsFile] = ()) -> Series:
     """Read all runs of a session and join those that belong together.
 
@@ -96,23 +78,23 @@ def read_series(files: Sequence[BidsFile], b0_threshold: float, epi: Sequence[Bi
     Raises
     ------
     DataError
-        A broken image, or b-values or b-vectors missing, of wrong length or not numbers.
+        Of every run with weighted volumes: a broken image, b-values or b-vectors missing, of wrong length or not
+        numbers, or such that the volumes contradict them; or shells that no head can show (``b-values-unlike``).
     MissingModalityError
         Fewer than 6 distinct directions (``too-few-directions``), or nothing unweighted (``no-b0``).
     """
-    runs = [_read(file, alone=len(files) == 1) for file in files]
-    kept, spare, warnings = _choose(runs, b0_threshold)
+    runs = read_runs(files, b0_threshold)
+    kept, spare, warnings = _choose(runs.read, b0_threshold)
     image, gradients = _join(kept, b0_threshold)
-    only_b0 = [(run.file, run.image, run.encoding) for run in spare]
-    only_b0 += [(file, load_image(file.path, 4), read_encoding(file)) for file in epi]
+    drop, contrast = (np.concatenate(found) for found in zip(*((r.drop, r.contrast) for r in kept), strict=True))
+    unusual = check_shells(gradients, drop, contrast, b0_threshold, kept[0].name)
+    fields, broken = read_field_images(epi)
+    assumed, doubted = certain_b0(runs.unlabelled, kept, b0_threshold)
+    warnings = [*runs.notes(), *warnings, *unusual, *doubted, *broken]
+    only_b0 = [*((run.file, run.image, run.encoding) for run in spare), *assumed, *fields]
     found, notes = fill_readouts([*(run.encoding for run in kept), *(said for _, _, said in only_b0)])
     only_b0 = [(file, more, said) for (file, more, _), said in zip(only_b0, found[len(kept) :], strict=True)]
     encodings = tuple(said for said, run in zip(found, kept, strict=False) for _ in run.gradients.bvals)
-    traces = gradients.trace
-    if traces.any():
-        warnings.append(f"{int(traces.sum())} weighted volumes without a direction (trace images) are left out.")
-        image, gradients = like_series(image, array(image)[..., ~traces]), gradients.select(~traces)
-        encodings = tuple(said for said, trace in zip(encodings, traces, strict=True) if not trace)
     b0, more = _unweighted(gradients, b0_threshold, kept[0].name)
     weighted = gradients.bvecs[~b0]
     if not determines_tensor(weighted):
@@ -124,28 +106,20 @@ def read_series(files: Sequence[BidsFile], b0_threshold: float, epi: Sequence[Bi
     return Series(image, gradients, b0, tuple(run.file for run in kept), told, encodings, opposite)
 
 
-def like_series(image: nib.Nifti1Image, data: npt.NDArray[np.float32]) -> nib.Nifti1Image:
-    """New volumes on a series' grid, with its TR."""
-    result = like(image, data)
-    result.header.set_zooms((*result.header.get_zooms()[:3], image.header.get_zooms()[3]))
-    return result
+def require_order(series: Series, b0_threshold: float) -> None:
+    """Refuse a series whose directions explain nothing, although motion has been corrected.
+
+    Raises
+    ------
+    DataError
+        ``gradient-order``.
+    """
+    looks = look(series.image)
+    for shell in shells(series.gradients.bvals, b0_threshold):
+        check_order(looks, shell, series.gradients, series.sources[0].path.name, still=True)
 
 
-def _read(file: BidsFile, *, alone: bool) -> _Run:
-    image = load_image(file.path, 4)
-    n_volumes = image.shape[3]
-    if n_volumes == 1 and alone:
-        message = f"{file.path} is a single 3D volume: a diffusion series is 4D."
-        raise DataError(message, "Check that the right file has this name.", reason="not-4d")
-    if array(image).max() <= 0:
-        raise DataError(f"{file.path} holds nothing above 0.", "Convert or copy it again.", reason="empty-image")
-    bval, bvec = find_companion(file, ".bval"), find_companion(file, ".bvec")
-    stored = cast(nib.Nifti1Image, nib.load(file.path)).affine
-    gradients = on_axes(read_gradients(bval, bvec, n_volumes), stored, image.affine)
-    return _Run(file, image, gradients, read_encoding(file))
-
-
-def _choose(runs: Sequence[_Run], b0_threshold: float) -> tuple[list[_Run], list[_Run], list[str]]:
+def _choose(runs: Sequence[Run], b0_threshold: float) -> tuple[list[Run], list[Run], list[str]]:
     """Runs with directions that share the grid on which most weighted volumes are; runs at b=0 only; warnings."""
     weight = {id(run): int((run.gradients.bvals > b0_threshold).sum()) for run in runs}
     directed = [run for run in runs if weight[id(run)]] or list(runs)
@@ -158,7 +132,7 @@ def _choose(runs: Sequence[_Run], b0_threshold: float) -> tuple[list[_Run], list
     return kept, [run for run in others if not weight[id(run)]], warnings
 
 
-def _join(runs: Sequence[_Run], b0_threshold: float) -> tuple[nib.Nifti1Image, Gradients]:
+def _join(runs: Sequence[Run], b0_threshold: float) -> tuple[nib.Nifti1Image, Gradients]:
     """One series; runs are scaled to the first by their mean at b=0, since scanners scale each run on its own."""
     first = runs[0]
     volumes = []

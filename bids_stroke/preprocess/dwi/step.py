@@ -15,7 +15,7 @@ from bids_stroke.preprocess.dwi.gradients import n_directions, tensor_volumes
 from bids_stroke.preprocess.dwi.precomputed import ready_dwi, with_ready_mask
 from bids_stroke.preprocess.dwi.quality import map_quality, quality_warnings
 from bids_stroke.preprocess.dwi.registration import Place, place_alone, place_by_t1w, t1w_like, white_matter
-from bids_stroke.preprocess.dwi.series import read_series
+from bids_stroke.preprocess.dwi.series import read_series, require_order
 from bids_stroke.preprocess.dwi.susceptibility.from_t1w import Anatomy
 from bids_stroke.preprocess.dwi.tensor.fit import tensors, unweighted
 from bids_stroke.preprocess.dwi.write import Writer
@@ -38,6 +38,8 @@ def run(context: StepContext) -> StepReport:
     anat = context.earlier["anat"].files if "anat" in context.earlier else {}
     ready = ready_dwi(context.session, settings.b0_threshold)
     corrected = ready or measured(context, anat)
+    if ready or settings.motion:
+        require_order(corrected.series, settings.b0_threshold)
     place = with_ready_mask(find_place(corrected, anat, context), corrected, context.session)
     if ready is None:
         corrected = without_bias(corrected, place.mask, settings)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import csv
+import re
+from collections.abc import Mapping, Sequence, Set
 from pathlib import Path
+from typing import Any
 
-import mne
+import numpy as np
 import pandas as pd
 from mne_bids import get_bids_path_from_fname
 
+from bids_stroke.core.channels import kind_of
 from bids_stroke.core.errors import DataError
+from bids_stroke.preprocess.eegemg.montage import has_site, standard_names
 
 _TYPES = frozenset(
     {
@@ -18,6 +23,8 @@ _TYPES = frozenset(
     }
 )  # fmt: skip
 """Types of channels in the BIDS specification (EEG, EMG and what accompanies them)."""
+_EARS = re.compile(r"(EEG )?[AM][12]", re.IGNORECASE)
+"""Earlobes and mastoids: sites where there is a cap, else the first of numbered electrodes (A1 to A32)."""
 
 
 def channels_table(recording: Path) -> tuple[Path, pd.DataFrame] | None:
@@ -34,7 +41,9 @@ def channels_table(recording: Path) -> tuple[Path, pd.DataFrame] | None:
         return None
     remedy = "Give each channel of the recording a row with name, type and units."
     try:
-        table = pd.read_csv(found, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
+        table = pd.read_csv(
+            found, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE, encoding="utf-8-sig"
+        )
     except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
         raise DataError(f"{found} is no table: {error}.", remedy, "bad-channels-table") from error
     lacking = [column for column in ("name", "type") if column not in table]
@@ -53,7 +62,7 @@ def compare(recording: Path, names: Sequence[str]) -> list[str]:
     """
     found = channels_table(recording)
     if found is None:
-        return [f"{recording.name} has no channels.tsv: the types of its channels are those in the file, mostly EEG"]
+        return []
     path, table = found
     listed = table["name"].tolist()
     shared = min(len(listed), len(names))
@@ -74,15 +83,69 @@ def compare(recording: Path, names: Sequence[str]) -> list[str]:
     return notes
 
 
-def names_in_file(recording: Path) -> list[str]:
-    """Names of the channels by the file's own header."""
-    return list(mne.io.read_raw(recording, preload=False, verbose="error").ch_names)
+def set_types(recording: Path, raw: Any) -> list[str]:
+    """Set the types that channels.tsv does not tell, by the channels' names, and say so.
 
+    A channel without a type (``n/a``), and every channel where there is no channels.tsv, is what its name says: a site
+    of a cap, a muscle, eyes, heart or something else (`kind_of`). Where the file itself gives a type, that stays. What
+    stays unknown is left out of a recording of EEG, and is EMG in one of EMG (``_emg``). Channels at the end for which
+    the table has no row are left out.
 
-def without_row(recording: Path, names: Sequence[str]) -> list[str]:
-    """Channels at the end of the file for which channels.tsv has no row."""
+    Parameters
+    ----------
+    recording : Path
+    raw : mne.io.BaseRaw
+        Its channels' types are set.
+    """
     found = channels_table(recording)
-    return [] if found is None else list(names[len(found[1]) :])
+    names, types = list(raw.ch_names), dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
+    if found is None:
+        open_names = [name for name in names if types[name] == "eeg"]
+    else:
+        listed = found[1].iloc[: len(names)]
+        without = listed["type"].str.strip().str.lower().isin(("n/a", "")).tolist()
+        open_names = [name for name, lacks in zip(names, without, strict=False) if lacks]
+        raw.set_channel_types(dict.fromkeys(names[len(listed) :], "misc"), verbose="error")
+    notes = []
+    is_emg = recording.name.rsplit("_", 1)[-1].startswith("emg.")
+    if open_names:
+        placed = {ch["ch_name"] for ch in raw.info["chs"] if np.isfinite(ch["loc"][:3]).all() and ch["loc"][:3].any()}
+        kinds = _kinds(open_names, placed, is_emg)
+        raw.set_channel_types({name: kind or "misc" for name, kind in kinds.items()}, on_unit_change="ignore",
+                              verbose="error")  # fmt: skip
+        why = "no channels.tsv" if found is None else f"{found[0].name} has no type for some"
+        notes.append(f"{recording.name}: {why}; by their names {_said(kinds)}")
+    if is_emg and "emg" not in raw.get_channel_types():
+        notes.append(f"{recording.name}: no channel has type EMG in channels.tsv; all are taken as EMG")
+        raw.set_channel_types(dict.fromkeys(names, "emg"), verbose="error")
+    return notes
+
+
+def _kinds(names: Sequence[str], placed: Set[str], is_emg: bool) -> dict[str, str]:
+    """Name -> type as mne has it; empty where the name tells nothing."""
+    site = dict(zip(names, has_site(standard_names(names)), strict=True))
+    cap = any(found and _EARS.fullmatch(name) is None for name, found in site.items())
+    kinds = {}
+    for name in names:
+        kind = kind_of(name)
+        if (not kind and site[name] and (cap or not _EARS.fullmatch(name))) or (not kind and name in placed):
+            kind = "eeg"
+        elif not kind and is_emg:
+            kind = "emg"
+        kinds[name] = kind
+    return kinds
+
+
+def _said(kinds: Mapping[str, str]) -> str:
+    groups = {kind: [name for name, found in kinds.items() if found == kind] for kind in ("eeg", "emg", "eog", "")}
+    other = [name for name, kind in kinds.items() if kind and kind not in groups]
+    said = [f"{len(groups['eeg'])} channels are EEG"] if groups["eeg"] else []
+    said += [f"EMG: {', '.join(groups['emg'])}"] if groups["emg"] else []
+    said += [f"EOG: {', '.join(groups['eog'])}"] if groups["eog"] else []
+    said += [f"left out: {', '.join(other)}"] if other else []
+    if groups[""]:
+        said.append(f"not known and left out: {', '.join(groups[''])} (give their types in channels.tsv)")
+    return "; ".join(said)
 
 
 def _difference(listed: Sequence[str], names: Sequence[str]) -> str:

@@ -14,8 +14,9 @@ from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.preprocess.eegemg import montage, signals
 from bids_stroke.preprocess.eegemg.clock import Recording
 from bids_stroke.preprocess.eegemg.edf import edf_labels
-from bids_stroke.preprocess.eegemg.ica import Dropped, remove_artefacts
+from bids_stroke.preprocess.eegemg.ica import Dropped, Sampling, remove_artefacts
 from bids_stroke.preprocess.eegemg.signals import Array, Band
+from bids_stroke.preprocess.eegemg.timing.pieces import Piece
 
 if TYPE_CHECKING:
     from bids_stroke.core.settings_preprocess import EegEmgSettings
@@ -95,6 +96,8 @@ class Cleaned:
     unfiltered: Array
     qc: Mapping[str, float]
     warnings: tuple[str, ...]
+    pieces: tuple[Piece, ...] = ()
+    """Empty where the recording has no pause."""
 
 
 def clean(recording: Recording, settings: EegEmgSettings, seed: int) -> Cleaned:
@@ -137,6 +140,7 @@ def clean(recording: Recording, settings: EegEmgSettings, seed: int) -> Cleaned:
         unfiltered=np.concatenate([recording.eeg[~eeg_bad], recording.emg[~emg_bad]]),
         qc={key: float(value) for key, value in counts.items()} | eeg_qc | emg_qc,
         warnings=tuple(notes),
+        pieces=recording.pieces if recording.joints else (),
     )
 
 
@@ -159,10 +163,10 @@ def _filter(
     if band.high < wanted.high:
         notes.append(f"{label}: low-pass cut from {wanted.high:g} to {band.high:g} Hz (sampling rate {rate:g} Hz)")
     notches = signals.mains_frequencies(recording.mains, band, rate)
-    filtered = signals.clean_band(data[~bad], rate, band, notches)
+    filtered = signals.clean_band(data[~bad], rate, band, notches, recording.joints)
     if notches:
-        qc[f"{kind}_mains_ratio_before_db"] = signals.mains_ratio_db(data[~bad], rate, notches[0])
-        qc[f"{kind}_mains_ratio_after_db"] = signals.mains_ratio_db(filtered, rate, notches[0])
+        qc[f"{kind}_mains_ratio_before_db"] = signals.mains_ratio_db(data[~bad], rate, notches[0], recording.joints)
+        qc[f"{kind}_mains_ratio_after_db"] = signals.mains_ratio_db(filtered, rate, notches[0], recording.joints)
     return Signals(kind, filtered, good, band, notches), qc, notes
 
 
@@ -184,7 +188,9 @@ def _restore(
     """
     names = np.array(recording.eeg_names)
     site = montage.has_site(recording.eeg_names)
-    removal = remove_artefacts(eeg.data[sound], list(names[~bad]), recording.rate, _usable_eog(recording), seed)
+    removal = remove_artefacts(
+        eeg.data[sound], list(names[~bad]), _usable_eog(recording), Sampling(recording.rate, recording.joints), seed
+    )
     notes = [removal.skipped] if removal.skipped else []
     if removal.dropped:
         notes.append(f"taken out of the EEG by ICA: {', '.join(item.reason for item in removal.dropped)}")

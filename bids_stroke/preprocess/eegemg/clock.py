@@ -5,21 +5,24 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import mne
 import numpy as np
+import pandas as pd
 
 from bids_stroke.core.errors import DataError
-from bids_stroke.core.records import BidsFile
 from bids_stroke.preprocess.eegemg.drift import Clock, match_clocks
 from bids_stroke.preprocess.eegemg.montage import standard_names
-from bids_stroke.preprocess.eegemg.plausible import check_signals
-from bids_stroke.preprocess.eegemg.read import Pair, Source, events_file, events_of, read_source
+from bids_stroke.preprocess.eegemg.read import Pair, Source, read_source
 from bids_stroke.preprocess.eegemg.signals import Array, resampled
+from bids_stroke.preprocess.eegemg.timing.course import bad_intervals
+from bids_stroke.preprocess.eegemg.timing.events import events_file
+from bids_stroke.preprocess.eegemg.timing.pieces import Piece, Timeline, shared_pieces
 
 _SAME_RATE = 1e-7
 """Relative: 0.1 ms in a quarter of an hour."""
@@ -27,9 +30,9 @@ _SAME_RATE = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class Recording:
-    """EEG, EMG and EOG in volts on one clock, from the first to the last whole second that all have.
+    """EEG, EMG and EOG in volts on one clock: what all have, each piece cut to whole seconds.
 
-    Arrays are (n_channels, n_samples) float64; without channels they have no rows.
+    Arrays are (n_channels, n_samples) float64, the pieces one after the other; without channels they have no rows.
     """
 
     rate: float
@@ -41,17 +44,37 @@ class Recording:
     bad: frozenset[str]
     """Names with status bad in channels.tsv."""
     mains: float | None
-    begin: float = 0.0
-    """Start on the clock of the (first) file, seconds."""
+    pieces: tuple[Piece, ...] = ()
+    """In samples of these arrays; ``begin`` on the clock of the (first) file. Empty: one piece from 0 s."""
     marked: tuple[tuple[float, float], ...] = ()
-    """Onset and duration (s, from ``begin``) of annotations that start with BAD."""
+    """Onset and duration (s in these arrays) of events that start with BAD."""
+    events: tuple[pd.DataFrame, dict[str, Any]] | None = None
+    """events.tsv of the (first) file as it is, and its sidecar."""
+    onsets: Array = field(default_factory=lambda: np.zeros(0))
+    """Those of the rows of ``events``, on the clock of the (first) file, pauses included."""
     warnings: tuple[str, ...] = ()
     qc: Mapping[str, float] = field(default_factory=dict)
     """Start and drift of a separate EMG against the EEG, as quality numbers."""
 
+    @property
+    def timeline(self) -> Timeline:
+        """When these samples were taken."""
+        return Timeline(self.pieces or (Piece(0, self.eeg.shape[1], 0.0),), self.rate)
 
-def read_pair(pair: Pair) -> Recording:
+    @property
+    def joints(self) -> tuple[int, ...]:
+        """First samples after pauses."""
+        return self.timeline.joints
+
+
+def read_pair(pair: Pair, shortest: float) -> Recording:
     """Read a pair of files, the EMG put on the EEG's clock by acq_time in scans.tsv and common events.
+
+    Parameters
+    ----------
+    pair : Pair
+    shortest : float
+        Seconds: of a recording with pauses, pieces that are shorter are left out, unless all are.
 
     Raises
     ------
@@ -60,68 +83,144 @@ def read_pair(pair: Pair) -> Recording:
     """
     sources = [read_source(item) for item in pair.files]
     notes = [note for source in sources for note in source.warnings]
-    for item, source in zip(pair.files, sources, strict=True):
-        notes += check_signals(item.path, source.raw)
     clock = Clock(0.0)
     if len(sources) == 2 and _names(sources[0].raw, "emg"):
         notes.append(f"{pair.label}: the EMG inside the EEG file is used, {pair.files[1].path.name} is left out")
         sources = sources[:1]
     if len(sources) == 2:
-        clock = _clock(*pair.files)
+        clock = _clock(pair, sources)
         notes += [f"{pair.label}: {clock.note}"] if clock.note else []
     rate = float(round(sources[0].raw.info["sfreq"]))
-    for index, ratio in enumerate((1.0, clock.ratio)[: len(sources)]):
-        sources[index], note = _at_rate(sources[index], rate, ratio, pair.label)
+    placed = []
+    for source, each in zip(sources, (Clock(0.0), clock), strict=False):
+        found, note = _placed(source, rate, each, pair.label)
+        placed.append(found)
         notes += [note] if note else []
-    shifts = [0.0, clock.offset]
-    begin, n_samples = _common_span(sources, shifts, rate)
-    if n_samples <= 0 and len(sources) == 2:
+    shared = shared_pieces(placed[0].timeline, placed[-1].timeline)
+    if not shared and len(placed) == 2:
         notes.append(f"{pair.label}: EEG and EMG do not overlap in time (acq_time); the EEG alone is used")
-        sources = sources[:1]
-        begin, n_samples = _common_span(sources, shifts, rate)
-    starts = [round((begin - shift) * rate) for shift in shifts]
-    cut = [(source.raw, slice(start, start + n_samples)) for source, start in zip(sources, starts, strict=False)]
-    signals = {kind: np.concatenate([_pick(raw, kind)[:, span] for raw, span in cut]) for kind in ("eeg", "emg", "eog")}
-    eeg_names, emg_names = ([name for raw, _ in cut for name in _names(raw, kind)] for kind in ("eeg", "emg"))
+        placed = placed[:1]
+        shared = shared_pieces(placed[0].timeline, placed[0].timeline)
+    shared, note = _long_enough(shared, rate, shortest)
+    notes += [f"{pair.label}: {note}"] if note else []
+    return _recording(sources[: len(placed)], placed, shared, notes, clock)
+
+
+@dataclass(frozen=True, eq=False)
+class _Placed:
+    """A source at the common rate, and when its samples were taken on the EEG's clock."""
+
+    raw: Any
+    timeline: Timeline
+
+
+def _recording(
+    sources: Sequence[Source],
+    placed: Sequence[_Placed],
+    shared: Sequence[tuple[Piece, Piece]],
+    notes: Sequence[str],
+    clock: Clock,
+) -> Recording:
+    rate = placed[0].timeline.rate
+    raws = [item.raw for item in placed]
+    spans = [[pair[index] for pair in shared] for index in range(len(placed))]
+    signals = {
+        kind: np.concatenate([_cut(_pick(raw, kind), span) for raw, span in zip(raws, spans, strict=True)])
+        for kind in ("eeg", "emg", "eog")
+    }
+    eeg_names, emg_names = ([name for raw in raws for name in _names(raw, kind)] for kind in ("eeg", "emg"))
     standard = standard_names(eeg_names)
     renamed = dict(zip(eeg_names, standard, strict=True))
+    pieces = _joined([piece for piece, _ in shared])
+    marks, onsets = sources[0].marks
     return Recording(
         rate=rate,
         **signals,
         eeg_names=tuple(standard),
         emg_names=tuple(emg_names),
-        bad=frozenset(renamed.get(name, name) for raw, _ in cut for name in raw.info["bads"]),
+        bad=frozenset(renamed.get(name, name) for raw in raws for name in raw.info["bads"]),
         mains=next((source.mains for source in sources if source.mains), None),
-        begin=begin,
-        marked=_marked(sources[0].raw, begin),
+        pieces=pieces,
+        marked=bad_intervals(marks, onsets, Timeline(pieces, rate)),
+        events=sources[0].events,
+        onsets=onsets if sources[0].events is not None else np.zeros(0),
         warnings=tuple(notes),
         qc={"emg_offset_s": clock.offset, "emg_drift_ppm": clock.ppm} if len(sources) == 2 else {},
     )
 
 
-def _at_rate(source: Source, rate: float, ratio: float, label: str) -> tuple[Source, str]:
-    """A source at another sampling rate (Hz) and on another clock, and what to say about it."""
-    found = float(source.raw.info["sfreq"])
-    if abs(found / ratio / rate - 1) < _SAME_RATE:
-        return source, ""
+def _joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """The same pieces as they lie one after the other."""
+    lengths = [piece.stop - piece.start for piece in pieces]
+    starts = [0, *accumulate(lengths)]
+    return tuple(
+        Piece(start, start + length, piece.begin)
+        for start, length, piece in zip(starts, lengths, pieces, strict=False)
+    )  # fmt: skip
+
+
+def _cut(data: Array, pieces: Sequence[Piece]) -> Array:
+    parts = [data[:, piece.start : piece.stop] for piece in pieces]
+    return np.concatenate(parts, axis=1) if parts else data[:, :0]
+
+
+def _long_enough(
+    shared: list[tuple[Piece, Piece]], rate: float, shortest: float
+) -> tuple[list[tuple[Piece, Piece]], str]:
+    """The pieces that hold at least one window (all, where none does), and what to say about the others."""
+    long = [pair for pair in shared if (pair[0].stop - pair[0].start) / rate >= shortest]
+    if not long or len(long) == len(shared):
+        return shared, ""
+    said = (
+        f"{len(shared) - len(long)} of {len(shared)} pieces between pauses are shorter than {shortest:g} s and left out"
+    )
+    return long, said
+
+
+def _placed(source: Source, rate: float, clock: Clock, label: str) -> tuple[_Placed, str]:
+    """A source at another sampling rate (Hz), its pieces on another clock, and what to say about it."""
+    found, pieces = float(source.raw.info["sfreq"]), source.course.timeline.pieces
+
+    def on_clock(piece: Piece) -> float:
+        return clock.offset + clock.ratio * piece.begin
+
+    if abs(found / clock.ratio / rate - 1) < _SAME_RATE:
+        moved = tuple(Piece(piece.start, piece.stop, on_clock(piece)) for piece in pieces)
+        return _Placed(source.raw, Timeline(moved, rate)), ""
     info = source.raw.info.copy()
     with info._unlock():
         info["sfreq"], info["lowpass"] = rate, min(info["lowpass"], rate / 2)
-    raw = mne.io.RawArray(resampled(source.raw.get_data(), rate * ratio / found), info, verbose="error")
-    raw.set_annotations(source.raw.annotations, verbose="error")
+    data = source.raw.get_data()
+    parts = [resampled(data[:, piece.start : piece.stop], rate * clock.ratio / found) for piece in pieces]
+    ends = list(accumulate(part.shape[1] for part in parts))
+    moved = tuple(
+        Piece(end - part.shape[1], end, on_clock(piece)) for end, part, piece in zip(ends, parts, pieces, strict=True)
+    )
+    raw = mne.io.RawArray(np.concatenate(parts, axis=1), info, verbose="error")
     kind = "EMG" if _names(raw, "emg") else "EEG"
-    return replace(source, raw=raw), f"{label}: {kind} resampled from {found:g} to {rate:g} Hz"
+    return _Placed(raw, Timeline(moved, rate)), f"{label}: {kind} resampled from {found:g} to {rate:g} Hz"
 
 
-def _clock(eeg: BidsFile, emg: BidsFile) -> Clock:
+def _clock(pair: Pair, sources: Sequence[Source]) -> Clock:
     """The EMG's clock on the EEG's, by acq_time in scans.tsv and by events that both files have."""
-    times = [_acquired(item.path) for item in (eeg, emg)]
+    times = [_acquired(item.path) for item in pair.files]
     start = (times[1] - times[0]).total_seconds() if times[0] is not None and times[1] is not None else None
-    files = [events_file(item) for item in (eeg, emg)]
+    files = [events_file(item) for item in pair.files]
     if None in files or files[0] == files[1]:  # one table for both, by inheritance, tells nothing of two clocks
         return match_clocks(None, None, start)
-    first, second = (events_of(item, 0.0) for item in (eeg, emg))
-    return match_clocks(first and first[0], second and second[0], start)
+    first, second = (_timed(source) for source in sources)
+    return match_clocks(first, second, start)
+
+
+def _timed(source: Source) -> pd.DataFrame | None:
+    """Events of a source with onsets on its own clock, pauses included; joints are no events."""
+    if source.events is None:
+        return None
+    table = source.events[0]
+    marks, onsets = source.marks
+    if not len(marks.label):
+        return table
+    return table.assign(onset=onsets)[~(marks.joint | marks.left_out)]
 
 
 def _acquired(path: Path) -> datetime | None:
@@ -147,14 +246,6 @@ def _time(text: str, table: Path) -> datetime | None:
         raise DataError(f"{table}: acq_time {text!r} is not a date and time.", remedy, "bad-acq-time") from error
 
 
-def _common_span(sources: Sequence[Source], shifts: Sequence[float], rate: float) -> tuple[float, int]:
-    """Start (s) and length (samples) of what all sources have; the length is a whole number of seconds."""
-    placed = list(zip(shifts, sources, strict=False))
-    begin = max(shift for shift, _ in placed)
-    end = min(shift + source.raw.n_times / rate for shift, source in placed)
-    return begin, int(np.floor(end - begin + 1e-9)) * round(rate)
-
-
 def _pick(raw: Any, kind: str) -> Array:
     names = _names(raw, kind)
     return np.asarray(raw.get_data(picks=names), dtype=np.float64) if names else np.zeros((0, raw.n_times))
@@ -162,11 +253,3 @@ def _pick(raw: Any, kind: str) -> Array:
 
 def _names(raw: Any, kind: str) -> list[str]:
     return [name for name, item in zip(raw.ch_names, raw.get_channel_types(), strict=True) if item == kind]
-
-
-def _marked(raw: Any, begin: float) -> tuple[tuple[float, float], ...]:
-    return tuple(
-        (float(note["onset"]) - raw.first_time - begin, float(note["duration"]))
-        for note in raw.annotations
-        if str(note["description"]).upper().startswith("BAD")
-    )

@@ -120,7 +120,7 @@ def _broad_emg(recording: Recording, cleaned: Cleaned) -> Array:
     rows = [recording.emg_names.index(name) for name in cleaned.emg.names]
     if not rows or band is None:
         return cleaned.emg.data
-    return clean_band(recording.emg[rows], cleaned.rate, band, cleaned.emg.notches)
+    return clean_band(recording.emg[rows], cleaned.rate, band, cleaned.emg.notches, recording.joints)
 
 
 def _segment_starts(windows: pd.DataFrame, rate: float, n_samples: int) -> list[int]:

@@ -9,17 +9,24 @@ from dataclasses import dataclass
 
 import numpy as np
 from mne.preprocessing import ICA
-from scipy.signal import welch
 from scipy.stats import kurtosis
 
 from bids_stroke.preprocess.eegemg.montage import MINIMUM_FOR_REFERENCE, as_raw
-from bids_stroke.preprocess.eegemg.signals import Array, Band, clean_band, usable_band
+from bids_stroke.preprocess.eegemg.signals import Array, Band, clean_band, power_spectrum, usable_band
 
 _SAMPLES_PER_WEIGHT = 20
 _ICA_RATE = 100.0
 _OCULAR_CORRELATION, _OCULAR_KURTOSIS, _MOST_OCULAR = 0.6, 2.0, 2
 _MUSCLE_BAND, _LOWER_BANDS = (30.0, 45.0), ((7.0, 15.0), (15.0, 30.0))
 _MUSCLE_FLAT_DB, _MUSCLE_LOUD_DB, _MOST_MUSCLE = -3.0, 5.0, 0.25
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """Rate in Hz, and the first samples after pauses."""
+
+    rate: float
+    joints: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ class Removal:
         return sum(item.kind == kind for item in self.dropped)
 
 
-def remove_artefacts(eeg: Array, names: Sequence[str], rate: float, eog: Array, seed: int) -> Removal:
+def remove_artefacts(eeg: Array, names: Sequence[str], eog: Array, sampling: Sampling, seed: int) -> Removal:
     """Take blinks, eye movements and muscles out of the EEG by independent components (extended Infomax by Picard).
 
     Eyes: a component whose time course follows an EOG channel or the mean of the frontmost sites (1 to 10 Hz) with an
@@ -68,10 +75,10 @@ def remove_artefacts(eeg: Array, names: Sequence[str], rate: float, eog: Array, 
         Band-passed EEG of good channels, volts.
     names : sequence of str
         As from `standard_names`.
-    rate : float
-        Hz.
     eog : (n_eog, n_samples) float64
         May have no rows.
+    sampling : Sampling
+        No filter runs across its joints.
     seed : int
 
     Notes
@@ -80,7 +87,7 @@ def remove_artefacts(eeg: Array, names: Sequence[str], rate: float, eog: Array, 
     MEG/EEG", Front. Hum. Neurosci. 7:138. The scores of
     ``mne``'s ``find_bads_muscle`` are sums over the sites, made for dense caps, and mean nothing at 16 sites.
     """
-    front = _front(names)
+    front, rate = _front(names), sampling.rate
     step = max(1, int(rate // _ICA_RATE))
     needed = _SAMPLES_PER_WEIGHT * len(eeg) ** 2 * step / rate
     band = usable_band(Band(1.0, 40.0), rate)
@@ -91,7 +98,7 @@ def remove_artefacts(eeg: Array, names: Sequence[str], rate: float, eog: Array, 
     if eeg.shape[1] / rate < needed or band is None:
         what = f"ICA of {len(eeg)} channels needs {needed:.0f} s"
         return Removal(eeg, skipped=f"eye and muscle artefacts are left in: {what}")
-    raw = as_raw(clean_band(eeg, rate, band), names, rate)
+    raw = as_raw(clean_band(eeg, rate, band, (), sampling.joints), names, rate)
     ica = ICA(method="picard", fit_params={"ortho": False, "extended": True}, random_state=seed, max_iter=300,
               verbose="error")  # fmt: skip
     with warnings.catch_warnings():
@@ -102,12 +109,13 @@ def remove_artefacts(eeg: Array, names: Sequence[str], rate: float, eog: Array, 
     skipped = ""
     if len(eog) or front:
         eyes = np.concatenate([eog, eeg[front].mean(axis=0, keepdims=True)]) if front else eog
-        dropped += _ocular(ica.get_sources(raw).get_data(), clean_band(eyes, rate, Band(1.0, 10.0)))
+        slow = clean_band(eyes, rate, Band(1.0, 10.0), (), sampling.joints)
+        dropped += _ocular(ica.get_sources(raw).get_data(), slow)
     else:
         skipped = "ocular artefacts are left in: there is neither an EOG nor a frontal channel"
     whole = as_raw(eeg, names, rate)
     taken = {item.index for item in dropped}
-    found = _muscles(ica.get_sources(whole).get_data(), ica.get_components(), rate)
+    found = _muscles(ica.get_sources(whole).get_data(), ica.get_components(), sampling)
     dropped += [item for item in found if item.index not in taken]
     cleaned: Array = ica.apply(whole, exclude=[item.index for item in dropped], verbose="error").get_data()
     return Removal(cleaned, tuple(dropped), skipped)
@@ -130,11 +138,12 @@ def _ocular(sources: Array, eyes: Array) -> list[Dropped]:
     return [Dropped(i, "ocular", float(correlation[i])) for i in chosen]
 
 
-def _muscles(sources: Array, topographies: Array, rate: float) -> list[Dropped]:
+def _muscles(sources: Array, topographies: Array, sampling: Sampling) -> list[Dropped]:
     """Components (rows of ``sources``, columns of ``topographies``) of muscles, the loudest first."""
+    rate = sampling.rate
     if usable_band(Band(1.0, _MUSCLE_BAND[1]), rate) != Band(1.0, _MUSCLE_BAND[1]):
         return []
-    frequencies, power = welch(sources, rate, nperseg=min(sources.shape[1], round(2 * rate)))
+    frequencies, power = power_spectrum(sources, rate, round(2 * rate), sampling.joints)
 
     def level(low: float, high: float) -> Array:
         inside = (frequencies >= low) & (frequencies < high)

@@ -15,8 +15,24 @@ _LARGEST_VOLTS = 5.0
 _KINDS = ("eeg", "emg", "eog")
 
 
-def check_signals(path: Path, raw: Any) -> list[str]:
-    """See that rate and amplitudes are those of EEG or EMG; channels that are not become bad ones.
+def check_rate(path: Path, rate: float) -> None:
+    """Refuse a sampling rate (Hz) that is none.
+
+    Raises
+    ------
+    DataError
+        It is not a number from 1 to 1,000,000 (``bad-sampling-rate``).
+    """
+    if not _LOWEST_HZ <= rate <= _HIGHEST_HZ:
+        raise DataError(
+            f"{path} has a sampling rate of {rate:g} Hz by its header.",
+            "Correct the header (SamplingInterval, the duration of records, srate), or copy the file again.",
+            "bad-sampling-rate",
+        )
+
+
+def check_amplitudes(path: Path, raw: Any) -> list[str]:
+    """See that amplitudes are those of EEG or EMG; channels beyond become bad ones.
 
     Parameters
     ----------
@@ -33,15 +49,8 @@ def check_signals(path: Path, raw: Any) -> list[str]:
     Raises
     ------
     DataError
-        The sampling rate is none (``bad-sampling-rate``), or no channel is possible (``impossible-amplitude``).
+        No channel is possible (``impossible-amplitude``).
     """
-    rate = float(raw.info["sfreq"])
-    if not _LOWEST_HZ <= rate <= _HIGHEST_HZ:
-        raise DataError(
-            f"{path} has a sampling rate of {rate:g} Hz by its header.",
-            "Correct the header (SamplingInterval, the duration of records, srate), or copy the file again.",
-            "bad-sampling-rate",
-        )
     kinds = dict(zip(raw.ch_names, raw.get_channel_types(), strict=True))
     names = [name for name in raw.ch_names if kinds[name] in _KINDS]
     large = [name for name in names if _reach(raw.get_data(picks=[name])) > _LARGEST_VOLTS]

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+import mne
 import pandas as pd
 from mne_bids import get_bids_path_from_fname, get_entities_from_fname, read_raw_bids
 
 from bids_stroke.core.errors import BidsStrokeError, DataError
-from bids_stroke.core.json_files import read_json_object
 from bids_stroke.core.records import BidsFile
-from bids_stroke.preprocess.eegemg.channels import compare, names_in_file, without_row
+from bids_stroke.preprocess.eegemg.channels import compare, set_types
+from bids_stroke.preprocess.eegemg.formats import check_data, check_file, remedy_for
+from bids_stroke.preprocess.eegemg.plausible import check_amplitudes, check_rate
+from bids_stroke.preprocess.eegemg.timing.course import Course, course_of
+from bids_stroke.preprocess.eegemg.timing.events import Array, Marks, events_of, marks_of
 
-_EDF_SUFFIXES = (".edf", ".bdf")
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""A full disk is no fault of the recording."""
 _PLACES = ("_electrodes.tsv", "_coordsystem.json")
 """Not read: places are those of the template by the names of sites, and what is wrong here must not cost a recording."""
+_ROUNDED_S = 1.0
+"""Durations in sidecars are often whole seconds."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,18 @@ class Source:
 
     raw: Any
     mains: float | None
+    course: Course
+    events: tuple[pd.DataFrame, dict[str, Any]] | None = None
+    """events.tsv as it is, and its sidecar."""
     warnings: tuple[str, ...] = ()
+
+    @property
+    def marks(self) -> tuple[Marks, Array]:
+        """Events of events.tsv, or without one those of the file, and their onsets on the recording's clock."""
+        if self.events is None:
+            return self.course.own, self.course.own.onset
+        table = marks_of(self.events[0])
+        return table, self.course.when(table.onset)
 
 
 def pair_recordings(eeg: Sequence[BidsFile], emg: Sequence[BidsFile]) -> tuple[list[Pair], list[str]]:
@@ -76,37 +95,59 @@ def read_source(item: BidsFile) -> Source:
     Raises
     ------
     DataError
-        The file or the data file that it names is missing, cut short, or at odds with channels.tsv.
+        The file or the data file that it names is missing, cut short, of a format or version that cannot be read, or
+        at odds with channels.tsv.
     """
-    _check_length(item.path)
-    try:
-        notes = compare(item.path, names_in_file(item.path))
+    notes = check_file(item.path)
+    events = events_of(item)
+    with _named(item.path):
+        header = mne.io.read_raw(item.path, preload=False, verbose="error")
+        check_rate(item.path, header.info["sfreq"])
+        check_data(item.path, header)
+        notes += compare(item.path, header.ch_names)
+        course = course_of(item.path, int(header.n_times), header.info["sfreq"], marks_of(events and events[0]))
         raw = _read(item.path)
-    except FileNotFoundError as error:
-        missing = Path(error.filename).name if error.filename else str(error)
-        raise DataError(
-            f"{item.path}: the data file that this header names is missing ({missing}).",
-            "Put the data file beside its header, under the name that the header gives.",
-            "missing-data-file",
-        ) from error
-    except (BidsStrokeError, MemoryError):
-        raise
-    except Exception as error:  # a header at random makes the readers fail anywhere
-        raise DataError(
-            f"{item.path} cannot be read: {str(error).splitlines()[0] if str(error) else type(error).__name__}.",
-            "Compare the file with its channels.tsv (names in the same order), or copy it again from its source.",
-            "unreadable-recording",
-        ) from error
-    raw.set_channel_types(dict.fromkeys(without_row(item.path, raw.ch_names), "misc"), verbose="error")
-    types = set(raw.get_channel_types())
-    if item.path.name.rsplit("_", 1)[-1].startswith("emg.") and "emg" not in types:
-        notes.append(f"{item.path.name}: no channel has type EMG in channels.tsv; all are taken as EMG")
-        raw.set_channel_types(dict.fromkeys(raw.ch_names, "emg"), verbose="error")
+    notes += set_types(item.path, raw)
+    notes += check_amplitudes(item.path, raw)
+    notes += [f"{item.path.name}: {text}" for text in (*course.said(events is not None), *_shorter(item, course))]
     mains = item.metadata.get("PowerLineFrequency", raw.info["line_freq"])
     mains = float(mains) if isinstance(mains, int | float) and mains > 0 else None
     if mains is None:
         notes.append(f"{item.path.name}: PowerLineFrequency is not in the sidecar; mains hum is left in")
-    return Source(raw, mains, tuple(notes))
+    return Source(raw, mains, course, events, tuple(notes))
+
+
+@contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Say of whatever the readers raise which file it is: they raise anything, plain Exception included."""
+    try:
+        yield
+    except (BidsStrokeError, MemoryError):
+        raise
+    except FileNotFoundError as error:
+        missing = Path(error.filename).name if error.filename else str(error)
+        raise DataError(
+            f"{path}: the data file that this header names is missing ({missing}).",
+            "Put the data file beside its header, under the name that the header gives.",
+            "missing-data-file",
+        ) from error
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in _FULL:
+            raise
+        said = str(error).splitlines()[0].rstrip(".") if str(error) else type(error).__name__
+        raise DataError(f"{path} cannot be read: {said}.", remedy_for(error), "unreadable-recording") from error
+
+
+def _shorter(item: BidsFile, course: Course) -> list[str]:
+    """What to say of a recording that is shorter than its sidecar tells."""
+    told = item.metadata.get("RecordingDuration")
+    if not isinstance(told, int | float) or isinstance(told, bool) or not course.timeline.pieces:
+        return []
+    line = course.timeline
+    there = line.pieces[-1].stop / line.rate
+    if max(there, line.pieces[-1].end(line.rate)) >= told - _ROUNDED_S:
+        return []
+    return [f"holds {there:.6g} s, its sidecar says RecordingDuration {told:g} s: cut short? What is there is used"]
 
 
 def _read(path: Path) -> Any:
@@ -132,63 +173,3 @@ def _read(path: Path) -> Any:
         raw = read_raw_bids(get_bids_path_from_fname(copy, check=False, verbose="error"), verbose="error")
         raw.load_data(verbose="error")
     return raw
-
-
-def _check_length(path: Path) -> None:
-    """Raise DataError for an EDF or BDF file that is shorter than its header says (EDF specification, header)."""
-    if path.suffix.lower() not in _EDF_SUFFIXES:
-        return
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(256)
-            n_signals = int(head[252:256])
-            stream.seek(256 + 216 * n_signals)
-            samples = sum(int(stream.read(8)) for _ in range(n_signals))
-        header, records = int(head[184:192]), int(head[236:244])
-    except FileNotFoundError as error:
-        remedy = "Put it back, or remove its sidecars."
-        raise DataError(f"{path} does not exist (a broken link?).", remedy, "missing-data-file") from error
-    except ValueError as error:
-        remedy = "Copy it again from its source."
-        raise DataError(f"{path} has no readable EDF/BDF header.", remedy, "unreadable-recording") from error
-    expected = header + records * samples * (3 if path.suffix.lower() == ".bdf" else 2)
-    if records >= 0 and path.stat().st_size < expected:
-        raise DataError(
-            f"{path} is cut short: {path.stat().st_size} bytes, its header promises {expected}.",
-            "Copy it again from its source.",
-            "truncated-recording",
-        )
-
-
-def events_file(item: BidsFile, extension: str = ".tsv") -> Path | None:
-    """The table of a recording's events, or its sidecar, by the inheritance of BIDS."""
-    path = get_bids_path_from_fname(item.path, check=False, verbose="error")
-    found = path.find_matching_sidecar(suffix="events", extension=extension, on_error="ignore")
-    return None if found is None else Path(found)
-
-
-def events_of(item: BidsFile, begin: float) -> tuple[pd.DataFrame, dict[str, Any]] | None:
-    """Events of a recording as text with onsets counted from ``begin``, and their sidecar; None if it has none."""
-    path, described = events_file(item), events_file(item, ".json")
-    if path is None:
-        return None
-    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    if begin and "onset" in table:
-        onset = pd.to_numeric(table["onset"], errors="coerce")
-        table["onset"] = [f"{value - begin:.6g}" if np.isfinite(value) else "n/a" for value in onset]
-    sidecar = read_json_object(described) if described is not None else {}
-    return table, sidecar
-
-
-def inside(events: pd.DataFrame, seconds: float) -> tuple[pd.DataFrame, str]:
-    """Events that begin within a recording of that length, and what to say about the others."""
-    if "onset" not in events:
-        return events, ""
-    onset = pd.to_numeric(events["onset"], errors="coerce")
-    outside = (onset < 0) | (onset >= seconds)
-    if not outside.any():
-        return events, ""
-    note = (
-        f"{int(outside.sum())} of {len(events)} events begin outside the signal (0 to {seconds:g} s) and are left out"
-    )
-    return events[~outside], note

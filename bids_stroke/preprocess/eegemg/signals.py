@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import mne
 import numpy as np
@@ -52,8 +53,10 @@ def mains_frequencies(mains: float | None, band: Band, rate: float) -> tuple[flo
     return tuple(float(f) for f in np.arange(mains, end, mains))
 
 
-def clean_band(data: Array, rate: float, band: Band, notches: Sequence[float] = ()) -> Array:
-    """Band-pass and notch with zero-phase FIR filters (Hamming; 1 Hz wide notches).
+def clean_band(
+    data: Array, rate: float, band: Band, notches: Sequence[float] = (), joints: Sequence[int] = ()
+) -> Array:
+    """Band-pass and notch with zero-phase FIR filters (Hamming; 1 Hz wide notches), each piece on its own.
 
     Parameters
     ----------
@@ -63,7 +66,12 @@ def clean_band(data: Array, rate: float, band: Band, notches: Sequence[float] = 
     band : Band
     notches : sequence of float
         Hz.
+    joints : sequence of int
+        First samples after pauses: no filter runs across.
     """
+    if len(joints):
+        parts = np.split(data, joints, axis=1)
+        return np.concatenate([clean_band(np.ascontiguousarray(part), rate, band, notches) for part in parts], axis=1)
     filtered: Array = mne.filter.filter_data(data, rate, band.low, band.high, copy=True, verbose="error")
     if notches:
         filtered = mne.filter.notch_filter(filtered, rate, np.asarray(notches), notch_widths=1.0, verbose="error")
@@ -109,9 +117,23 @@ def _by_fourier(data: Array, exact: Fraction) -> Array:
     return np.ascontiguousarray(kept)
 
 
-def mains_ratio_db(data: Array, rate: float, mains: float) -> float:
+def power_spectrum(data: Array, rate: float, n_segment: int, joints: Sequence[int] = ()) -> tuple[Array, Array]:
+    """Frequencies (n,) in Hz and power densities (n_channels, n) by Welch's method; no segment runs across a joint.
+
+    Segments have ``n_segment`` samples, or fewer where the shortest piece has no more; pieces count by their length.
+    """
+    parts = np.split(data, joints, axis=1) if len(joints) else [data]
+    n_segment = min(n_segment, *(part.shape[1] for part in parts))
+    found = [welch(part, rate, nperseg=n_segment) for part in parts]
+    frequencies: Array = found[0][0]
+    weights = np.array([part.shape[1] for part in parts]) / data.shape[1]
+    power: Array = np.sum([weight * each for weight, (_, each) in zip(weights, found, strict=True)], axis=0)
+    return frequencies, power
+
+
+def mains_ratio_db(data: Array, rate: float, mains: float, joints: Sequence[int] = ()) -> float:
     """Power within 0.5 Hz of the mains frequency over that 2 to 5 Hz away, dB, median over channels."""
-    frequencies, power = welch(data, rate, nperseg=min(data.shape[1], int(4 * rate)))
+    frequencies, power = power_spectrum(data, rate, int(4 * rate), joints)
     distance = np.abs(frequencies - mains)
     hum = power[:, distance <= 0.5].mean(axis=1)
     around = power[:, (distance >= 2) & (distance <= 5)].mean(axis=1)
@@ -141,31 +163,43 @@ def outlying_channels(data: Array) -> NDArray[np.bool_]:
     return (ratio > _OUTLYING_HIGH) | (ratio < _OUTLYING_LOW)
 
 
-def split_windows(data: Array, n_samples: int) -> Array:
-    """Cut (n_channels, n) into (n_windows, n_channels, n_samples) from the start; what remains at the end is left."""
-    n_windows = data.shape[1] // n_samples
-    whole = data[:, : n_windows * n_samples].reshape(len(data), n_windows, n_samples)
-    return whole.transpose(1, 0, 2)
+def window_starts(n_total: int, n_samples: int, joints: Sequence[int] = ()) -> list[int]:
+    """First samples of the windows: they follow each other from the start of each piece; none runs across a joint.
+
+    Examples
+    --------
+    >>> window_starts(1000, 300), window_starts(1000, 300, [400])
+    ([0, 300, 600], [0, 400, 700])
+    """
+    edges = [0, *joints, n_total]
+    return [start for first, last in pairwise(edges) for start in range(first, last - n_samples + 1, n_samples)]
 
 
-def flat_windows(data: Array, n_samples: int) -> NDArray[np.bool_]:
+def split_windows(data: Array, n_samples: int, joints: Sequence[int] = ()) -> Array:
+    """Cut (n_channels, n) into (n_windows, n_channels, n_samples); what remains at a piece's end is left."""
+    starts = window_starts(data.shape[1], n_samples, joints)
+    if not starts:
+        return np.zeros((0, len(data), n_samples))
+    return np.stack([data[:, start : start + n_samples] for start in starts])
+
+
+def flat_windows(data: Array, n_samples: int, joints: Sequence[int] = ()) -> NDArray[np.bool_]:
     """Windows (n_windows,) of the unfiltered signal in which any channel is constant: the signal was lost there."""
-    spread = np.asarray(np.ptp(split_windows(data, n_samples), axis=2))
+    spread = np.asarray(np.ptp(split_windows(data, n_samples, joints), axis=2))
     return np.asarray((spread < FLAT_VOLTS).any(axis=1))
 
 
-def large_windows(data: Array, n_samples: int, limit: float) -> NDArray[np.bool_]:
+def large_windows(data: Array, n_samples: int, limit: float, joints: Sequence[int] = ()) -> NDArray[np.bool_]:
     """Windows (n_windows,) in which more than a fifth of the channels exceed a peak-to-peak amplitude in volts."""
     if not len(data):
-        return np.zeros(data.shape[1] // n_samples, dtype=bool)
-    large = np.asarray(np.ptp(split_windows(data, n_samples), axis=2)) > limit
+        return np.zeros(len(window_starts(data.shape[1], n_samples, joints)), dtype=bool)
+    large = np.asarray(np.ptp(split_windows(data, n_samples, joints), axis=2)) > limit
     return np.asarray(large.mean(axis=1) > _LARGE_SHARE)
 
 
-def marked_windows(intervals: Sequence[tuple[float, float]], seconds: float, n_windows: int) -> NDArray[np.bool_]:
-    """Windows (n_windows,) of a length in seconds that touch one of the intervals (onset, duration)."""
-    begin = seconds * np.arange(n_windows)
-    marked = np.zeros(n_windows, dtype=bool)
+def marked_windows(intervals: Sequence[tuple[float, float]], seconds: float, begin: Array) -> NDArray[np.bool_]:
+    """Windows of a length in seconds, beginning at (n_windows,) seconds, that touch an interval (onset, duration)."""
+    marked = np.zeros(len(begin), dtype=bool)
     for onset, duration in intervals:
         marked |= (onset < begin + seconds) & (onset + duration > begin)
     return marked

@@ -7,11 +7,10 @@ from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from scipy.signal import welch
 
 from bids_stroke.preprocess.eegemg.clean import Cleaned
 from bids_stroke.preprocess.eegemg.clock import Recording
-from bids_stroke.preprocess.eegemg.signals import Array
+from bids_stroke.preprocess.eegemg.signals import Array, power_spectrum
 
 _SEGMENT_S = 2.0
 _FLOOR_DB = -120.0
@@ -47,15 +46,17 @@ def spectrum_table(recording: Recording, cleaned: Cleaned) -> pd.DataFrame:
         kept = [name for name in signals.names if name not in signals.interpolated and name in names]
         if not kept:
             continue
-        frequencies, before = _decibel(raw[[names.index(name) for name in kept]], recording.rate)
-        _, after = _decibel(signals.as_recorded[[signals.names.index(name) for name in kept]], recording.rate)
+        frequencies, before = _decibel(raw[[names.index(name) for name in kept]], recording)
+        _, after = _decibel(signals.as_recorded[[signals.names.index(name) for name in kept]], recording)
         kind = signals.kind.upper()
         parts.append(pd.DataFrame({"kind": kind, "frequency": frequencies, "before": before, "after": after}))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(SPECTRUM_COLUMNS))
 
 
-def _decibel(data: Array, rate: float) -> tuple[Array, Array]:
+def _decibel(data: Array, recording: Recording) -> tuple[Array, Array]:
     """Frequencies (Hz) and the median over channels of the power, dB re 1 uV^2/Hz."""
-    frequencies, power = welch(data * 1e6, rate, nperseg=min(data.shape[1], round(_SEGMENT_S * rate)))
+    frequencies, power = power_spectrum(
+        data * 1e6, recording.rate, round(_SEGMENT_S * recording.rate), recording.joints
+    )
     middle = np.median(10 * np.log10(np.maximum(power, 10 ** (_FLOOR_DB / 10))), axis=0)
     return frequencies, np.round(middle, 3)

@@ -22,9 +22,10 @@ from bids_stroke.core.records import StepReport
 from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals, clean
 from bids_stroke.preprocess.eegemg.clock import Recording, read_pair
 from bids_stroke.preprocess.eegemg.edf import EdfHeader, write_edf
+from bids_stroke.preprocess.eegemg.events_out import Events, events_in, pieces_described
 from bids_stroke.preprocess.eegemg.features import COLUMNS, feature_table, summary
-from bids_stroke.preprocess.eegemg.read import Pair, events_of, inside, pair_recordings
-from bids_stroke.preprocess.eegemg.signals import flat_windows, large_windows, marked_windows
+from bids_stroke.preprocess.eegemg.read import Pair, pair_recordings
+from bids_stroke.preprocess.eegemg.signals import flat_windows, large_windows, marked_windows, window_starts
 from bids_stroke.preprocess.eegemg.spectra import SPECTRUM_COLUMNS, spectrum_table
 from bids_stroke.preprocess.eegemg.swap_sides import with_sides_swapped
 from bids_stroke.preprocess.hemisphere import side_of
@@ -46,10 +47,6 @@ _COLUMNS = {
         },
     },
 }
-
-
-Events = tuple[pd.DataFrame, dict[str, Any]]
-"""Table and sidecar."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +86,7 @@ def run(context: StepContext) -> StepReport:
 
 def _process(context: StepContext, pair: Pair) -> _Done:
     settings = context.settings.eegemg
-    recording = read_pair(pair)
+    recording = read_pair(pair, settings.window_seconds)
     _check_usable(recording, pair, settings)
     cleaned = clean(recording, settings, context.settings.seed)
     if side_of(context).mirrored:
@@ -105,7 +102,7 @@ def _process(context: StepContext, pair: Pair) -> _Done:
             "no-good-window",
         )
     seconds = recording.eeg.shape[1] / recording.rate
-    events, outside = _events(pair, recording.begin, seconds)
+    events, outside = events_in(recording)
     files = _save(context, pair, cleaned, windows, events)
     phases = None if events is None else events[0]
     features = feature_table(recording, cleaned, windows, phases)
@@ -132,10 +129,12 @@ def _check_usable(recording: Recording, pair: Pair, settings: EegEmgSettings) ->
             "Give the types in its channels.tsv.",
             "no-eeg-or-emg-channels",
         )
-    seconds = recording.eeg.shape[1] / recording.rate
+    longest = max((piece.stop - piece.start for piece in recording.timeline.pieces), default=0)
+    seconds = longest / recording.rate
     if seconds < settings.window_seconds:
+        which = f" (the longest of {len(recording.pieces)} pieces between pauses)" if recording.joints else ""
         raise MissingModalityError(
-            f"{pair.label}: {seconds:g} s of EEG/EMG are less than one window of {settings.window_seconds:g} s.",
+            f"{pair.label}: {seconds:g} s of EEG/EMG{which} are less than one window of {settings.window_seconds:g} s.",
             "Shorten eegemg.window_seconds in --config, for training and prediction alike.",
             "recording-too-short",
         )
@@ -144,39 +143,31 @@ def _check_usable(recording: Recording, pair: Pair, settings: EegEmgSettings) ->
 def window_table(recording: Recording, cleaned: Cleaned, settings: EegEmgSettings) -> pd.DataFrame:
     """One row a window: onset and duration in seconds, status good or bad, and the reason.
 
-    Windows follow each other from the start without overlap; what remains at the end is left.
+    Windows follow each other from the start of each piece without overlap; what remains at its end is left.
     """
-    n_samples = round(settings.window_seconds * recording.rate)
-    n_windows = recording.eeg.shape[1] // n_samples
+    n_samples, joints = round(settings.window_seconds * recording.rate), recording.joints
     seconds = n_samples / recording.rate
+    starts = np.array(window_starts(recording.eeg.shape[1], n_samples, joints))
+    onset = starts / n_samples * seconds
     large = {
-        "emg-amplitude": large_windows(cleaned.emg.data, n_samples, settings.emg_max_uv * 1e-6),
-        "eeg-amplitude": large_windows(cleaned.eeg.data, n_samples, settings.eeg_max_uv * 1e-6),
+        "emg-amplitude": large_windows(cleaned.emg.data, n_samples, settings.emg_max_uv * 1e-6, joints),
+        "eeg-amplitude": large_windows(cleaned.eeg.data, n_samples, settings.eeg_max_uv * 1e-6, joints),
     }
-    reason = np.full(n_windows, "n/a", dtype=object)
+    reason = np.full(len(starts), "n/a", dtype=object)
     for name, found in large.items():
         reason[found] = name
     for signals in (cleaned.unfiltered, cleaned.eeg.data, cleaned.emg.data):
-        reason[flat_windows(signals, n_samples)] = "flat"
-    reason[marked_windows(recording.marked, seconds, n_windows)] = "marked"
+        reason[flat_windows(signals, n_samples, joints)] = "flat"
+    reason[marked_windows(recording.marked, seconds, onset)] = "marked"
     return pd.DataFrame(
         {
-            "onset": seconds * np.arange(n_windows),
+            "onset": onset,
             "duration": seconds,
             "trial_type": "window",
             "status": np.where(reason == "n/a", "good", "bad"),
             "reason": reason,
         }
     )
-
-
-def _events(pair: Pair, begin: float, seconds: float) -> tuple[Events | None, list[str]]:
-    """Events within the recording with their sidecar, and what to say about the others."""
-    found = events_of(pair.files[0], begin)
-    if found is None:
-        return None, []
-    table, note = inside(found[0], seconds)
-    return (table, found[1]), [note] if note else []
 
 
 def _save(
@@ -222,24 +213,35 @@ def _sidecar(item: Signals, pair: Pair, cleaned: Cleaned) -> dict[str, Any]:
     kind = item.kind.upper()
     raw = next((file for file in reversed(pair.files) if f"{kind}Reference" in file.metadata), pair.files[0])
     reference = raw.metadata.get(f"{kind}Reference", "n/a")
-    placement = {"EMGPlacementScheme": raw.metadata.get("EMGPlacementScheme", "Other")} if kind == "EMG" else {}
+    placement = _placement(raw.metadata) if kind == "EMG" else {}
     filters: dict[str, dict[str, Any]] = {}
     filters["FIR band-pass, zero phase"] = {"low cutoff (Hz)": item.band.low, "high cutoff (Hz)": item.band.high}
     if item.notches:
         filters["FIR notch, zero phase"] = {"frequencies (Hz)": list(item.notches), "width (Hz)": 1.0}
-    return {
-        "TaskName": raw.metadata.get("TaskName", pair.entities.get("task", "n/a")),
-        f"{kind}Reference": "average" if item.average_reference else reference,
-        "SamplingFrequency": cleaned.rate,
-        "PowerLineFrequency": cleaned.mains or "n/a",
-        "SoftwareFilters": filters,
-        "RecordingType": "continuous",
-        "RecordingDuration": item.data.shape[1] / cleaned.rate,
-        f"{kind}ChannelCount": len(item.names),
-        "ComponentsRemoved": [component.reason for component in item.dropped],
-        "InterpolatedChannels": list(item.interpolated),
-        "Units": "uV",
-    } | placement
+    return (
+        {
+            "TaskName": raw.metadata.get("TaskName", pair.entities.get("task", "n/a")),
+            f"{kind}Reference": "average" if item.average_reference else reference,
+            "SamplingFrequency": cleaned.rate,
+            "PowerLineFrequency": cleaned.mains or "n/a",
+            "SoftwareFilters": filters,
+            "RecordingType": "discontinuous" if cleaned.pieces else "continuous",
+            "RecordingDuration": item.data.shape[1] / cleaned.rate,
+            f"{kind}ChannelCount": len(item.names),
+            "ComponentsRemoved": [component.reason for component in item.dropped],
+            "InterpolatedChannels": list(item.interpolated),
+            "Units": "uV",
+        }
+        | placement
+        | pieces_described(cleaned.pieces, cleaned.rate)
+    )
+
+
+def _placement(metadata: Mapping[str, Any]) -> dict[str, str]:
+    """How the electrodes of the muscles were placed, as far as the raw recording tells; BIDS asks what ``Other`` is."""
+    scheme = str(metadata.get("EMGPlacementScheme", "Other"))
+    said = metadata.get("EMGPlacementSchemeDescription", "Not told of the raw recording." if scheme == "Other" else "")
+    return {"EMGPlacementScheme": scheme} | ({"EMGPlacementSchemeDescription": str(said)} if said else {})
 
 
 def _summary(qc: Sequence[Mapping[str, float]]) -> dict[str, float]:

@@ -13,7 +13,7 @@ from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.anat import brain
-from bids_stroke.preprocess.anat.inputs import choose_t1w
+from bids_stroke.preprocess.anat.choice import choose_t1w
 
 
 def test_without_t1w_or_brain(tmp_path: Path) -> None:

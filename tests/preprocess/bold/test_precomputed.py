@@ -20,10 +20,12 @@ from bids_stroke.core.records import Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.names import parse, sidecar_of
 from bids_stroke.derivatives.outputs import Outputs
+from bids_stroke.imaging.images import array
 from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.bold import step
-from bids_stroke.preprocess.bold.precomputed import read_confounds
+from bids_stroke.preprocess.bold.headless import Headless
+from bids_stroke.preprocess.bold.precomputed import read_confounds, without_headless
 from bids_stroke.preprocess.bold.seed_connectivity import SEEDS
 from bids_stroke.preprocess.registry import StepContext
 from tests.helpers.bids import make_dataset
@@ -200,3 +202,15 @@ def test_what_is_taken_from_fmripreps_table(own_space: Session) -> None:
     assert table["csf"].max() < 1e4
     assert not [name for name in table if "comp_cor" in name or name in ("csf_wm", "rmsd")]
     assert {"trans_x_derivative1_power2", "cosine00", "std_dvars"} <= set(table)
+
+
+def test_neighbours_stand_in_for_lost_volumes_and_their_confounds() -> None:
+    data = np.tile(np.arange(8, dtype=np.float32), (3, 3, 2, 1))
+    data[..., 4] = 0
+    steady = np.array([False, *[True] * 7])
+    table = pd.DataFrame({"csf": [1.0, 2, 3, 99, 5, 6, 99], "trans_x_derivative1": [np.nan, 1, 1, 99, 1, 1, 99]})
+    headless = Headless(1, 1, np.arange(1, 7) == 4)
+    whole, found, kept = without_headless(headless, nib.Nifti1Image(data, np.eye(4)), table, steady)
+    np.testing.assert_array_equal(array(whole)[0, 0, 0], np.arange(8))
+    assert kept.tolist() == [False, *[True] * 6, False]
+    np.testing.assert_array_equal(found, [[1, np.nan], [2, 1], [3, 1], [4, 1], [5, 1], [6, 1]])

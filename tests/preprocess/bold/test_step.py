@@ -77,11 +77,20 @@ def test_voxels_that_are_nan_are_an_error(tmp_path: Path) -> None:
     assert error.value.reason == "not-finite"
 
 
-def test_a_run_that_is_too_short_does_not_stop_others(processed: StepReport, session: Session, tmp_path: Path) -> None:
+@pytest.mark.inputs("A broken run beside a good one is left out and named.")
+def test_a_run_that_is_too_short_or_broken_does_not_stop_others(
+    processed: StepReport, session: Session, tmp_path: Path
+) -> None:
     item = session.files("bold")[0]
     short = replace(run_file(tmp_path, (6, 6, 6, 1), {"RepetitionTime": TR}), entities={"task": "rest", "run": "2"})
-    report = processed_session(tmp_path, replace(session, raw={**session.raw, "bold": (item, short)}), {})
-    assert any(warning.startswith("Not used: ") and "1 volumes" in warning for warning in report.warnings)
+    cut = run_file(tmp_path, (6, 6, 6, 30), {"RepetitionTime": TR}, "task-rest_run-3")
+    cut.path.write_bytes(cut.path.read_bytes()[:-40])
+    untimed = run_file(tmp_path, (6, 6, 6, 30), {}, "task-rest_run-4")
+    runs = (cut, item, short, untimed)
+    report = processed_session(tmp_path, replace(session, raw={**session.raw, "bold": runs}), {})
+    refused = [warning for warning in report.warnings if warning.startswith("Not used: ")]
+    assert len(refused) == 3
+    assert all(any(word in text for text in refused) for word in ("1 volumes", "run-3", "RepetitionTime"))
     assert report.qc["n_runs"] == 1
     assert report.outputs["bold"][1].read_bytes() == processed.outputs["bold"][1].read_bytes()
 

@@ -88,6 +88,9 @@ def test_nan_directions_at_b0_count_as_none(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_gradients(*paths, 3).bvecs[0], np.zeros(3))
 
 
+@pytest.mark.inputs(
+    "A `.bval` or `.bvec` is inherited from the nearest folder, if its name has no entity that the run lacks."
+)
 def test_companions_are_found_beside_and_above_but_not_those_of_others(tmp_path: Path) -> None:
     (tmp_path / "dataset_description.json").write_text("{}")
     folder = tmp_path / "sub-01" / "dwi"
@@ -106,6 +109,28 @@ def test_companions_are_found_beside_and_above_but_not_those_of_others(tmp_path:
     beside = folder / "sub-01_dir-AP_dwi.bval"
     beside.write_text("0")
     assert find_companion(dwi, ".bval") == beside
+
+
+@pytest.mark.parametrize("image", ["sub-01_dwi.nii.gz", "sub-01_dwi.nii"])
+def test_a_file_with_its_own_image_is_not_inherited(tmp_path: Path, image: str) -> None:
+    (tmp_path / "sub-01_dwi.bval").write_text("0")
+    dwi = BidsFile(tmp_path / "sub-01_dir-AP_dwi.nii.gz", {})
+    assert find_companion(dwi, ".bval") == tmp_path / "sub-01_dwi.bval"
+    (tmp_path / image).touch()
+    with pytest.raises(DataError) as caught:
+        find_companion(dwi, ".bval")
+    assert caught.value.reason == "missing-bval"
+
+
+def test_of_two_that_apply_in_one_folder_the_nearer_in_name_counts(tmp_path: Path) -> None:
+    dwi = BidsFile(tmp_path / "sub-01_acq-a_dir-AP_dwi.nii.gz", {})
+    for name in ("sub-01_dwi", "sub-01_acq-a_dwi"):
+        (tmp_path / f"{name}.bval").write_text("0")
+    assert find_companion(dwi, ".bval").name == "sub-01_acq-a_dwi.bval"
+    (tmp_path / "sub-01_dir-AP_dwi.bval").write_text("0")
+    with pytest.raises(DataError, match=r"sub-01_acq-a_dwi\.bval and sub-01_dir-AP_dwi\.bval") as caught:
+        find_companion(dwi, ".bval")
+    assert caught.value.reason == "ambiguous-bval"
 
 
 def test_files_outside_the_dataset_are_not_inherited(tmp_path: Path) -> None:

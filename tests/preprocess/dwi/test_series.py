@@ -15,7 +15,7 @@ from bids_stroke.core.records import BidsFile
 from bids_stroke.imaging.images import array, like
 from bids_stroke.preprocess.dwi.gradients import Gradients
 from bids_stroke.preprocess.dwi.phase_encoding import Encoding
-from bids_stroke.preprocess.dwi.series import read_series
+from bids_stroke.preprocess.dwi.series import read_series, require_order
 from tests.helpers.diffusion import bids_files, change_gradients, times
 from tests.helpers.phantom import Phantom, make_phantom
 from tests.helpers.template_scan import TemplateScan, grid, part, save, scan
@@ -176,3 +176,21 @@ def test_scaled_b_vectors_are_named(tmp_path: Path, small: Phantom) -> None:
     (path,) = small.write(tmp_path / "raw", "01", t1w=False)
     change_gradients(bvecs=lambda text: "\n".join(times(0.5)(row) for row in text.splitlines()))(tmp_path / "raw")
     assert any("length 0.50" in note for note in read_series(bids_files(path.parent), 50.0).gradients.notes)
+
+
+def test_a_still_series_with_shuffled_directions_is_refused(tmp_path: Path, still: TemplateScan) -> None:
+    series = read_series([save(tmp_path, "sub-01", still)], 50.0)
+    require_order(series, 50.0)
+    order = np.r_[0, 1, np.random.default_rng(4).permutation(np.arange(2, 14))]
+    shuffled = replace(series, gradients=Gradients(series.gradients.bvals, series.gradients.bvecs[order]))
+    with pytest.raises(DataError) as caught:
+        require_order(shuffled, 50.0)
+    assert caught.value.reason == "gradient-order"
+
+
+def test_shells_of_two_runs_are_compared(tmp_path: Path, still: TemplateScan) -> None:
+    high = replace(still, gradients=Gradients(2 * still.gradients.bvals, still.gradients.bvecs))
+    files = [save(tmp_path, "sub-01_run-1", still), save(tmp_path, "sub-01_run-2", high)]
+    with pytest.raises(DataError, match="no darker than at b=1000") as caught:
+        read_series(files, 50.0)
+    assert caught.value.reason == "b-values-unlike"

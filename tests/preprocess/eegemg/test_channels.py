@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
+import mne
+import numpy as np
+import pandas as pd
 import pytest
 
-from bids_stroke.core.errors import DataError
+from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import Session
-from tests.helpers.recordings import planted, process, together
+from bids_stroke.derivatives.outputs import Outputs
+from bids_stroke.preprocess.eegemg.channels import set_types
+from bids_stroke.preprocess.eegemg.read import read_source
+from tests.helpers.paused import beside, edf_d, eeglab, write_set
+from tests.helpers.recordings import EEG, EMG, RATE, planted, process, read, together, write_file
 
 
 def change_channels(session: Session, change: Callable[[list[str]], list[str]]) -> None:
@@ -18,6 +26,10 @@ def change_channels(session: Session, change: Callable[[list[str]], list[str]]) 
     path.write_text("".join(f"{row}\n" for row in change(path.read_text().splitlines())))
 
 
+@pytest.mark.inputs(
+    "A `channels.tsv` that names other channels than the file, or in another order, is refused; channels at the end "
+    "that it lacks are left out, and rows too many are named.",
+)
 @pytest.mark.parametrize(
     ("change", "reason", "words"),
     [
@@ -56,3 +68,82 @@ def test_rows_too_few_or_too_many_and_unknown_types_are_named(tmp_path: Path) ->
     report = process(session, tmp_path / "b")
     assert any("names channels that are not in sub-01_task-leg_eeg.edf: soleus" in note for note in report.warnings)
     assert report.qc["n_emg_channels"] == 3
+
+
+@pytest.mark.inputs(
+    "Without `channels.tsv`, or where it has no type (`n/a`) for a channel, the name tells: sites of the 10-20 system "
+    "are EEG, muscles of leg and arm by name or usual abbreviation, with or without a side, and `EMG...` are EMG.",
+)
+@pytest.mark.parametrize("table", ["none", "n/a", "blank"])
+def test_muscles_are_known_by_name(tmp_path: Path, table: str) -> None:
+    """The same features as with the types in channels.tsv, and an average reference of the sites alone."""
+    told = process(together(tmp_path / "told", planted(12)), tmp_path / "a")
+    session = together(tmp_path / "raw", planted(12))
+    if table == "none":
+        session.files("eeg")[0].path.with_name("sub-01_task-leg_channels.tsv").unlink()
+    else:
+        word = {"n/a": "n/a", "blank": ""}[table]
+        change_channels(session, lambda rows: [re.sub("\tE[EM]G", f"\t{word}", row) for row in rows])
+    report = process(session, tmp_path / "b")
+    features = [Outputs(tmp_path / out, "01").path("features", "eeg", task="leg").read_bytes() for out in ("a", "b")]
+    assert features[0] == features[1]
+    eeg, names, _ = read(report.outputs["eegemg"][1])
+    assert names == list(EEG)
+    assert np.abs(eeg.mean(axis=0)).max() < 1e-8
+    assert report.qc["n_emg_channels"] == told.qc["n_emg_channels"] == len(EMG)
+    assert any("by their names 10 channels are EEG; EMG: rectus femoris" in note for note in report.warnings)
+
+
+@pytest.mark.inputs(
+    "What is no site (eyes, heart, triggers, acceleration, skin conductance, breathing, names that tell nothing) is in "
+    "neither, stays out of the average reference, and is named.",
+)
+@pytest.mark.parametrize("form", ["edf", "set", "emg"])
+def test_what_is_no_site_stays_out(tmp_path: Path, form: str) -> None:
+    names = ("Fp1", "EEG C3-Ref", "Cz", "TA_L", "RSOL", "vEOG", "EKG", "Status", "ACC x", "GSR", "Photo", "X7", "A1")
+    kinds = ["eeg"] * 3 + ["emg"] * 2 + ["eog", "ecg", "misc", "misc", "misc", "misc", "misc", "eeg"]
+    if form == "set":
+        path = eeglab(tmp_path).path
+        write_set(path, names, [("go", 1001.0, 0.0)])
+        item = beside(path)
+    else:
+        kind = "eeg" if form == "edf" else "emg"
+        item = write_file(tmp_path, kind, np.ones((len(names), 2400)), names, RATE)
+    item.path.with_name("sub-01_task-leg_channels.tsv").unlink()
+    source = read_source(item)
+    kinds[7] = "stim" if form != "set" else "misc"  # mne knows it in EDF
+    kinds[11] = "emg" if form == "emg" else "misc"  # nothing is known of it: what the file is for
+    assert source.raw.get_channel_types() == kinds
+    said = next(note for note in source.warnings if "no channels.tsv" in note)
+    assert "EMG: TA_L, RSOL" in said
+    assert "ACC x, GSR, Photo" in said
+    assert form == "emg" or "not known and left out: X7 (give their types in channels.tsv)" in said
+
+
+def test_an_emg_without_types_is_emg_but_for_what_is_known_to_be_else(tmp_path: Path) -> None:
+    names = ("Sensor 1", "L_TA", "Trigger", "GyroX")
+    item = write_file(tmp_path, "emg", np.random.default_rng(0).normal(0, 1e-5, (4, 2400)), names, RATE)
+    table = item.path.with_name("sub-01_task-leg_channels.tsv")
+    pd.read_csv(table, sep="\t").assign(type="n/a").to_csv(table, sep="\t", index=False)
+    assert read_source(item).raw.get_channel_types() == ["emg", "emg", "misc", "misc"]
+
+
+def test_numbered_electrodes_are_not_ears(tmp_path: Path) -> None:
+    """A1 to A32 of a BioSemi cap: A1 and A2 alone would be taken for earlobes."""
+    names = [f"A{number}" for number in range(1, 33)]
+    item = write_file(tmp_path, "eeg", np.zeros((32, 2400)), tuple(names), RATE)
+    item.path.with_name("sub-01_task-leg_channels.tsv").unlink()
+    with pytest.raises(MissingModalityError, match="no channel of type EEG or EMG") as caught:
+        process(Session("01", None, raw={"eeg": (item,)}), tmp_path / "out")
+    assert caught.value.reason == "no-eeg-or-emg-channels"
+
+
+def test_types_and_places_in_the_file_stay(tmp_path: Path) -> None:
+    """EEGLAB keeps both: an electrode with a place is of the cap, whatever its name."""
+    info = mne.create_info(["E1", "E2", "M7"], RATE, ["eeg", "eeg", "emg"])
+    raw = mne.io.RawArray(np.zeros((3, 100)), info, verbose="error")
+    raw.set_montage(mne.channels.make_dig_montage({"E1": [0.01, 0.02, 0.09]}), on_missing="ignore", verbose="error")
+    path = edf_d(tmp_path).path
+    path.with_name("sub-01_task-leg_channels.tsv").unlink()
+    set_types(path, raw)
+    assert raw.get_channel_types() == ["eeg", "misc", "emg"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from bids_stroke.preprocess.eegemg.ica import remove_artefacts
+from bids_stroke.preprocess.eegemg.ica import Sampling, remove_artefacts
 from bids_stroke.preprocess.eegemg.signals import Band, clean_band
 from tests.helpers.eeg import BETA, CENTRAL_SITES, RATE, SITES, filtered, parts, power_at, spread
 
@@ -17,7 +17,7 @@ DEPTH = {"F3": 1.0, "F4": 1.0, "FC5": 0.5, "FC6": 0.5, "FC1": 0.45, "FC2": 0.45}
 def test_blinks_fall_by_20_db_and_bursts_of_muscle_by_12(seed: int) -> None:
     given = {cause: filtered(signals) for cause, signals in parts(seed).items()}
     whole = sum(given.values())
-    removal = remove_artefacts(whole, SITES, RATE, whole[:0], 0)
+    removal = remove_artefacts(whole, SITES, whole[:0], Sampling(RATE), 0)
     left = removal.eeg - (whole - given["blinks"] - given["muscle"])
     front, temple = SITES.index("Fp1"), SITES.index("T7")
     slow, fast = Band(0.5, 8), Band(20, 110)
@@ -36,7 +36,7 @@ def test_blinks_fall_by_20_db_and_bursts_of_muscle_by_12(seed: int) -> None:
 
 def test_noise_of_the_amplifier_is_not_taken_for_muscle() -> None:
     flat = 1e-5 * np.random.default_rng(0).standard_normal((len(SITES), round(60 * RATE)))
-    removal = remove_artefacts(flat, SITES, RATE, flat[:0], 0)
+    removal = remove_artefacts(flat, SITES, flat[:0], Sampling(RATE), 0)
     assert removal.dropped == ()
 
 
@@ -44,7 +44,9 @@ def test_a_strong_beta_rhythm_is_not_taken_for_muscle() -> None:
     given = parts(3)
     rng = np.random.default_rng(3)
     wide = clean_band(rng.standard_normal((1, given["noise"].shape[1])), RATE, Band(15, 28))
-    removal = remove_artefacts(filtered(given["noise"] + 2e-5 * spread(BETA) * wide), SITES, RATE, wide[:0], 0)
+    removal = remove_artefacts(
+        filtered(given["noise"] + 2e-5 * spread(BETA) * wide), SITES, wide[:0], Sampling(RATE), 0
+    )
     assert removal.count("muscle") == 0
 
 
@@ -60,7 +62,7 @@ def with_blinks(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def test_blinks_are_removed_and_the_rest_stays() -> None:
     brain, artefact, blinks = with_blinks()
-    removal = remove_artefacts(brain + artefact, CENTRAL_SITES, RATE, np.zeros((0, brain.shape[1])), 0)
+    removal = remove_artefacts(brain + artefact, CENTRAL_SITES, np.zeros((0, brain.shape[1])), Sampling(RATE), 0)
     cleaned = removal.eeg
     assert ([item.kind for item in removal.dropped], removal.skipped) == (["ocular"], "")
     front = CENTRAL_SITES.index("F3")
@@ -68,20 +70,20 @@ def test_blinks_are_removed_and_the_rest_stays() -> None:
     assert np.abs(cleaned[front] - brain[front])[during].mean() < 0.15 * artefact[front][during].mean()
     back = CENTRAL_SITES.index("P3")
     assert np.corrcoef(cleaned[back], brain[back])[0, 1] > 0.98
-    again = remove_artefacts(brain + artefact, CENTRAL_SITES, RATE, np.zeros((0, brain.shape[1])), 0)
+    again = remove_artefacts(brain + artefact, CENTRAL_SITES, np.zeros((0, brain.shape[1])), Sampling(RATE), 0)
     np.testing.assert_array_equal(again.eeg, cleaned)
 
 
 def test_an_eog_channel_shows_blinks_where_no_frontal_site_was_recorded() -> None:
     brain, artefact, blinks = with_blinks()
     names = [f"X{i}" for i in range(16)]
-    assert remove_artefacts(brain + artefact, names, RATE, blinks[None], 0).count("ocular") == 1
-    assert "neither an EOG nor a frontal" in remove_artefacts(brain, names, RATE, blinks[None][:0], 0).skipped
+    assert remove_artefacts(brain + artefact, names, blinks[None], Sampling(RATE), 0).count("ocular") == 1
+    assert "neither an EOG nor a frontal" in remove_artefacts(brain, names, blinks[None][:0], Sampling(RATE), 0).skipped
 
 
 def test_eeg_without_blinks_keeps_every_component() -> None:
     brain, _, _ = with_blinks()
-    removal = remove_artefacts(brain, CENTRAL_SITES, RATE, np.zeros((0, brain.shape[1])), 0)
+    removal = remove_artefacts(brain, CENTRAL_SITES, np.zeros((0, brain.shape[1])), Sampling(RATE), 0)
     assert (removal.dropped, removal.skipped) == ((), "")
     np.testing.assert_allclose(removal.eeg, brain, atol=1e-10)
 
@@ -90,7 +92,7 @@ def test_eeg_without_blinks_keeps_every_component() -> None:
 def test_ica_is_left_out_where_it_cannot_work(n_channels: int, seconds: int, words: str) -> None:
     brain, artefact, _ = with_blinks()
     data = (brain + artefact)[:n_channels, : round(seconds * RATE)]
-    removal = remove_artefacts(data, CENTRAL_SITES[:n_channels], RATE, data[:0], 0)
+    removal = remove_artefacts(data, CENTRAL_SITES[:n_channels], data[:0], Sampling(RATE), 0)
     assert removal.dropped == ()
     assert words in removal.skipped
     np.testing.assert_array_equal(removal.eeg, data)

@@ -20,7 +20,8 @@ from threadpoolctl import threadpool_limits
 from bids_stroke.imaging.images import FloatArray, array
 from bids_stroke.preprocess.dwi.denoise.gibbs import remove_ringing, ringing_kept, slice_axis
 from bids_stroke.preprocess.dwi.denoise.similar_voxels import average_alike, without_rician_floor
-from bids_stroke.preprocess.dwi.series import Series, like_series
+from bids_stroke.preprocess.dwi.runs import like_series
+from bids_stroke.preprocess.dwi.series import Series
 
 if TYPE_CHECKING:
     from bids_stroke.core.settings_preprocess import DwiSettings

@@ -11,7 +11,7 @@ from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.imaging.images import array
 from bids_stroke.preprocess.dwi.denoise.clean import clean, denoise
 from bids_stroke.preprocess.dwi.denoise.gibbs import remove_ringing
-from bids_stroke.preprocess.dwi.series import like_series
+from bids_stroke.preprocess.dwi.runs import like_series
 from tests.helpers.diffusion import series_of
 from tests.helpers.template_scan import TemplateScan
 

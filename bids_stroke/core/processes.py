@@ -1,0 +1,88 @@
+"""Which process made something, and whether it is gone: names of temporary files and folders carry a mark of it.
+
+Only what a process of this machine left behind can be told from what is still in use. Of another machine, or another
+container (whose processes have numbers of their own), nobody can tell: what is theirs stays.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+_CLOCK = 60.0
+"""Seconds by which the clock may have been set since a process started."""
+_MARK = re.compile(r"(?P<place>[0-9a-f]{8})-(?P<pid>[0-9]{1,10})-(?P<start>[0-9]{1,12})")
+
+
+def process_mark() -> str:
+    """What tells this process from others: where it runs, its number, when it started (s).
+
+    >>> process_mark().count("-")
+    2
+    """
+    import psutil
+
+    return f"{_place()}-{os.getpid()}-{psutil.Process().create_time():.0f}"
+
+
+def is_abandoned(name: str) -> bool:
+    """Whether a name carries the mark of a process of this machine that is gone.
+
+    >>> is_abandoned(f"work_{process_mark()}_sub-01"), is_abandoned("work")
+    (False, False)
+    """
+    mark = _MARK.search(name)
+    return mark is not None and mark["place"] == _place() and is_gone(int(mark["pid"]), float(mark["start"]))
+
+
+def is_gone(pid: int, since: float) -> bool:
+    """Whether no process of this machine has had this number since then; a later one of the same number is another."""
+    import psutil
+
+    try:
+        process = psutil.Process(pid)
+        return bool(process.status() == psutil.STATUS_ZOMBIE or process.create_time() > since + _CLOCK)
+    except psutil.AccessDenied:
+        return False
+    except (psutil.NoSuchProcess, ValueError, OverflowError):
+        return True
+
+
+def pid_namespace() -> str:
+    """The numbering of processes: containers have one of their own, even where they share the host's name."""
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:  # a system without it
+        return ""
+
+
+def remove_abandoned(folders: Iterable[Path], prefix: str) -> None:
+    """Remove files and folders that begin with ``prefix`` and whose process is gone, if they are this user's own."""
+    for folder in folders:
+        for entry in _entries(folder):
+            with suppress(OSError):  # another run may be removing the same
+                ours = entry.name.startswith(prefix) and is_abandoned(entry.name)
+                if not ours or entry.stat(follow_symlinks=False).st_uid != os.geteuid():
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    shutil.rmtree(entry.path, ignore_errors=True)
+                else:
+                    Path(entry.path).unlink()
+
+
+def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            yield from list(entries)
+    except OSError:  # not there, or closed to us: then nothing in it is ours
+        return
+
+
+def _place() -> str:
+    return hashlib.sha256(f"{socket.gethostname()}\0{pid_namespace()}".encode()).hexdigest()[:8]

@@ -1,0 +1,1 @@
+"""When the samples of a recording were taken."""
