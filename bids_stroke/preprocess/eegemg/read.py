@@ -26,7 +26,7 @@ from bids_stroke.preprocess.eegemg.timing.events import Array, Marks, events_of,
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 """A full disk is no fault of the recording."""
 _PLACES = ("_electrodes.tsv", "_coordsystem.json")
-"""Not read: places are those of the template by the names of sites, and what is wrong here must not cost a recording."""
+"""Not read: places are the template's, by the names of sites, and what is wrong here must not cost a recording."""
 _ROUNDED_S = 1.0
 """Durations in sidecars are often whole seconds."""
 
