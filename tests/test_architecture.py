@@ -98,7 +98,7 @@ def test_a_folder_imports_nothing_of_itself(path: Path) -> None:
     assert imports_of(path) == set()
 
 
-ELSEWHERE = ("tests", "end_to_end", "helpers")
+ELSEWHERE = ("tests", "end_to_end", "helpers", "fuzz")
 TESTS = sorted(path for path in (ROOT / "tests").rglob("test_*.py") if path.parent.name not in ELSEWHERE)
 
 

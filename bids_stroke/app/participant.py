@@ -13,12 +13,13 @@ from bids_stroke.app import executors, preflight
 from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED
 from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import write_pages
-from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, plan_unit
+from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, needed_steps, plan_unit
 from bids_stroke.app.progress import UnitProgress, status_table, tell_covariates, terminal, tracked, warn
 from bids_stroke.app.request import Request
 from bids_stroke.app.unit import UnitResult, left_out_in_words, missing_in_words, missing_of, run_unit
 from bids_stroke.bids.sessions import find_sessions
 from bids_stroke.core.errors import BidsStrokeError, MemoryShortageError, OutputError
+from bids_stroke.core.modalities import CLINICAL, EARLY
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives.names import dataset_file
@@ -100,10 +101,7 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
     _validate(request, console)
     nprocs = units_at_a_time(request.execution)
     if waiting[0].model is not None:
-        import_torch()
-        from bids_stroke.ensemble.bundle import load_bundle
-
-        load_bundle(waiting[0].model.path)  # a corrupt model ends the run here, not in every unit
+        _check_model(waiting[0].model, waiting)
     console.print(
         f"{len(waiting)} units to do, {len(statuses)} up to date; {min(nprocs, len(waiting))} at a time with "
         f"{request.execution.omp_nthreads} threads each."
@@ -126,6 +124,17 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
                 console.print("Stopped after the first failure, as asked; units that were running have ended.")
                 break
     return [statuses[task.session.prefix] for task in tasks if task.session.prefix in statuses]
+
+
+def _check_model(model: Model, tasks: Sequence[UnitTask]) -> None:
+    """ModelError where a model cannot predict the units: it ends the run here, not every unit later."""
+    import_torch()
+    from bids_stroke.ensemble.bundle import load_bundle
+    from bids_stroke.ensemble.weights import check_members
+
+    steps = [step for task in tasks for step in needed_steps(task.session, task.settings)]
+    modalities = {CLINICAL, EARLY} | {modality for step in steps for modality in step.modalities}
+    check_members(model.path, [entry.member for entry in load_bundle(model.path).fitted], modalities)
 
 
 def _reason(result: object) -> str:

@@ -168,10 +168,12 @@ def show(folder: Path) -> None:
 @model.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 def verify(folder: Path) -> None:
-    """Check version, checksums and preprocessing of a bundle."""
+    """Check version, checksums and preprocessing of a bundle, and that its weights fit its networks."""
     from bids_stroke.ensemble.bundle import load_bundle
+    from bids_stroke.ensemble.weights import check_members
 
     bundle = load_bundle(folder)
+    check_members(folder, [entry.member for entry in bundle.fitted])
     click.echo(f"{folder}: bundle {bundle.name} {bundle.version} is whole, sha256 {bundle.sha256}")
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
@@ -20,6 +22,8 @@ BAD_CONTENT = "bad-json"
 """Reason code of a file that can be read but does not hold what it must."""
 _KINDS = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
 _CORRECT = 'Correct the file: {"Key": value, ...}, in UTF-8.'
+_LARGE = re.compile(r"[eE]\+?\d{3}")
+"""In numbers that may be beyond those of 64 bits."""
 _TOO_DEEP = f"has objects or lists nested more than {MAX_DEPTH} deep"
 
 
@@ -38,6 +42,8 @@ def read_json_object(path: Path | str) -> dict[str, Any]:
 def read_json(path: Path | str) -> JsonObject:
     """Content of a JSON file that must be an object, and what should be said of its encoding.
 
+    NaN and infinity, which JSON does not know, are null.
+
     Raises
     ------
     InputError
@@ -47,7 +53,8 @@ def read_json(path: Path | str) -> JsonObject:
     """
     try:
         text, note = read_text(path)
-        content = json.loads(text)
+        number = _finite if _LARGE.search(text) else None  # the usual way is quicker
+        content = json.loads(text, parse_constant=_no_number, parse_float=number)
         if "\\" in text:  # escaped characters
             json.dumps(content, ensure_ascii=False).encode()
     except InputError as error:
@@ -67,6 +74,16 @@ def read_json(path: Path | str) -> JsonObject:
     if text.count("[") + text.count("{") > MAX_DEPTH and depth_exceeds([content], MAX_DEPTH):
         raise _bad(path, _TOO_DEEP)
     return JsonObject(content, note)
+
+
+def _no_number(_name: str) -> None:
+    """NaN and infinity, which JSON does not know (RFC 8259): a value that is not told."""
+    return
+
+
+def _finite(text: str) -> Any:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _bad(path: Path | str, what: str) -> InputError:

@@ -9,7 +9,6 @@ over all of them, which ``sha256sum -c`` can check too.
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -18,29 +17,34 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 
 import bids_stroke
 from bids_stroke.bids.labels import ledger_hash, participant_hash
-from bids_stroke.core.errors import ModelError
 from bids_stroke.core.records import SPACE, Member
 from bids_stroke.derivatives.outputs import temporary_beside, write_json, write_table, write_text, writing
 from bids_stroke.ensemble.metadata import (
     CHECKSUMS,
     FORMAT_VERSION,
     METADATA,
+    MODEL_CARD,
+    OUT_OF_FOLD,
     PREPROCESSING_VERSION,
     bundle_digest,
-    verify_checksums,
-    verify_versions,
+    verify_bundle,
+    weights_file,
 )
 from bids_stroke.ensemble.model_card import model_card
+from bids_stroke.ensemble.tables import read_people
+from bids_stroke.ensemble.weights import read_weights
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.fusion.fitted import Calibration, Fusion, ScoreFusion
 from bids_stroke.fusion.out_of_fold import EVIDENCE, OutOfFold, out_of_fold_table
 
 if TYPE_CHECKING:
     import pandas as pd  # half a second that a prediction can do without
+
+    from bids_stroke.ensemble.metadata_fields import EntryFields, MetadataFields
 
 TEST = "test"
 """Role of people on whom the finished model was tested: it has learned nothing from them."""
@@ -127,13 +131,11 @@ class Bundle:
 
     def out_of_fold(self) -> pd.DataFrame:
         """Out-of-fold predictions of the training participants, by ``participant_hash``."""
-        import pandas as pd
-
-        return pd.read_csv(self.path / "out_of_fold.tsv", sep="\t", na_values="n/a", dtype={"session_id": str})
+        return read_people(self.path)
 
     def state(self, member: str) -> dict[str, torch.Tensor]:
-        """Weights of a member, on the CPU."""
-        return dict(load_file(self.path / "models" / f"{member}.safetensors"))
+        """Weights of a member, on the CPU; ModelError where they cannot be read, or one is NaN or infinite."""
+        return read_weights(self.path, member)
 
 
 def fitted(bundle: Bundle | BundleContents) -> tuple[BundleMember, ...]:
@@ -170,12 +172,12 @@ def _write_files(folder: Path, contents: BundleContents) -> None:
     for entry in fitted(contents):
         state = {key: value.detach().cpu().contiguous() for key, value in contents.states[entry.member.name].items()}
         weights = save(state)  # save_file would make it unreadable for other users
-        (folder / "models" / f"{entry.member.name}.safetensors").write_bytes(weights)
+        (folder / weights_file(entry.member.name)).write_bytes(weights)
     metadata = _metadata(contents)
     write_json(folder / METADATA, metadata)
-    write_text(folder / "docs" / "model_card.md", model_card(metadata))
+    write_text(folder / MODEL_CARD, model_card(metadata))
     write_table(folder / "splits.tsv", _hashed(contents.splits, contents))
-    write_table(folder / "out_of_fold.tsv", _hashed(contents.out_of_fold, contents))
+    write_table(folder / OUT_OF_FOLD, _hashed(contents.out_of_fold, contents))
     if contents.evidence:
         write_table(folder / EVIDENCE, out_of_fold_table(contents.evidence))
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
@@ -236,55 +238,49 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
 
 
 def load_bundle(path: Path) -> Bundle:
-    """Read a bundle after checking format, checksums and preprocessing.
+    """Read a bundle after checking checksums, format, preprocessing and metadata; weights are read by `Bundle.state`.
 
     Raises
     ------
     ModelError
-        The folder is no bundle, a file is changed or missing, or the bundle is of another version.
+        From `verify_bundle`.
     """
     digest = bundle_digest(path)
-    verify_checksums(path)
-    try:
-        metadata = json.loads((path / METADATA).read_text())
-        verify_versions(path, metadata)
-        return Bundle(
-            path=path,
-            name=metadata["name"],
-            version=metadata["version"],
-            sha256=digest,
-            outcome=metadata["outcome"],
-            demonstration=metadata["demonstration"],
-            members=tuple(_member(entry) for entry in metadata["members"]),
-            fusion=_fusion(metadata["fusion_weights"], metadata),
-            early=_member(found) if (found := metadata.get("early_fusion")) else None,
-            salt=metadata["salt"],
-            participants={role: frozenset(hashes) for role, hashes in metadata["participants"].items()},
-            facts=metadata["facts"],
-        )
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(
-            f"{path / METADATA} cannot be read: {type(error).__name__} {error}.", "Train the model again."
-        ) from error
-
-
-def _member(entry: Mapping[str, Any]) -> BundleMember:
-    scaler = CovariateScaler(**_fields(entry["scaler"]))
-    return BundleMember(Member(**entry["member"]), scaler, entry["score_mean"], entry["score_sd"])
-
-
-def _fusion(weights: Mapping[str, float], content: Mapping[str, Any]) -> Fusion:
-    calibration, scores = content["calibration"], content.get("score_fusion")
-    return Fusion(
-        weights,
-        Calibration(**_fields(calibration)) if calibration else None,
-        ScoreFusion(**_fields(scores)) if scores else None,
+    metadata = verify_bundle(path)
+    return Bundle(
+        path=path,
+        name=metadata.name,
+        version=metadata.version,
+        sha256=digest,
+        outcome=metadata.outcome,
+        demonstration=metadata.demonstration,
+        members=tuple(_member(entry) for entry in metadata.members),
+        fusion=_fusion(metadata),
+        early=_member(metadata.early_fusion) if metadata.early_fusion else None,
+        salt=metadata.salt,
+        participants={role: frozenset(hashes) for role, hashes in metadata.participants.items()},
+        facts=metadata.facts.model_dump(exclude_unset=True),
     )
 
 
-def _fields(content: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: _tuples(value) for key, value in content.items()}
+def _member(entry: EntryFields) -> BundleMember:
+    scaler = CovariateScaler(**_tuples(entry.scaler.model_dump()))
+    return BundleMember(Member(**entry.member.model_dump()), scaler, entry.score_mean, entry.score_sd)
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
+def _fusion(metadata: MetadataFields) -> Fusion:
+    calibration, scores = metadata.calibration, metadata.score_fusion
+    return Fusion(
+        metadata.fusion_weights,
+        Calibration(**_tuples(calibration.model_dump())) if calibration else None,
+        ScoreFusion(**_tuples(scores.model_dump())) if scores else None,
+    )
+
+
+def _tuples(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Fields of a record, whose lists are tuples."""
+    return {key: _tuple(value) for key, value in content.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(_tuple(item) for item in value) if isinstance(value, list) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -19,17 +18,15 @@ from bids_stroke.core.records import Member, MemberPrediction, Prediction, UnitF
 from bids_stroke.ensemble.applicability import COVARIATES_MISSING, nobody_applies, unit_name, warnings
 from bids_stroke.ensemble.bundle import Bundle
 from bids_stroke.ensemble.metadata import bundle_digest
+from bids_stroke.ensemble.tables import read_evidence
+from bids_stroke.ensemble.weights import restore_network
 from bids_stroke.features.covariates import covariate_values
 from bids_stroke.features.readers import Samples, read_samples
 from bids_stroke.fusion.fitted import Fusion, ScoreFusion, fuse, more_likely, renormalise
-from bids_stroke.fusion.out_of_fold import read_out_of_fold
-from bids_stroke.networks import registry
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
 from bids_stroke.networks.device import KEPT_BETWEEN_LAYERS, keep_memory, precision_of, reproducible, resolve_device
 from bids_stroke.networks.shallow import ShallowNetwork
 
-VOLUME_KERNEL = 5
-"""Axes of the kernels of a 3D convolution."""
 CHUNK = 16
 """Samples that go through a network at once."""
 
@@ -134,7 +131,7 @@ class _Pattern:
 @lru_cache(maxsize=256)
 def _fitted_among(wanted: _Pattern) -> Fusion:
     """Their fusion, fitted once per process."""
-    evidence = read_out_of_fold(wanted.path)
+    evidence = read_evidence(wanted.path)
     if evidence is None:
         return wanted.bundle.fusion
     from bids_stroke.fusion.subset import (
@@ -266,31 +263,6 @@ def _network(wanted: _Wanted) -> nn.Module:
     member = next(entry.member for entry in wanted.bundle.fitted if entry.member.name == wanted.name)
     state = wanted.bundle.state(wanted.name)
     return restore_network(member.network, member.arguments, state, torch.device(wanted.device))
-
-
-def restore_network(
-    network: str, arguments: Mapping[str, Any], state: Mapping[str, torch.Tensor], device: torch.device
-) -> nn.Module:
-    """A network with given weights, ready to predict.
-
-    Raises
-    ------
-    ModelError
-        The weights do not fit the network.
-    """
-    with torch.device("meta"):  # no memory and no random numbers for weights that are replaced at once
-        model = registry.build(network, **arguments)
-    try:
-        model.load_state_dict({key: _own(value, device) for key, value in state.items()}, assign=True)
-    except RuntimeError as error:
-        raise ModelError(f"The weights do not fit the network {network}: {error}", "Train the model again.") from error
-    return model.to(device).eval()
-
-
-def _own(weight: torch.Tensor, device: torch.device) -> torch.Tensor:
-    """A copy, because the file behind a tensor may change; kernels in the order in which a CPU convolves fastest."""
-    volume = weight.ndim == VOLUME_KERNEL and device.type == "cpu"
-    return weight.clone(memory_format=torch.channels_last_3d if volume else torch.preserve_format)
 
 
 def _known(value: float) -> float | None:

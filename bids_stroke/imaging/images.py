@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,18 +11,19 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
-from nibabel.filebasedimages import ImageFileError
-from nibabel.spatialimages import HeaderDataError
 
-from bids_stroke.core.errors import DataError
+from bids_stroke.core.errors import BidsStrokeError, DataError
 from bids_stroke.core.text_files import NOT_FETCHED, not_fetched
-from bids_stroke.imaging.nifti import DamagedError, read_volumes, read_voxels
+from bids_stroke.imaging.affines import check_affine
+from bids_stroke.imaging.nifti import check_promise, read_volumes, read_voxels
 
 FloatArray = npt.NDArray[np.float32]
 
 CANONICAL = "RAS"
 """Voxel order in which images are processed."""
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_TIME_BITS, _SECONDS = 0x38, {16: 1e-3, 24: 1e-6}
+"""Of ``xyzt_units``: milliseconds and microseconds in seconds; a unit that is none counts as seconds."""
 _READ_AGAIN = "Copy or convert the file again, or leave this subject out."
 _RIGHT_FILE = "Check that the right file has this name."
 
@@ -55,10 +55,7 @@ def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
         data = read_voxels(path, source)
     data = _with_dimensions(path, data, ndim)
     _require_finite(path, sum(map(_not_finite, data.T)), data.size)  # by volume: in the cache
-    affine = source.affine
-    if affine is None or not np.isfinite(affine).all() or abs(np.linalg.det(affine[:3, :3])) < 1e-6:
-        message = f"{path}: the affine (sform/qform) holds NaN or is singular."
-        raise DataError(message, "Repair the header's sform or qform.", reason="bad-affine")
+    check_affine(path, source.affine)
     return _clean(data, source)
 
 
@@ -107,7 +104,9 @@ def _readable(path: Path) -> Iterator[None]:
     """Whatever a file that is not what it should be makes the readers raise, as one error that names it."""
     try:
         yield
-    except (ImageFileError, HeaderDataError, OSError, EOFError, zlib.error, DamagedError, ValueError) as error:
+    except (BidsStrokeError, MemoryError):
+        raise
+    except Exception as error:  # a header at random makes the readers fail anywhere
         if why := not_fetched(path):
             raise DataError(f"{path}: {why}.", "Fetch it, or leave out what needs it.", NOT_FETCHED) from None
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -119,6 +118,7 @@ def _opened(path: Path) -> nib.Nifti1Image:
     kind = source.header.get_data_dtype()
     if kind.kind not in "biuf":
         raise DataError(f"{path}: datatype {kind} is not a number.", _READ_AGAIN)
+    check_promise(path, source)
     return source
 
 
@@ -201,8 +201,7 @@ def _clean(data: FloatArray, source: nib.Nifti1Image) -> nib.Nifti1Image:
     image.set_qform(affine, code=codes[1] or codes[0])
     zooms = header.get_zooms()
     if data.ndim == 4 and len(zooms) > 3 and np.isfinite(zooms[3]):
-        unit = header.get_xyzt_units()[1]
-        seconds = float(zooms[3]) * {"msec": 1e-3, "usec": 1e-6}.get(unit, 1.0)
+        seconds = float(zooms[3]) * _SECONDS.get(int(header["xyzt_units"]) & _TIME_BITS, 1.0)
         image.header.set_zooms((*image.header.get_zooms()[:3], seconds))
     return image
 

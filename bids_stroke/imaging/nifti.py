@@ -10,12 +10,15 @@ from typing import cast
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+import psutil
 from isal import igzip, isal_zlib
 from nibabel.arrayproxy import ArrayProxy
 from nibabel.volumeutils import apply_read_scaling
 
 DamagedError = cast(type[Exception], isal_zlib.error)
 """What ISA-L raises where zlib raises ``zlib.error`` (its type hints declare an object, not a class)."""
+_MOST_PACKED = 1032
+"""Bytes that one byte of a ``.gz`` file can stand for, by its format (zlib's documentation: "Maximum Compression")."""
 _PIECE = 1 << 18
 """Bytes asked of the decompressor at a time: more makes it copy what has left the processor's cache."""
 
@@ -71,6 +74,33 @@ def _compressed(path: Path, proxy: ArrayProxy) -> Iterator[npt.NDArray[np.generi
                 done += count
             yield volume
         stream.read(1)
+
+
+def check_promise(path: Path, source: nib.Nifti1Image) -> None:
+    """See that a file can hold the voxels that its header promises, and memory too, before any is made room for.
+
+    Parameters
+    ----------
+    path, source
+        As in `read_volumes`.
+
+    Raises
+    ------
+    EOFError
+        The file is too small for them, whatever is in it.
+    MemoryError
+        They are more than the memory that is free.
+    """
+    proxy, size = source.dataobj, path.stat().st_size
+    number = math.prod(map(int, proxy.shape))
+    promised = int(proxy.offset) + number * proxy.dtype.itemsize
+    most = size * _MOST_PACKED if path.name.endswith(".gz") else size
+    if promised > most:
+        shape = " x ".join(map(str, proxy.shape))
+        raise EOFError(f"its header promises {shape} voxels in {promised} bytes, which a file of {size} cannot hold")
+    needed, free = number * np.dtype(np.float32).itemsize, psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(f"{path} needs {needed / 1e9:.1f} GB of memory for its voxels, {free / 1e9:.1f} GB are free")
 
 
 def read_voxels(path: Path, source: nib.Nifti1Image) -> npt.NDArray[np.float32]:

@@ -8,7 +8,7 @@ import torch
 
 from bids_stroke.convert.keras_weights import read_state
 from bids_stroke.convert.miccai2025 import FILE_NAME
-from bids_stroke.ensemble.predict import restore_network
+from bids_stroke.ensemble.weights import restore_network
 from bids_stroke.networks.layers.keras import DepthNorm
 
 

@@ -56,3 +56,10 @@ def test_depth_ends_where_it_is_said(tmp_path: Path) -> None:
     assert read_json_object(tmp_path / f"{MAX_DEPTH}.json")
     with pytest.raises(InputError, match="nested more than"):
         read_json_object(tmp_path / f"{MAX_DEPTH + 1}.json")
+
+
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999", "-1.5E+400"])
+def test_what_json_does_not_know_is_null(tmp_path: Path, word: str) -> None:
+    path = tmp_path / "a.json"
+    path.write_text(f'{{"a": {word}, "b": [1e300, {word}, 2.5], "c": "NaN"}}')
+    assert read_json_object(path) == {"a": None, "b": [1e300, None, 2.5], "c": "NaN"}

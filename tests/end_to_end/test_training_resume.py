@@ -19,7 +19,8 @@ from bids_stroke.core.libraries import deciding_versions
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.names import beside
-from bids_stroke.ensemble.predict import restore_network, run_network
+from bids_stroke.ensemble.predict import run_network
+from bids_stroke.ensemble.weights import restore_network
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.networks import registry
 from bids_stroke.networks.device import reproducible, resolve_device

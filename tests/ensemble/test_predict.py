@@ -16,7 +16,8 @@ import torch
 from bids_stroke.core.errors import DataError, ModelError, UsageError
 from bids_stroke.core.records import UnitFeatures
 from bids_stroke.ensemble.bundle import Bundle, load_bundle, write_bundle
-from bids_stroke.ensemble.predict import predict, predict_members, restore_network
+from bids_stroke.ensemble.predict import predict, predict_members
+from bids_stroke.ensemble.weights import restore_network
 from bids_stroke.features.readers import read_samples
 from bids_stroke.networks import registry
 from tests.helpers.bundles import rhythm_unit, volume_bundle

@@ -160,6 +160,16 @@ def test_broken_affine_and_broken_voxel_size(tmp_path: Path) -> None:
     assert load_image(tmp_path / "pixdim.nii", 3).header.get_zooms() == pytest.approx((2.0, 1.0, 1.0))
 
 
+@pytest.mark.parametrize("units", [56, 63, 120, 255, 7])
+def test_units_that_are_none_count_as_seconds(tmp_path: Path, units: int) -> None:
+    path = save(tmp_path / "a.nii", noise(SHAPE))
+    data = bytearray(path.read_bytes())
+    data[123] = units
+    data[92:96] = np.float32(2.5).tobytes()
+    path.write_bytes(bytes(data))
+    assert load_image(path, 4).header.get_zooms()[3] == 2.5
+
+
 def test_unknown_orientation_is_seen(tmp_path: Path) -> None:
     assert orientation_known(load_image(save(tmp_path / "a.nii.gz", noise((4, 4, 4))), 3))
     image = nib.Nifti1Image(noise((4, 4, 4)), np.eye(4))

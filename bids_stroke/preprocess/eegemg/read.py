@@ -19,11 +19,14 @@ from bids_stroke.core.records import BidsFile
 from bids_stroke.core.text_files import decode
 from bids_stroke.preprocess.eegemg.channels import compare, set_types
 from bids_stroke.preprocess.eegemg.formats import check_data, check_file, remedy_for
+from bids_stroke.preprocess.eegemg.plausible import check_amplitudes, check_rate
 from bids_stroke.preprocess.eegemg.timing.course import Course, course_of
 from bids_stroke.preprocess.eegemg.timing.events import Array, Marks, events_of, marks_of
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 """A full disk is no fault of the recording."""
+_PLACES = ("_electrodes.tsv", "_coordsystem.json")
+"""Not read: places are the template's, by the names of sites, and what is wrong here must not cost a recording."""
 _ROUNDED_S = 1.0
 """Durations in sidecars are often whole seconds."""
 
@@ -99,11 +102,13 @@ def read_source(item: BidsFile) -> Source:
     events = events_of(item)
     with _named(item.path):
         header = mne.io.read_raw(item.path, preload=False, verbose="error")
+        check_rate(item.path, header.info["sfreq"])
         check_data(item.path, header)
         notes += compare(item.path, header.ch_names)
         course = course_of(item.path, int(header.n_times), header.info["sfreq"], marks_of(events and events[0]))
         raw = _read(item.path)
     notes += set_types(item.path, raw)
+    notes += check_amplitudes(item.path, raw)
     notes += [f"{item.path.name}: {text}" for text in (*course.said(events is not None), *_shorter(item, course))]
     mains = item.metadata.get("PowerLineFrequency", raw.info["line_freq"])
     mains = float(mains) if isinstance(mains, int | float) and mains > 0 else None
@@ -158,6 +163,8 @@ def _read(path: Path) -> Any:
             mirror = Path(temporary) / folder.relative_to(root)
             mirror.mkdir(exist_ok=True)
             for file in (entry for entry in folder.iterdir() if entry.is_file()):
+                if file.name.endswith(_PLACES):
+                    continue
                 if file.suffix in (".json", ".tsv"):
                     (mirror / file.name).write_bytes(_in_utf8(file))
                 elif folder == path.parent:

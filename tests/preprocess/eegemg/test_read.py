@@ -106,3 +106,18 @@ def test_a_quote_in_channels_eats_no_channel(tmp_path: Path) -> None:
     after = channels_table(item.path)
     assert before is not None and after is not None
     assert after[1]["name"].tolist() == before[1]["name"].tolist()
+
+
+@pytest.mark.inputs("Tables of electrodes' places are not read: places are those of the 10-20 template, by name.")
+@pytest.mark.parametrize("places", ["name\tx\n", "", "name\tx\ty\tz\nFp1\tfar\t1e308\tnan\n"])
+@pytest.mark.parametrize("system", ["{}", '{"EEGCoordinateSystem": 5}'])
+def test_places_cost_no_recording(tmp_path: Path, places: str, system: str) -> None:
+    session = together(tmp_path / "raw", planted(12))
+    item = session.files("eeg")[0]
+    before = read_source(item)
+    item.path.with_name("sub-01_space-CapTrak_electrodes.tsv").write_text(places)
+    item.path.with_name("sub-01_space-CapTrak_coordsystem.json").write_text(system)
+    after = read_source(item)
+    assert (after.raw.get_data() == before.raw.get_data()).all()
+    assert after.raw.ch_names == before.raw.ch_names
+    assert after.warnings == before.warnings

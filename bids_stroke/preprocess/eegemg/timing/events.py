@@ -100,7 +100,7 @@ def events_of(item: BidsFile) -> tuple[pd.DataFrame, dict[str, Any]] | None:
         text = StringIO(read_text(path).text)
         table = pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
         sidecar = read_json_object(described) if described is not None else {}
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, InputError) as error:
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, ValueError, InputError) as error:
         remedy = "Mend it, or take it away: the recording can be used without events."
         raise DataError(f"{path} or its sidecar cannot be read: {error}.", remedy, "bad-events-table") from error
     return table, sidecar

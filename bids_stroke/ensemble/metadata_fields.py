@@ -1,0 +1,173 @@
+"""What a bundle's metadata must hold, key by key: a value of another kind is one message, not a failure later on."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bids_stroke.core.errors import ModelError, UsageError
+from bids_stroke.core.outcome import Outcome
+
+_FILE_NAME = r"^[^/\\\x00.][^/\\\x00]*$"
+"""Of a member: its weights lie in ``models/<name>.safetensors``, so it must not lead elsewhere."""
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+
+
+class _Fields(BaseModel):
+    """Values as JSON has them: nothing is turned into another kind, and NaN and infinity are no numbers."""
+
+    model_config = ConfigDict(strict=True, allow_inf_nan=False, extra="forbid")
+
+
+class ScalerFields(_Fields):
+    """`features.covariates.CovariateScaler`."""
+
+    names: list[str]
+    mean: list[float]
+    sd: list[float]
+    """Not 0; below 0 where a network was trained with the sex coded the other way."""
+    low: list[float]
+    high: list[float]
+    indicators: bool = True
+
+    @model_validator(mode="after")
+    def _of_one_length(self) -> Self:
+        if len({len(item) for item in (self.names, self.mean, self.sd, self.low, self.high)}) > 1:
+            raise ValueError("names, mean, sd, low and high differ in length")
+        if 0 in self.sd:
+            raise ValueError("sd holds 0")
+        return self
+
+
+class MemberFields(_Fields):
+    """`core.records.Member`."""
+
+    name: Annotated[str, Field(pattern=_FILE_NAME)]
+    modality: str
+    network: str
+    arguments: dict[str, Any] = Field(default_factory=dict)
+    inputs: dict[str, Any] = Field(default_factory=dict)
+
+
+class EntryFields(_Fields):
+    """`ensemble.bundle.BundleMember`."""
+
+    member: MemberFields
+    scaler: ScalerFields
+    score_mean: float
+    score_sd: NotNegative
+
+
+class CalibrationFields(_Fields):
+    """`fusion.fitted.Calibration`."""
+
+    temperature: Positive = 1.0
+    intercept: float = 0.0
+    covariance: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
+        default=[[0.0, 0.0], [0.0, 0.0]], min_length=2, max_length=2
+    )
+    disagreement: NotNegative = 0.0
+    quantiles: Annotated[list[float], Field(min_length=2, max_length=2)] = [1.0, 1.0]
+    coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
+    pools: Literal["logits", "probabilities"] = "probabilities"
+
+
+class ScoreFusionFields(_Fields):
+    """`fusion.fitted.ScoreFusion`."""
+
+    weights: list[NotNegative]
+    low: float
+    high: float
+    half_width: NotNegative | None
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+class SettingsFields(_Fields):
+    """What is read of the settings of the training, which are kept for people to read."""
+
+    model_config = ConfigDict(extra="allow")
+
+    lesion_side: Literal["as-is", "normalise"] = "as-is"
+    """Bundles from before there was such a setting knew only as-is."""
+
+
+class FactsFields(_Fields):
+    """What the model card tells."""
+
+    model_config = ConfigDict(extra="allow")
+
+    settings: SettingsFields = SettingsFields()
+
+
+class MetadataFields(_Fields):
+    """``configs/metadata.json``, as far as it is read; MONAI's own fields are left alone."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    name: Annotated[str, Field(min_length=1)]
+    version: str
+    outcome: str
+    demonstration: bool
+    members: Annotated[list[EntryFields], Field(min_length=1)]
+    early_fusion: EntryFields | None = None
+    fusion_weights: dict[str, NotNegative]
+    calibration: CalibrationFields | None
+    score_fusion: ScoreFusionFields | None = None
+    salt: str
+    participants: dict[str, list[str]]
+    facts: FactsFields
+
+    @field_validator("outcome")
+    @classmethod
+    def _is_a_rule(cls, text: str) -> str:
+        try:
+            Outcome.parse(text)
+        except UsageError:
+            raise ValueError(f"{text!r} is not a rule such as fma_le<=17") from None
+        return text
+
+    @model_validator(mode="after")
+    def _weights_are_of_the_members(self) -> Self:
+        names = [entry.member.name for entry in self.fitted]
+        if len(set(names)) < len(names):
+            raise ValueError("members: two have the same name")
+        if set(self.fusion_weights) != set(names) or not sum(self.fusion_weights.values()) > 0:
+            raise ValueError("fusion_weights: not one for each member, with a sum above 0")
+        scores = self.score_fusion
+        if scores is not None and (len(scores.weights) != len(names) or scores.low > scores.high):
+            raise ValueError("score_fusion: not a weight for each member, or low above high")
+        parts = self.early_fusion.member.inputs.get("parts") if self.early_fusion else []
+        if not isinstance(parts, list) or not all(part in names for part in parts):
+            raise ValueError("early_fusion.member.inputs.parts: not a list of members")
+        return self
+
+    @property
+    def fitted(self) -> list[EntryFields]:
+        """The members and, last, the early fusion."""
+        return [*self.members, *([self.early_fusion] if self.early_fusion else [])]
+
+
+def metadata_fields(file: Path, content: Mapping[str, Any]) -> MetadataFields:
+    """The content of a bundle's metadata, checked.
+
+    Raises
+    ------
+    ModelError
+        A key is missing or holds what it must not; the message names it, and the file.
+    """
+    try:
+        return MetadataFields.model_validate(content)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        what = f"{place}: {first['msg']}" if place else str(first["msg"])
+        raise ModelError(
+            f"{file} cannot be read: {what}.",
+            "Copy the bundle again from where it was made, or train it again.",
+            "corrupt-model",
+        ) from None
