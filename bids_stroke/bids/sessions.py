@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bids_stroke.bids.derivative_files import best_lesions
 from bids_stroke.bids.entities import entity_names
 from bids_stroke.bids.layout import Dataset
+from bids_stroke.bids.lesion_choice import choose_lesions
 from bids_stroke.bids.phenotype import check_participants, unit_covariates
 from bids_stroke.bids.precomputed import epi_of, take_ready
 from bids_stroke.bids.subject_files import Datasets, SubjectFiles
@@ -243,8 +243,7 @@ def _used(selection: Selection, subject: str, session: str | None, files: Subjec
         covariates=unit_covariates(selection.bids_dir, subject, session),
         left_out=files.left_out,
     )
-    unit = take_ready(unit, own(files.native), wanted)
-    return replace(unit, lesion=best_lesions(unit.lesion, bool(unit.files("t1w") or unit.ready_anat)))
+    return choose_lesions(take_ready(unit, own(files.native), wanted), own(files.images))
 
 
 def _why_not(selection: Selection, query: str, item: BidsFile) -> str:

@@ -9,6 +9,7 @@ from pathlib import Path
 from bids_stroke.bids.derivative_files import find_lesions, find_maps, find_native, is_lesion, lesion_folders
 from bids_stroke.bids.layout import Dataset
 from bids_stroke.core.records import BidsFile
+from bids_stroke.core.spaces import image_of
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,8 @@ class SubjectFiles:
         From :func:`find_lesions`, :func:`find_maps` and :func:`find_native`.
     left_out : mapping of str to str
         Names of files that are not used, and why.
+    images : tuple of BidsFile
+        Raw images that lesion masks may have been drawn on.
     """
 
     raw: Mapping[str, tuple[BidsFile, ...]]
@@ -30,6 +33,7 @@ class SubjectFiles:
     maps: tuple[BidsFile, ...]
     native: tuple[BidsFile, ...]
     left_out: Mapping[str, str] = field(default_factory=dict)
+    images: tuple[BidsFile, ...] = ()
 
     def sessions(self) -> set[str | None]:
         """Session labels of everything; a file above the sessions belongs to all of them."""
@@ -74,10 +78,14 @@ class Datasets:
         folders = self.raw.folders(label)
         given = _images(self.derivatives, label)
         lesions: tuple[BidsFile, ...] = ()
+        images: list[BidsFile] = []
         if self.lesions is not None:
             beside = _images(self.lesions, label, is_lesion)
             lesions = find_lesions({"raw": self.raw.images(folders, is_lesion), **beside, **given})
-        return SubjectFiles(self.raw.raw_files(folders), lesions, find_maps(given), find_native(given))
+        if lesions:
+            images = self.raw.images(folders, lambda name: bool(image_of(name)))
+        ready = find_maps(given), find_native(given)
+        return SubjectFiles(self.raw.raw_files(folders), lesions, *ready, images=tuple(images))
 
 
 def _images(

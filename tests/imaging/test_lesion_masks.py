@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bids_stroke.core.errors import DataError
-from bids_stroke.imaging import lesion_masks
-from bids_stroke.imaging.lesion_masks import above_half, as_share
+from bids_stroke.imaging import shares as lesion_masks
+from bids_stroke.imaging.shares import above_half, as_share
 
 
 @pytest.mark.parametrize(

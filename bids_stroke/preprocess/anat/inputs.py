@@ -14,6 +14,7 @@ import numpy.typing as npt
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile, Session
 from bids_stroke.imaging import lesion_masks
+from bids_stroke.imaging.forms import form_warnings
 from bids_stroke.imaging.images import FloatArray, array, like, load_image, orientation_known, same_grid, voxel_ml
 from bids_stroke.imaging.registration import register_rigid
 from bids_stroke.imaging.transforms import resample
@@ -73,6 +74,7 @@ def read_inputs(session: Session, several: Literal["best", "average"], work: Pat
         files: tuple[BidsFile, ...] = (ready["t1w"],)
         t1w = load_image(ready["t1w"].path, 3)
         warnings.append(f"{ready['t1w'].path.name} replaces the bias correction.")
+        warnings += form_warnings([ready["t1w"].path])
     else:
         files, t1w, more = choose_t1w(session.files("t1w"), several, work, seed=seed)
         warnings += more
@@ -151,6 +153,7 @@ def choose_t1w(
         warnings.append(f"{best.path.name} is used; not used: {', '.join(left_out)}.")
     if not orientation_known(image):
         warnings.append(f"{best.path.name} has neither sform nor qform: left and right are a guess.")
+    warnings += form_warnings([file.path for file in used])
     return used, image, warnings
 
 
