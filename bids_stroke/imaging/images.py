@@ -63,13 +63,7 @@ def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
 
 
 def load_reference(path: Path) -> nib.Nifti1Image:
-    """A 3D image, or the first volume of a series, as `load_image` gives it.
-
-    Raises
-    ------
-    DataError
-        As `load_image`.
-    """
+    """A 3D image, or the first volume of a series, as `load_image` gives it; raises what that raises."""
     with _readable(path):
         source = _opened(path)
         if len(source.shape) < 4 or source.shape[3] == 1:

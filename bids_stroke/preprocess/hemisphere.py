@@ -19,10 +19,10 @@ import numpy as np
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.derivatives.names import NIFTI, TRANSFORMS, beside, is_named, parse, sidecar_of
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.imaging import lesion_masks
 from bids_stroke.imaging.images import load_image
-from bids_stroke.imaging.lesion_masks import lesion_on
-from bids_stroke.imaging.lesion_placing import standard_masks
+from bids_stroke.imaging.lesion import masks as lesion_masks
+from bids_stroke.imaging.lesion.masks import lesion_on
+from bids_stroke.imaging.lesion.placing import standard_masks
 from bids_stroke.imaging.standard_space import standard_grid
 
 if TYPE_CHECKING:

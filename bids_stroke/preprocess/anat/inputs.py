@@ -13,9 +13,9 @@ import numpy.typing as npt
 
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile, Session
-from bids_stroke.imaging import lesion_masks
 from bids_stroke.imaging.forms import form_warnings
 from bids_stroke.imaging.images import FloatArray, array, like, load_image, orientation_known, same_grid, voxel_ml
+from bids_stroke.imaging.lesion import masks as lesion_masks
 from bids_stroke.imaging.registration import register_rigid
 from bids_stroke.imaging.transforms import resample
 

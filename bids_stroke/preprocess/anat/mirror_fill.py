@@ -10,8 +10,8 @@ from bids_stroke.imaging.images import (
     array,
     like,
 )
+from bids_stroke.imaging.lesion.shares import Mask
 from bids_stroke.imaging.registration import Warp
-from bids_stroke.imaging.shares import Mask
 from bids_stroke.imaging.transforms import Matrix, Transform, resample
 
 _FEATHER_MM = 2.0

@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from bids_stroke.core.errors import DataError
 from bids_stroke.imaging.images import FloatArray, array, like, voxel_ml
-from bids_stroke.imaging.lesion_placing import Placed
+from bids_stroke.imaging.lesion.placing import Placed
 from bids_stroke.imaging.registration import Warp
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample

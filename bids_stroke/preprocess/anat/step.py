@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_stroke.core.records import BidsFile, StepReport
-from bids_stroke.imaging import lesion_masks
 from bids_stroke.imaging.images import FloatArray, array, like, reorient, stored_orientation
-from bids_stroke.imaging.lesion_placing import Head, place_masks, standard_masks
+from bids_stroke.imaging.lesion import masks as lesion_masks
+from bids_stroke.imaging.lesion.placing import Head, place_masks, standard_masks
 from bids_stroke.imaging.registration import Warp, register_affine, register_deformable
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample, save_warp

@@ -14,8 +14,8 @@ from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import SPACE, BidsFile, StepReport
 from bids_stroke.core.spaces import refusal
 from bids_stroke.imaging.images import array, like, load_image
-from bids_stroke.imaging.lesion_check import check_warnings, image_numbers
-from bids_stroke.imaging.lesion_masks import (
+from bids_stroke.imaging.lesion.check import check_warnings, image_numbers
+from bids_stroke.imaging.lesion.masks import (
     carry,
     check_plausible,
     describe,
@@ -26,8 +26,8 @@ from bids_stroke.imaging.lesion_masks import (
     space_warnings,
     union_on,
 )
-from bids_stroke.imaging.lesion_placing import REMEDY, StandardMasks, standard_masks
-from bids_stroke.imaging.shares import Mask
+from bids_stroke.imaging.lesion.placing import REMEDY, StandardMasks, standard_masks
+from bids_stroke.imaging.lesion.shares import Mask
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
 

@@ -55,7 +55,7 @@ class Shares:
         )
 
 
-def read_shares(data: FloatArray, name: str) -> Shares:
+def read_shares(data: FloatArray, name: str, *, soft: bool = False) -> Shares:
     """Shares from what people store as a lesion mask or a map of shares.
 
     Parameters
@@ -65,6 +65,8 @@ def read_shares(data: FloatArray, name: str) -> Shares:
         that interpolation took beyond 0 and 1 (up to 2), percent (above 2), or 0 to 255.
     name : str
         File name, for the message.
+    soft : bool
+        Whether its name says that it holds shares (``probseg``): then whole numbers up to 100 are percent, not labels.
 
     Raises
     ------
@@ -77,7 +79,8 @@ def read_shares(data: FloatArray, name: str) -> Shares:
     if low < 0 and (top <= 0 or low < -_UNDERSHOOT * top or whole):
         message = f"{name} has negative values ({low:g}, the largest is {top:g}): not a mask, not the share of lesion."
         raise DataError(message, _ASK, "not-a-mask")
-    if whole and (values.size <= 1 or (values.size <= _MAX_LABELS and top <= _MAX_LABELS)):
+    labels = values.size <= 1 or (values.size <= _MAX_LABELS and top <= _MAX_LABELS)
+    if whole and labels and not (soft and 1.0 < top <= 100.0):
         inside = np.asarray(data > 0, dtype=np.float32)
         return Shares(inside, 0.5 if top <= _MAX_LABELS else 0.5 * top, top)
     scale = _scale(data, low, top)
@@ -126,7 +129,7 @@ def as_share(data: FloatArray, name: str) -> FloatArray:
     DataError
         Values that nothing explains (``not-a-mask``).
     """
-    return read_shares(data, name).values
+    return read_shares(data, name, soft=True).values
 
 
 def above_half(shares: FloatArray) -> Mask:

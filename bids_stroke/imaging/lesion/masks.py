@@ -21,7 +21,7 @@ from bids_stroke.imaging.images import (
     load_image,
     same_grid,
 )
-from bids_stroke.imaging.shares import Mask, above_half, as_share, binarize
+from bids_stroke.imaging.lesion.shares import Mask, above_half, as_share, binarize
 from bids_stroke.imaging.standard_space import STANDARD_AFFINE
 from bids_stroke.imaging.transforms import Transform, resample
 

@@ -12,8 +12,8 @@ import numpy.typing as npt
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.imaging.forms import apart_mm, other_form, place_known, without_shear
 from bids_stroke.imaging.images import CANONICAL, array, like, reorient, same_grid, stored_orientation
-from bids_stroke.imaging.lesion_check import SEEN, rim_contrast
-from bids_stroke.imaging.shares import Mask, read_shares
+from bids_stroke.imaging.lesion.check import SEEN, rim_contrast
+from bids_stroke.imaging.lesion.shares import Mask, read_shares
 from bids_stroke.imaging.transforms import resample
 
 _CLOSE_VOXELS = 0.5

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bids_stroke.core.errors import DataError
-from bids_stroke.imaging import shares as lesion_masks
-from bids_stroke.imaging.shares import above_half, as_share
+from bids_stroke.imaging.lesion import shares as lesion_masks
+from bids_stroke.imaging.lesion.shares import above_half, as_share
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ def test_what_is_not_a_mask(values: list[float]) -> None:
     assert "sub-01_mask.nii.gz" in str(caught.value)
 
 
-@pytest.mark.parametrize("values", [[-0.2, 0.5], [0.0, 255.0]])
+@pytest.mark.parametrize("values", [[-0.2, 0.5], [0.0, 20.5, 255.0, 300.0]])
 def test_what_is_no_share(values: list[float]) -> None:
     with pytest.raises(DataError, match="not the share"):
         as_share(np.array(values, np.float32), "sub-01_probseg.nii.gz")

@@ -14,10 +14,10 @@ from bids_stroke.core.records import BidsFile
 from bids_stroke.core.spaces import DRAWN_ON, place_of, refusal
 from bids_stroke.imaging.forms import place_known
 from bids_stroke.imaging.images import array, as_the_person_lies, like, load_image, load_reference, same_grid
-from bids_stroke.imaging.lesion_header import settled
-from bids_stroke.imaging.lesion_masks import LARGEST_SHARE, carry_all, check_plausible
+from bids_stroke.imaging.lesion.header import settled
+from bids_stroke.imaging.lesion.masks import LARGEST_SHARE, carry_all, check_plausible
+from bids_stroke.imaging.lesion.shares import Mask, Shares, read_shares
 from bids_stroke.imaging.other_image import register_to_t1w
-from bids_stroke.imaging.shares import Mask, Shares, read_shares
 from bids_stroke.imaging.transforms import Matrix
 
 NOT_THIS_MASK = (
