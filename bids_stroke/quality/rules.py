@@ -101,6 +101,30 @@ _LESION = {
         "share of the lesion inside the standard brain", "1", "Low: the mask does not fit the image", (0.9, None),
         (0.5, None)
     ),
+    "lesion/lesion_rim_contrast": Rule(
+        "lesion against its rim in the T1w", "1", "Difference of medians in spreads of the brain's intensities", _ANY,
+        _ANY
+    ),
+    "lesion/lesion_mirror_contrast": Rule(
+        "lesion against the other side in the T1w", "1", "Difference of medians in spreads of the brain's intensities",
+        _ANY, _ANY
+    ),
+    "lesion/lesion_seen_contrast": Rule(
+        "how clearly the lesion is seen in the T1w", "1",
+        "The larger of both contrasts, without sign. Low: a fresh stroke, or the mask does not fit the image",
+        (0.25, None), _ANY
+    ),
+    "lesion/lesion_in_ventricle_fraction": Rule(
+        "share of the lesion over the ventricles", "1", "High: the mask does not fit the image", (None, 0.5), _SHARE
+    ),
+    "anat/lesion_image_moved_mm": Rule(
+        "the image that the lesion was drawn on, moved", "mm", "By its registration to the T1w, from its header's place",
+        (None, 40.0), _ANY
+    ),
+    "anat/lesion_image_fit": Rule(
+        "fit of the image that the lesion was drawn on", "1",
+        "Mutual information with the T1w over that of the image upside down", (1.5, None), (1.5, None)
+    ),
 }  # fmt: skip
 
 _MOVED = {

@@ -42,7 +42,7 @@ def rim_contrast(lesion: Mask, image: FloatArray, brain: Mask) -> float:
 
 
 def _contrast(inside: FloatArray, other: FloatArray, brain: FloatArray) -> float:
-    if min(inside.size, 1) == 0 or other.size < _FEWEST or not brain.size:
+    if not inside.size or other.size < _FEWEST or not brain.size:
         return 0.0
     spread = 1.4826 * float(np.median(np.abs(brain - np.median(brain))))
     return (float(np.median(inside)) - float(np.median(other))) / spread if spread > 0 else 0.0
@@ -63,13 +63,16 @@ def image_numbers(lesion: Mask, head: FloatArray) -> dict[str, float]:
     -------
     dict
         ``lesion_rim_contrast`` and ``lesion_mirror_contrast``: intensity in the mask less that in its rim, and at the
-        mirrored place, in spreads of the brain's; ``lesion_in_ventricle_fraction`` (0-1).
+        mirrored place, in spreads of the brain's; ``lesion_seen_contrast``, the larger of both without sign;
+        ``lesion_in_ventricle_fraction`` (0-1).
     """
     brain = (array(template("mask")) > 0.5) & (head > 0)
     mirrored = lesion[::-1] & ~lesion & brain
+    rim, mirror = rim_contrast(lesion, head, brain), _contrast(head[lesion & brain], head[mirrored], head[brain])
     return {
-        "lesion_rim_contrast": rim_contrast(lesion, head, brain),
-        "lesion_mirror_contrast": _contrast(head[lesion & brain], head[mirrored], head[brain]),
+        "lesion_rim_contrast": rim,
+        "lesion_mirror_contrast": mirror,
+        "lesion_seen_contrast": max(abs(rim), abs(mirror)),
         "lesion_in_ventricle_fraction": float(ventricles()[lesion].mean()),
     }
 
@@ -87,8 +90,7 @@ def check_warnings(numbers: Mapping[str, float]) -> list[str]:
         warnings.append(f"Only {100 * share:.0f} % of the lesion mask lies in the standard brain: look at its place.")
     if (share := numbers.get("lesion_in_ventricle_fraction", 0.0)) > _MOST_IN_VENTRICLE:
         warnings.append(f"{100 * share:.0f} % of the lesion mask lies over the ventricles: look at its place.")
-    contrasts = [abs(value) for name, value in numbers.items() if name.endswith("_contrast")]
-    if contrasts and max(contrasts) < _HARDLY_SEEN:
+    if numbers.get("lesion_seen_contrast", SEEN) < _HARDLY_SEEN:
         warnings.append(
             "Nothing is seen of the lesion in the T1w, neither against its rim nor against the other side: the stroke "
             "is fresh, or the mask does not lie where it should."
