@@ -117,11 +117,11 @@ _LESION = {
     "lesion/lesion_in_ventricle_fraction": Rule(
         "share of the lesion over the ventricles", "1", "High: the mask does not fit the image", (None, 0.5), _SHARE
     ),
-    "anat/lesion_image_moved_mm": Rule(
-        "the image that the lesion was drawn on, moved", "mm", "By its registration to the T1w, from its header's place",
+    "*/lesion_image_moved_mm": Rule(
+        "the image that the lesion was drawn on, moved", "mm", "By its registration to the T1w, from its header",
         (None, 40.0), _ANY
     ),
-    "anat/lesion_image_fit": Rule(
+    "*/lesion_image_fit": Rule(
         "fit of the image that the lesion was drawn on", "1",
         "Mutual information with the T1w over that of the image upside down", (1.5, None), (1.5, None)
     ),

@@ -21,8 +21,8 @@ def unit(folder: Path, *names: str, t1w: bool = True) -> tuple[list[str], list[s
 
 
 @pytest.mark.inputs(
-    "A mask on another image of the person is carried to the T1w by that image, which is registered to it; if the image "
-    "is not in the dataset, the mask is not used (`lesion-of-another-image`)."
+    "A mask on another image of the person is carried to the T1w by that image, which is registered to it; if the "
+    "image is not in the dataset, the mask is not used (`lesion-of-another-image`)."
 )
 @pytest.mark.parametrize(
     ("name", "image"),

@@ -114,8 +114,8 @@ def test_a_turned_t1w_takes_only_its_own() -> None:
 
 
 @pytest.mark.inputs(
-    "Of several such images the one whose entities agree with the mask's is taken; DWI, b=0, TRACE and ADC images stand "
-    "for each other."
+    "Of several such images the one whose entities agree with the mask's is taken; DWI, b=0, TRACE and ADC images "
+    "stand for each other."
 )
 def test_which_image() -> None:
     images = [image(f"sub-1_{name}.nii.gz") for name in ("run-1_FLAIR", "run-2_FLAIR", "rec-ADC_dwi", "T2w", "dwi")]

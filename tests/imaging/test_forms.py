@@ -43,8 +43,8 @@ def corners(affine: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.inputs(
-    "An image whose affine is sheared (a gantry tilt, a registration) is written with its sform alone (`qform_code` 0), "
-    "because a qform cannot hold a shear: tools built on ITK refuse such an image instead of reading another place."
+    "An image whose affine is sheared (a gantry tilt, a registration) is written with its sform alone (`qform_code` "
+    "0), because a qform cannot hold a shear: tools built on ITK refuse such an image instead of reading another place."
 )
 @pytest.mark.parametrize("affine", [sheared(15.0), rigid((10, -20, 30), (1, 2, 3)) @ sheared(-4.0), sheared(0.5)])
 def test_a_shear_is_never_in_a_qform(tmp_path: Path, affine: np.ndarray) -> None:

@@ -51,6 +51,8 @@ def settled(
     image, image_path = reference
     known = place_known(path) and place_known(image_path)
     if same_grid(mask, image) and place_known(path) == place_known(image_path):
+        if _matrix(path) == _matrix(image_path) and stored_orientation(path) != stored_orientation(image_path):
+            _refuse_a_flip(mask, path, reference, brain)
         return mask, []
     if _matrix(path) != _matrix(image_path):
         if known:
@@ -78,6 +80,17 @@ def _on_voxels_of(image: nib.Nifti1Image, image_path: Path, mask: nib.Nifti1Imag
     """The mask's voxels, in the order in which they are stored, as voxels of the image as it is stored."""
     stored = array(reorient(mask, stored_orientation(path)))
     return like(image, array(reorient(nib.Nifti1Image(stored, _affine(image_path)), CANONICAL)))
+
+
+def _refuse_a_flip(mask: nib.Nifti1Image, path: Path, reference: tuple[nib.Nifti1Image, Path], brain: Mask) -> None:
+    """Of another order of voxels than the image: were they reordered rightly, or is only the header another one?"""
+    seen = [_seen(item, reference, brain) for item in (_on_voxels_of(*reference, mask, path), mask)]
+    if seen[0] >= SEEN and seen[0] >= _CLEARER * seen[1]:
+        message = (
+            f"{path.name} says that its voxels are stored in another order than those of {reference[1].name}, but the "
+            "image shows the lesion where they lie in the same order: its header is wrong, or it is mirrored."
+        )
+        raise MissingModalityError(message, _REMEDY, "ambiguous-lesion-place")
 
 
 def _without_header(by_voxel: nib.Nifti1Image, path: Path, reference: tuple[nib.Nifti1Image, Path], brain: Mask) -> str:

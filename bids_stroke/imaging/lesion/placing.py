@@ -15,9 +15,10 @@ from bids_stroke.core.spaces import DRAWN_ON, place_of, refusal
 from bids_stroke.imaging.forms import place_known
 from bids_stroke.imaging.images import array, as_the_person_lies, like, load_image, load_reference, same_grid
 from bids_stroke.imaging.lesion.header import settled
-from bids_stroke.imaging.lesion.masks import LARGEST_SHARE, carry_all, check_plausible
+from bids_stroke.imaging.lesion.masks import LARGEST_SHARE, carry_all, check_plausible, union_on
 from bids_stroke.imaging.lesion.shares import Mask, Shares, read_shares
 from bids_stroke.imaging.other_image import register_to_t1w
+from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import Matrix
 
 NOT_THIS_MASK = (
@@ -216,7 +217,7 @@ class StandardMasks:
 
 
 def standard_masks(files: Sequence[BidsFile]) -> StandardMasks:
-    """Masks in standard space whose values are those of a mask and whose header tells their place.
+    """Masks in standard space that can be lesions of a standard brain, and whose header tells their place.
 
     Raises
     ------
@@ -231,6 +232,8 @@ def standard_masks(files: Sequence[BidsFile]) -> StandardMasks:
                 raise MissingModalityError(message, "Save it with the header of its template.", "unknown-orientation")
             if "share" not in file.beside:  # a map of shares says more
                 _read(file)
+            lesion = union_on(standard_grid(), [file])
+            check_plausible(lesion, array(template("mask")) > 0.5, (2.0, 2.0, 2.0), [file])
         except (DataError, MissingModalityError) as error:
             if isinstance(error, DataError) and error.reason not in NOT_THIS_MASK:
                 raise

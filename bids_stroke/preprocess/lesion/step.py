@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
-from bids_stroke.core.errors import MissingModalityError
+from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import SPACE, BidsFile, StepReport
 from bids_stroke.core.spaces import refusal
 from bids_stroke.imaging.images import array, like, load_image
@@ -70,7 +70,10 @@ def run(context: StepContext) -> StepReport:
         warnings += [f"{file.path.name} is not used: {_why_not(earlier)}." for file in native]
     if not lesion.any():
         raise _nothing(files, native, found, earlier)
-    check_plausible(lesion, array(template("mask")) > 0.5, (2.0, 2.0, 2.0), files)
+    try:
+        check_plausible(lesion, array(template("mask")) > 0.5, (2.0, 2.0, 2.0), files)
+    except DataError as error:  # it costs the lesion, not the person
+        raise MissingModalityError(error.message, error.remedy, error.reason) from error
     path = _save(context, like(grid, lesion.astype(np.uint8)), files)
     written["lesion_standard"] = path
     if shares is not None:

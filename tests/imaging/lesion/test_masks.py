@@ -16,8 +16,8 @@ GRID = nib.Nifti1Image(np.zeros((40, 40, 40), np.uint8), np.diag([2.0, 2.0, 2.0,
 
 
 @pytest.mark.inputs(
-    "A lesion of 1 mm3 is not lost between the points of a coarser grid: masks more than twice as fine are averaged over "
-    "its voxels, and so is one of which nothing else would be left."
+    "A lesion of 1 mm3 is not lost between the points of a coarser grid: masks more than twice as fine are averaged "
+    "over its voxels, and so is one of which nothing else would be left."
 )
 @pytest.mark.parametrize("size", [1.0, 0.5, 0.25])
 @pytest.mark.parametrize("corner", [(21.0, 21.0, 21.0), (20.5, 21.0, 20.75), (20.0, 20.0, 20.0)])

@@ -55,8 +55,8 @@ def spline(factor: float, shape: str = "ball", order: int = 3) -> np.ndarray:
 
 
 @pytest.mark.inputs(
-    "The values of lesion masks and of maps of shares are read by one rule: shares from 0 to 1, percent, 0 and 255 (also "
-    "interpolated), or labels.",
+    "The values of lesion masks and of maps of shares are read by one rule: shares from 0 to 1, percent, 0 and 255 "
+    "(also interpolated), or labels.",
     "Interpolation takes shares beyond 0 and 1: up to 2, and down to a third of the largest value below 0, they are "
     "still shares.",
 )
