@@ -12,7 +12,7 @@ import numpy as np
 from bids_stroke.core.errors import BidsStrokeError, DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile
 from bids_stroke.core.spaces import DRAWN_ON, place_of, refusal
-from bids_stroke.imaging.forms import place_known
+from bids_stroke.imaging.forms import form_warnings, place_known
 from bids_stroke.imaging.images import array, as_the_person_lies, like, load_image, load_reference, same_grid
 from bids_stroke.imaging.lesion.header import settled
 from bids_stroke.imaging.lesion.masks import LARGEST_SHARE, carry_all, check_plausible, union_on
@@ -96,7 +96,7 @@ def place_masks(head: Head, files: Sequence[BidsFile], work: Path, *, seed: int)
             continue
         lesion |= one
         used.append(file)
-        warnings += notes
+        warnings += notes or form_warnings([file.path])
         qc |= numbers
     if float((lesion & head.brain).sum()) > LARGEST_SHARE * float(head.brain.sum()):  # together
         return Placed(lesion & False, (), (*warnings, _TOGETHER), "lesion-too-large")
@@ -241,4 +241,5 @@ def standard_masks(files: Sequence[BidsFile]) -> StandardMasks:
             reasons.append(error.reason)
             continue
         used.append(file)
+        warnings += form_warnings([file.path])
     return StandardMasks(tuple(used), tuple(warnings), "" if used or not reasons else reasons[0])
