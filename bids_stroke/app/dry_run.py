@@ -11,6 +11,7 @@ from bids_stroke.bids.choice.unread import in_lines
 from bids_stroke.core.modalities import QUERIES
 from bids_stroke.core.records import BidsFile, Session
 from bids_stroke.core.settings import Settings
+from bids_stroke.core.spaces import DRAWN_ON
 from bids_stroke.derivatives.manifest import units_begun
 
 REPLACES = {
@@ -56,6 +57,8 @@ def _rows(session: Session, settings: Settings) -> Iterator[tuple[str, str, str,
     for step in steps:
         gives = " ".join(modality for modality in step.modalities if modality in settings.modalities)
         for item in step.files(session):
+            if item in session.lesion and item.path.name in session.left_out:
+                continue  # kept, for the steps to say why it is not used
             yield unit, step.name, gives, item.path.name, file_notes(item, session)
     for modality, reason in missing_inputs(session, settings, steps).items():
         yield unit, "", modality, "", f"missing: {reason.replace('-', ' ')}"
@@ -94,5 +97,7 @@ def file_notes(item: BidsFile, session: Session) -> str:
     if item.entities.get("role") == "bold":
         notes.append(REPLACES["bold"])
         absent += [name for name in ("confounds", "mask") if name not in item.beside]
+    if drawn := [path.name for role, path in item.beside.items() if role.startswith(DRAWN_ON)]:
+        notes.append(f"drawn on {' or '.join(drawn)}, which is registered to the T1w")
     notes += [f"lacks {', '.join(absent)}"] if absent else []
     return ", ".join(notes)

@@ -214,10 +214,3 @@ def _beside_bold(path: Path) -> dict[str, Path]:
         for path in reversed(paths)
         if path.is_file()
     }
-
-
-def best_lesions(masks: tuple[BidsFile, ...], has_t1w: bool) -> tuple[BidsFile, ...]:
-    """Native masks when there is a T1w to carry them to standard space, else those in standard space."""
-    standard = tuple(mask for mask in masks if mask.entities.get("space", "").startswith("MNI"))
-    native = tuple(mask for mask in masks if mask not in standard)
-    return (native or standard) if has_t1w else (standard or native)

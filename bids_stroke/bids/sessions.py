@@ -10,10 +10,10 @@ from typing import Any
 from bids_stroke.bids.choice.duplicates import one_of_each
 from bids_stroke.bids.choice.kinds_of_image import as_sidecars_tell, what_name_tells
 from bids_stroke.bids.choice.unread import Unread
-from bids_stroke.bids.derivative_files import best_lesions
 from bids_stroke.bids.fetched import absent
 from bids_stroke.bids.filters import why_filtered
 from bids_stroke.bids.layout import Dataset
+from bids_stroke.bids.lesion_choice import choose_lesions
 from bids_stroke.bids.person import known_of
 from bids_stroke.bids.phenotype import check_participants
 from bids_stroke.bids.precomputed import epi_of, take_ready
@@ -277,8 +277,7 @@ def _used(selection: Selection, who: tuple[str, str | None], files: SubjectFiles
         maps={modality: item for modality, item in chosen.items() if modality in selection.modalities},
         left_out=left_out,
     )
-    unit = take_ready(unit, own(files.native), wanted)
-    return replace(unit, lesion=best_lesions(unit.lesion, bool(unit.files("t1w") or unit.ready_anat)))
+    return choose_lesions(take_ready(unit, own(files.native), wanted), own(files.images))
 
 
 def _why_not(selection: Selection, query: str, item: BidsFile) -> str:

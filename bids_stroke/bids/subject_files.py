@@ -11,6 +11,7 @@ from bids_stroke.bids.choice.unread import Place, Unread
 from bids_stroke.bids.derivative_files import find_lesions, find_maps, find_native, is_lesion, lesion_folders
 from bids_stroke.bids.layout import Dataset
 from bids_stroke.core.records import BidsFile
+from bids_stroke.core.spaces import image_of
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,8 @@ class SubjectFiles:
         Files that are not used, and why.
     links : frozenset of str
         Paths of raw files that are links.
+    images : tuple of BidsFile
+        Raw images that lesion masks may have been drawn on.
     """
 
     raw: Mapping[str, tuple[BidsFile, ...]]
@@ -35,6 +38,7 @@ class SubjectFiles:
     native: tuple[BidsFile, ...]
     left_out: tuple[Unread, ...] = ()
     links: frozenset[str] = frozenset()
+    images: tuple[BidsFile, ...] = ()
 
     def sessions(self) -> set[str | None]:
         """Session labels of everything; a file above the sessions belongs to all of them."""
@@ -81,12 +85,16 @@ class Datasets:
         left_out = self.raw.unread(folders, raw)
         given = _images(self.derivatives, label, left_out)
         lesions: tuple[BidsFile, ...] = ()
+        images: list[BidsFile] = []
         if self.lesions is not None:
             beside = _images(self.lesions, label, left_out, is_lesion)
             own = _own_once(self.raw.images(folders, is_lesion), left_out)
             lesions = find_lesions({"raw": own, **beside, **given})
+        if lesions:
+            images = self.raw.images(folders, lambda name: bool(image_of(name)))
         links = frozenset(f"{folder.path}/{name}" for folder in folders for name in folder.links)
-        return SubjectFiles(raw, lesions, find_maps(given), find_native(given), tuple(left_out), links)
+        ready = find_maps(given), find_native(given)
+        return SubjectFiles(raw, lesions, *ready, tuple(left_out), links, tuple(images))
 
 
 def _images(

@@ -15,6 +15,7 @@ import SimpleITK as sitk
 from bids_stroke.core.errors import BidsStrokeError, DataError
 from bids_stroke.core.text_files import NOT_FETCHED, not_fetched
 from bids_stroke.imaging.affines import check_affine
+from bids_stroke.imaging.forms import set_forms
 from bids_stroke.imaging.nifti import check_promise, read_volumes, read_voxels
 
 FloatArray = npt.NDArray[np.float32]
@@ -56,6 +57,17 @@ def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
     data = _with_dimensions(path, data, ndim)
     _require_finite(path, sum(map(_not_finite, data.T)), data.size)  # by volume: in the cache
     check_affine(path, source.affine)
+    return _clean(data, source)
+
+
+def load_reference(path: Path) -> nib.Nifti1Image:
+    """A 3D image, or the first volume of a series, as `load_image` gives it; raises what that raises."""
+    with _readable(path):
+        source = _opened(path)
+        if len(source.shape) < 4 or source.shape[3] == 1:
+            return load_image(path, 3)
+        data = np.array(next(read_volumes(path, source)), order="F")
+    _require_finite(path, _not_finite(data), data.size)
     return _clean(data, source)
 
 
@@ -169,8 +181,7 @@ def reorient(image: nib.Nifti1Image, orientation: str) -> nib.Nifti1Image:
     turned = image.as_reoriented(change)
     data = np.asfortranarray(turned.dataobj)  # as nibabel reads it: sums do not depend on the file's order
     result = nib.Nifti1Image(data, turned.affine, turned.header)
-    result.set_sform(turned.affine, code=int(image.header["sform_code"]))
-    result.set_qform(turned.affine, code=int(image.header["qform_code"]))
+    set_forms(result, turned.affine, int(image.header["sform_code"]), int(image.header["qform_code"]))
     return result
 
 
@@ -197,8 +208,7 @@ def _clean(data: FloatArray, source: nib.Nifti1Image) -> nib.Nifti1Image:
         return image
     image.header.set_xyzt_units("mm", "sec" if data.ndim == 4 else None)
     codes = [int(header["sform_code"]), int(header["qform_code"])]
-    image.set_sform(affine, code=codes[0] or codes[1])
-    image.set_qform(affine, code=codes[1] or codes[0])
+    set_forms(image, affine, codes[0] or codes[1], codes[1] or codes[0])
     zooms = header.get_zooms()
     if data.ndim == 4 and len(zooms) > 3 and np.isfinite(zooms[3]):
         seconds = float(zooms[3]) * _SECONDS.get(int(header["xyzt_units"]) & _TIME_BITS, 1.0)
@@ -252,8 +262,7 @@ def like(image: nib.Nifti1Image, data: npt.NDArray[Any]) -> nib.Nifti1Image:
     result = nib.Nifti1Image(data, image.affine)
     result.header.set_xyzt_units("mm", "sec" if data.ndim == 4 else None)
     code = max(int(image.header["sform_code"]), int(image.header["qform_code"]))
-    result.set_sform(image.affine, code=code)
-    result.set_qform(image.affine, code=code)
+    set_forms(result, image.affine, code, code)
     return result
 
 

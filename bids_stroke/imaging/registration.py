@@ -13,6 +13,7 @@ import SimpleITK as sitk
 from picsl_greedy import Greedy3D
 
 from bids_stroke.core.errors import DataError
+from bids_stroke.imaging.forms import set_forms
 from bids_stroke.imaging.greedy import execute, matrix_file, options
 from bids_stroke.imaging.images import array, like, sitk_affine, sitk_array, to_sitk
 from bids_stroke.imaging.transforms import Matrix, resample
@@ -109,7 +110,7 @@ def register_deformable(
     Yushkevich et al. 2016, "Fast automatic segmentation of hippocampal subfields and medial temporal lobe subregions
     in 3 Tesla and 7 Tesla T2-weighted MRI", for greedy.
     """
-    images = {"fixed": to_sitk(target), "moving": to_sitk(moving), "coarse": to_sitk(_coarse(moving))}
+    images = {"fixed": to_sitk(target), "moving": to_sitk(moving), "coarse": to_sitk(coarse(moving))}
     mask = ""
     if weight is not None:
         # greedy needs both: with the moving mask alone it pulls the template's counterpart away from the lesion
@@ -175,7 +176,7 @@ def _centre(image: nib.Nifti1Image) -> npt.NDArray[np.float64]:
     return np.asarray((image.affine @ [*voxel, 1.0])[:3])
 
 
-def _coarse(image: nib.Nifti1Image, spacing_mm: float = 2.0) -> nib.Nifti1Image:
+def coarse(image: nib.Nifti1Image, spacing_mm: float = 2.0) -> nib.Nifti1Image:
     """Grid of about 2 mm along the image's own axes over the same box: fields need no more."""
     size = np.linalg.norm(image.affine[:3, :3], axis=0)
     shape = np.maximum(np.ceil(np.array(image.shape[:3]) * size / spacing_mm), 2).astype(int)
@@ -196,6 +197,5 @@ def _field(displacements: sitk.Image) -> nib.Nifti1Image:
     image = nib.Nifti1Image(np.ascontiguousarray(data), affine)
     image.header.set_intent("vector")
     image.header.set_xyzt_units("mm")
-    image.set_sform(affine, code=1)
-    image.set_qform(affine, code=1)
+    set_forms(image, affine, 1, 1)
     return image

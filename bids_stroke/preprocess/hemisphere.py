@@ -19,9 +19,10 @@ import numpy as np
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.derivatives.names import NIFTI, TRANSFORMS, beside, is_named, parse, sidecar_of
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.imaging import lesion_masks
-from bids_stroke.imaging.images import like, load_image
-from bids_stroke.imaging.lesion_masks import lesion_on
+from bids_stroke.imaging.images import load_image
+from bids_stroke.imaging.lesion import masks as lesion_masks
+from bids_stroke.imaging.lesion.masks import lesion_on
+from bids_stroke.imaging.lesion.placing import standard_masks
 from bids_stroke.imaging.standard_space import standard_grid
 
 if TYPE_CHECKING:
@@ -90,14 +91,11 @@ def find_side(session: Session, anat: Mapping[str, Path]) -> Side:
 
 def left_share(files: tuple[BidsFile, ...], anat: Mapping[str, Path]) -> float | None:
     """Share (0-1) of the lesion on the left in standard space, as the lesion step sees it; None without a lesion."""
-    standard = tuple(file for file in files if lesion_masks.in_standard_space(file))
-    native = tuple(file for file in files if file not in standard)
+    standard = standard_masks([file for file in files if lesion_masks.in_standard_space(file)]).used
     grid = standard_grid()
     lesion, _ = lesion_on(grid, standard, lesion_masks.union_on(grid, standard))
-    if native and "to_standard" in anat:
-        t1w = load_image(anat["t1w"], 3)
-        own = lesion_masks.union_on(t1w, native)
-        lesion = lesion | lesion_masks.carry(like(t1w, own.astype(np.float32)), grid, [anat["to_standard"]])
+    if "lesion_native" in anat:
+        lesion = lesion | lesion_masks.carry(load_image(anat["lesion_native"], 3), grid, [anat["to_standard"]])
     return lesion_masks.describe(lesion)["lesion_side_left_fraction"] if lesion.any() else None
 
 

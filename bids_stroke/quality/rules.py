@@ -43,6 +43,7 @@ _SHARE: Limits = (0.0, 1.0)
 _TEMPLATE = "Low: the registration to the standard brain has failed or the brain mask is wrong"
 _MOTION = "Sum of shifts, and of rotations on a sphere of 50 mm, from volume to volume. Much: the maps are uncertain"
 _TISSUE = "Sum of probabilities. Far off: the tissues or the brain mask are wrong"
+_CONTRAST = "Difference of medians in spreads of the brain's intensities"
 
 _ANAT = {
     "anat/brain_volume_ml": Rule(
@@ -100,6 +101,24 @@ _LESION = {
     "lesion/lesion_in_brain_fraction": Rule(
         "share of the lesion inside the standard brain", "1", "Low: the mask does not fit the image", (0.9, None),
         (0.5, None)
+    ),
+    "lesion/lesion_rim_contrast": Rule("lesion against its rim in the T1w", "1", _CONTRAST),
+    "lesion/lesion_mirror_contrast": Rule("lesion against the other side in the T1w", "1", _CONTRAST),
+    "lesion/lesion_seen_contrast": Rule(
+        "how clearly the lesion is seen in the T1w", "1",
+        "The larger of both contrasts, without sign. Low: a fresh stroke, or the mask does not fit the image",
+        (0.25, None), _ANY
+    ),
+    "lesion/lesion_in_ventricle_fraction": Rule(
+        "share of the lesion over the ventricles", "1", "High: the mask does not fit the image", (None, 0.5), _SHARE
+    ),
+    "*/lesion_image_moved_mm": Rule(
+        "the image that the lesion was drawn on, moved", "mm", "By its registration to the T1w, from its header",
+        (None, 40.0), _ANY
+    ),
+    "*/lesion_image_fit": Rule(
+        "fit of the image that the lesion was drawn on", "1",
+        "Mutual information with the T1w over that of the image upside down", (1.5, None), (1.5, None)
     ),
 }  # fmt: skip
 

@@ -121,7 +121,9 @@ def process(scan: Scan, work: Path, settings: AnatSettings | None = None) -> ste
     mask = work / "mask.nii.gz"
     nib.Nifti1Image(scan.mask.astype(np.uint8), scan.t1w.affine).to_filename(mask)
     files = step.LesionFiles.of([BidsFile(mask, {}, {}, "bids:raw:mask")] if scan.mask.any() else [])
-    return step.process(AnatInputs(scan.t1w, ()), files, settings, work, seed=0)[0]
+    scan.t1w.to_filename(work / "t1w.nii.gz")
+    source = BidsFile(work / "t1w.nii.gz", {}, {}, "bids:raw:t1w")
+    return step.process(AnatInputs(scan.t1w, (source,)), files, settings, work, seed=0)[0]
 
 
 def dice(first: np.ndarray, second: np.ndarray) -> float:

@@ -149,7 +149,7 @@ def test_a_native_mask_is_judged_where_the_registration_puts_it(tmp_path: Path) 
         matrix = np.eye(4)
         matrix[0, 3] = shift
         save_rigid(tmp_path / "xfm.txt", matrix=matrix)
-        anat = {"t1w": t1w, "to_standard": tmp_path / "xfm.txt"}
+        anat = {"t1w": t1w, "to_standard": tmp_path / "xfm.txt", "lesion_native": mask.path}
         assert find_side(Session("1", None, lesion=(mask,)), anat).affected == affected
     assert find_side(Session("1", None, lesion=(mask,)), {}).affected == ""  # nothing carries it
 
@@ -228,7 +228,9 @@ def test_the_anat_step_is_judged_by_the_registration_that_it_has_just_found(
         name.save(xfm, lambda path: save_rigid(path, matrix=matrix), {"Units": "mm"})
         t1w = name.save_image(name.path("t1w"), like(grid, ramp), {})
         standard = name.save_image(name.standard("t1w"), like(grid, ramp), {})
-        return StepReport(outputs={"gm": (standard,)}, files={"t1w": t1w, "to_standard": xfm})
+        return StepReport(
+            outputs={"gm": (standard,)}, files={"t1w": t1w, "to_standard": xfm, "lesion_native": mask.path}
+        )
 
     module.run = write  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, module.__name__, module)

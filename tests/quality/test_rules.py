@@ -98,7 +98,8 @@ def test_the_search_finds_the_numbers() -> None:
     by_step = {step: set().union(*(FOUND[p] for p in MODULES if step_of(p) == step)) for step in (*STEP_NAMES, "*")}
     assert {"brain_volume_ml", r"\w+_volume_ml"} <= by_step["anat"]
     assert "lesion_in_brain_fraction" in by_step["lesion"]
-    assert "lesion_volume_ml" in by_step["*"]
+    assert {"lesion_volume_ml", "lesion_image_fit"} <= by_step["lesion"]
+    assert "mirrored" in by_step["*"]
     assert {"n_directions", "fa_wm_median", "tsnr_b0", "n_shells", "max_framewise_displacement_mm"} <= by_step["dwi"]
     assert {"tsnr_median", "n_runs", "affine_determinant", r"\w+_left_right_z"} <= by_step["bold"]
     assert {r"\w+_mains_ratio_after_db", "duration_s", r"eeg_\w+_relative_power"} <= by_step["eegemg"]

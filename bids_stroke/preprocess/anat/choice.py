@@ -13,6 +13,7 @@ import numpy as np
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.image_labels import has_word
 from bids_stroke.core.records import BidsFile
+from bids_stroke.imaging.forms import form_warnings
 from bids_stroke.imaging.images import array, like, load_image, orientation_known, voxel_ml
 from bids_stroke.imaging.registration import register_rigid
 from bids_stroke.imaging.transforms import resample
@@ -133,6 +134,7 @@ def choose_t1w(
         warnings.append(f"{best.file.path.name} is used; not used: {', '.join(left_out)}.")
     if not orientation_known(image):
         warnings.append(f"{best.file.path.name} has neither sform nor qform: left and right are a guess.")
+    warnings += form_warnings([file.path for file in used])
     return used, image, warnings
 
 

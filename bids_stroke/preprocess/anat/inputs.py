@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import BidsFile, Session
-from bids_stroke.imaging import lesion_masks
+from bids_stroke.imaging.forms import form_warnings
 from bids_stroke.imaging.images import FloatArray, array, load_image, same_grid
+from bids_stroke.imaging.lesion import masks as lesion_masks
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.anat.choice import choose_t1w
 
@@ -69,6 +70,7 @@ def read_inputs(session: Session, several: Literal["best", "average"], work: Pat
         files: tuple[BidsFile, ...] = (ready["t1w"],)
         t1w = load_image(ready["t1w"].path, 3)
         warnings.append(f"{ready['t1w'].path.name} replaces the bias correction.")
+        warnings += form_warnings([ready["t1w"].path])
     else:
         files, t1w, more = choose_t1w(session.files("t1w"), several, work, seed=seed)
         warnings += more

@@ -10,9 +10,7 @@ from bids_stroke.imaging.images import (
     array,
     like,
 )
-from bids_stroke.imaging.lesion_masks import (
-    Mask,
-)
+from bids_stroke.imaging.lesion.shares import Mask
 from bids_stroke.imaging.registration import Warp
 from bids_stroke.imaging.transforms import Matrix, Transform, resample
 

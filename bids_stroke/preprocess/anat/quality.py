@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from bids_stroke.core.errors import DataError
 from bids_stroke.imaging.images import FloatArray, array, like, voxel_ml
+from bids_stroke.imaging.lesion.placing import Placed
 from bids_stroke.imaging.registration import Warp
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
@@ -40,6 +41,8 @@ class Anatomy:
     lesion: Mask
     warp: Warp
     tissues: Tissues
+    placed: Placed | None = None
+    """The masks in the person's own space, laid on the T1w."""
 
 
 def quality(anatomy: Anatomy) -> dict[str, float]:
@@ -73,7 +76,8 @@ def quality(anatomy: Anatomy) -> dict[str, float]:
     brain = warped(array(t1w) * anatomy.brain)[inside]
     like_template = np.corrcoef(brain, array(template("T1w"))[inside])[0, 1] if np.std(brain) > 0 else 0.0
     numbers["template_correlation"] = float(like_template)
-    return numbers | contrast(anatomy) | {"brain_asymmetry": asymmetry(t1w, anatomy.brain, anatomy.warp)}
+    drawn = {} if anatomy.placed is None else dict(anatomy.placed.qc)
+    return numbers | contrast(anatomy) | {"brain_asymmetry": asymmetry(t1w, anatomy.brain, anatomy.warp)} | drawn
 
 
 def contrast(anatomy: Anatomy) -> dict[str, float]:

@@ -13,8 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from bids_stroke.core.records import BidsFile, StepReport
-from bids_stroke.imaging import lesion_masks
 from bids_stroke.imaging.images import FloatArray, array, like, reorient, stored_orientation
+from bids_stroke.imaging.lesion import masks as lesion_masks
+from bids_stroke.imaging.lesion.placing import Head, place_masks, standard_masks
 from bids_stroke.imaging.registration import Warp, register_affine, register_deformable
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample, save_warp
@@ -102,18 +103,18 @@ def process(
     """
     t1w, warnings = inputs.t1w, list(inputs.warnings)
     brain = extract_brain(t1w) if inputs.brain is None else inputs.brain
-    lesion = lesion_masks.union_on(t1w, files.native)
-    lesion_masks.check_plausible(lesion, brain, t1w.header.get_zooms()[:3], files.native)
-    if files.native and not lesion.any():
-        names = ", ".join(file.path.name for file in files.native)
-        warnings.append(f"The lesion mask {names} is empty: the T1w is processed as one without a lesion.")
+    placed = place_masks(Head(t1w, inputs.sources[0], brain), files.native, work, seed=seed)
+    lesion = placed.lesion.copy()
+    warnings += placed.warnings
     brain = brain | lesion
     corrected = clip(t1w, brain) if inputs.corrected else correct_bias(t1w, brain & ~lesion, settings.bias_shrink)
     warp = register(corrected, brain, lesion, settings, work, seed=seed)
-    if files.standard:
-        warnings += lesion_masks.space_warnings(files.standard)
+    standard = standard_masks(files.standard)
+    warnings += standard.warnings
+    if standard.used:
+        warnings += lesion_masks.space_warnings(standard.used)
         warnings.append("The lesion mask is in standard space only: the registration could not take it into account.")
-        lesion |= lesion_masks.union_on(t1w, files.standard, [warp.inverse]) & brain
+        lesion |= lesion_masks.union_on(t1w, standard.used, [warp.inverse]) & brain
     maps = (template("GM"), template("WM"), deep_grey())
     prior = tissue_priors(*(array(resample(image, t1w, [warp.inverse])) for image in maps))
     tissues = segment(array(corrected), brain & ~lesion, prior)
@@ -121,7 +122,7 @@ def process(
         tissues = replace(tissues, probability=inputs.probability * (brain & ~lesion)[..., None])
     if not tissues.ordered:
         warnings.append("Tissue intensities are not ordered as in a T1-weighted image (CSF < GM < WM).")
-    return Anatomy(corrected, brain, lesion, warp, tissues), warnings
+    return Anatomy(corrected, brain, lesion, warp, tissues, placed), warnings
 
 
 def intensity_map(t1w: FloatArray, probability: FloatArray) -> FloatArray:
@@ -155,9 +156,11 @@ def run(context: StepContext) -> StepReport:
     check(qc)
     sources = context.outputs.sources([*inputs.sources, *context.session.lesion])
     writer = _Writer(context, sources, stored_orientation(inputs.sources[0].path))
-    written = writer.native(anatomy)
+    written = writer.native(anatomy) | writer.drawn(anatomy)
     maps = writer.standard(anatomy)
-    return StepReport(outputs=maps, files=written, qc=qc, warnings=(*warnings, *quality_warnings(qc)))
+    placed = anatomy.placed
+    lost = {"lesion": placed.reason} if placed is not None and placed.reason else {}
+    return StepReport(maps, lost, qc, (*warnings, *quality_warnings(qc)), written)
 
 
 @dataclass(frozen=True)
@@ -192,6 +195,16 @@ class _Writer:
             sidecar = {"Sources": self.sources, "Units": "mm", "Type": "ITK displacement field (LPS)"}
             files[role] = self.context.outputs.save(name(role), partial(save_warp, field=field), sidecar)
         return files
+
+    def drawn(self, anatomy: Anatomy) -> dict[str, Path]:
+        """The lesion on the T1w's grid, as the masks drawn in the person's own space give it."""
+        placed = anatomy.placed
+        if placed is None or not placed.used:
+            return {}
+        image = reorient(like(anatomy.t1w, placed.lesion.astype(np.uint8)), self.orientation)
+        outputs = self.context.outputs
+        sidecar = {"Type": "Lesion", "Sources": outputs.sources(placed.used)}
+        return {"lesion_native": outputs.save_image(outputs.path("lesion_mask"), image, sidecar)}
 
     def standard(self, anatomy: Anatomy) -> dict[str, tuple[Path, ...]]:
         """Images in standard space; gives the feature maps by modality."""

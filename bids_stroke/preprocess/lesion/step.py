@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,16 +10,12 @@ from typing import TYPE_CHECKING
 import nibabel as nib
 import numpy as np
 
-from bids_stroke.core.errors import MissingModalityError
+from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import SPACE, BidsFile, StepReport
-from bids_stroke.imaging.images import (
-    array,
-    like,
-    load_image,
-    reorient,
-    stored_orientation,
-)
-from bids_stroke.imaging.lesion_masks import (
+from bids_stroke.core.spaces import refusal
+from bids_stroke.imaging.images import array, like, load_image
+from bids_stroke.imaging.lesion.check import check_warnings, image_numbers
+from bids_stroke.imaging.lesion.masks import (
     carry,
     check_plausible,
     describe,
@@ -30,14 +26,17 @@ from bids_stroke.imaging.lesion_masks import (
     space_warnings,
     union_on,
 )
+from bids_stroke.imaging.lesion.placing import REMEDY, StandardMasks, standard_masks
+from bids_stroke.imaging.lesion.shares import Mask
 from bids_stroke.imaging.standard_space import standard_grid, template
+from bids_stroke.imaging.transforms import resample
 
 if TYPE_CHECKING:
     from bids_stroke.preprocess.registry import StepContext
 
 
 def run(context: StepContext) -> StepReport:
-    """Write the lesion mask in standard space, and in native space where there is a T1w.
+    """Write the lesion mask in standard space; that on the T1w is the anat step's.
 
     Where a mask in standard space has a map of shares (``probseg``), that is written too and is the modality: small
     lesions keep their volume.
@@ -45,55 +44,85 @@ def run(context: StepContext) -> StepReport:
     Raises
     ------
     MissingModalityError
-        The mask is empty (``empty-lesion-mask``), or is in native space and nothing carries it to standard space
-        (``no-t1w-registration``).
+        No mask can be used: of those in the person's own space the anat step tells why; one is empty
+        (``empty-lesion-mask``), or is in native space and nothing carries it to standard space
+        (``no-t1w-registration``), or cannot be a lesion of this brain.
     DataError
-        A mask that cannot be one.
+        A file that cannot be read.
     """
     files = context.session.lesion
-    anat = context.earlier["anat"].files if "anat" in context.earlier else {}
-    standard = tuple(file for file in files if in_standard_space(file))
-    native = tuple(file for file in files if file not in standard)
+    earlier = context.earlier.get("anat", StepReport())
+    anat = earlier.files
+    given = tuple(file for file in files if in_standard_space(file))
+    native = tuple(file for file in files if file not in given)
+    found = standard_masks(given)
+    standard = found.used
     grid = standard_grid()
-    brain = array(template("mask")) > 0.5
-    warnings = space_warnings(standard) + source_warnings(files) + share_warnings(standard)
+    warnings = [*space_warnings(standard), *source_warnings(files), *share_warnings(standard), *found.warnings]
     lesion, shares = lesion_on(grid, standard, union_on(grid, standard))
     written = {}
-    if native and "to_standard" in anat:
-        t1w = load_image(anat["t1w"], 3)
-        own = union_on(t1w, native)
-        check_plausible(own, array(load_image(anat["brain_mask"], 3)) > 0.5, t1w.header.get_zooms()[:3], native)
-        carried = carry(like(t1w, own.astype(np.float32)), grid, [anat["to_standard"]])
+    if "lesion_native" in anat:
+        carried = carry(load_image(anat["lesion_native"], 3), grid, [anat["to_standard"]])
         lesion = lesion | carried
         shares = None if shares is None else np.maximum(shares, carried)
-        as_stored = reorient(like(t1w, own.astype(np.uint8)), stored_orientation(anat["t1w"]))
-        written["lesion_native"] = _save(context, as_stored, native, standard=False)
-    elif native and not standard:
-        message = f"{native[0].path} is in native space and there is no T1w registration to carry it to {SPACE}."
-        raise MissingModalityError(message, "Give a T1w, or a mask in standard space.", "no-t1w-registration")
+        written["lesion_native"] = anat["lesion_native"]
     elif native:
-        warnings += [f"{file.path.name} is not used: there is no T1w registration." for file in native]
+        warnings += [f"{file.path.name} is not used: {_why_not(earlier)}." for file in native]
     if not lesion.any():
-        names = ", ".join(str(file.path) for file in files)
-        raise MissingModalityError(f"The lesion mask {names} is empty.", "Leave it out or redraw it.",
-                                   "empty-lesion-mask")  # fmt: skip
-    check_plausible(lesion, brain, (2.0, 2.0, 2.0), files)
-    path = _save(context, like(grid, lesion.astype(np.uint8)), files, standard=True)
+        raise _nothing(files, native, found, earlier)
+    try:
+        check_plausible(lesion, array(template("mask")) > 0.5, (2.0, 2.0, 2.0), files)
+    except DataError as error:  # it costs the lesion, not the person
+        raise MissingModalityError(error.message, error.remedy, error.reason) from error
+    path = _save(context, like(grid, lesion.astype(np.uint8)), files)
     written["lesion_standard"] = path
     if shares is not None:
         path = save_shares(context, like(grid, shares), standard)
         written["lesion_shares"] = path
-    qc = describe(lesion, shares) | {"lesion_in_brain_fraction": float(brain[lesion].mean())}
+    qc = describe(lesion, shares) | numbers_of(lesion, anat)
+    warnings += check_warnings(qc)
     return StepReport(outputs={"lesion": (path,)}, files=written, qc=qc, warnings=tuple(warnings))
 
 
-def _save(context: StepContext, image: nib.Nifti1Image, files: Sequence[BidsFile], *, standard: bool) -> Path:
+def numbers_of(lesion: Mask, anat: Mapping[str, Path]) -> dict[str, float]:
+    """Quality numbers of a lesion in standard space, with what the T1w shows of it where there is one."""
+    inside = array(template("mask")) > 0.5
+    numbers = {"lesion_in_brain_fraction": float(inside[lesion].mean())}
+    if "to_standard" not in anat:
+        return numbers
+    head = array(resample(load_image(anat["t1w"], 3), standard_grid(), [anat["to_standard"]]))
+    return numbers | image_numbers(lesion, head)
+
+
+def _why_not(anat: StepReport) -> str:
+    reason = anat.missing.get("lesion", "")
+    return f"see the T1w's warnings ({reason})" if reason else "there is no T1w registration"
+
+
+def _nothing(
+    files: Sequence[BidsFile], native: Sequence[BidsFile], standard: StandardMasks, anat: StepReport
+) -> MissingModalityError:
+    """Why there is no lesion."""
+    names = ", ".join(str(file.path) for file in files)
+    for file in native:
+        why, reason = refusal(file)
+        if why:
+            return MissingModalityError(f"The lesion mask {file.path} {why}.", REMEDY, reason)
+    if native and "lesion" in anat.missing:
+        remedy = "The warnings of the T1w say why."
+        return MissingModalityError(f"The lesion mask {names} cannot be used.", remedy, anat.missing["lesion"])
+    if standard.reason:
+        return MissingModalityError(" ".join(standard.warnings), "", standard.reason)
+    if native:
+        message = f"{native[0].path} is in native space and there is no T1w registration to carry it to {SPACE}."
+        return MissingModalityError(message, "Give a T1w, or a mask in standard space.", "no-t1w-registration")
+    return MissingModalityError(f"The lesion mask {names} is empty.", "Redraw it.", "empty-lesion-mask")
+
+
+def _save(context: StepContext, image: nib.Nifti1Image, files: Sequence[BidsFile]) -> Path:
     outputs = context.outputs
-    sidecar = {"Type": "Lesion", "Sources": outputs.sources(files)}
-    if standard:
-        path = outputs.standard("lesion_mask")
-        return outputs.save_image(path, image, sidecar | {"Resolution": {"2": "2 mm isotropic"}})
-    return outputs.save_image(outputs.path("lesion_mask"), image, sidecar)
+    sidecar = {"Type": "Lesion", "Sources": outputs.sources(files), "Resolution": {"2": "2 mm isotropic"}}
+    return outputs.save_image(outputs.standard("lesion_mask"), image, sidecar)
 
 
 def save_shares(context: StepContext, image: nib.Nifti1Image, files: Sequence[BidsFile]) -> Path:

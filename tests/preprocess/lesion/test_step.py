@@ -10,12 +10,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_stroke.core.errors import DataError, MissingModalityError
+from bids_stroke.core.errors import BidsStrokeError, MissingModalityError
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.names import is_named
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.imaging.images import array, like
+from bids_stroke.imaging.images import array, like, load_image, reorient, stored_orientation
+from bids_stroke.imaging.lesion.placing import Head, place_masks
 from bids_stroke.imaging.standard_space import STANDARD_AFFINE, STANDARD_SHAPE, standard_grid, template
 from bids_stroke.imaging.transforms import save_warp
 from bids_stroke.preprocess.lesion import step as lesions
@@ -56,6 +57,16 @@ def native_anat(folder: Path) -> tuple[nib.Nifti1Image, StepReport]:
     )
     files = {"t1w": folder / "t1w.nii.gz", "brain_mask": folder / "brain.nii.gz", "to_standard": folder / "to.nii.gz"}
     return t1w, StepReport(files=files)
+
+
+def placed(folder: Path, file: BidsFile, anat: StepReport) -> StepReport:
+    """The anat step's report with the mask laid on the T1w."""
+    t1w = load_image(anat.files["t1w"], 3)
+    head = Head(t1w, BidsFile(anat.files["t1w"], {}), array(load_image(anat.files["brain_mask"], 3)) > 0)
+    path = folder / "placed.nii.gz"
+    lesion = like(t1w, place_masks(head, [file], folder, seed=0).lesion.astype(np.uint8))
+    reorient(lesion, stored_orientation(anat.files["t1w"])).to_filename(path)
+    return replace(anat, files={**anat.files, "lesion_native": path})
 
 
 @pytest.mark.parametrize("axes", ["RAS", "LAS", "PSL"])
@@ -104,7 +115,9 @@ def test_native_mask_travels_with_the_registration(tmp_path: Path) -> None:
     place = LEFT + [20.0, -10.0, 5.0]
     affine = np.array([[-2.0, 0, 0, 80], [0, 2.0, 0, -120], [0, 0, 4.0, -60], [0, 0, 0, 1]])
     other_grid = nib.Nifti1Image(ball(affine, (80, 110, 40), place).astype(np.uint8), affine)
-    report = lesions.run(context(tmp_path, (mask_file(tmp_path, other_grid, None),), anat))
+    report = lesions.run(
+        context(tmp_path, (file := mask_file(tmp_path, other_grid, None),), placed(tmp_path, file, anat))
+    )
     saved = nib.load(report.outputs["lesion"][0])
     found = nib.affines.apply_affine(saved.affine, np.argwhere(saved.get_fdata() > 0).mean(0))
     np.testing.assert_allclose(found, LEFT, atol=0.7)
@@ -129,6 +142,16 @@ def test_empty_mask_is_missing(tmp_path: Path) -> None:
     assert caught.value.reason == "empty-lesion-mask"
 
 
+@pytest.mark.parametrize("reason", ["lesion-of-another-image", "ambiguous-lesion-place", "unknown-space"])
+def test_what_the_anat_step_could_not_place_is_missing_for_its_reason(tmp_path: Path, reason: str) -> None:
+    _, anat = native_anat(tmp_path)
+    image = like(standard_grid(), ball(STANDARD_AFFINE, STANDARD_SHAPE).astype(np.uint8))
+    anat = replace(anat, missing={"lesion": reason})
+    with pytest.raises(MissingModalityError, match="cannot be used") as caught:
+        lesions.run(context(tmp_path, (mask_file(tmp_path, image, None),), anat))
+    assert caught.value.reason == reason
+
+
 def test_native_mask_without_registration_is_missing(tmp_path: Path) -> None:
     image = like(standard_grid(), ball(STANDARD_AFFINE, STANDARD_SHAPE).astype(np.uint8))
     with pytest.raises(MissingModalityError, match="native space") as caught:
@@ -145,7 +168,7 @@ def test_native_mask_without_registration_is_missing(tmp_path: Path) -> None:
 )
 def test_impossible_masks_fail(tmp_path: Path, data: np.ndarray, reason: str) -> None:
     file = mask_file(tmp_path, like(standard_grid(), data.astype(np.uint8)))
-    with pytest.raises(DataError, match=file.path.name) as caught:
+    with pytest.raises(BidsStrokeError, match=file.path.name) as caught:
         lesions.run(context(tmp_path, (file,)))
     assert caught.value.reason == reason
 
@@ -222,7 +245,7 @@ def test_shares_hold_the_native_mask_too(tmp_path: Path) -> None:
     standard = share_beside(tmp_path, shares > 0.4, shares)
     own = ball(t1w.affine, t1w.shape, LEFT * [-1, 1, 1] + [20.0, -10.0, 5.0])
     native = mask_file(tmp_path, like(t1w, own.astype(np.uint8)), None, "native")
-    report = lesions.run(context(tmp_path, (standard, native), anat))
+    report = lesions.run(context(tmp_path, (standard, native), placed(tmp_path, native, anat)))
     written = nib.load(report.outputs["lesion"][0]).get_fdata()
     mask = nib.load(report.files["lesion_standard"]).get_fdata() > 0
     assert (written[mask] > 0.4).all() and (written[mask] == 1.0).sum() > 500

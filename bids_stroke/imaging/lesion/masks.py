@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-import numpy.typing as npt
 from nibabel.affines import voxel_sizes
 from scipy import ndimage
 
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import SPACE, BidsFile
+from bids_stroke.core.spaces import place_of
 from bids_stroke.imaging.images import (
     FloatArray,
     array,
@@ -20,66 +21,29 @@ from bids_stroke.imaging.images import (
     load_image,
     same_grid,
 )
+from bids_stroke.imaging.lesion.shares import Mask, above_half, as_share, binarize
 from bids_stroke.imaging.standard_space import STANDARD_AFFINE
 from bids_stroke.imaging.transforms import Transform, resample
 
-Mask = npt.NDArray[np.bool_]
-_MAX_LABELS = 20
-_ROUNDING = 1.5
-"""Largest value of a share, with what interpolation adds to 1; above it a map is in percent."""
 _MOST_POINTS = 4
 """Along each side of a voxel that a finer map is averaged over."""
-
-
-def binarize(data: FloatArray, name: str) -> Mask:
-    """Binary mask from what people store as one.
-
-    Parameters
-    ----------
-    data : ndarray
-        0/1, probability (above 0.5 is lesion), percent (above 50), one other value (255), or labels 1 to 20 (any).
-    name : str
-        File name, for the message.
-
-    Raises
-    ------
-    DataError
-        Negative values, or values that none of these explain.
-    """
-    values = np.unique(data[data != 0])
-    if values.size == 0:
-        return np.zeros(data.shape, bool)
-    if values[0] < 0:
-        message = f"{name} has negative values ({values[0]:g}): not a mask."
-        raise DataError(message, "Give a mask with 0 outside and 1 inside the lesion.", "not-a-mask")
-    whole = bool(np.all(values == np.round(values)))
-    top = float(values[-1])
-    if top <= 1.0 or (whole and values.size <= _MAX_LABELS and top <= _MAX_LABELS):
-        threshold = 0.5
-    elif values.size == 1:
-        threshold = 0.5 * top
-    elif top <= 100.0:
-        threshold = 50.0
-    else:
-        message = f"{name} has {values.size} values up to {top:g}: not a mask, a probability or percent."
-        raise DataError(message, "Give a mask with 0 outside and 1 inside the lesion.", "not-a-mask")
-    return np.asarray(data > threshold)
-
-
-def above_half(shares: FloatArray) -> Mask:
-    """Where the share of lesion is above 0.5; above half of the largest share where nothing else would be left."""
-    mask = np.asarray(shares > 0.5)
-    return mask if mask.any() else np.asarray(shares > 0.5 * float(shares.max()))
+_MUCH_FINER = 2.01
+"""Times finer than the grid, from which on a mask is averaged: its voxels would fall between the grid's points."""
+_MANY_POINTS = 60_000_000
 
 
 def share_warnings(files: Sequence[BidsFile]) -> list[str]:
     """A warning for each mask beside which there are several maps of shares, so that none of them is used."""
     return [
-        f"{file.path.name} counts in whole voxels: {' and '.join(path.name for path in file.beside.values())} may "
-        "each be the map of its shares, so none is used. Keep one of them in that folder."
+        f"{file.path.name} counts in whole voxels: {_share_names(file)} may each be the map of its shares, so none "
+        "is used. Keep one of them in that folder."
         for file in files
         if "share_or_not_0" in file.beside
     ]
+
+
+def _share_names(file: BidsFile) -> str:
+    return " and ".join(path.name for role, path in file.beside.items() if role.startswith("share"))
 
 
 def lesion_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], united: Mask) -> tuple[Mask, FloatArray | None]:
@@ -119,36 +83,46 @@ def shares_on(grid: nib.Nifti1Image, files: Sequence[BidsFile]) -> FloatArray | 
         data = array(image)
         shares = as_share(data, path.name) if "share" in file.beside else binarize(data, path.name).astype(np.float32)
         if not same_grid(image, grid):
-            shares = _averaged(like(image, shares), grid)
+            shares = averaged(like(image, shares), grid)
         largest = np.maximum(largest, shares)
     return largest
 
 
-def _averaged(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> FloatArray:
+def averaged(image: nib.Nifti1Image, grid: nib.Nifti1Image, transforms: Sequence[Transform] = ()) -> FloatArray:
     """An image on a grid: means over the grid's voxels, from points as close as the image's own voxels."""
-    ratio = voxel_sizes(grid.affine).max() / voxel_sizes(image.affine).min()
-    n = min(max(int(np.ceil(ratio - 1e-3)), 1), _MOST_POINTS)
+    n = min(max(int(np.ceil(_times_finer(image, grid) - 1e-3)), 1), _MOST_POINTS)
+    where: tuple[slice, ...] = (slice(None),) * 3
+    part = grid
+    if n**3 * float(np.prod(grid.shape[:3])) > _MANY_POINTS:
+        where = _box(image, grid, transforms)
+        part = grid.slicer[where]
     inner = np.diag([1 / n, 1 / n, 1 / n, 1.0])
     inner[:3, 3] = (1 / n - 1) / 2
-    fine = nib.Nifti1Image(np.zeros([n * side for side in grid.shape[:3]], np.uint8), grid.affine @ inner)
-    values = array(resample(image, fine)).reshape([part for side in grid.shape[:3] for part in (side, n)])
-    return np.asarray(values.mean(axis=(1, 3, 5), dtype=np.float64), dtype=np.float32)
+    fine = nib.Nifti1Image(np.zeros([n * side for side in part.shape[:3]], np.uint8), part.affine @ inner)
+    values = array(resample(image, fine, transforms)).reshape([size for side in part.shape[:3] for size in (side, n)])
+    result = np.zeros(grid.shape[:3], np.float32)
+    result[where] = values.mean(axis=(1, 3, 5), dtype=np.float64)
+    return result
 
 
-def as_share(data: FloatArray, name: str) -> FloatArray:
-    """Shares from 0 to 1, from shares or percent.
+def _times_finer(image: nib.Nifti1Image, grid: nib.Nifti1Image) -> float:
+    return float(voxel_sizes(grid.affine).max() / voxel_sizes(image.affine).min())
 
-    Raises
-    ------
-    DataError
-        Values below 0 or above 100.
-    """
-    low, top = float(data.min()), float(data.max())
-    if low < 0 or top > 100.5:
-        message = f"{name} has values from {low:g} to {top:g}: not the share of lesion in a voxel."
-        raise DataError(message, "Give shares from 0 to 1, or percent.", "not-a-mask")
-    shares: FloatArray = np.clip(data / np.float32(100.0 if top > _ROUNDING else 1.0), 0.0, 1.0)
-    return shares
+
+def _box(image: nib.Nifti1Image, grid: nib.Nifti1Image, transforms: Sequence[Transform]) -> tuple[slice, ...]:
+    """The part of a grid that holds all of an image that is not 0, found by the box around it."""
+    filled = np.argwhere(array(image) != 0)
+    low, high = (filled.min(axis=0), filled.max(axis=0)) if len(filled) else (np.zeros(3, int), np.zeros(3, int))
+    wide = np.ceil(2 * voxel_sizes(grid.affine).max() / voxel_sizes(image.affine)).astype(int)
+    box = np.zeros(image.shape[:3], np.float32)
+    box[tuple(slice(max(start, 0), end) for start, end in zip(low - wide, high + wide + 1, strict=True))] = 1.0
+    found = np.argwhere(array(resample(like(image, box), grid, transforms)) > 0)
+    if not len(found):
+        return (slice(0, 2),) * 3
+    return tuple(
+        slice(int(max(start - 1, 0)), int(end + 2))
+        for start, end in zip(found.min(axis=0), found.max(axis=0), strict=True)
+    )
 
 
 LARGEST_SHARE = 0.6
@@ -162,14 +136,18 @@ _NEAR_MM = 10.0
 
 
 def in_standard_space(mask: BidsFile) -> bool:
-    """Whether the name says that a mask is in a standard space (``space-MNI...``)."""
-    return mask.entities.get("space", "").startswith("MNI")
+    """Whether the name or sidecar says that a mask is in a standard space that is near enough to ours."""
+    return place_of(mask).kind == "standard"
 
 
 def space_warnings(files: Sequence[BidsFile]) -> list[str]:
     """A warning for each file in another variant of MNI space than ours."""
-    others = [file for file in files if in_standard_space(file) and file.entities["space"] != SPACE]
-    return [f"{file.path.name} is in {file.entities['space']}, taken as equal to {SPACE}." for file in others]
+    spaces = {file: place_of(file).label for file in files if in_standard_space(file)}
+    return [
+        f"{file.path.name} is in {label}, taken as equal to {SPACE}."
+        for file, label in spaces.items()
+        if label != SPACE
+    ]
 
 
 def source_warnings(files: Sequence[BidsFile]) -> list[str]:
@@ -202,17 +180,34 @@ def union_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], transforms: Seque
         image = as_the_person_lies(load_image(file.path, 3), file.metadata)
         mask = binarize(array(image), file.path.name)
         if transforms or not same_grid(image, grid):
-            whole, mask = mask, carry(like(image, mask.astype(np.float32)), grid, transforms)
-            if whole.any() and not mask.any():
-                message = f"{file.path} lies outside the image that it belongs to."
-                raise DataError(message, "Check that mask and image share their space.", "mask-outside-image")
+            mask = carry_all(like(image, mask.astype(np.float32)), grid, transforms, file.path)
         united |= mask
     return united
 
 
+def carry_all(mask: nib.Nifti1Image, grid: nib.Nifti1Image, transforms: Sequence[Transform], path: Path) -> Mask:
+    """As `carry`, of a mask of a file.
+
+    Raises
+    ------
+    DataError
+        Nothing of it lies on the grid (``mask-outside-image``).
+    """
+    moved = carry(mask, grid, transforms)
+    if array(mask).any() and not moved.any():
+        message = f"{path} lies outside the image that it belongs to."
+        raise DataError(message, "Check that mask and image share their space.", "mask-outside-image")
+    return moved
+
+
 def carry(mask: nib.Nifti1Image, grid: nib.Nifti1Image, transforms: Sequence[Transform]) -> Mask:
-    """Resample a binary mask (linear, above 0.5; above half of the largest value where nothing else would be left)."""
-    return above_half(array(resample(mask, grid, transforms)))
+    """Resample a binary mask (linear, above 0.5; above half of the largest value where nothing else would be left).
+
+    One that is much finer than the grid, or that falls between its points, is averaged over the grid's voxels instead.
+    """
+    if _times_finer(mask, grid) <= _MUCH_FINER and (shares := array(resample(mask, grid, transforms))).any():
+        return above_half(shares)
+    return above_half(averaged(mask, grid, transforms))
 
 
 def check_plausible(lesion: Mask, brain: Mask, spacing_mm: Sequence[float], files: Sequence[BidsFile]) -> None:

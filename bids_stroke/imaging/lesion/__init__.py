@@ -1,0 +1,1 @@
+"""Lesion masks: what their values and headers mean, and where they lie."""

@@ -1,0 +1,56 @@
+"""Which of a unit's lesion masks are used, and what is said of the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bids_stroke.bids.sessions import Selection, find_sessions
+from tests.helpers.bids import make_dataset
+
+LESIONS = "derivatives/lesions/sub-1/anat/sub-1_"
+
+
+def unit(folder: Path, *names: str, t1w: bool = True) -> tuple[list[str], list[str], dict[str, str]]:
+    """Masks used, images that they were drawn on, and what is left out."""
+    files = dict.fromkeys([*names, *(["sub-1/anat/sub-1_T1w.nii.gz"] if t1w else ["sub-1/func/sub-1_x.json"])], "{}")
+    (session,) = find_sessions(Selection(make_dataset(folder, files), modalities=("lesion",)))
+    drawn = [path.name for file in session.lesion for role, path in file.beside.items() if role.startswith("drawn_on")]
+    return [file.path.name for file in session.lesion], drawn, dict(session.left_out)
+
+
+@pytest.mark.inputs(
+    "A mask on another image of the person is carried to the T1w by that image, which is registered to it; if the "
+    "image is not in the dataset, the mask is not used (`lesion-of-another-image`)."
+)
+@pytest.mark.parametrize(
+    ("name", "image"),
+    [
+        ("space-FLAIR_label-L_mask.nii.gz", "anat/sub-1_FLAIR.nii.gz"),
+        ("T2w_desc-lesion_mask.nii.gz", "anat/sub-1_T2w.nii.gz"),
+        ("space-TRACE_desc-lesion_mask.nii.gz", "dwi/sub-1_rec-TRACE_dwi.nii.gz"),
+        ("space-CT_desc-lesion_mask.nii.gz", "ct/sub-1_ct.nii.gz"),
+    ],
+)
+def test_the_image_that_a_mask_was_drawn_on(tmp_path: Path, name: str, image: str) -> None:
+    used, drawn, left_out = unit(tmp_path / "with", f"{LESIONS}{name}", f"sub-1/{image}")
+    assert (used, drawn, left_out) == ([f"sub-1_{name}"], [image.split("/")[1]], {})
+    used, drawn, left_out = unit(tmp_path / "without", f"{LESIONS}{name}")
+    assert (used, drawn) == ([f"sub-1_{name}"], [])  # kept, for the steps to give its reason code
+    assert "of which there is no image in the dataset" in left_out[f"sub-1_{name}"]
+
+
+@pytest.mark.inputs(
+    "With a T1w, masks on it come first, then those in standard space, then those on other images; without one, those "
+    "in standard space; masks that are not used are named."
+)
+def test_the_order_of_masks(tmp_path: Path) -> None:
+    own, standard, other = (f"{space}label-L_mask.nii.gz" for space in ("", "space-MNI152NLin6Asym_", "space-FLAIR_"))
+    files = [*(f"{LESIONS}{name}" for name in (own, standard, other)), "sub-1/anat/sub-1_FLAIR.nii.gz"]
+    used, _, left_out = unit(tmp_path / "a", *files)
+    assert used == [f"sub-1_{own}"]
+    assert left_out == {f"sub-1_{name}": f"sub-1_{own} is used" for name in (standard, other)}
+    assert unit(tmp_path / "b", *files[1:])[0] == [f"sub-1_{standard}"]
+    assert unit(tmp_path / "c", *files, t1w=False)[0] == [f"sub-1_{standard}"]
+    assert unit(tmp_path / "d", f"{LESIONS}space-Talairach_label-L_mask.nii.gz", files[1])[0] == [f"sub-1_{standard}"]
