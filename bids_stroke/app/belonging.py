@@ -9,7 +9,8 @@ from pathlib import Path
 
 from bids_stroke.bids.labels import same_dataset
 from bids_stroke.core.errors import InputError, UsageError
-from bids_stroke.core.json_files import NOT_THERE, read_json_object
+from bids_stroke.core.json_files import read_json_object
+from bids_stroke.core.text_files import NOT_THERE
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_json
 

@@ -61,6 +61,8 @@ def _rows(session: Session, settings: Settings) -> Iterator[tuple[str, str, str,
         yield unit, "", modality, "", f"missing: {reason.replace('-', ' ')}"
     for name, why in in_lines(session.left_out).items():
         yield unit, "", "", name, f"left out: {why}"
+    for note in session.notes:
+        yield unit, "", "", "", f"note: {note}"
 
 
 def print_reruns(console: Console, tasks: Sequence[UnitTask]) -> None:

@@ -9,8 +9,9 @@ from rich.console import Console
 
 from bids_stroke.app.currency import Currency, not_current
 from bids_stroke.app.group_tables import prediction_table, the_outcome, write_group_tables
-from bids_stroke.app.progress import tracked, warn
+from bids_stroke.app.progress import tell_covariates, tracked, warn
 from bids_stroke.app.request import Request
+from bids_stroke.bids.phenotype import outcome_notes
 from bids_stroke.core.records import Session, StepReport
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.predictions import read_predictions
@@ -34,6 +35,11 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     predictions = read_predictions(root, [item for item in sessions if item.prefix not in stale])
     outcome = the_outcome(request, predictions)
     table = prediction_table(request, sessions, predictions, outcome, stale)
+    predicted = [item for item in sessions if item.prefix in predictions]
+    tell_covariates(console, [item.covariates for item in predicted], outcome.column)
+    asked = [(item.subject, item.session) for item in predicted]
+    for sentence in outcome_notes(request.selection.bids_dir, outcome.column, asked):
+        console.print(f"Outcomes: {sentence}", highlight=False, markup=False, soft_wrap=True)
     modality_of = {name: member.modality for item in predictions.values() for name, member in item.members.items()}
     console.print(f"Evaluating {len(table)} predictions of {len(modality_of)} members.", highlight=False)
     evaluation = evaluate(table, request.settings.model_copy(update={"outcome": outcome}), modality_of)

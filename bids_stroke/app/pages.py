@@ -55,7 +55,7 @@ class _Page:
     @property
     def recipe(self) -> Recipe:
         """What else decides it: code, version, failures, files that were not used."""
-        told = [[session.session, dict(session.left_out), *_failure(status)] for session, status in self.units]
+        told = [[unit.session, dict(unit.left_out), unit.notes, *_failure(status)] for unit, status in self.units]
         text = json.dumps([told, dict(self.member_modality)], sort_keys=True)
         return {"code": digest(bids_stroke.__version__, _code()), "units": digest(text)}
 
@@ -120,6 +120,7 @@ def _write_page(page: _Page) -> None:
                 status=status,
                 member_modality=page.member_modality,
                 unused=in_lines(session.left_out),
+                notes=session.notes,
                 quality_file=table,
             )
         )

@@ -14,7 +14,7 @@ from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED
 from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, needed_steps, plan_unit
-from bids_stroke.app.progress import UnitProgress, status_table, terminal, tracked, warn
+from bids_stroke.app.progress import UnitProgress, status_table, tell_covariates, terminal, tracked, warn
 from bids_stroke.app.request import Request
 from bids_stroke.app.unit import UnitResult, left_out_in_words, missing_in_words, missing_of, run_unit
 from bids_stroke.bids.sessions import find_sessions
@@ -33,6 +33,8 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     request, model = with_model(request)
     execution = request.execution
     assert execution.work_dir is not None, "set before any level runs"
+    if model is not None:
+        tell_covariates(console, [session.covariates for session in sessions], request.settings.outcome.column)
     tasks = unit_tasks(request, sessions, model, dataset_name, execution.work_dir)
     ended = _run_units(request, tasks, console)
     statuses = _write_table(request.output_dir, ended, console)

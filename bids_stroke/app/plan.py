@@ -13,9 +13,10 @@ from bids_stroke.app.model import Model
 from bids_stroke.bids.columns import SYNONYMS
 from bids_stroke.core.digest import code_digest, digest
 from bids_stroke.core.libraries import deciding_versions
-from bids_stroke.core.modalities import MAPS, MODALITIES
+from bids_stroke.core.modalities import MAPS, MODALITIES, QUERIES
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
+from bids_stroke.core.text_files import NOT_FETCHED
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.derivatives.recipes import METADATA, Recipe
@@ -159,7 +160,7 @@ def covariates_digest(session: Session, outcome: str) -> str:
     read = {column for columns in SYNONYMS.values() for column in columns}
     read.add(first_score_name(outcome).lower())
     known = {key: value for key, value in session.covariates.items() if key.lower() in read}
-    return digest(json.dumps(known, sort_keys=True))
+    return digest(json.dumps([known, session.notes], sort_keys=True))
 
 
 def side_told(session: Session) -> str:
@@ -183,7 +184,12 @@ def missing_inputs(session: Session, settings: Settings, steps: Sequence[Step] |
     steps = needed_steps(session, settings) if steps is None else steps
     given = {modality for step in steps for modality in step.modalities} | set(session.maps)
     lacking = [MODALITIES[name] for name in settings.modalities if name not in given]
-    return {modality.name: f"no-{STEPS[modality.step].inputs[0]}" for modality in lacking}
+    return {modality.name: _why_no_input(STEPS[modality.step], session) for modality in lacking}
+
+
+def _why_no_input(step: Step, session: Session) -> str:
+    kinds = {step.inputs[0], *(kind for kind in step.inputs if kind in QUERIES)}
+    return NOT_FETCHED if kinds & session.not_fetched else f"no-{step.inputs[0]}"
 
 
 def names_once() -> Names:

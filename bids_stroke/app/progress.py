@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
 
@@ -86,11 +86,29 @@ class UnitProgress:
         self.console.print(f"{prefix}: {text}", highlight=False, markup=False, soft_wrap=True)
 
 
+def tell_covariates(console: Console, people: Sequence[Mapping[str, float | str]], outcome_column: str) -> None:
+    """Say how the covariates of a cohort were read, where that is no matter of course: once for each kind.
+
+    Parameters
+    ----------
+    console : Console
+        Where it is said.
+    people : sequence of mapping
+        `Session.covariates` of each unit.
+    outcome_column : str
+        Of the outcome, whose first value is a covariate, too.
+    """
+    from bids_stroke.features.covariates import cohort_notes, covariate_names, first_score_name  # needs numpy
+
+    for text in cohort_notes(people, (*covariate_names(outcome_column), first_score_name(outcome_column))):
+        console.print(f"Covariates: {text}", highlight=False, markup=False, soft_wrap=True)
+
+
 def status_table(statuses: Sequence[UnitStatus]) -> Table:
     """The table of units at the end of a run: how they stand, what they lack and why, and files that were not used."""
-    columns = ["unit", "status", "seconds", "peak memory (MB)", "why", "missing"]
-    unused = any(status.left_out for status in statuses)
-    table = Table(*columns, *(["left out"] if unused else []), title="Units")
+    table = Table("unit", "status", "seconds", "peak memory (MB)", "why", title="Units")
+    for name in ("missing", "left out") if any(status.left_out for status in statuses) else ("missing",):
+        table.add_column(name, overflow="fold")  # on narrow terminals: no name is cut short
     for status in statuses:
         said = Text(status.status, COLOURS.get(status.status, "white"))
         numbers = (f"{status.seconds:.1f}", f"{status.peak_memory_mb:.0f}") if status.status != "skipped" else ("", "")

@@ -18,7 +18,13 @@ from bids_stroke.app.model import check_model
 from bids_stroke.app.request import Request
 from bids_stroke.bids.choice.unread import folders_not_read
 from bids_stroke.bids.phenotype import check_outcome_column
-from bids_stroke.bids.sessions import find_sessions, read_description, unneeded_options, unused_derivatives
+from bids_stroke.bids.sessions import (
+    find_sessions,
+    notes_in_short,
+    read_description,
+    unneeded_options,
+    unused_derivatives,
+)
 from bids_stroke.core.records import Session
 from bids_stroke.derivatives.names import folders_of_dataset
 from bids_stroke.derivatives.outputs import remove_temporary, write_dataset_files
@@ -47,7 +53,8 @@ def run(request: Request) -> int:
     with console.status("Listing files"):  # on a terminal: 10,000 people take a while
         sessions = find_sessions(request.selection)
     sentences = unneeded_options(request.selection) + folders_not_read(request.selection.bids_dir)
-    for sentence in sentences + unused_derivatives(request.selection, sessions):
+    sentences += [*unused_derivatives(request.selection, sessions), *notes_in_short(sessions)]
+    for sentence in sentences:
         warn(console, sentence)
     check_belonging(request.output_dir, request.selection.bids_dir, str(description["Name"]))
     if request.dry_run:

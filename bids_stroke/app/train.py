@@ -11,8 +11,9 @@ from rich.console import Console
 
 from bids_stroke.app.currency import Currency, not_current
 from bids_stroke.app.plan import merge_features, recipe
+from bids_stroke.app.progress import tell_covariates
 from bids_stroke.app.request import Request
-from bids_stroke.bids.phenotype import check_labels, check_outcome_column, unit_outcome
+from bids_stroke.bids.phenotype import check_labels, check_outcome_column, outcome_notes, unit_outcome
 from bids_stroke.core.errors import InputError, UsageError
 from bids_stroke.core.records import Labelled, Session, UnitFeatures
 from bids_stroke.core.settings import Settings
@@ -29,16 +30,16 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     cohort = labelled_cohort(request, sessions, dataset_name, say)  # before the imports: it may end here
     from bids_stroke.evaluation.evaluate import evaluate
-    from bids_stroke.features.covariates import cohort_notes, covariate_names
     from bids_stroke.report.plots import curves_plot
     from bids_stroke.training.checkpoint import Store
     from bids_stroke.training.ensemble import train_ensemble, write_trained
 
     poor = sum(item.poor for item in cohort)
     console.print(f"{len(cohort)} units with features and an outcome ({request.settings.outcome}): {poor} poor.")
-    names = covariate_names(request.settings.outcome.column)
-    for text in cohort_notes([item.unit.covariates for item in cohort], names):
-        console.print(f"Covariates: {text}", highlight=False, markup=False, soft_wrap=True)
+    column = request.settings.outcome.column
+    for text in outcome_notes(request.selection.bids_dir, column, [(item.subject, item.session) for item in sessions]):
+        console.print(f"Outcomes: {text}", highlight=False, markup=False, soft_wrap=True)
+    tell_covariates(console, [item.unit.covariates for item in cohort], column)
     path = partial(dataset_file, request.output_dir, name=request.settings.training.name)
     store = Store(path("unfinished"))
     if request.execution.force:
@@ -86,7 +87,7 @@ def labelled_cohort(
             say(f"Warning: {not_current(session.prefix, why)}")
         elif features:
             check_same_recipe(request.output_dir, session.prefix, request.settings)
-            known = {key: value for key, value in session.covariates.items() if key != outcome.column}
+            known = {key: value for key, value in session.covariates.items() if key.lower() != outcome.column.lower()}
             unit = UnitFeatures(session.subject, session.session, features, missing, known, dataset_name)
             cohort.append(Labelled(unit, score, outcome.is_poor(score)))
     if not cohort:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from bids_stroke.bids.scales import about_column, level_of
+
 Value = float | str
 
 SYNONYMS: Mapping[str, tuple[str, ...]] = MappingProxyType(
@@ -72,10 +74,9 @@ def in_our_terms(
     """
     found = dict(values)
     for column, value in values.items():
-        name, about = covariate_of(column), described.get(column)
-        about = about if isinstance(about, Mapping) else {}
+        name, about = covariate_of(column), about_column(described, column)
         if name == "sex":
-            found[column] = _sex(value, about.get("Levels"), codes)
+            found[column] = _sex(value, about, codes)
         elif name in UNITS:
             found[column] = _converted(value, str(about.get("Units") or ""), UNITS[name])
     return found
@@ -93,11 +94,9 @@ def sex_of(text: str) -> str:
     return said.pop() if len(said) == 1 else ""
 
 
-def _sex(value: Value, levels: object, codes: Callable[[], Iterable[Value]]) -> Value:
+def _sex(value: Value, about: Mapping[str, Any], codes: Callable[[], Iterable[Value]]) -> Value:
     text = f"{value:g}" if isinstance(value, float) else value
-    level = levels.get(text) if isinstance(levels, Mapping) else None
-    meaning = level.get("Description", "") if isinstance(level, Mapping) else level
-    if isinstance(meaning, str) and meaning:
+    if meaning := level_of(about, text):
         return sex_of(meaning) or meaning
     if isinstance(value, float) and not {code for code in codes() if isinstance(code, float)} <= {0.0, 1.0}:
         return f"code {text}"

@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from bids_stroke.bids.choice.unread import BELONGING, Place, Unread, why_unread
 from bids_stroke.bids.entities import comparable, named_entities, raw_entities
-from bids_stroke.bids.sidecars import Folder, Metadata, Sidecar, merged, natural
+from bids_stroke.bids.sidecars import Folder, Metadata, Sidecar, Told, merged, natural
 from bids_stroke.core.errors import InputError
 from bids_stroke.core.modalities import QUERIES
 from bids_stroke.core.records import BidsFile
@@ -51,7 +50,7 @@ class Dataset:
         InputError
             It cannot be listed.
         """
-        files, folders = _listing(str(path))
+        files, folders, _ = _listing(str(path))
         labels = frozenset(folder[4:] for folder in folders if folder.startswith("sub-"))
         return cls(name, Folder(str(path), "", files), labels)
 
@@ -148,20 +147,20 @@ class Dataset:
 
 
 def _walk(path: str, within: str, above: Folder) -> Iterator[Folder]:
-    files, folders = _listing(path)
-    folder = Folder(path, within, files, above)
+    files, folders, links = _listing(path)
+    folder = Folder(path, within, files, above, links)
     yield folder
     for name in folders:
         yield from _walk(f"{path}/{name}", f"{within}{name}/", folder)
 
 
-def _listing(path: str) -> tuple[list[str], list[str]]:
-    """Names of the files and of the folders in a folder, without hidden ones.
+def _listing(path: str) -> tuple[list[str], list[str], list[str]]:
+    """Names of the files and of the folders in a folder, without hidden ones, and of those files that are links.
 
     As in pybids, a link counts as what it leads to, and one that leads nowhere (git-annex, before a file is fetched) as
     a file; the content of a Zarr store is not looked at. A link to a folder that it lies in itself is left alone.
     """
-    files, folders = [], []
+    files, folders, links = [], [], []
     try:
         with os.scandir(path) as entries:
             for entry in entries:
@@ -169,11 +168,13 @@ def _listing(path: str) -> tuple[list[str], list[str]]:
                     continue
                 if not _is_folder(entry):
                     files.append(entry.name)
+                    if entry.is_symlink():
+                        links.append(entry.name)
                 elif not entry.name.endswith(".zarr") and not (entry.is_symlink() and _holds(entry.path, path)):
                     folders.append(entry.name)
     except OSError as error:
         raise InputError(f"{error.filename} cannot be listed: {error.strerror}.", "Check its permissions.") from None
-    return files, folders
+    return files, folders, links
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
@@ -202,7 +203,7 @@ def _is_datatype(within: str) -> bool:
     return len(parts) == 3 or (len(parts) == 4 and parts[1].startswith("ses-"))
 
 
-def raw_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> dict[str, Any]:
+def raw_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> Told:
     """Metadata of a raw file as pybids gives them: without those that its name tells already.
 
     Raises
@@ -212,12 +213,12 @@ def raw_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> dict
     """
     own, suffix = comparable(entities), entities["suffix"]
     sidecars = folder.applying(suffix, own, raw_entities)
-    content = merged(f"{folder.path}/{name}", sidecars)
+    content, notes = merged(f"{folder.path}/{name}", sidecars)
     for other in READ_WITH.get(suffix, ()):
-        merged(f"{folder.path}/{name}", folder.applying(other, own, _without_space))
+        notes += merged(f"{folder.path}/{name}", folder.applying(other, own, _without_space)).notes
     for key in content.keys() & entities.keys():
         _check_agreement(key, content.pop(key), entities[key], sidecars)
-    return content
+    return Told(content, notes)
 
 
 def _without_space(within: str) -> dict[str, str]:
@@ -235,7 +236,7 @@ def _check_agreement(key: str, said: object, named: str, sidecars: list[Sidecar]
         )
 
 
-def _named_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> dict[str, Any]:
+def _named_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> Told:
     """Metadata of a derivative: whatever its sidecars say."""
     sidecars = folder.applying(entities["suffix"], comparable(entities), named_entities)
     return merged(f"{folder.path}/{name}", sidecars)

@@ -1,88 +1,222 @@
-"""participants.tsv, sessions.tsv and phenotype/*.tsv: covariates and outcomes of units."""
+"""Covariates and outcomes of units from participants.tsv, sessions.tsv, phenotype/*.tsv; checks of all tables."""
 
 from __future__ import annotations
 
-import csv
-import math
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bids_stroke.bids.columns import covariate_of, in_our_terms
+from bids_stroke.bids.columns import Value
 from bids_stroke.bids.labels import strangers, twins
+from bids_stroke.bids.person import description, known_of, sessions_description, value_of
+from bids_stroke.bids.rows import PREFIXES, Unit, find_rows, one_value, with_prefix
+from bids_stroke.bids.scales import CODES, about_column, bounds_of, level_of
+from bids_stroke.bids.tables import Row, Table, read_table
 from bids_stroke.core.errors import InputError, UsageError
-from bids_stroke.core.json_files import read_json_object
+from bids_stroke.core.text_files import NOT_FETCHED
 
-Row = dict[str, float | str]
+NO_COLUMN, NO_ROW, NO_VALUE = "no column", "no row", "no value"
+"""Why a unit has no outcome."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The outcome of a unit.
+
+    Parameters
+    ----------
+    value : float or None
+        None where it is not known.
+    why : str
+        Then NO_COLUMN (no table for this unit has it), NO_ROW or NO_VALUE.
+    notes : tuple of str
+        What was forgiven in the tables that have the column, and which of them has no row of the unit.
+    """
+
+    value: float | None
+    why: str = ""
+    notes: tuple[str, ...] = ()
 
 
 def check_participants(bids_dir: Path) -> None:
-    """InputError where participants.tsv or participants.json is there but cannot be read: it concerns everybody."""
-    path = bids_dir / "participants.tsv"
-    _rows(path)
-    _description(path.with_suffix(".json"))
+    """InputError where participants.tsv or participants.json is there but cannot be read: it concerns everybody.
 
-
-def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[str, float | str]:
-    """Columns of participants.tsv for a subject, with those of sessions.tsv of the session on top; no ``n/a``.
-
-    Age, sex and time since stroke are in years, words and days, as the tables' JSON files tell. Codes of the sex mean
-    the same in all tables: where the JSON file of a sessions.tsv has no Levels, those of participants.json hold, and
-    without any Levels all tables together show which code it is.
-
-    Raises
-    ------
-    InputError
-        A table or its JSON file cannot be read.
+    One that has not been fetched costs only what needs it.
     """
     path = bids_dir / "participants.tsv"
-    about = _description(path.with_suffix(".json"))
-    values = in_our_terms(_row(path, "participant_id", f"sub-{subject}"), about, partial(_sex_codes, bids_dir))
-    if session:
-        path = bids_dir / f"sub-{subject}" / f"sub-{subject}_sessions.tsv"
-        row = _row(path, "session_id", f"ses-{session}")
-        described = _description(bids_dir / "sessions.json") | _description(path.with_suffix(".json"))
-        own = in_our_terms(row, _with_levels(bids_dir, described, row, about), partial(_sex_codes, bids_dir))
-        told = {covariate_of(column) for column in own} - {""}  # under whichever name
-        values = {column: value for column, value in values.items() if covariate_of(column) not in told} | own
-    for key in ("participant_id", "session_id"):
-        values.pop(key, None)
-    return values
+    try:
+        if table := read_table(path):
+            table.key("participant_id")
+        description(path.with_suffix(".json"))
+    except InputError as error:
+        if error.reason != NOT_FETCHED:
+            raise
+
+
+def unit_covariates(bids_dir: Path, subject: str, session: str | None) -> dict[str, Value]:
+    """Columns of participants.tsv and sessions.tsv for a unit: the values of `person.known_of`."""
+    return dict(known_of(Unit(bids_dir, subject, session)).values)
 
 
 def unit_outcome(bids_dir: Path, column: str, subject: str, session: str | None) -> float | None:
+    """The outcome of a unit: the value of :func:`find_outcome`."""
+    return find_outcome(bids_dir, column, subject, session).value
+
+
+def find_outcome(bids_dir: Path, column: str, subject: str, session: str | None) -> Measured:
     """The outcome of a unit: looked up in sessions.tsv, then phenotype/*.tsv, then participants.tsv.
+
+    What a table has for the session (sessions.tsv, or rows with a ``session_id``) comes before what is of the person,
+    and may differ from it. Tables that tell of the same must agree.
 
     Raises
     ------
     InputError
-        The value is there but is not a number.
+        A table cannot be read or was not fetched; the value is no number, or none that the column can have; two rows or
+        two tables disagree.
     """
-    participant = f"sub-{subject}"
-    places = [(path, "participant_id", participant) for path in sorted((bids_dir / "phenotype").glob("*.tsv"))]
-    places.append((bids_dir / "participants.tsv", "participant_id", participant))
-    if session:
-        own = bids_dir / participant / f"{participant}_sessions.tsv"
-        places.insert(0, (own, "session_id", f"ses-{session}"))
-    for path, key, label in places:
-        value = _row(path, key, label, session).get(column)
-        if isinstance(value, str):
-            raise InputError(f"{path}: {column} of {label} is {value!r}, not a number.", "Correct it or write n/a.")
-        if value is not None:
-            return value
-    return None
+    unit = Unit(bids_dir, subject, session)
+    of_session: list[_Value] = []
+    of_person: list[_Value] = []
+    notes: list[str] = []
+    why = NO_COLUMN
+    for table, key, described in _tables(unit):
+        name = table.column(column)
+        table.key(key)
+        if not name:
+            continue
+        found = find_rows(table, key, unit)
+        notes += [note for note in found.notes if note not in notes]
+        why = NO_VALUE if found.rows or why == NO_VALUE else NO_ROW
+        session_rows, person_rows = (found.person, ()) if key == "session_id" else (found.session, found.person)
+        for rows, values in ((session_rows, of_session), (person_rows, of_person)):
+            values += _value(table, name, rows, unit.label(key), described)
+        if name != column:
+            notes.append(f"{table.name}: its column {name!r} is read as {column}.")
+    best = _agreed(column, of_session) or _agreed(column, of_person)
+    if best is None:
+        return Measured(None, why, tuple(notes))
+    return Measured(best.value, "", tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Value:
+    value: float
+    path: Path
+    line: int
+
+
+def _agreed(column: str, values: Sequence[_Value]) -> _Value | None:
+    for other in values[1:]:
+        first = values[0]
+        if other.value != first.value:
+            raise InputError(
+                f"{column} is {first.value:g} in {first.path} (line {first.line}) and {other.value:g} in {other.path} "
+                f"(line {other.line}) for the same person.",
+                "Keep one of them, or name the column of the one that is meant otherwise.",
+                "tables-disagree",
+            )
+    return values[0] if values else None
+
+
+def _tables(unit: Unit) -> Iterator[tuple[Table, str, Mapping[str, Any]]]:
+    """Tables that may hold an outcome, the column of their labels, and what JSON files say of their columns.
+
+    What participants.json says of a column holds for tables that say nothing of it.
+    """
+    participants = unit.bids_dir / "participants.tsv"
+    about = description(participants.with_suffix(".json")).content
+    if unit.session and (table := read_table(unit.sessions_table)):
+        yield table, "session_id", {**about, **sessions_description(unit)}
+    for path in (*sorted((unit.bids_dir / "phenotype").glob("*.tsv")), participants):
+        if not path.name.startswith(".") and (table := read_table(path)):
+            yield table, "participant_id", {**about, **description(path.with_suffix(".json")).content}
+
+
+def _value(table: Table, column: str, rows: tuple[Row, ...], label: str, described: Mapping[str, Any]) -> list[_Value]:
+    """The number that rows of a unit have in a column, if any.
+
+    Raises
+    ------
+    InputError
+        It is no number, or stands for something else.
+    """
+    said = one_value(table, column, rows, label)
+    value = value_of(said[0], column, described) if said else None
+    if said is None or value is None:
+        return []
+    text, row = said
+    about = about_column(described, column)
+    where = f"{table.path}: {column} of {label} (line {row.line}) is {text!r}"
+    remedy = f"Correct it or write n/a; or explain the code in the Levels of {column}, as {{{text!r}: 'not assessed'}}."
+    if isinstance(value, str):
+        what = value.removeprefix(text).strip(" ()") or "not a number"
+        raise InputError(f"{where}, {what}.", remedy if what != "not a number" else "Correct it or write n/a.",
+                         "impossible-value")  # fmt: skip
+    if value < 0 and (level := level_of(about, text)):
+        raise InputError(f"{where}, which its Levels explain as {level!r}.", "Write n/a if that is no score.",
+                         "impossible-value")  # fmt: skip
+    low, high = bounds_of(about, column)
+    if value in CODES and not ((low <= value < 0 and low > -float("inf")) or 0 < value <= high < float("inf")):
+        limits = f"Write n/a, or give the limits of {column} (Minimum and Maximum) in the JSON file of the table."
+        raise InputError(f"{where}, which looks like a code for a missing value.", limits, "impossible-value")
+    return [_Value(value, table.path, row.line)]
+
+
+def outcome_notes(bids_dir: Path, column: str, units: Iterable[tuple[str, str | None]]) -> list[str]:
+    """What should be said of the outcomes of a cohort: who has none and why, and what was forgiven in the tables.
+
+    Parameters
+    ----------
+    bids_dir : Path
+        Root of the dataset.
+    column : str
+        Of the outcome.
+    units : iterable of (str, str or None)
+        Labels of subject and session.
+    """
+    lacking: dict[str, list[str]] = {NO_COLUMN: [], NO_ROW: [], NO_VALUE: []}
+    notes: dict[str, str] = {}
+    number = 0
+    for subject, session in units:
+        number += 1
+        prefix = f"sub-{subject}" + (f"_ses-{session}" if session else "")
+        found = find_outcome(bids_dir, column, subject, session)
+        if found.value is None:
+            lacking[found.why].append(prefix)
+        for note in found.notes:
+            notes.setdefault(note, prefix)
+    said = {
+        NO_COLUMN: f"no table with the column {column}",
+        NO_ROW: f"no row in any table with the column {column}",
+        NO_VALUE: f"a row, and no value of {column} in it",
+    }
+    return [
+        f"{len(who)} of {number} units have {said[why]}: {', '.join(who[:5])}{', ...' if len(who) > 5 else ''}."
+        for why, who in lacking.items()
+        if who
+    ] + [f"{note} ({who})" if "this person" in note else note for note, who in notes.items()]
 
 
 def check_outcome_column(bids_dir: Path, column: str) -> None:
-    """UsageError if no table of the dataset has the column."""
-    tables = [bids_dir / "participants.tsv", *bids_dir.glob("phenotype/*.tsv"), *bids_dir.glob("sub-*/*_sessions.tsv")]
-    if not any(column in row for path in tables for row in _rows(path)[:1]):
-        raise UsageError(
-            f"--outcome: no table of {bids_dir} has a column '{column}'.",
-            "It may be in participants.tsv, phenotype/*.tsv or sub-*_sessions.tsv.",
-        )
+    """UsageError if no table of the dataset has the column, InputError if one that may have it has not been fetched."""
+    names: dict[str, None] = {}
+    for path in (
+        bids_dir / "participants.tsv",
+        *bids_dir.glob("phenotype/*.tsv"),
+        *bids_dir.glob("sub-*/*_sessions.tsv"),
+    ):
+        table = read_table(path)
+        if table is not None and table.column(column):
+            return
+        names |= dict.fromkeys(table.columns if table else ())
+    there = ", ".join(list(names)[:20])
+    raise UsageError(
+        f"--outcome: no table of {bids_dir} has a column '{column}'.",
+        "It may be in participants.tsv, phenotype/*.tsv or sub-*_sessions.tsv."
+        + (f" There are: {there}." if there else ""),
+    )
 
 
 def check_labels(bids_dir: Path, subjects: Sequence[str]) -> None:
@@ -98,8 +232,10 @@ def check_labels(bids_dir: Path, subjects: Sequence[str]) -> None:
     Raises
     ------
     UsageError
-        Two folders differ only in case, zeros or ``sub-``; a row is spelled otherwise than the folder, so that its
-        values would not be found, or a person would be two; or participants.tsv has a person twice.
+        Two folders differ only in case, zeros or ``sub-``; or a row differs from a folder in zeros, so that its values
+        would not be found. Case and a lacking ``sub-`` are forgiven where a row is looked for.
+    InputError
+        participants.tsv has rows of one person that disagree.
     """
     for group in twins(subjects):
         raise UsageError(
@@ -107,92 +243,22 @@ def check_labels(bids_dir: Path, subjects: Sequence[str]) -> None:
             "Give one person one label (sessions are for several visits), or leave one out by --participant-label.",
             "label-spelled-twice",
         )
+    found = {subject.casefold() for subject in subjects}
     for path in (bids_dir / "participants.tsv", *sorted((bids_dir / "phenotype").glob("*.tsv"))):
-        rows = [row["participant_id"] for row in _rows(path) if row.get("participant_id")]
-        if path.name == "participants.tsv" and (twice := sorted(row for row, n in Counter(rows).items() if n > 1)):
-            raise UsageError(f"{path} has {', '.join(twice)} twice.", "Keep one row.", "label-spelled-twice")
-        for label, subject in strangers([row for row in rows if not (bids_dir / row).is_dir()], subjects):
+        table = read_table(path)
+        rows = [row.cells[table.key("participant_id")] for row in table.rows] if table else []
+        if table and path.name == "participants.tsv":
+            _check_agreement(table, bids_dir, subjects)
+        unknown = [row for row in rows if row and with_prefix(row, "participant_id").casefold() not in found]
+        for label, subject in strangers([row for row in unknown if not (bids_dir / row).is_dir()], subjects):
             raise UsageError(
                 f"{path} has {label!r} where the folder is {subject}.", f"Write {subject}.", "label-spelled-twice"
             )
 
 
-def _with_levels(
-    bids_dir: Path, described: Mapping[str, Any], row: Row, participants: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Description of a sessions.tsv, with the Levels of the sex from participants.json where it has none itself.
-
-    Only where those tell every code of the dataset: with other codes, the sessions use another scheme.
-    """
-    columns = {column for column in participants if covariate_of(column) == "sex" and _levels(participants, column)}
-    lacking = [column for column in row if covariate_of(column) == "sex" and not _levels(described, column)]
-    found = dict(described)
-    for column in lacking:
-        same = column if column in columns else next(iter(sorted(columns)), "")
-        known = {_value(str(level)) for level in participants[same]["Levels"]} if same else set()
-        codes = {code for code in _sex_codes(bids_dir) if isinstance(code, float)}
-        found |= {column: participants[same]} if same and codes <= known else {}
-    return found
-
-
-def _levels(described: Mapping[str, Any], column: str) -> bool:
-    about = described.get(column)
-    return isinstance(about, Mapping) and bool(about.get("Levels"))
-
-
-@lru_cache(maxsize=64)
-def _sex_codes(bids_dir: Path) -> frozenset[float | str]:
-    """Everything that participants.tsv and all sessions.tsv of a dataset have in columns of the sex."""
-    found = set()
-    for path in (bids_dir / "participants.tsv", *sorted(bids_dir.glob("sub-*/sub-*_sessions.tsv"))):
-        try:
-            rows = _rows(path)
-        except InputError:  # the person whose table it is will be told; others can do without
-            continue
-        cells = (item for row in rows for item in row.items())
-        found |= {_value(text) for column, text in cells if column and text and covariate_of(column) == "sex"}
-    return frozenset(found)
-
-
-@lru_cache(maxsize=64)
-def _description(path: Path) -> dict[str, Any]:
-    """What a JSON file says of each column; empty where there is none."""
-    if not path.is_file():
-        return {}
-    return read_json_object(path)
-
-
-def _row(path: Path, key: str, label: str, session: str | None = None) -> dict[str, float | str]:
-    """The row of a participant (or session); in a table with rows for each session, that of this session."""
-    for row in _rows_of(path, key).get(label, ()):
-        if key == "session_id" or row.get("session_id") in (None, f"ses-{session}"):
-            values = {column: _value(text) for column, text in row.items() if column and text not in ("n/a", "", None)}
-            return {column: value for column, value in values.items() if isinstance(value, str) or math.isfinite(value)}
-    return {}
-
-
-@lru_cache(maxsize=64)
-def _rows_of(path: Path, key: str) -> Mapping[str, Sequence[Mapping[str, str]]]:
-    """Rows of a table by what they have in a column: a look at 10,000 rows for each of 10,000 people takes minutes."""
-    found: dict[str, list[dict[str, str]]] = {}
-    for row in _rows(path):
-        found.setdefault(row.get(key, ""), []).append(row)
-    return found
-
-
-def _value(text: str) -> float | str:
-    try:
-        return float(text)
-    except ValueError:
-        return text
-
-
-@lru_cache(maxsize=64)
-def _rows(path: Path) -> tuple[dict[str, str], ...]:
-    if not path.is_file():
-        return ()
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            return tuple(csv.DictReader(stream, delimiter="\t"))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} cannot be read as a table: {error}.", "Save it as UTF-8, tab-separated.") from None
+def _check_agreement(table: Table, bids_dir: Path, subjects: Sequence[str]) -> None:
+    for subject in subjects:
+        unit = Unit(bids_dir, subject.removeprefix("sub-"), None)
+        rows = find_rows(table, "participant_id", unit).person
+        for column in [name for name in table.columns if len(rows) > 1 and name.casefold() not in PREFIXES]:
+            one_value(table, column, rows, subject)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,15 +11,23 @@ from bids_stroke.bids.choice.duplicates import one_of_each
 from bids_stroke.bids.choice.kinds_of_image import as_sidecars_tell, what_name_tells
 from bids_stroke.bids.choice.unread import Unread
 from bids_stroke.bids.derivative_files import best_lesions
-from bids_stroke.bids.entities import entity_names
+from bids_stroke.bids.fetched import absent
+from bids_stroke.bids.filters import why_filtered
 from bids_stroke.bids.layout import Dataset
-from bids_stroke.bids.phenotype import check_participants, unit_covariates
+from bids_stroke.bids.person import known_of
+from bids_stroke.bids.phenotype import check_participants
 from bids_stroke.bids.precomputed import epi_of, take_ready
+from bids_stroke.bids.rows import Unit
+from bids_stroke.bids.sidecars import Metadata
 from bids_stroke.bids.subject_files import Datasets, SubjectFiles
-from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, UsageError
-from bids_stroke.core.json_files import BAD_CONTENT, NOT_THERE, read_json_object
+from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError
+from bids_stroke.core.json_files import read_json_object
 from bids_stroke.core.modalities import EVERY_TASK, MODALITIES, QUERIES
 from bids_stroke.core.records import BidsFile, Session
+from bids_stroke.core.text_files import NOT_THERE
+
+_MOST_NOTES = 20
+"""Sentences of a kind that a terminal shows."""
 
 
 @dataclass(frozen=True)
@@ -61,35 +69,6 @@ def read_description(bids_dir: Path) -> dict[str, Any]:
     if not isinstance(description["Name"], str) or not description["Name"].strip():
         raise NotBidsError(f"{path}: Name is no text.", 'Give the dataset a name: {"Name": "...", ...}.')
     return description
-
-
-def read_filter_file(path: Path) -> dict[str, dict[str, Any]]:
-    """``--bids-filter-file``: JSON of query -> entity -> value or list of values (as fMRIPrep's).
-
-    Raises
-    ------
-    InputError
-        The file is not there.
-    UsageError
-        Not JSON, or a query or entity that is not known.
-    """
-    remedy = 'It must map queries to entities, like {"bold": {"run": "1"}}.'
-    try:
-        filters = read_json_object(path)
-    except InputError as error:
-        kind = UsageError if error.reason == BAD_CONTENT else InputError
-        raise kind(f"--bids-filter-file {error.message}", remedy) from None
-    if not all(isinstance(value, dict) for value in filters.values()):
-        raise UsageError(f"--bids-filter-file {path} has a value that is no object.", remedy)
-    for query, entities in filters.items():
-        if query not in QUERIES:
-            known = ", ".join(QUERIES)
-            raise UsageError(f"--bids-filter-file {path}: unknown key '{query}'.", f"Known keys: {known}.")
-        unknown = sorted(set(entities) - entity_names())
-        if unknown:
-            raise UsageError(f"--bids-filter-file {path}: unknown entity '{unknown[0]}' under '{query}'.",
-                             "Use pybids names: session, task, acquisition, run, direction, ...")  # fmt: skip
-    return filters
 
 
 def check_selection(selection: Selection) -> None:
@@ -165,6 +144,22 @@ def unused_derivatives(selection: Selection, sessions: Iterable[Session]) -> lis
     ]
 
 
+def notes_in_short(sessions: Sequence[Session]) -> list[str]:
+    """What should be said of the tables and sidecars of all units: each sentence once, with those whom it concerns."""
+    whom: dict[str, list[str]] = {}
+    for session in sessions:
+        for note in session.notes:
+            whom.setdefault(note, []).append(session.prefix)
+    found = []
+    for note, units in list(whom.items())[:_MOST_NOTES]:
+        who = "all units" if len(units) == len(sessions) > 1 else ", ".join(units[:3])
+        more = f" and {len(units) - 3} more" if len(units) > 3 and who != "all units" else ""
+        found.append(f"{who}{more}: {note}")
+    if len(whom) > _MOST_NOTES:
+        found.append(f"{len(whom) - _MOST_NOTES} more of this kind: --dry-run names them all.")
+    return found
+
+
 def unneeded_options(selection: Selection) -> list[str]:
     """One sentence for each option that is accepted for the sake of older scripts and does nothing."""
     if selection.database_dir is None:
@@ -187,7 +182,7 @@ def _check_all_matched(selection: Selection, matched: set[tuple[str, str]]) -> N
 
 
 def _has_files(folder: Path) -> bool:
-    return any(path.is_file() for path in folder.rglob("*"))
+    return any(path.is_file() or path.is_symlink() for path in folder.rglob("*"))  # a link: not fetched yet
 
 
 def _subject_sessions(
@@ -231,34 +226,55 @@ def _in_units(left_out: Iterable[Unread], labels: set[str | None]) -> tuple[Unre
 
 
 def _unit(selection: Selection, subject: str, session: str | None, files: SubjectFiles) -> Session:
-    """A unit with all that its sidecars say, or with the reason for which one of them cannot be read."""
+    """A unit with all that its sidecars say, or with the reason for which one of them cannot be read.
+
+    What has not been fetched is left out, and named.
+    """
+    away: dict[BidsFile, str] = {}
     try:
-        unit = _used(selection, subject, session, files)
+        known = known_of(Unit(selection.bids_dir, subject, session))
+        while True:
+            unit = _used(selection, (subject, session), files, away)
+            more = absent([item for item in unit.inputs if item not in away], selection.bids_dir, files.links)
+            away |= more
+            if not any(more.values()):
+                break
         for item in unit.inputs:
             len(item.metadata)  # read now: this unit fails, with the file named, and no other
     except InputError as error:
         return Session(subject, session, error=str(error))
-    return unit
+    metadata = [item.metadata for item in unit.inputs]
+    notes = [note for said in metadata if isinstance(said, Metadata) for note in said.told.notes]
+    return replace(
+        unit,
+        covariates=known.values,
+        left_out={**unit.left_out, **{item.path.name: why for item, why in away.items() if why}},
+        not_fetched=frozenset(
+            kind for kind, items in {**files.raw, "lesion": files.lesions}.items() if any(map(away.get, items))
+        ),
+        notes=tuple(dict.fromkeys([*known.notes, *notes])),
+    )
 
 
-def _used(selection: Selection, subject: str, session: str | None, files: SubjectFiles) -> Session:
+def _used(selection: Selection, who: tuple[str, str | None], files: SubjectFiles, away: dict[BidsFile, str]) -> Session:
+    """What a unit uses; adds to ``away`` why raw files cannot be: not fetched, or empty."""
     wanted = {need for modality in selection.modalities for need in MODALITIES[modality].queries}
 
     def own(items: Iterable[BidsFile]) -> tuple[BidsFile, ...]:
-        return tuple(item for item in items if item.entities.get("session") in (session, None))
+        return tuple(item for item in items if item.entities.get("session") in (who[1], None) and not away.get(item))
 
     raw = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
-    raw, left_out = as_sidecars_tell(raw)
-    left_out = {file.name: file.why for file in files.left_out if file.session in (session, None)} | left_out
+    unknown = [item for items in raw.values() for item in items if item not in away]
+    away |= absent(unknown, selection.bids_dir, files.links)
+    raw, left_out = as_sidecars_tell({query: own(items) for query, items in raw.items()})
+    left_out = {file.name: file.why for file in files.left_out if file.session in (who[1], None)} | left_out
     raw["epi"] = epi_of(raw["epi"], raw["dwi"])
     chosen = {item.entities["modality"]: item for item in own(files.maps)}
     unit = Session(
-        subject,
-        session,
+        *who,
         raw=raw,
         lesion=own(files.lesions),
         maps={modality: item for modality, item in chosen.items() if modality in selection.modalities},
-        covariates=unit_covariates(selection.bids_dir, subject, session),
         left_out=left_out,
     )
     unit = take_ready(unit, own(files.native), wanted)
@@ -267,10 +283,8 @@ def _used(selection: Selection, subject: str, session: str | None, files: Subjec
 
 def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
     """Why a file is left out; empty if it is used."""
-    for entity, wanted in selection.filters.get(query, {}).items():
-        values = {str(value) for value in (wanted if isinstance(wanted, list) else [wanted])}
-        if not _same_label(item.entities.get(entity), values):
-            return f"--bids-filter-file asks for {entity} {', '.join(sorted(values))}"
+    if why := why_filtered(selection.filters.get(query, {}), item.entities):
+        return why
     usual = QUERIES[query].task
     if usual is None or "task" in selection.filters.get(query, {}):
         return ""
@@ -279,10 +293,3 @@ def _why_not(selection: Selection, query: str, item: BidsFile) -> str:
     if usual not in (EVERY_TASK, item.entities.get("task")):
         return f"task {item.entities.get('task')} is not {usual}; ask for it with --task-label"
     return ""
-
-
-def _same_label(value: str | None, wanted: set[str]) -> bool:
-    """Labels equal as text, or as numbers (run-01 is run 1)."""
-    if value is None:
-        return False
-    return value in wanted or (value.isdecimal() and any(w.isdecimal() and int(w) == int(value) for w in wanted))

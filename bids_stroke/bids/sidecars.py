@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bids_stroke.bids.entities import Comparable, comparable
 from bids_stroke.core.errors import InputError
-from bids_stroke.core.json_files import read_json_object
+from bids_stroke.core.json_files import JsonObject, read_json
+from bids_stroke.core.text_files import NOT_FETCHED, not_fetched
 
 Reader = Callable[[str], Mapping[str, str]]
 """Path from the root of a dataset -> entities: ``raw_entities`` or ``named_entities``."""
@@ -25,15 +25,20 @@ class Sidecar:
     entities: Comparable
 
     @cached_property
-    def content(self) -> dict[str, Any]:
-        """What the file holds, read once.
+    def file(self) -> JsonObject:
+        """What the file holds and how it was written, read once.
 
         Raises
         ------
         InputError
-            From :func:`bids_stroke.core.json_files.read_json_object`.
+            From :func:`bids_stroke.core.json_files.read_json`.
         """
-        return read_json_object(self.path)
+        return read_json(self.path)
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """What the file holds."""
+        return self.file.content
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,12 +55,15 @@ class Folder:
         Names of the files in it, without hidden ones.
     above : Folder or None
         The folder that it lies in; None for the root.
+    links : sequence of str
+        Those of the files that are links; of the root they are not known.
     """
 
     path: str
     within: str
     files: Sequence[str]
     above: Folder | None = None
+    links: Sequence[str] = ()
     _sidecars: dict[tuple[Reader, str], list[Sidecar]] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -107,13 +115,20 @@ def natural(name: str) -> tuple[list[int | str], str]:
     return [int(part) if i % 2 else part.lower() for i, part in enumerate(parts)], name
 
 
+class Told(NamedTuple):
+    """What the sidecars of a file say together, and what should be said of how they were read."""
+
+    content: dict[str, Any]
+    notes: tuple[str, ...] = ()
+
+
 class Metadata(Mapping[str, Any]):
     """What the sidecars of a file say, read at the first look.
 
     Parameters
     ----------
     read : callable
-        Gives the content; called once.
+        Gives what they say; called once.
 
     Raises
     ------
@@ -121,18 +136,23 @@ class Metadata(Mapping[str, Any]):
         At the first look: a sidecar cannot be read.
     """
 
-    __slots__ = ("_content", "_read")
+    __slots__ = ("_read", "_told")
 
-    def __init__(self, read: Callable[[], Mapping[str, Any]]) -> None:
-        self._read: Callable[[], Mapping[str, Any]] | None = read
-        self._content: Mapping[str, Any] = {}
+    def __init__(self, read: Callable[[], Told]) -> None:
+        self._read: Callable[[], Told] | None = read
+        self._told = Told({})
+
+    @property
+    def told(self) -> Told:
+        """All of it."""
+        if self._read is not None:
+            self._told, self._read = self._read(), None  # what reads it holds a whole listing: let go
+        return self._told
 
     @property
     def content(self) -> Mapping[str, Any]:
-        """All of it."""
-        if self._read is not None:
-            self._content, self._read = self._read(), None  # what reads it holds a whole listing: let go
-        return self._content
+        """All keys with their values."""
+        return self.told.content
 
     def __getitem__(self, key: str) -> Any:
         return self.content[key]
@@ -144,31 +164,29 @@ class Metadata(Mapping[str, Any]):
         return len(self.content)
 
     def __repr__(self) -> str:
-        return f"Metadata({'not read yet' if self._read is not None else self._content})"
+        return f"Metadata({'not read yet' if self._read is not None else self._told.content})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return dict, (dict(self.content),)  # a worker gets the content
 
 
-def merged(path: str, sidecars: Sequence[Sidecar]) -> dict[str, Any]:
-    """Content of the sidecars of a file, later ones overruling earlier ones; a key that is null in the end is left out.
+def merged(path: str, sidecars: Sequence[Sidecar]) -> Told:
+    """What the sidecars of a file say, later ones overruling earlier ones; a key that is null in the end is left out.
 
     Raises
     ------
     InputError
-        A sidecar cannot be read. Not where it and the file itself are links into a store from which nothing has been
-        fetched yet (git-annex): then nothing is known, and that is what is given.
+        A sidecar cannot be read. Not where neither it nor the file itself has been fetched yet: then nothing is known,
+        and that is what is given.
     """
     content: dict[str, Any] = {}
+    notes: list[str] = []
     for sidecar in sidecars:
         try:
             content |= sidecar.content
-        except InputError:
-            if _leads_nowhere(sidecar.path) and _leads_nowhere(path):
-                return {}
+        except InputError as error:
+            if error.reason == NOT_FETCHED and not_fetched(path):
+                return Told({})
             raise
-    return {key: value for key, value in content.items() if value is not None}
-
-
-def _leads_nowhere(path: str) -> bool:
-    return Path(path).is_symlink() and not Path(path).exists()
+        notes += [sidecar.file.note] if sidecar.file.note else []
+    return Told({key: value for key, value in content.items() if value is not None}, tuple(notes))

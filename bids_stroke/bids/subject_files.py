@@ -25,6 +25,8 @@ class SubjectFiles:
         From :func:`find_lesions`, :func:`find_maps` and :func:`find_native`.
     left_out : tuple of Unread
         Files that are not used, and why.
+    links : frozenset of str
+        Paths of raw files that are links.
     """
 
     raw: Mapping[str, tuple[BidsFile, ...]]
@@ -32,6 +34,7 @@ class SubjectFiles:
     maps: tuple[BidsFile, ...]
     native: tuple[BidsFile, ...]
     left_out: tuple[Unread, ...] = ()
+    links: frozenset[str] = frozenset()
 
     def sessions(self) -> set[str | None]:
         """Session labels of everything; a file above the sessions belongs to all of them."""
@@ -82,7 +85,8 @@ class Datasets:
             beside = _images(self.lesions, label, left_out, is_lesion)
             own = _own_once(self.raw.images(folders, is_lesion), left_out)
             lesions = find_lesions({"raw": own, **beside, **given})
-        return SubjectFiles(raw, lesions, find_maps(given), find_native(given), tuple(left_out))
+        links = frozenset(f"{folder.path}/{name}" for folder in folders for name in folder.links)
+        return SubjectFiles(raw, lesions, find_maps(given), find_native(given), tuple(left_out), links)
 
 
 def _images(

@@ -243,7 +243,8 @@ def _selection(options: dict[str, Any]) -> Selection:
     if unknown:
         raise UsageError(f"--modalities: '{unknown[0]}' is not known.", f"Known: {' '.join(MODALITIES)}.")
     derivatives = derivative_folders(options["derivatives"])
-    from bids_stroke.bids.sessions import Selection, read_filter_file
+    from bids_stroke.bids.filters import read_filter_file
+    from bids_stroke.bids.sessions import Selection
 
     filter_file = options["bids_filter_file"]
     return Selection(

@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterable
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bids_stroke.core.errors import InputError
+from bids_stroke.core.text_files import BAD_TEXT, read_text
 
 MAX_DEPTH = 64
 """Objects and lists within each other. No BIDS file has ten; Python itself gives up somewhere below a thousand."""
@@ -19,37 +20,47 @@ _MOST_ITEMS = 1_000_000
 """Items in one level of a file: one that holds more is not a description of anything."""
 BAD_CONTENT = "bad-json"
 """Reason code of a file that can be read but does not hold what it must."""
-NOT_THERE = "no-such-file"
-"""Reason code of a file that does not exist."""
 _KINDS = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
 _LARGE = re.compile(r"[eE]\+?\d{3}")
 """In numbers that may be beyond those of 64 bits."""
+_CORRECT = 'Correct the file: {"Key": value, ...}, in UTF-8.'
 _TOO_DEEP = f"has objects or lists nested more than {MAX_DEPTH} deep"
 
 
+class JsonObject(NamedTuple):
+    """An object, and what should be said of how its file was read; empty for UTF-8."""
+
+    content: dict[str, Any]
+    note: str
+
+
 def read_json_object(path: Path | str) -> dict[str, Any]:
-    """Content of a JSON file that must be an object; NaN and infinity, which JSON does not know, are null.
+    """Content of a JSON file that must be an object; as :func:`read_json`, without the note."""
+    return read_json(path).content
+
+
+def read_json(path: Path | str) -> JsonObject:
+    """Content of a JSON file that must be an object, and what should be said of its encoding.
+
+    NaN and infinity, which JSON does not know (RFC 8259), are null.
 
     Raises
     ------
     InputError
-        The file cannot be read, is not JSON in UTF-8, or is JSON but no object; or holds what no later step could
-        write again: nesting beyond MAX_DEPTH, a number of thousands of digits, half of a surrogate pair.
+        The file cannot be read (or was not fetched: NOT_FETCHED), is not JSON, or is JSON but no object; or holds what
+        no later step could write again: nesting beyond MAX_DEPTH, a number of thousands of digits, half of a surrogate
+        pair.
     """
     try:
-        with open(path, "rb") as stream:  # noqa: PTH123 (thousands of small files: making a Path costs as much)
-            text = stream.read().decode().removeprefix("\ufeff")
+        text, note = read_text(path)
         number = _finite if _LARGE.search(text) else None  # the usual way is quicker
         content = json.loads(text, parse_constant=_no_number, parse_float=number)
         if "\\" in text:  # escaped characters
             json.dumps(content, ensure_ascii=False).encode()
-    except OSError as error:
-        reason = NOT_THERE if isinstance(error, FileNotFoundError) else None
-        raise InputError(
-            f"{path} cannot be read: {error.strerror}.", "Check the path and its permissions.", reason
-        ) from None
-    except UnicodeDecodeError as error:
-        raise _bad(path, f"is not JSON: not UTF-8 at byte {error.start}") from None
+    except InputError as error:
+        if error.reason != BAD_TEXT:
+            raise
+        raise InputError(error.message.replace("is no text", "is not JSON"), _CORRECT, BAD_CONTENT) from None
     except UnicodeEncodeError:
         raise _bad(path, "holds half of a surrogate pair (\\ud800 to \\udfff), which is no character") from None
     except json.JSONDecodeError as error:
@@ -62,7 +73,7 @@ def read_json_object(path: Path | str) -> dict[str, Any]:
         raise _bad(path, f"holds {_KINDS[type(content)]} where an object must be")
     if text.count("[") + text.count("{") > MAX_DEPTH and depth_exceeds([content], MAX_DEPTH):
         raise _bad(path, _TOO_DEEP)
-    return content
+    return JsonObject(content, note)
 
 
 def _no_number(_name: str) -> None:
@@ -76,7 +87,7 @@ def _finite(text: str) -> Any:
 
 
 def _bad(path: Path | str, what: str) -> InputError:
-    return InputError(f"{path} {what}.", 'Correct the file: {"Key": value, ...}, in UTF-8.', BAD_CONTENT)
+    return InputError(f"{path} {what}.", _CORRECT, BAD_CONTENT)
 
 
 def depth_exceeds(level: Iterable[Any], limit: int) -> bool:

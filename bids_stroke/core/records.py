@@ -57,11 +57,15 @@ class Session:
     ready: Mapping[str, BidsFile] = field(default_factory=dict)
     """Preprocessed images in the person's own space from ``--derivatives``, by role (``READY_ANAT``, ``READY_DWI``)."""
     covariates: Mapping[str, float | str] = field(default_factory=dict)
-    """Columns of participants.tsv and sessions.tsv for this unit; ``n/a`` is left out."""
+    """Columns of participants.tsv and sessions.tsv for this unit, in small letters; ``n/a`` is left out."""
     error: str = ""
     """Why the subject's files could not be listed; empty if they could."""
     left_out: Mapping[str, str] = field(default_factory=dict)
     """Files of the subject that were found and are not used: name -> why."""
+    not_fetched: frozenset[str] = frozenset()
+    """Kinds of files (keys of ``raw``, ``lesion``) of which one is left out because its content is not here."""
+    notes: tuple[str, ...] = ()
+    """What should be said of tables and sidecars: which has no row of this unit, and what was forgiven to read them."""
 
     @property
     def prefix(self) -> str:
@@ -154,6 +158,8 @@ class UnitFeatures:
     covariates: Mapping[str, float | str] = field(default_factory=dict)
     dataset: str = ""
     """Name of the raw dataset: with the label it identifies the person (sub-01 exists in every dataset)."""
+    notes: tuple[str, ...] = ()
+    """As of the session."""
 
     @property
     def participant_id(self) -> str:

@@ -37,7 +37,7 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusio
     if with_covariates:
         scaler = max((entry.scaler for entry in with_covariates), key=lambda item: len(item.names))
         found += scaler.complaints(covariate_values(unit.covariates, scaler.names))
-    return [*found, *_notes(bundle, unit)]
+    return [*found, *_notes(bundle, unit), *unit.notes]
 
 
 def _lost_weight(bundle: Bundle, names: list[str], fusion: Fusion) -> list[str]:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from bids_stroke.core.errors import BidsStrokeError, DataError
+from bids_stroke.core.text_files import NOT_FETCHED, not_fetched
 from bids_stroke.imaging.affines import check_affine
 from bids_stroke.imaging.nifti import check_promise, read_volumes, read_voxels
 
@@ -106,6 +107,8 @@ def _readable(path: Path) -> Iterator[None]:
     except (BidsStrokeError, MemoryError):
         raise
     except Exception as error:  # a header at random makes the readers fail anywhere
+        if why := not_fetched(path):
+            raise DataError(f"{path}: {why}.", "Fetch it, or leave out what needs it.", NOT_FETCHED) from None
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{path} cannot be read: {text}.", _READ_AGAIN, reason="unreadable-image") from error
 

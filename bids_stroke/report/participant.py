@@ -31,6 +31,8 @@ class UnitReport:
     """Modality of each member of the ensemble, where its name does not begin with it."""
     unused: Mapping[str, str] = field(default_factory=dict)
     """Files that were found and not used -> why."""
+    notes: tuple[str, ...] = ()
+    """What should be said of the tables and sidecars that were read."""
     quality_file: Path | None = None
     """The unit's table of quality numbers."""
 
@@ -66,6 +68,7 @@ def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
         "members": _members(unit) if prediction else [],
         "missing": _missing(unit),
         "unused": unit.unused,
+        "notes": [note for note in unit.notes if not prediction or note not in prediction.warnings],
         "warnings": _warnings(unit.steps),
         "flagged": quality.flagged(unit.steps),
         "quality": [(step, list(own)) for step, own in groupby(quality.lines(unit.steps), key=lambda item: item.step)],

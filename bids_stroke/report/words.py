@@ -27,6 +27,7 @@ STEP = {
 }
 """Preprocessing steps that are not called as the modalities that they give."""
 REASON = {
+    "not-fetched": "the content of its files is not here (DataLad, Git LFS)",
     "no-t1w": "there is no T1-weighted image",
     "no-dwi": "there is no diffusion scan",
     "no-bold": "there is no resting-state BOLD scan",

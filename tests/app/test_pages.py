@@ -107,3 +107,11 @@ def test_a_page_tells_what_its_figures_are(out: Path) -> None:
     write_pages(out, SESSIONS, STATUSES, {})
     assert f"sub-2/figures/{picture.name}" in (out / "sub-2.html").read_text()
     assert "sub-1.html" not in written(out)
+
+
+def test_notes_on_tables_and_sidecars_stand_on_the_page(out: Path) -> None:
+    note = "participants.tsv has no row of this person; its first row is '2'."
+    noted = [replace(SESSIONS[0], notes=(note,)), *SESSIONS[1:]]
+    write_pages(out, noted, STATUSES, {})
+    assert "participants.tsv has no row of this person" in (out / "sub-1.html").read_text()
+    assert "sub-2.html" not in written(out)

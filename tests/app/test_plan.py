@@ -233,3 +233,10 @@ def test_stages_know_the_setting_and_what_tells_the_side(tmp_path: Path) -> None
     assert keys[0] == keys[1]
     for name in keys[0]:
         assert len({key[name] for key in keys}) == 3, name
+
+
+def test_another_note_on_the_tables_makes_the_prediction_run_again(task: UnitTask) -> None:
+    before = {stage.name: stage.key for stage in plan_unit(task)}
+    noted = replace(task, session=replace(task.session, notes=("participants.tsv has no row of this person.",)))
+    after = {stage.name: stage.key for stage in plan_unit(noted)}
+    assert [name for name in before if before[name] != after[name]] == ["prediction"]

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from bids_stroke.app import progress
-from bids_stroke.app.progress import status_table, tracked
+from bids_stroke.app.progress import status_table, tell_covariates, tracked
 from bids_stroke.core.records import UnitStatus
 
 
@@ -66,3 +66,12 @@ def test_the_table_has_a_row_for_each_unit_whatever_its_status() -> None:
     assert any("sub-1 ses-a" in line and "done" in line and "3.2" in line and "900" in line for line in lines)
     for words in (("sub-2", "failed", "missing-bval"), ("sub-3", "running", "still-running"), ("sub-4", "queued")):
         assert any(all(word in line for word in words) for line in lines)
+
+
+def test_covariates_that_are_read_otherwise_are_told_once_for_each_kind() -> None:
+    log = console()
+    people: list[dict[str, float | str]] = [{"age": 999.0}, {"age": 60.0, "fma_le_baseline": "-99 (outside 0 to 34)"}]
+    tell_covariates(log, people, "fma_le")
+    age, score = shown(log).splitlines()
+    assert age.startswith("Covariates: age is 999 (1 of 2 units): cannot be a number of years")
+    assert score.startswith("Covariates: fma_le_baseline is -99 (outside 0 to 34) (1 of 2 units): no number")

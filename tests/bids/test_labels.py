@@ -12,7 +12,7 @@ from bids_stroke.app.train import labelled_cohort
 from bids_stroke.bids.labels import ledger_hash, participant_hash, same_dataset, same_person, strangers, twins
 from bids_stroke.bids.phenotype import check_labels
 from bids_stroke.bids.sessions import Selection, find_sessions
-from bids_stroke.core.errors import UsageError
+from bids_stroke.core.errors import InputError, UsageError
 from bids_stroke.core.settings import Execution, Settings
 from bids_stroke.ensemble.bundle import Bundle, write_bundle
 from tests.helpers.bids import make_dataset
@@ -56,17 +56,22 @@ def test_two_folders_of_one_person_are_refused(tmp_path: Path) -> None:
     check_labels(raw, ["sub-01", "sub-02"])
 
 
-@pytest.mark.parametrize(("row", "said"), [("1", "'1'"), ("SUB-01", "'SUB-01'"), ("sub-001", "'sub-001'")])
+@pytest.mark.parametrize(("row", "said"), [("1", "'1'"), ("SUB-1", "'SUB-1'"), ("sub-001", "'sub-001'")])
 def test_a_row_spelled_otherwise_than_the_folder_is_refused(tmp_path: Path, row: str, said: str) -> None:
     raw = dataset(tmp_path, f"{row}\t10\nsub-02\t20\n", "01", "02")
     with pytest.raises(UsageError, match=f"participants.tsv has {said} where the folder is sub-01"):
         check_labels(raw, ["sub-01", "sub-02"])
 
 
-def test_a_person_twice_in_the_table_is_refused(tmp_path: Path) -> None:
+def test_a_person_twice_in_the_table_with_two_values_is_refused(tmp_path: Path) -> None:
     raw = dataset(tmp_path, "sub-01\t10\nsub-01\t30\n", "01")
-    with pytest.raises(UsageError, match="has sub-01 twice"):
+    with pytest.raises(InputError, match=r"fma_le of sub-01 is '10' in line 2 and '30' in line 3"):
         check_labels(raw, ["sub-01"])
+
+
+@pytest.mark.parametrize("row", ["01", "SUB-01", "Sub-01"])
+def test_a_row_in_capitals_or_without_its_prefix_is_found_and_no_matter(tmp_path: Path, row: str) -> None:
+    check_labels(dataset(tmp_path, f"{row}\t10\n", "01"), ["sub-01"])
 
 
 def test_people_of_the_table_without_a_folder_are_no_matter(tmp_path: Path) -> None:

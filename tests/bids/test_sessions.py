@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from bids_stroke.bids.derivative_files import LESION_NAME, modalities_of_map
+from bids_stroke.bids.filters import read_filter_file
 from bids_stroke.bids.sessions import (
     Selection,
     find_sessions,
+    notes_in_short,
     read_description,
-    read_filter_file,
     unneeded_options,
     unused_derivatives,
 )
@@ -362,8 +363,8 @@ def test_a_subject_whose_folder_cannot_be_listed_fails_alone(raw: Path) -> None:
 
 
 def test_participants_that_are_no_table_end_the_run(raw: Path) -> None:
-    (raw / "participants.tsv").write_bytes(b"participant_id\tname\nsub-01\t\xff\n")
-    with pytest.raises(InputError, match=r"participants\.tsv cannot be read as a table"):
+    (raw / "participants.tsv").write_bytes(b"participant_id\tname\nsub-01\t\x81\n")
+    with pytest.raises(InputError, match=r"participants\.tsv is no text: neither UTF-8"):
         find_sessions(Selection(raw))
 
 
@@ -418,3 +419,26 @@ def test_of_several_maps_of_shares_none_is_guessed(raw: Path, names_: tuple[str,
     beside = [dict(file.beside) for file in lesions_of(raw) if file.path.name.endswith("_mask.nii.gz")]
     one = {"share": raw / maps[taken]} if taken is not None else {}
     assert beside == [one or {f"share_or_not_{i}": raw / name for i, name in enumerate(maps)}]
+
+
+@pytest.mark.inputs("A sidecar in another encoding is read, and named in the report and on the terminal.")
+@pytest.mark.parametrize(
+    ("encoding", "said"), [("utf-8", ""), ("utf-8-sig", ""), ("latin-1", "Windows-1252"), ("utf-16", "UTF-16")]
+)
+@pytest.mark.parametrize("name", ["sub-02/emg/sub-02_task-move_emg.json", "emg.json", "participants.json"])
+def test_sidecars_in_other_encodings_are_read_and_said(raw: Path, name: str, encoding: str, said: str) -> None:
+    text = '{"InstitutionName": "Universitätsklinikum", "PowerLineFrequency": 50, "age": {"Units": "year"}}'
+    (raw / name).write_bytes(text.encode(encoding))
+    unit = find_sessions(Selection(raw, participant_labels=("02",)))[0]
+    assert unit.error == ""
+    if name != "participants.json":
+        assert unit.files("emg")[0].metadata["InstitutionName"] == "Universitätsklinikum"
+    assert [Path(name).name in note and said in note for note in unit.notes] == ([True] if said else [])
+    assert notes_in_short([unit]) == [f"sub-02: {note}" for note in unit.notes]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1", "utf-16"])
+def test_the_description_of_the_dataset_in_other_encodings(raw: Path, encoding: str) -> None:
+    text = '{"Name": "Schlaganfall Köln", "BIDSVersion": "1.11.1"}'
+    (raw / "dataset_description.json").write_bytes(text.encode(encoding))
+    assert read_description(raw)["Name"] == "Schlaganfall Köln"

@@ -104,6 +104,14 @@ def test_every_option_of_the_contract_is_there_with_underscores_too(capsys: pyte
     assert expand_arguments([f"--{name.replace('-', '_')}=x" for name in names]) == [f"--{name}=x" for name in names]
 
 
+def test_what_tables_lack_is_a_warning_on_the_terminal(raw: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (raw / "participants.tsv").write_text("participant_id\tage\nsub_01\t50\n")
+    code, _, err = run(capsys, raw, raw.parent / "out", "participant", "--dry-run")
+    assert code == 0
+    assert "participants.tsv has no row of this person; its first row is 'sub_01', '50'." in err
+    assert "Warning: " in err
+
+
 def test_dry_run_lists_files_and_what_is_missing_and_writes_nothing(
     raw: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

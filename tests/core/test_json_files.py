@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from bids_stroke.core.errors import InputError
-from bids_stroke.core.json_files import BAD_CONTENT, MAX_DEPTH, NOT_THERE, read_json_object
+from bids_stroke.core.json_files import BAD_CONTENT, MAX_DEPTH, read_json_object
+from bids_stroke.core.text_files import NOT_THERE
 from tests.helpers.broken_json import KINDS
 
 

@@ -1,6 +1,6 @@
 """Kills, jobs that race and full disks: what is written in the end are the bytes of a run that nobody disturbed.
 
-All of it is slow (`-m slow`); a small part of each is tested in CI by test_status, test_participant and test_training_resume.
+All of it is slow (`-m slow`). A small part of each is in CI: test_status, test_participant, test_training_resume.
 """
 
 from __future__ import annotations

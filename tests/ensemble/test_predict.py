@@ -261,3 +261,9 @@ def test_a_prediction_says_how_the_covariates_were_read(tmp_path: Path) -> None:
     assert any(text.startswith("days_since_stroke is -2: cannot be a number of days") for text in told)
     assert any(text.startswith("sex is missing: the training mean") for text in told)
     assert not any(text.startswith("age is") for text in told)
+
+
+def test_a_prediction_says_what_the_tables_lack(bundle: Bundle, unit: UnitFeatures) -> None:
+    note = "participants.tsv has no row of this person; its first row is 'sub-1'."
+    assert note in predict(bundle, replace(unit, notes=(note,)), "cpu").warnings
+    assert note not in predict(bundle, unit, "cpu").warnings

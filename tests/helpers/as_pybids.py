@@ -46,5 +46,5 @@ def by_ours(root: Path) -> Known:
             for name in folder.files:
                 entities = raw_entities(folder.within + name)
                 suffix = "suffix" in entities and "extension" in entities  # pybids looks for no other's sidecars
-                found[folder.within + name] = entities, raw_metadata(folder, name, entities) if suffix else {}
+                found[folder.within + name] = entities, raw_metadata(folder, name, entities).content if suffix else {}
     return {name: told for name, told in found.items() if not name.endswith(".json")}

@@ -245,3 +245,15 @@ def test_signals_of_a_bad_file_are_refused(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes()[:60])
     with pytest.raises(DataError, match="cannot be read"):
         load_signals(path, mask)
+
+
+@pytest.mark.parametrize("link", [True, False], ids=["link", "pointer"])
+def test_an_image_that_is_not_fetched_says_so(tmp_path: Path, *, link: bool) -> None:
+    path = tmp_path / "sub-01_T1w.nii.gz"
+    if link:
+        path.symlink_to("../.git/annex/objects/x")
+    else:
+        path.write_text("/annex/objects/MD5E-s207--0123.nii.gz\n")
+    with pytest.raises(DataError, match=r"its content is not here \(git-annex\): datalad get") as error:
+        load_image(path, 3)
+    assert error.value.reason == "not-fetched"

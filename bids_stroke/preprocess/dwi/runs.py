@@ -16,7 +16,8 @@ from bids_stroke.imaging.images import array, like, load_image, same_grid
 from bids_stroke.preprocess.dwi.gradients import Gradients, find_companion, on_axes, read_bvals, read_gradients
 from bids_stroke.preprocess.dwi.looks import look
 from bids_stroke.preprocess.dwi.phase_encoding import Encoding, read_encoding
-from bids_stroke.preprocess.dwi.volume_check import GAIN, believe
+from bids_stroke.preprocess.dwi.quality import check_overflow
+from bids_stroke.preprocess.dwi.volume_check import GAIN, Belief, believe
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -26,6 +27,8 @@ Unweighted = tuple[BidsFile, nib.Nifti1Image, Encoding | None]
 _MOST_UNLABELLED = 10
 """Volumes of a run without b-values, if it is to be b=0 only."""
 _PART_OF_DROP = 1 / 3
+_HEAD = 0.2
+"""Of the brightest: roughly the head."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,12 +131,22 @@ def _read(file: BidsFile, b0_threshold: float, *, alone: bool) -> Run:
     else:
         stored = cast(nib.Nifti1Image, nib.load(file.path)).affine
         gradients = on_axes(read_gradients(bval, find_companion(file, ".bvec"), n_volumes), stored, image.affine)
-    belief = believe(image, gradients, b0_threshold, file.path.name)
+    belief = _believed(file, image, gradients, b0_threshold)
     keep = belief.keep
     if not keep.all():
         image, gradients = volumes_of(image, keep), gradients.select(keep)
     told = belief.drop[keep], belief.looks.contrast[keep]
     return Run(file, image, gradients, read_encoding(file), *told, belief.notes)
+
+
+def _believed(file: BidsFile, image: nib.Nifti1Image, gradients: Gradients, b0_threshold: float) -> Belief:
+    try:
+        return believe(image, gradients, b0_threshold, file.path.name)
+    except DataError as error:
+        if error.reason not in ("no-head", "empty-image"):  # of images of a head, the cause may be 16-bit numbers
+            typical = np.abs(array(image)).mean(axis=3)
+            check_overflow(array(image), typical > _HEAD * np.percentile(typical, 99), str(file.path))
+        raise
 
 
 def _has(file: BidsFile, extension: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Mapping, Sequence, Set
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ import pandas as pd
 from mne_bids import get_bids_path_from_fname
 
 from bids_stroke.core.channels import kind_of
-from bids_stroke.core.errors import DataError
+from bids_stroke.core.errors import DataError, InputError
+from bids_stroke.core.text_files import read_text
 from bids_stroke.preprocess.eegemg.montage import has_site, standard_names
 
 _TYPES = frozenset(
@@ -41,10 +43,9 @@ def channels_table(recording: Path) -> tuple[Path, pd.DataFrame] | None:
         return None
     remedy = "Give each channel of the recording a row with name, type and units."
     try:
-        table = pd.read_csv(
-            found, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE, encoding="utf-8-sig"
-        )
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, UnicodeDecodeError) as error:
+        text = StringIO(read_text(found).text)
+        table = pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, InputError) as error:
         raise DataError(f"{found} is no table: {error}.", remedy, "bad-channels-table") from error
     lacking = [column for column in ("name", "type") if column not in table]
     if lacking:
@@ -72,7 +73,7 @@ def compare(recording: Path, names: Sequence[str]) -> list[str]:
             "Give the rows the names of the file's channels, in their order.",
             "channels-mismatch",
         )
-    notes = []
+    notes = [note] if (note := read_text(path).note) else []
     if len(names) > shared:
         notes.append(f"{recording.name}: without a row in channels.tsv and left out: {', '.join(names[shared:])}")
     if len(listed) > shared:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import errno
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ import mne
 import pandas as pd
 from mne_bids import get_bids_path_from_fname, get_entities_from_fname, read_raw_bids
 
-from bids_stroke.core.errors import BidsStrokeError, DataError
+from bids_stroke.core.errors import BidsStrokeError, DataError, InputError
 from bids_stroke.core.records import BidsFile
+from bids_stroke.core.text_files import decode
 from bids_stroke.preprocess.eegemg.channels import compare, set_types
 from bids_stroke.preprocess.eegemg.formats import check_data, check_file, remedy_for
 from bids_stroke.preprocess.eegemg.plausible import check_amplitudes, check_rate
@@ -153,7 +153,7 @@ def _shorter(item: BidsFile, course: Course) -> list[str]:
 def _read(path: Path) -> Any:
     """Read with mne-bids, in a copy of the folders: it puts lock files beside the sidecars that it reads.
 
-    Sidecars are copied, data files are links; nothing is written into the dataset.
+    Sidecars are copied, in UTF-8, data files are links; nothing is written into the dataset.
     """
     subject = next(folder for folder in path.parents if folder.name.startswith("sub-"))
     root = subject.parent
@@ -166,10 +166,18 @@ def _read(path: Path) -> Any:
                 if file.name.endswith(_PLACES):
                     continue
                 if file.suffix in (".json", ".tsv"):
-                    shutil.copyfile(file, mirror / file.name)
+                    (mirror / file.name).write_bytes(_in_utf8(file))
                 elif folder == path.parent:
                     (mirror / file.name).symlink_to(file)
         copy = Path(temporary) / path.relative_to(root)
         raw = read_raw_bids(get_bids_path_from_fname(copy, check=False, verbose="error"), verbose="error")
         raw.load_data(verbose="error")
     return raw
+
+
+def _in_utf8(file: Path) -> bytes:
+    """Content of a text file in UTF-8 without a mark, which mne-bids insists on; of one that is no text, as it is."""
+    data = file.read_bytes()
+    with suppress(InputError):  # whoever needs it will say what is wrong
+        return decode(data, file).text.encode()
+    return data

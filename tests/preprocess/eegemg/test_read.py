@@ -13,6 +13,7 @@ import pytest
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import BidsFile, Session
+from bids_stroke.preprocess.eegemg.channels import channels_table
 from bids_stroke.preprocess.eegemg.read import read_source
 from tests.helpers.recordings import EEG, RATE, apart, planted, process, together
 
@@ -86,3 +87,37 @@ def test_places_cost_no_recording(tmp_path: Path, places: str, system: str) -> N
     assert (after.raw.get_data() == before.raw.get_data()).all()
     assert after.raw.ch_names == before.raw.ch_names
     assert after.warnings == before.warnings
+
+
+@pytest.mark.inputs("channels.tsv in another encoding (a micro sign in Latin-1) is read, and said.")
+@pytest.mark.parametrize(("encoding", "said"), [("utf-8-sig", ""), ("latin-1", "Windows-1252"), ("utf-16", "UTF-16")])
+def test_channels_and_sidecars_in_other_encodings(tmp_path: Path, encoding: str, said: str) -> None:
+    item = together(tmp_path / "raw", planted(12)).files("eeg")[0]
+    as_it_was = read_source(item)
+    table = item.path.with_name("sub-01_task-leg_channels.tsv")
+    lines = table.read_text(encoding="utf-8").splitlines()
+    table.write_bytes(
+        "".join(f"{line}\t{'über µV' if i else 'note'}\n" for i, line in enumerate(lines)).encode(encoding)
+    )
+    sidecar = item.path.with_suffix(".json")
+    text = sidecar.read_text(encoding="utf-8").replace("{", '{"InstitutionName": "Köln",', 1)
+    sidecar.write_bytes(text.encode(encoding))
+    found = read_source(item)
+    assert found.raw.get_channel_types() == as_it_was.raw.get_channel_types()
+    assert (found.raw.get_data() == as_it_was.raw.get_data()).all()
+    told = [note for note in found.warnings if "UTF-8" in note]
+    assert [table.name in note and said in note for note in told] == ([True] if said else [])
+
+
+def test_a_quote_in_channels_eats_no_channel(tmp_path: Path) -> None:
+    item = together(tmp_path / "raw", planted(12)).files("eeg")[0]
+    table = item.path.with_name("sub-01_task-leg_channels.tsv")
+    text = table.read_text(encoding="utf-8")
+    before = channels_table(item.path)
+    lines = text.splitlines()
+    lines[0] += "\tnote"
+    lines[1:] = [f'{line}\t"loose' if i == 0 else f"{line}\tn/a" for i, line in enumerate(lines[1:])]
+    table.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    after = channels_table(item.path)
+    assert before is not None and after is not None
+    assert after[1]["name"].tolist() == before[1]["name"].tolist()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from bids_stroke.core.errors import DataError, InputError
 from bids_stroke.core.json_files import read_json_object
 from bids_stroke.core.records import BidsFile
+from bids_stroke.core.text_files import read_text
 
 Array = NDArray[np.float64]
 _JOINT = re.compile(r"(comment/)?(new segment(/.*)?|edge|edge[ _].*|(bad[ _])?boundary)", re.IGNORECASE)
@@ -95,11 +97,10 @@ def events_of(item: BidsFile) -> tuple[pd.DataFrame, dict[str, Any]] | None:
     if path is None:
         return None
     try:
-        table = pd.read_csv(
-            path, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE, encoding="utf-8-sig"
-        )
+        text = StringIO(read_text(path).text)
+        table = pd.read_csv(text, sep="\t", dtype=str, keep_default_na=False, quoting=csv.QUOTE_NONE)
         sidecar = read_json_object(described) if described is not None else {}
-    except (pd.errors.EmptyDataError, pd.errors.ParserError, ValueError, InputError) as error:
+    except (pd.errors.EmptyDataError, pd.errors.ParserError, InputError) as error:
         remedy = "Mend it, or take it away: the recording can be used without events."
         raise DataError(f"{path} or its sidecar cannot be read: {error}.", remedy, "bad-events-table") from error
     return table, sidecar

@@ -1,0 +1,119 @@
+"""One unit: what a failed step costs, and what the status says is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from bids_stroke.app.model import Model
+from bids_stroke.app.plan import UnitTask
+from bids_stroke.app.unit import prediction_paths, run_unit
+from bids_stroke.bids.sessions import Selection, find_sessions
+from bids_stroke.cli.app import main
+from bids_stroke.core.records import Prediction, StepReport
+from bids_stroke.core.settings import Settings
+from bids_stroke.derivatives import manifest
+from bids_stroke.features.readers import GRID_SHAPE
+from bids_stroke.preprocess.registry import Step, StepContext
+from tests.helpers.bids import make_dataset
+from tests.helpers.predictions import leave_prediction
+from tests.helpers.units import write_volume
+
+MASK = "sub-1/anat/sub-1_space-MNI152NLin2009aSym_label-L_mask.nii.gz"
+REST = "bold: no-bold; eegemg: no-eeg"
+"""Modalities of which the people here have no file."""
+
+
+def cube(size: int) -> np.ndarray:
+    mask = np.zeros(GRID_SHAPE, np.uint8)
+    mask[30 : 30 + size, 40 : 40 + size, 30 : 30 + size] = 1
+    return mask
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> UnitTask:
+    """A person with a lesion mask in standard space, and diffusion images that are a line of text."""
+    files = {"sub-1/dwi/sub-1_dwi.nii.gz": "no image", "sub-1/dwi/sub-1_dwi.bval": "0", "sub-1/dwi/sub-1_dwi.bvec": "0"}
+    raw = make_dataset(tmp_path / "raw", files)
+    write_volume(raw / MASK, cube(10))
+    (session,) = find_sessions(Selection(raw))
+    return UnitTask(session, tmp_path / "out", tmp_path / "work", Settings(), None, "Test cohort")
+
+
+def test_a_step_that_fails_on_the_data_is_missing_with_its_reason(task: UnitTask) -> None:
+    status = run_unit(task).status
+    assert status.status == "failed"
+    assert status.reason in ("unreadable-image", "missing-bvec", "gradient-format", "gradient-count")
+    assert status.missing == f"fa md rd ad: {status.reason}; gm wm: no-t1w; {REST}"
+    assert manifest.read_manifest(manifest.manifest_path(task.output_dir, "sub-1", "lesion"), task.output_dir)
+    again = run_unit(task)
+    assert again.status == replace(status, seconds=again.status.seconds, peak_memory_mb=again.status.peak_memory_mb)
+    assert "lesion" not in again.seconds  # it is up to date
+
+
+def raising(error: Exception) -> Callable[[Step, StepContext], StepReport]:
+    def run(step: Step, context: StepContext) -> StepReport:
+        raise error
+
+    return run
+
+
+@pytest.mark.inputs(
+    "A step that fails on its data costs the person what the step gives, and no more: the prediction is made from the "
+    "others and says so, the unit counts as failed, and the exit code is 65."
+)
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (KeyError("fa"), "internal-error"),
+        (MemoryError("Unable to allocate 2.00 GiB for an array"), "out-of-memory"),
+        (OSError(28, "No space left on device", "/work/a"), "cannot-write"),
+    ],
+)
+def test_after_other_failures_there_is_no_prediction(
+    task: UnitTask, monkeypatch: pytest.MonkeyPatch, error: Exception, reason: str
+) -> None:
+    model = {"name": "tiny", "version": "1", "sha256": "abc", "demonstration": False, "outcome": "fma_le<=17"}
+    old = leave_prediction(
+        task.output_dir, task.session, Prediction(0.5, None, "good", None, {}, {}, model, False), task.dataset
+    )
+    monkeypatch.setattr(Step, "run", raising(error))
+    status = run_unit(replace(task, model=Model(task.output_dir, "abc"))).status
+    assert (status.status, status.reason) == ("failed", reason)
+    assert not old.exists() and old == prediction_paths(task)[0]
+    if reason == "out-of-memory":
+        assert "2.15 GB more were asked for" in status.detail
+
+
+def table_of(out: Path) -> pd.DataFrame:
+    return pd.read_csv(out / "logs" / "status.tsv", sep="\t", dtype=str, na_values="n/a").set_index("subject")
+
+
+@pytest.mark.inputs(
+    "`status.tsv` and the table at the end tell what each unit lacks, and why, and which files were left out.",
+    "A unit of which nothing that was asked for is there has failed, and the exit code is 65, also when run again.",
+)
+def test_a_unit_with_nothing_that_was_asked_for_has_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, out = make_dataset(tmp_path / "raw"), tmp_path / "out"
+    write_volume(raw / MASK, cube(0))
+    write_volume(raw / MASK.replace("sub-1", "sub-2"), cube(10))
+    (raw / "sub-2" / "func").mkdir()
+    (raw / "sub-2" / "func" / "sub-2_task-walk_bold.nii.gz").write_text("")
+    (raw / "sub-2" / "func" / "sub-2_task-walk_bold.json").write_text("{}")
+    for expected in ("done", "skipped"):
+        with pytest.raises(SystemExit) as stop:
+            main([str(raw), str(out), "participant", "--modalities", "lesion", "bold", "--model", "none",
+                  "--nprocs", "1", "--skip-bids-validation"])  # fmt: skip
+        assert stop.value.code == 65
+        table, said = table_of(out), capsys.readouterr().err
+        assert dict(table["status"]) == {"1": "failed", "2": "done"}
+        assert table["reason"]["1"] == "no-usable-modality"
+        assert dict(table["missing"]) == {"1": "lesion: empty-lesion-mask; bold: no-bold", "2": "bold: no-bold"}
+        assert "sub-2_task-walk_bold.nii.gz: task walk is not rest" in table["left_out"]["2"]
+        row = next(line for line in said.splitlines() if "sub-2 " in line and expected in line)
+        assert "bold:" in row and "sub-2_" in row
