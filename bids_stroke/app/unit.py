@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from bids_stroke.app.failures import as_ours, is_of_data
 from bids_stroke.app.logs import unit_log
@@ -81,7 +82,7 @@ def run_unit(task: UnitTask) -> UnitResult:
                     reports[stage.name] = _nothing(task, stage.step, failures[stage.name])
         missing = missing_of(task, reports)
         if not failures and set(missing) >= set(task.settings.modalities):
-            failures["features"] = no_modality(task.session, missing)
+            failures["features"] = no_modality(task.session, missing, reports)
         if any(name not in STEPS or not is_of_data(error) for name, error in failures.items()):
             _forget_prediction(task)
         status = _status(task, failures, time.monotonic() - begin, bool(seconds))
@@ -205,7 +206,7 @@ def _predict(
     session = task.session
     features, missing = merge_features(reports, session, task.settings)
     if not features:
-        raise no_modality(session, missing)
+        raise no_modality(session, missing, reports)
     known = session.covariates
     unit = UnitFeatures(session.subject, session.session, features, missing, known, task.dataset, session.notes)
     bundle = load_bundle(model.path)
@@ -222,10 +223,14 @@ def _predict(
     return StepReport(files={"prediction": path}, warnings=prediction.warnings)
 
 
-def no_modality(session: Session, missing: Mapping[str, str]) -> DataError:
-    """The error of a unit that nothing can be computed of."""
+def no_modality(
+    session: Session, missing: Mapping[str, str], reports: Mapping[str, StepReport] = MappingProxyType({})
+) -> DataError:
+    """The error of a unit that nothing can be computed of, in the words of the steps of which nothing came."""
     reasons = sorted({reason.replace("-", " ") for reason in missing.values()})
-    text = "; ".join([*reasons, *in_sentences(session.left_out)])
+    told = [text.rstrip(".") for report in reports.values() if report.missing and not report.outputs
+            for text in report.warnings]  # fmt: skip
+    text = "; ".join([*reasons, *dict.fromkeys(told), *in_sentences(session.left_out)])
     remedy = "Look at --dry-run for what was found."
     return DataError(f"{session.prefix} has no usable modality: {text}.", remedy, "no-usable-modality")
 

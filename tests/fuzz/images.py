@@ -105,7 +105,15 @@ def _image(base: Path, place: Path, rng: Random) -> tuple[str, Path, tuple[str, 
     copy(base, place, "raw", "ready")
     dataset, pattern, options = rng.choice(_TARGETS)
     path = next((place / dataset).glob(pattern))
+    if dataset == "ready" and "lesion" in path.name:
+        without_anatomy(place)
     return dataset, path, options
+
+
+def without_anatomy(place: Path) -> None:
+    """Take the raw T1w and mask away, which would be used instead of a mask in standard space."""
+    for path in (place / "raw" / "sub-01" / "anat").iterdir():
+        path.unlink()
 
 
 def _trial(dataset: str, path: Path, options: tuple[str, ...], what: str) -> Trial:

@@ -23,6 +23,7 @@ from tests.fuzz.trial import Trial, participant
 DOCUMENTED = frozenset({0, 2, 16, 18, 65, 66, 73})
 """Exit codes of README.md but 1 (internal error) and those of signals."""
 BAD_WORDS = ("Traceback (most recent call last)", "internal error", "internal-error", "Please report")
+READ_ONLY = "the fuzzer goes no further"
 FREE = ("out", "work", "o", "cwd")
 """Folders of a case in which the app may write."""
 State = Mapping[str, tuple[int, int]]
@@ -135,7 +136,8 @@ def wrong(code: int, said: str, trial: Trial) -> list[str]:
     found = [] if code in DOCUMENTED else [f"exit code {code}"]
     found += [f"says {word!r}" for word in BAD_WORDS if word in said]
     flat = " ".join(said.split())
-    if code and trial.names and not any(name in flat for name in trial.names):
+    read = READ_ONLY in flat  # the fuzzer stopped, not the app
+    if code and trial.names and not read and not any(name in flat for name in trial.names):
         found.append(f"none of {', '.join(trial.names)} is named")
     if code and not flat:
         found.append("nothing is said")

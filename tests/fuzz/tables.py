@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
-from tests.fuzz.images import READY
+from tests.fuzz.images import READY, without_anatomy
 from tests.fuzz.text import broken_json, broken_text
 from tests.fuzz.trial import Trial, copy, participant, stem_of
 
@@ -99,6 +99,8 @@ def derivatives(base: Path, place: Path, rng: Random) -> Trial:
     copy(base, place, "ready")
     pattern, options = rng.choice(_READY)
     path = next((place / "ready").glob(pattern))
+    if "lesion" in path.name:
+        without_anatomy(place)
     what = _break(path, rng)
     arguments = participant("--participant-label", "01", *options, *READY)
     return Trial(arguments, (path.name, stem_of(path)), f"{path.name}: {what}")

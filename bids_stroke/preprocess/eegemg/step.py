@@ -88,7 +88,10 @@ def _process(context: StepContext, pair: Pair) -> _Done:
     settings = context.settings.eegemg
     recording = read_pair(pair, settings.window_seconds)
     _check_usable(recording, pair, settings)
-    cleaned = clean(recording, settings, context.settings.seed)
+    try:
+        cleaned = clean(recording, settings, context.settings.seed)
+    except MissingModalityError as error:  # it knows of signals only, not whose
+        raise MissingModalityError(f"{pair.label}: {error.message}", error.remedy, error.reason) from error
     if side_of(context).mirrored:
         recording, cleaned = with_sides_swapped(recording, cleaned)
     windows = window_table(recording, cleaned, settings)
