@@ -14,7 +14,7 @@ from bids_stroke.core.text_files import NOT_FETCHED, not_fetched
 
 _PARTS: Mapping[str, tuple[str, ...]] = {".vhdr": (".eeg", ".vmrk"), ".set": (".fdt",)}
 """Extension of a recording -> those of the files that it needs beside it, where they are there at all."""
-_TABLES = ("channels.tsv", "events.tsv", "electrodes.tsv")
+_TABLES = ("channels.tsv", "events.tsv")
 """Without these a recording is read otherwise than it was meant."""
 
 

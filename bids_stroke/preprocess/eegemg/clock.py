@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +14,8 @@ import mne
 import numpy as np
 import pandas as pd
 
-from bids_stroke.core.errors import DataError
+from bids_stroke.core.errors import DataError, InputError
+from bids_stroke.core.text_files import NOT_THERE, read_text
 from bids_stroke.preprocess.eegemg.drift import Clock, match_clocks
 from bids_stroke.preprocess.eegemg.montage import standard_names
 from bids_stroke.preprocess.eegemg.read import Pair, Source, read_source
@@ -227,17 +227,23 @@ def _acquired(path: Path) -> datetime | None:
     folder = path.parent.parent
     found = re.match(r"sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?", path.name)
     table = folder / f"{found[0] if found else ''}_scans.tsv"
-    if not table.is_file():
-        return None
-    with table.open(encoding="utf-8-sig", newline="") as stream:
-        for row in csv.DictReader(stream, delimiter="\t"):
-            if row.get("filename") == f"{path.parent.name}/{path.name}":
-                return _time(row.get("acq_time") or "n/a", table)
+    try:
+        lines = read_text(table).text.splitlines()
+    except InputError as error:
+        if error.reason == NOT_THERE:
+            return None
+        raise DataError(error.message, error.remedy, error.reason) from error
+    rows = [[cell.strip(' "') for cell in line.split("\t")] for line in lines if line.strip()]
+    header = [cell.casefold() for cell in rows[0]] if rows else []
+    for cells in rows[1:]:
+        row = dict(zip(header, cells, strict=False))
+        if row.get("filename") == f"{path.parent.name}/{path.name}":
+            return _time(row.get("acq_time") or "n/a", table)
     return None
 
 
 def _time(text: str, table: Path) -> datetime | None:
-    if text == "n/a":
+    if text.casefold() == "n/a":
         return None
     try:
         return datetime.fromisoformat(text).replace(tzinfo=None)

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from bids_stroke.core.errors import DataError
+from bids_stroke.preprocess.eegemg.clock import read_pair
+from bids_stroke.preprocess.eegemg.read import Pair
 from tests.helpers.recordings import EMG, RATE, Planted, apart, planted, process, read, windows_of, write_scans
 
 
@@ -107,3 +109,27 @@ def test_acq_time_that_is_no_time_fails(tmp_path: Path) -> None:
     write_scans(tmp_path / "raw", "noon")
     with pytest.raises(DataError, match=r"scans\.tsv: acq_time 'noon'"):
         process(session, tmp_path / "out")
+
+
+@pytest.mark.inputs("`acq_time` is found whatever the encoding of `scans.tsv`, its quotes and the capitals of its columns.")
+@pytest.mark.parametrize("encoding", ["latin-1", "utf-8-sig", "utf-16"])
+@pytest.mark.parametrize("quote", ["", '"'])
+def test_acq_time_in_tables_of_other_programs(tmp_path: Path, encoding: str, quote: str) -> None:
+    session = apart(tmp_path / "raw", planted(12), planted(12))
+    rows = (("eeg", "M\xfcller"), ("emg", '"nachts'))
+    lines = [
+        f"{quote}{kind}/sub-01_task-leg_{kind}.edf{quote}\t{operator}\t2000-01-01T12:00:0{index}"
+        for index, (kind, operator) in enumerate(rows)
+    ]
+    table = tmp_path / "raw" / "sub-01" / "sub-01_scans.tsv"
+    table.write_text("\n".join(["Filename\toperator\tAcq_time", *lines]) + "\n", encoding=encoding)
+    recording = read_pair(Pair({}, session.files("eeg")[0], session.files("emg")[0]), 1.0)
+    assert recording.qc["emg_offset_s"] == 1.0
+
+
+def test_scans_that_are_not_fetched_are_no_common_start(tmp_path: Path) -> None:
+    session = apart(tmp_path / "raw", planted(12), planted(12))
+    (tmp_path / "raw" / "sub-01" / "sub-01_scans.tsv").symlink_to("../.git/annex/objects/aa/MD5E-s20--00.tsv")
+    with pytest.raises(DataError, match="datalad get") as caught:
+        process(session, tmp_path / "out")
+    assert caught.value.reason == "not-fetched"

@@ -121,3 +121,17 @@ def test_places_cost_no_recording(tmp_path: Path, places: str, system: str) -> N
     assert (after.raw.get_data() == before.raw.get_data()).all()
     assert after.raw.ch_names == before.raw.ch_names
     assert after.warnings == before.warnings
+
+
+@pytest.mark.inputs("Odd tables of people and of scans cost no recording.")
+@pytest.mark.parametrize("people", ["Participant_ID\tage\nsub-01\t53\n", "", "participant_id\nsub-09\n"])
+@pytest.mark.parametrize("scans", ["Filename\tacq_time\n", "", "file\n\"eeg\n"])
+def test_tables_of_people_and_scans_cost_no_recording(tmp_path: Path, people: str, scans: str) -> None:
+    session = together(tmp_path / "raw", planted(12))
+    item = session.files("eeg")[0]
+    before = read_source(item)
+    (tmp_path / "raw" / "participants.tsv").write_text(people)
+    (tmp_path / "raw" / "sub-01" / "sub-01_scans.tsv").write_text(scans)
+    after = read_source(item)
+    assert (after.raw.get_data() == before.raw.get_data()).all()
+    assert after.warnings == before.warnings
