@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.bids.columns import Value, covariate_of, in_our_terms, number_of
-from bids_stroke.bids.rows import PREFIXES, Unit, find_rows, is_nothing, one_value
+from bids_stroke.bids.rows import PREFIXES, Found, Unit, find_rows, is_nothing, one_value
 from bids_stroke.bids.scales import about_column, is_missing, why_impossible
 from bids_stroke.bids.tables import Row, Table, read_table
 from bids_stroke.core.errors import InputError
@@ -61,32 +61,53 @@ def known_of(unit: Unit) -> Known:
         notes = (_no_table(unit.bids_dir),)
     values = in_our_terms(cells, about.content, codes)
     if unit.session:
-        cells, more, described = _of_session(unit, about.content)
+        cells, more, described, elsewhere = _of_session(unit, about.content)
         own = in_our_terms(cells, _with_levels(unit.bids_dir, described or {}, cells, about.content), codes)
         told = {covariate_of(column) for column in own} - {""}  # under whichever name
-        if described is None:
+        if described is None or elsewhere:
             told.add("days_since_stroke")  # that of another session says nothing of this one
         values = {column: value for column, value in values.items() if covariate_of(column) not in told} | own
         notes += tuple(note for note in more if note not in notes)
     return Known({column.lower(): value for column, value in values.items()}, notes)
 
 
-def _of_session(unit: Unit, about: Described) -> tuple[dict[str, Value], tuple[str, ...], Described | None]:
+def _of_session(
+    unit: Unit, about: Described
+) -> tuple[dict[str, Value], tuple[str, ...], Described | None, tuple[str, ...]]:
     """Values of the row in sessions.tsv, what should be said of it, and what its JSON files say.
 
-    The last is None where the table or one of them has not been fetched.
+    The third is None where the table or one of them has not been fetched. The last are columns of the time since stroke
+    that have it of other sessions only.
     """
     path = unit.sessions_table
     try:
         described = sessions_description(unit)
         cells, notes = _cells(path, "session_id", unit, {**about, **described})
     except InputError as error:
-        return {}, _lost(error, path), None
-    if read_table(path) is None and _several(unit.folder):
-        notes = (f"There is no {path.name}: participants.tsv tells of all sessions of this person.",)
-    elif not cells and notes:
-        notes = (*notes[:-1], f"{notes[-1]} What participants.tsv has counts for this session, too.")
-    return cells, notes, described
+        return {}, _lost(error, path), None, ()
+    table = read_table(path)
+    if table is None:
+        said = f"There is no {path.name}: participants.tsv tells of all sessions of this person."
+        return cells, (said,) if _several(unit.folder) else notes, described, ()
+    found = find_rows(table, "session_id", unit)
+    times = [column for column in table.columns if covariate_of(column) == "days_since_stroke"]
+    elsewhere = tuple(column for column in times if only_of_others(found, column, {**about, **described}))
+    but = f", but for {', '.join(elsewhere)}, which {path.name} has of other sessions" if elsewhere else ""
+    if not found.rows:
+        notes = (*notes[:-1], f"{notes[-1]} What participants.tsv has counts for this session, too{but}.")
+    elif elsewhere:
+        said = f"{path.name} has {' and '.join(elsewhere)} of other sessions and none of ses-{unit.session}"
+        notes = (*notes, f"{said}: that of participants.tsv does not count for it.")
+    return cells, notes, described, elsewhere
+
+
+def only_of_others(found: Found, column: str, described: Described) -> bool:
+    """Whether a table has a value in a column for other sessions of a person, and says of this one that it has none."""
+    own, others = (
+        any(value_of(row.cells[column], column, described) is not None for row in rows)
+        for rows in (found.session + found.person, found.others)
+    )
+    return others and not own
 
 
 def _lost(error: InputError, path: Path) -> tuple[str, ...]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from bids_stroke.bids.columns import Value
 from bids_stroke.bids.labels import strangers, twins
-from bids_stroke.bids.person import description, known_of, sessions_description, value_of
+from bids_stroke.bids.person import description, known_of, only_of_others, sessions_description, value_of
 from bids_stroke.bids.rows import PREFIXES, Unit, find_rows, one_value, with_prefix
-from bids_stroke.bids.scales import CODES, about_column, bounds_of, level_of
+from bids_stroke.bids.scales import CODES, SMALL_CODES, about_column, bounds_of, level_of
 from bids_stroke.bids.tables import Row, Table, read_table
 from bids_stroke.core.errors import InputError, UsageError
 from bids_stroke.core.text_files import NOT_FETCHED
@@ -68,7 +68,8 @@ def find_outcome(bids_dir: Path, column: str, subject: str, session: str | None)
     """The outcome of a unit: looked up in sessions.tsv, then phenotype/*.tsv, then participants.tsv.
 
     What a table has for the session (sessions.tsv, or rows with a ``session_id``) comes before what is of the person,
-    and may differ from it. Tables that tell of the same must agree.
+    and may differ from it. Tables that tell of the same must agree. Where a table has the value of other sessions and
+    says that there is none of this one, what is of the person does not stand in for it.
 
     Raises
     ------
@@ -80,6 +81,7 @@ def find_outcome(bids_dir: Path, column: str, subject: str, session: str | None)
     of_session: list[_Value] = []
     of_person: list[_Value] = []
     notes: list[str] = []
+    others: list[str] = []
     why = NO_COLUMN
     for table, key, described in _tables(unit):
         name = table.column(column)
@@ -89,14 +91,16 @@ def find_outcome(bids_dir: Path, column: str, subject: str, session: str | None)
         found = find_rows(table, key, unit)
         notes += [note for note in found.notes if note not in notes]
         why = NO_VALUE if found.rows or why == NO_VALUE else NO_ROW
-        session_rows, person_rows = (found.person, ()) if key == "session_id" else (found.session, found.person)
-        for rows, values in ((session_rows, of_session), (person_rows, of_person)):
+        for rows, values in ((found.session, of_session), (found.person, of_person)):
             values += _value(table, name, rows, unit.label(key), described)
+        if only_of_others(found, name, described):
+            others.append(f"{table.name} has {column} of other sessions of this person and none of ses-{session}: what "
+                          "is not of a session does not count for it.")  # fmt: skip
         if name != column:
             notes.append(f"{table.name}: its column {name!r} is read as {column}.")
-    best = _agreed(column, of_session) or _agreed(column, of_person)
+    best = _agreed(column, of_session) or (None if others else _agreed(column, of_person))
     if best is None:
-        return Measured(None, why, tuple(notes))
+        return Measured(None, why, (*notes, *others))
     return Measured(best.value, "", tuple(notes))
 
 
@@ -158,10 +162,18 @@ def _value(table: Table, column: str, rows: tuple[Row, ...], label: str, describ
         raise InputError(f"{where}, which its Levels explain as {level!r}.", "Write n/a if that is no score.",
                          "impossible-value")  # fmt: skip
     low, high = bounds_of(about, column)
-    if value in CODES and not ((low <= value < 0 and low > -float("inf")) or 0 < value <= high < float("inf")):
+    codes = CODES | (SMALL_CODES if value in SMALL_CODES and _lone(table, column) else frozenset())
+    if value in codes and not ((low <= value < 0 and low > -float("inf")) or 0 < value <= high < float("inf")):
         limits = f"Write n/a, or give the limits of {column} (Minimum and Maximum) in the JSON file of the table."
         raise InputError(f"{where}, which looks like a code for a missing value.", limits, "impossible-value")
     return [_Value(value, table.path, row.line)]
+
+
+def _lone(table: Table, column: str) -> bool:
+    """Whether a column has no negative numbers but codes."""
+    texts = {row.cells[column] for row in table.rows}
+    numbers = {value for text in texts if isinstance(value := value_of(text, "", {}), float)}
+    return all(value >= 0 or value in CODES | SMALL_CODES for value in numbers) and any(value >= 0 for value in numbers)
 
 
 def outcome_notes(bids_dir: Path, column: str, units: Iterable[tuple[str, str | None]]) -> list[str]:

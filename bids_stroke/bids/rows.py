@@ -52,11 +52,14 @@ class Found:
         Of the unit's session, and of the person whatever the session.
     notes : tuple of str
         What was forgiven in the labels; where there is no row, that, and what the first row of the table looks like.
+    others : tuple of Row
+        Of the person's other sessions, where a row of this one is there or may be meant.
     """
 
     session: tuple[Row, ...] = ()
     person: tuple[Row, ...] = ()
     notes: tuple[str, ...] = ()
+    others: tuple[Row, ...] = ()
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -105,10 +108,12 @@ def find_rows(table: Table, key: str, unit: Unit) -> Found:
     capitals = [row for row in mine if with_prefix(row.cells[table.key(key)], key) != label]
     notes = [*index.notes, *(f"{table.name}: {row.cells[table.key(key)]!r} in line {row.line} is taken for {label}."
                              for row in capitals)]  # fmt: skip
-    column = table.column("session_id") if key != "session_id" else ""
     if not mine:
-        return Found(notes=(*notes, _no_row(table, key, label)))
-    if not column:
+        meant = key == "session_id" and _bare(label, key) in index.alike
+        return Found(notes=(*notes, _no_row(table, key, label)), others=table.rows if meant else ())
+    if key == "session_id":
+        return Found(tuple(mine), (), tuple(notes), tuple(row for row in table.rows if row not in mine))
+    if not table.column("session_id"):
         return Found(person=tuple(mine), notes=tuple(notes))
     return _of_session(table, mine, unit, notes)
 
@@ -119,6 +124,8 @@ def _of_session(table: Table, mine: list[Row], unit: Unit, notes: list[str]) -> 
     told = [row for row in mine if not is_nothing(row.cells[column])]
     label = unit.label("session_id").casefold()
     session = tuple(row for row in told if with_prefix(row.cells[column], "session_id").casefold() == label)
+    meant = {_bare(with_prefix(row.cells[column], "session_id"), "session_id") for row in told}
+    others = tuple(row for row in told if row not in session) if _bare(label, "session_id") in meant else ()
     person = tuple(row for row in mine if is_nothing(row.cells[column]))
     if any(not row.cells[column].startswith("ses-") for row in session):
         cell, line = session[0].cells[column], session[0].line
@@ -126,8 +133,8 @@ def _of_session(table: Table, mine: list[Row], unit: Unit, notes: list[str]) -> 
     if not session and not person:
         which = f"of {unit.label('session_id')}" if unit.session else "without a session_id"
         what = f"{table.name} has rows of this person, but none {which}"
-        return Found(notes=(*notes, f"{what}; the first of them is {told[0]} (line {told[0].line})."))
-    return Found(session, person, tuple(notes))
+        return Found(notes=(*notes, f"{what}; the first of them is {told[0]} (line {told[0].line})."), others=others)
+    return Found(session, person, tuple(notes), others)
 
 
 @lru_cache(maxsize=64)

@@ -40,6 +40,8 @@ _SAME = (  # what is written otherwise -> as in SCALES
 
 CODES = frozenset((-77.0, -88.0, -99.0, -777.0, -888.0, -999.0, -9999.0, 999.0, 9999.0))
 """What stands for a missing value in many tables; a measurement that happens to be one needs its limits in the JSON."""
+SMALL_CODES = frozenset((-7.0, -8.0, -9.0))
+"""The same, where a column has no other negative values: a change for the worse may be one of these, too."""
 
 _MISSING = re.compile(
     r"((values?|data|scores?) )?((is|was|are|were) )?"
@@ -53,6 +55,8 @@ _MISSING = re.compile(
     re.IGNORECASE,
 )
 """Levels that say that nothing was measured. Death is none: it is an outcome."""
+_NOT_DONE = re.compile(r"performed|\bdone\b", re.IGNORECASE)
+"""Said of the patient where the score is 0: a movement that is "not performed" is the worst score of its item."""
 
 
 def about_column(described: Mapping[str, Any], column: str) -> Mapping[str, Any]:
@@ -94,7 +98,8 @@ def is_missing(about: Mapping[str, Any], text: str) -> bool:
     codes = [str(value) for value in listed] if isinstance(listed, list) else []
     if text in codes or (number is not None and number in map(_number, codes)):
         return True
-    return _MISSING.fullmatch(level_of(about, text)) is not None
+    level = level_of(about, text)
+    return _MISSING.fullmatch(level) is not None and not (number == 0 and _NOT_DONE.search(level))
 
 
 @lru_cache(maxsize=1024)

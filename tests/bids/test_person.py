@@ -103,6 +103,10 @@ def test_a_value_that_is_missing_needs_no_word(tmp_path: Path) -> None:
     assert known(dataset(tmp_path, "participant_id\tage\tsex\nsub-02\tn/a\tN/A\n")) == Known({}, ())
 
 
+@pytest.mark.inputs(
+    "Where a table of sessions has the time since stroke or the outcome of other sessions and none of this one, that of "
+    "the person does not stand in for it, which is said."
+)
 @pytest.mark.parametrize(
     ("sessions", "days", "said"),
     [
@@ -115,9 +119,15 @@ def test_a_value_that_is_missing_needs_no_word(tmp_path: Path) -> None:
         ("Session_ID\tdays_since_stroke\nses-01 \t5\nSES-02\t95\n", [5.0, 95.0], "'Session_ID' is read as session_id"),
         (
             "session_id\tdays_since_stroke\nses-1\t5\nses-2\t95\n",
-            [7.0, 7.0],
+            [None, None],  # 7 is of another session than one of them
             "'ses-2' in line 3 may be meant: write ses-02.",
         ),
+        (
+            "session_id\tdays_since_stroke\nses-01\t5\nses-02\tn/a\n",
+            [5.0, None],
+            "sub-02_sessions.tsv has days_since_stroke of other sessions and none of ses-02",
+        ),
+        ("session_id\tdays_since_stroke\nses-01\tn/a\nses-02\tn/a\n", [7.0, 7.0], ""),
         (
             "session_id\tdays_since_stroke\nses-01\t5\n",
             [5.0, 7.0],
@@ -130,7 +140,7 @@ def test_rows_of_sessions(tmp_path: Path, sessions: str, days: list[float], said
     root = dataset(tmp_path, "participant_id\tage\tdays_since_stroke\nsub-02\t53\t7\n", sessions=sessions)
     make_dataset(root, {f"sub-02/ses-{label}/x": None for label in ("01", "02")})
     found = [known(root, "02", label) for label in ("01", "02")]
-    assert [item.values["days_since_stroke"] for item in found] == days
+    assert [item.values.get("days_since_stroke") for item in found] == days
     assert all(item.values["age"] == 53.0 for item in found)
     assert said in " ".join(found[1].notes) if said else not found[1].notes
 

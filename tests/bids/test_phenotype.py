@@ -11,6 +11,7 @@ import pytest
 
 from bids_stroke.bids.person import description
 from bids_stroke.bids.phenotype import (
+    NO_VALUE,
     Measured,
     check_outcome_column,
     find_outcome,
@@ -38,6 +39,33 @@ def test_the_outcome_is_looked_up_in_sessions_then_phenotype_then_participants(t
     assert unit_outcome(root, "score", "03", None) == 1
     assert unit_outcome(root, "score", "04", None) is None
     assert unit_outcome(root, "score", "05", None) is None
+
+
+@pytest.mark.inputs(
+    "Where a table of sessions has the time since stroke or the outcome of other sessions and none of this one, that of "
+    "the person does not stand in for it, which is said."
+)
+@pytest.mark.parametrize("code", ["n/a", "", "NaN", "-99"])
+@pytest.mark.parametrize(
+    ("table", "first"),
+    [("sub-01/sub-01_sessions.tsv", "session_id"), ("phenotype/motor.tsv", "participant_id\tsession_id")],
+)
+def test_a_session_without_a_score_does_not_get_the_score_of_the_person(
+    tmp_path: Path, code: str, table: str, first: str
+) -> None:
+    who = "" if first == "session_id" else "sub-01\t"
+    people = {
+        "participants.tsv": "participant_id\tfma_le\nsub-01\t9\n",
+        "participants.json": {"fma_le": {"Levels": {"-99": "not assessed"}}},
+    }
+    rows = f"{first}\tfma_le\n{who}ses-01\t{{}}\n{who}ses-02\t{code}\n"
+    root = make_dataset(tmp_path / "a", {**people, table: rows.format(3)})
+    assert unit_outcome(root, "fma_le", "01", "01") == 3
+    found = find_outcome(root, "fma_le", "01", "02")
+    assert (found.value, found.why) == (None, NO_VALUE)
+    assert "has fma_le of other sessions of this person and none of ses-02" in found.notes[-1]
+    root = make_dataset(tmp_path / "b", {**people, table: rows.format("n/a")})  # tells nothing at all
+    assert unit_outcome(root, "fma_le", "01", "02") == 9
 
 
 def test_an_outcome_that_is_no_number_names_file_and_person(tmp_path: Path) -> None:
@@ -258,3 +286,15 @@ def test_a_column_that_is_looked_for_in_vain_is_told_what_there_is(tmp_path: Pat
     with pytest.raises(UsageError, match="There are: participant_id, fugl"):
         check_outcome_column(root, "fma_le")
     check_outcome_column(root, "FUGL")
+
+
+@pytest.mark.inputs("So is -7, -8 or -9 in a column that has no other negative values.")
+@pytest.mark.parametrize(("others", "value"), [((3, -9, 0), None), ((3, -1, 0), -9), ((-3, -20, -9), -9)])
+def test_small_codes(tmp_path: Path, others: tuple[int, ...], value: float | None) -> None:
+    rows = "".join(f"sub-1{index}\t{score}\n" for index, score in enumerate(others))
+    root = make_dataset(tmp_path, {"participants.tsv": f"participant_id\twalk\nsub-01\t-9\n{rows}"})
+    if value is not None:
+        assert unit_outcome(root, "walk", "01", None) == value
+    else:
+        with pytest.raises(InputError, match=r"walk of sub-01 \(line 2\) is '-9', which looks like a code"):
+            unit_outcome(root, "walk", "01", None)

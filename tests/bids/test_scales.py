@@ -30,6 +30,13 @@ def test_levels_that_say_something_else(meaning: Any) -> None:
     assert not is_missing({"Levels": {"0": meaning}}, "0")
 
 
+@pytest.mark.inputs("A 0 that means not performed or not done is the score of who could not do it.")
+@pytest.mark.parametrize("meaning", ["not performed", "cannot be done", "Not done"])
+def test_what_a_patient_cannot_do_scores_0(meaning: str) -> None:
+    about = {"Levels": {"0": meaning, "1": "partly", "-1": meaning, "9": meaning}}
+    assert [is_missing(about, text) for text in ("0", "0.0", "1", "-1", "9")] == [False, False, False, True, True]
+
+
 def test_levels_of_any_form_are_looked_up() -> None:
     assert level_of({"Levels": {"01": {"Description": " a "}}}, "1") == "a"
     assert [level_of({"Levels": levels}, "1") for levels in ({}, [], "x", {"1": 2})] == [""] * 4

@@ -111,7 +111,9 @@ def test_acq_time_that_is_no_time_fails(tmp_path: Path) -> None:
         process(session, tmp_path / "out")
 
 
-@pytest.mark.inputs("`acq_time` is found whatever the encoding of `scans.tsv`, its quotes and the capitals of its columns.")
+@pytest.mark.inputs(
+    "`acq_time` is found whatever the encoding of `scans.tsv`, its quotes and the capitals of its columns."
+)
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-8-sig", "utf-16"])
 @pytest.mark.parametrize("quote", ["", '"'])
 def test_acq_time_in_tables_of_other_programs(tmp_path: Path, encoding: str, quote: str) -> None:

@@ -125,7 +125,7 @@ def test_places_cost_no_recording(tmp_path: Path, places: str, system: str) -> N
 
 @pytest.mark.inputs("Odd tables of people and of scans cost no recording.")
 @pytest.mark.parametrize("people", ["Participant_ID\tage\nsub-01\t53\n", "", "participant_id\nsub-09\n"])
-@pytest.mark.parametrize("scans", ["Filename\tacq_time\n", "", "file\n\"eeg\n"])
+@pytest.mark.parametrize("scans", ["Filename\tacq_time\n", "", 'file\n"eeg\n'])
 def test_tables_of_people_and_scans_cost_no_recording(tmp_path: Path, people: str, scans: str) -> None:
     session = together(tmp_path / "raw", planted(12))
     item = session.files("eeg")[0]
