@@ -112,6 +112,8 @@ class Currency:
         now, then = metadata_digests(STEPS[step].files(session)), done.recipe.get(METADATA, {})
         if changed := [name for name in then if name in now and now[name] != then[name]]:
             return f"sidecars changed: {few(changed)}"
+        if fresh := self._fresh(session, step, done, {item.path for item in STEPS[step].files(session)}):
+            return f"new files: {few(fresh)}"
         side = done.recipe.get("affected side")
         return "" if side in (None, side_told(session)) else f"affected side changed: {side} -> {side_told(session)}"
 
@@ -148,10 +150,14 @@ class Currency:
 
         Those that were there and not used were left out by an option, which this command need not be given again.
         """
-        known = {self._now(path) for path in done.inputs}
-        begun = manifest.manifest_path(self.root, session.prefix, "prediction").stat().st_mtime
         wanted = self.request.settings.model_copy(update={"modalities": tuple(done.recipe.get("modalities", ()))})
         files = {item.path for step in needed_steps(session, wanted) for item in step.files(session)}
+        return self._fresh(session, "prediction", done, files)
+
+    def _fresh(self, session: Session, stage: str, done: Manifest, files: set[Path]) -> list[str]:
+        """Those of some files that a stage did not read, and that came after it."""
+        known = {self._now(path) for path in done.inputs}
+        begun = manifest.manifest_path(self.root, session.prefix, stage).stat().st_mtime
         return sorted(path.name for path in files - known if path.is_file() and path.stat().st_ctime > begun)
 
     def _model(self, sha256: str, done: Manifest) -> str:

@@ -68,6 +68,20 @@ class Execution(Frozen):
     verbosity: int = 0
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without keys that are there twice: of two sections of one name, PyYAML forgets the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        known = set[str]()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in known:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key '{key.value}' is there twice", key.start_mark
+                )
+            known.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
 def load_settings(config: Path | None, **options: Any) -> Settings:
     """Settings from a YAML file (``--config``), with command-line options on top.
 
@@ -81,7 +95,7 @@ def load_settings(config: Path | None, **options: Any) -> Settings:
     values: dict[str, Any] = {}
     if config is not None:
         try:
-            values = yaml.safe_load(config.read_text("utf-8-sig")) or {}
+            values = yaml.load(config.read_text("utf-8-sig"), _Loader) or {}  # noqa: S506 (a safe one)
         except OSError as error:
             raise InputError(f"--config {config} cannot be read: {error.strerror}.", "Check the path.") from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or number that cannot be

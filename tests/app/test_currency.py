@@ -206,7 +206,12 @@ def test_features_that_are_not_current_are_not_trained_on(asked: Request) -> Non
     with pytest.raises(InputError, match="No unit"):
         labelled_cohort(asked, find_sessions(asked.selection), "Test cohort", said.append)
     assert len(said) == 1 and "sub-1 does not count" in said[0] and "inputs changed: sub-1_dwi.nii.gz" in said[0]
+    write("sub-1/anat/sub-1_run-2_T1w.nii.gz", "a second brain")(asked)
     only_t1w = replace(asked, settings=Settings(modalities=("gm",)))
+    with pytest.raises(InputError, match="No unit"):
+        labelled_cohort(only_t1w, find_sessions(asked.selection), "Test cohort", said.append)
+    assert "new files: sub-1_run-2_T1w.nii.gz" in said[1]
+    (asked.selection.bids_dir / "sub-1/anat/sub-1_run-2_T1w.nii.gz").unlink()
     (unit,) = labelled_cohort(only_t1w, find_sessions(asked.selection), "Test cohort", said.append)
     assert set(unit.unit.features) == set(STEPS["anat"].modalities) & {"gm"}
 

@@ -104,8 +104,8 @@ def test_a_value_that_is_missing_needs_no_word(tmp_path: Path) -> None:
 
 
 @pytest.mark.inputs(
-    "Where a table of sessions has the time since stroke or the outcome of other sessions and none of this one, that of "
-    "the person does not stand in for it, which is said."
+    "Where a table of sessions has the time since stroke or the outcome of other sessions and none of this one, that "
+    "of the person does not stand in for it, which is said."
 )
 @pytest.mark.parametrize(
     ("sessions", "days", "said"),

@@ -42,8 +42,8 @@ def test_the_outcome_is_looked_up_in_sessions_then_phenotype_then_participants(t
 
 
 @pytest.mark.inputs(
-    "Where a table of sessions has the time since stroke or the outcome of other sessions and none of this one, that of "
-    "the person does not stand in for it, which is said."
+    "Where a table of sessions has the time since stroke or the outcome of other sessions and none of this one, that "
+    "of the person does not stand in for it, which is said."
 )
 @pytest.mark.parametrize("code", ["n/a", "", "NaN", "-99"])
 @pytest.mark.parametrize(

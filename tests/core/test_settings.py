@@ -128,3 +128,14 @@ def test_the_documented_settings_are_the_defaults(tmp_path: Path) -> None:
     path = tmp_path / "settings.yml"
     path.write_text(documented)
     assert load_settings(path) == Settings()
+
+
+@pytest.mark.inputs("A key that is twice in a `--config` file is refused.")
+@pytest.mark.parametrize("text", ["seed: 1\nseed: 2\n", "eegemg:\n  window_seconds: 12\nbold: {}\neegemg: {}\n"])
+def test_a_key_that_is_there_twice(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "c.yml"
+    path.write_text(text)
+    with pytest.raises(UsageError, match=f"the key '{text.split(':')[0]}' is there twice"):
+        load_settings(path)
+    path.write_text("eegemg: {window_seconds: 12}\nbold: {}\n")
+    assert load_settings(path).eegemg.window_seconds == 12
