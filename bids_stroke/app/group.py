@@ -41,7 +41,8 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     for sentence in outcome_notes(request.selection.bids_dir, outcome.column, asked):
         console.print(f"Outcomes: {sentence}", highlight=False, markup=False, soft_wrap=True)
     modality_of = {name: member.modality for item in predictions.values() for name, member in item.members.items()}
-    console.print(f"Evaluating {len(table)} predictions of {len(modality_of)} members.", highlight=False)
+    counted = int((table["prediction"] != "left-out").sum())
+    console.print(f"Evaluating {counted} predictions of {len(modality_of)} members.", highlight=False)
     evaluation = evaluate(table, request.settings.model_copy(update={"outcome": outcome}), modality_of)
     write_group_tables(root, table, evaluation)
     found = read_statuses(root)

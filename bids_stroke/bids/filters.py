@@ -109,11 +109,12 @@ def _fits(label: str | None, wanted: object) -> bool:
             return label is not None
         case "with or without":
             return True
-    return label is not None and _same_label(label, str(wanted))
+    text = f"{wanted:g}" if isinstance(wanted, float) else str(wanted)
+    return label is not None and _same_label(label, text)
 
 
 def _same_label(label: str, wanted: str) -> bool:
-    """Labels equal as text, or as numbers (run-01 is run 1)."""
+    """Labels equal as text, or as numbers (run-01 is run 1, and 1.0 in JSON)."""
     return label == wanted or (label.isdecimal() and wanted.isdecimal() and int(label) == int(wanted))
 
 

@@ -95,7 +95,7 @@ def load_settings(config: Path | None, **options: Any) -> Settings:
     values: dict[str, Any] = {}
     if config is not None:
         try:
-            values = yaml.load(config.read_text("utf-8-sig"), _Loader) or {}  # noqa: S506 (a safe one)
+            values = yaml.load(config.read_text("utf-8-sig"), _Loader) or {}
         except OSError as error:
             raise InputError(f"--config {config} cannot be read: {error.strerror}.", "Check the path.") from error
         except (yaml.YAMLError, ValueError, RecursionError) as error:  # ValueError: a date or number that cannot be

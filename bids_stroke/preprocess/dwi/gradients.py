@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg import polar
 
-from bids_stroke.core.errors import DataError
+from bids_stroke.core.errors import DataError, InputError
 from bids_stroke.core.records import BidsFile
+from bids_stroke.core.text_files import NOT_FETCHED, read_text
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -181,10 +182,12 @@ def _length_notes(bvec: Path, bvals: Array, bvecs: Array) -> tuple[str, ...]:
 def _numbers(path: Path) -> Array:
     """A text table of numbers, at least one row."""
     try:
-        rows = [[float(word) for word in line.replace(",", " ").split()] for line in path.read_text().splitlines()]
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}.", _CONVERT_AGAIN, "gradient-format") from error
-    except ValueError as error:  # not text, or words that are no numbers
+        lines = read_text(path).text.splitlines()
+        rows = [[float(word) for word in line.replace(",", " ").split()] for line in lines]
+    except InputError as error:  # not there, not fetched, or not text
+        reason = NOT_FETCHED if error.reason == NOT_FETCHED else "gradient-format"
+        raise DataError(error.message, _CONVERT_AGAIN, reason) from error
+    except ValueError as error:
         raise DataError(f"{path} does not hold numbers: {error}.", _CONVERT_AGAIN, "gradient-format") from error
     rows = [row for row in rows if row]
     if not rows or len({len(row) for row in rows}) != 1:

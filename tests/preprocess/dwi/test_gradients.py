@@ -83,6 +83,17 @@ def test_a_binary_file_is_no_table(tmp_path: Path) -> None:
         read_gradients(*paths, 3)
 
 
+@pytest.mark.inputs("`.bval` and `.bvec` are read with a byte order mark, too.")
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_gradients_that_windows_has_written(tmp_path: Path, encoding: str) -> None:
+    paths = (tmp_path / "x.bval", tmp_path / "x.bvec")
+    paths[0].write_text("0 1000 1000\r\n", encoding=encoding)
+    paths[1].write_text("0 1 0\r\n0 0 1\r\n0 0 0\r\n", encoding=encoding)
+    read = read_gradients(*paths, 3)
+    assert read.bvals.tolist() == [0, 1000, 1000]
+    assert read.bvecs.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
+
+
 def test_nan_directions_at_b0_count_as_none(tmp_path: Path) -> None:
     paths = write(tmp_path, "0 1000 1000", "nan 1 0\nnan 0 1\nnan 0 0")
     np.testing.assert_array_equal(read_gradients(*paths, 3).bvecs[0], np.zeros(3))
