@@ -257,14 +257,15 @@ def _unit(selection: Selection, subject: str, session: str | None, files: Subjec
 
 
 def _used(selection: Selection, who: tuple[str, str | None], files: SubjectFiles, away: dict[BidsFile, str]) -> Session:
-    """What a unit uses; adds to ``away`` why raw files cannot be: not fetched, or empty."""
+    """What a unit uses; adds to ``away`` why raw files and masks cannot be: not fetched, or empty."""
     wanted = {need for modality in selection.modalities for need in MODALITIES[modality].queries}
 
     def own(items: Iterable[BidsFile]) -> tuple[BidsFile, ...]:
         return tuple(item for item in items if item.entities.get("session") in (who[1], None) and not away.get(item))
 
     raw = {query: own(items) if query in wanted else () for query, items in files.raw.items()}
-    unknown = [item for items in raw.values() for item in items if item not in away]
+    asked = (*raw.values(), own(files.lesions))  # whose sidecars are looked into here
+    unknown = [item for items in asked for item in items if item not in away]
     away |= absent(unknown, selection.bids_dir, files.links)
     raw, left_out = as_sidecars_tell({query: own(items) for query, items in raw.items()})
     left_out = {file.name: file.why for file in files.left_out if file.session in (who[1], None)} | left_out

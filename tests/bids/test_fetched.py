@@ -117,6 +117,15 @@ def test_maps_and_masks_that_are_not_fetched_are_named_too(tmp_path: Path) -> No
     assert set(unit.left_out) == {name, "sub-01_label-L_mask.nii.gz"}
 
 
+def test_a_mask_whose_sidecar_is_not_fetched_costs_the_lesion_alone(tmp_path: Path) -> None:
+    raw = make_dataset(tmp_path / "raw", {"sub-01/anat/sub-01_T1w.nii.gz": None})
+    masks = make_dataset(tmp_path / "masks", {"sub-01/anat/sub-01_label-L_mask.nii.gz": None})
+    (masks / "sub-01" / "anat" / "sub-01_label-L_mask.json").symlink_to("../.git/annex/objects/x")
+    (unit,) = find_sessions(Selection(raw, derivatives={"masks": masks}))
+    assert (unit.error, unit.lesion, len(unit.files("t1w"))) == ("", (), 1)
+    assert "datalad get" in unit.left_out["sub-01_label-L_mask.nii.gz"]
+
+
 def test_a_person_of_whom_nothing_is_fetched_is_reported_and_no_empty_folder(tmp_path: Path) -> None:
     raw = make_dataset(tmp_path, {"participants.tsv": "participant_id\nsub-01\n"})
     for name in NAMES:
