@@ -52,7 +52,7 @@ def read_json(path: Path | str) -> JsonObject:
         pair.
     """
     try:
-        text, note = read_text(path)
+        text, note = read_text(path, any_bytes=True)
         number = _finite if _LARGE.search(text) else None  # the usual way is quicker
         content = json.loads(text, parse_constant=_no_number, parse_float=number)
         if "\\" in text:  # escaped characters

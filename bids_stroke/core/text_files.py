@@ -37,10 +37,17 @@ class Text(NamedTuple):
     """What should be said of how it was read; empty for UTF-8."""
 
 
-def read_text(path: Path | str) -> Text:
+def read_text(path: Path | str, *, any_bytes: bool = False) -> Text:
     """Text in UTF-8, with or without byte order mark; else in what its mark tells, else in Windows-1252, and said.
 
     Windows-1252 is Latin-1 with letters in place of control characters: what older Windows programs and scanners write.
+
+    Parameters
+    ----------
+    path : Path or str
+    any_bytes : bool
+        Take what is in neither as Latin-1, which has a character for each byte: of a file with a grammar of its own,
+        in which scanners write the hospital's name in Shift-JIS or GB 18030.
 
     Raises
     ------
@@ -58,10 +65,10 @@ def read_text(path: Path | str) -> Text:
         raise InputError(message, "Check the path and its permissions.", reason) from None
     if data.startswith(_POINTER_BEGINS) and (why := not_fetched(path)):
         raise _not_here(path, why)
-    return decode(data, path)
+    return decode(data, path, any_bytes=any_bytes)
 
 
-def decode(data: bytes, path: Path | str) -> Text:
+def decode(data: bytes, path: Path | str, *, any_bytes: bool = False) -> Text:
     """Bytes of a file as text, as :func:`read_text`.
 
     Raises
@@ -73,18 +80,20 @@ def decode(data: bytes, path: Path | str) -> Text:
     try:
         text = data.decode().removeprefix("\ufeff")
     except UnicodeDecodeError as error:  # so does whatever begins with a mark of UTF-16 or UTF-32
-        text, note = _otherwise(data, path, error.start)
+        text, note = _otherwise(data, path, error.start, any_bytes)
     if "\0" in text:
         raise _no_text(path, "it holds zero bytes, as UTF-16 without a byte order mark does")
     return Text(text, note and f"{Path(path).name} {note}. Save it as UTF-8.")
 
 
-def _otherwise(data: bytes, path: Path | str, start: int) -> tuple[str, str]:
+def _otherwise(data: bytes, path: Path | str, start: int, any_bytes: bool) -> tuple[str, str]:
     """Text that is not in UTF-8, and how it was read; ``start``: the first byte that is not."""
     marked = next((name for mark, name in _MARKS.items() if data.startswith(mark)), "")
     try:
         text = data.decode(marked or "cp1252").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
+        if any_bytes and not marked:
+            return data.decode("latin-1"), "is neither in UTF-8 nor in Windows-1252: its letters are not known"
         why = f"it begins as {marked.upper()} and is none at byte {error.start}"
         raise _no_text(path, why if marked else f"neither UTF-8 (byte {start}) nor Windows-1252") from None
     if marked:

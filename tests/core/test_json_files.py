@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from bids_stroke.core.errors import InputError
-from bids_stroke.core.json_files import BAD_CONTENT, MAX_DEPTH, read_json_object
+from bids_stroke.core.json_files import BAD_CONTENT, MAX_DEPTH, read_json, read_json_object
 from bids_stroke.core.text_files import NOT_THERE
 from tests.helpers.broken_json import KINDS
 
@@ -63,3 +63,19 @@ def test_what_json_does_not_know_is_null(tmp_path: Path, word: str) -> None:
     path = tmp_path / "a.json"
     path.write_text(f'{{"a": {word}, "b": [1e300, {word}, 2.5], "c": "NaN"}}')
     assert read_json_object(path) == {"a": None, "b": [1e300, None, 2.5], "c": "NaN"}
+
+
+@pytest.mark.inputs(
+    "JSON in any other encoding that leaves its grammar as it is (Shift-JIS, GB 18030) is read as well."
+)
+@pytest.mark.parametrize("encoding", ["shift-jis", "gb18030", "euc-jp", "mac-roman"])
+def test_names_of_hospitals_in_other_encodings(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "sub-1_dwi.json"
+    name = "H\xf4pital \xc1\xc5" if encoding == "mac-roman" else "\u56fd\u7acb\u75c5\u9662"
+    path.write_bytes(f'{{"InstitutionName": "{name}", "EchoTime": 0.1}}'.encode(encoding))
+    found = read_json(path)
+    assert found.content["EchoTime"] == 0.1
+    assert "UTF-8" in found.note
+    path.write_bytes(b"\x81\xff\x8d")
+    with pytest.raises(InputError, match="is not JSON"):
+        read_json(path)

@@ -179,5 +179,5 @@ def _in_utf8(file: Path) -> bytes:
     """Content of a text file in UTF-8 without a mark, which mne-bids insists on; of one that is no text, as it is."""
     data = file.read_bytes()
     with suppress(InputError):  # whoever needs it will say what is wrong
-        return decode(data, file).text.encode()
+        return decode(data, file, any_bytes=file.suffix == ".json").text.encode()
     return data
