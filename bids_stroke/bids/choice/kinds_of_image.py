@@ -157,13 +157,13 @@ def what_tells(file: BidsFile, asked: Collection[str] = ()) -> str:
 def _has_directions(file: BidsFile) -> bool:
     """Whether a file of b-vectors of its own gives each of its volumes one, six or more different ones in all."""
     try:
-        rows = [line.split() for line in file.companion(".bvec").read_text().splitlines() if line.strip()]
-        n_bvals = len(file.companion(".bval").read_text().split())
+        text, bvals = (file.companion(end).read_text(encoding="utf-8-sig").replace(",", " ") for end in (".bvec", ".bval"))
+        rows = [line.split() for line in text.splitlines() if line.strip()]
         vectors = list(zip(*rows, strict=True)) if len(rows) == 3 else [tuple(row) for row in rows]
         different = {vector for vector in vectors if any(float(number) for number in vector)}
     except (OSError, ValueError):
         return False
-    return len(different) >= _DIRECTIONS and len(vectors) == n_bvals == n_volumes(file.path)
+    return len(different) >= _DIRECTIONS and len(vectors) == len(bvals.split()) == n_volumes(file.path)
 
 
 def what_sidecar_tells(file: BidsFile) -> str:

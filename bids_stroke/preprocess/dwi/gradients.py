@@ -181,7 +181,8 @@ def _length_notes(bvec: Path, bvals: Array, bvecs: Array) -> tuple[str, ...]:
 def _numbers(path: Path) -> Array:
     """A text table of numbers, at least one row."""
     try:
-        rows = [[float(word) for word in line.replace(",", " ").split()] for line in path.read_text().splitlines()]
+        text = path.read_text(encoding="utf-8-sig")  # editors of other systems begin with a byte order mark
+        rows = [[float(word) for word in line.replace(",", " ").split()] for line in text.splitlines()]
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}.", _CONVERT_AGAIN, "gradient-format") from error
     except ValueError as error:  # not text, or words that are no numbers
