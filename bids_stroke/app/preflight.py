@@ -27,7 +27,7 @@ WORK = "bids_stroke_"
 """How names of folders for intermediate files begin."""
 _DEPTH, _DEEPER = 3, ("sub-", "ses-")
 """Folders in OUTPUT_DIR in which a unit's own lie: subject, session, and what is in it."""
-_TRIED = 2**16
+_TRIED = 1024
 """Bytes that are written to see whether there is room for any."""
 
 

@@ -22,7 +22,7 @@ BAD_CONTENT = "bad-json"
 """Reason code of a file that can be read but does not hold what it must."""
 _KINDS = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
 _CORRECT = 'Correct the file: {"Key": value, ...}, in UTF-8.'
-_LARGE = re.compile(r"[eE]\+?\d{3}")
+_LARGE = re.compile(r"[eE]\+?\d{3}|\d{300}")
 """In numbers that may be beyond those of 64 bits."""
 _TOO_DEEP = f"has objects or lists nested more than {MAX_DEPTH} deep"
 
@@ -54,7 +54,7 @@ def read_json(path: Path | str) -> JsonObject:
     try:
         text, note = read_text(path)
         number = _finite if _LARGE.search(text) else None  # the usual way is quicker
-        content = json.loads(text, parse_constant=_no_number, parse_float=number)
+        content = json.loads(text, parse_constant=_no_number, parse_float=number, parse_int=number and _whole)
         if "\\" in text:  # escaped characters
             json.dumps(content, ensure_ascii=False).encode()
     except InputError as error:
@@ -79,6 +79,12 @@ def read_json(path: Path | str) -> JsonObject:
 def _no_number(_name: str) -> None:
     """NaN and infinity, which JSON does not know (RFC 8259): a value that is not told."""
     return
+
+
+def _whole(text: str) -> Any:
+    """A whole number; null where it is beyond what a number of 64 bits holds, and nobody could compute with it."""
+    number = int(text)  # a ValueError for thousands of digits
+    return None if _finite(text) is None else number
 
 
 def _finite(text: str) -> Any:

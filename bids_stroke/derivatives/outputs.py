@@ -48,9 +48,8 @@ def writing(path: Path) -> Iterator[None]:
         if error.errno not in NOT_WRITABLE and not lacks_space(error):
             raise
         why = error.strerror or f"no space left ({error})"
-        raise OutputError(
-            f"{path} cannot be written: {why}.", "Check the folder's permissions and the space left."
-        ) from error
+        remedy = "Check the folder's permissions and the space left."
+        raise OutputError(f"{path} cannot be written: {why}.", remedy) from error
 
 
 def lacks_space(error: OSError) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
-from typing import cast
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine
+from nibabel.spatialimages import HeaderDataError
+
+from bids_stroke.imaging.opened import opened
 
 Affine = npt.NDArray[np.float64]
 
@@ -60,11 +62,14 @@ def apart_mm(first: Affine, second: Affine, shape: Sequence[int]) -> float:
 
 def other_form(path: Path) -> Affine | None:
     """The form of a file that we do not read, where it tells another place than the one we read; else None."""
-    image = nib.load(path)
+    image = opened(path)
     header = image.header
     if not isinstance(header, nib.Nifti1Header) or not (header["sform_code"] > 0 and header["qform_code"] > 0):
         return None
-    other = np.asarray(header.get_qform(), dtype=np.float64)
+    try:
+        other = np.asarray(header.get_qform(), dtype=np.float64)
+    except (HeaderDataError, ValueError):  # quaternions that are none tell no place
+        return None
     if not np.isfinite(other).all() or abs(np.linalg.det(other[:3, :3])) < 1e-6:
         return None
     return other if apart_mm(image.affine, other, image.shape) > _APART_MM else None
@@ -76,7 +81,7 @@ def form_warnings(paths: Sequence[Path]) -> list[str]:
     for path in paths:
         other = other_form(path)
         if other is not None:
-            image = cast(nib.Nifti1Image, nib.load(path))
+            image = opened(path)
             distance = apart_mm(image.affine, other, image.shape)
             warnings.append(
                 f"{path.name}: its sform and qform put it up to {distance:.1f} mm apart; the sform is used. ITK-SNAP, "
@@ -87,5 +92,5 @@ def form_warnings(paths: Sequence[Path]) -> list[str]:
 
 def place_known(path: Path) -> bool:
     """Whether a file's header says how its voxels lie in space: whether its sform or qform has a code."""
-    header = nib.load(path).header
+    header = opened(path).header
     return not isinstance(header, nib.Nifti1Header) or bool(header["sform_code"] > 0 or header["qform_code"] > 0)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from bids_stroke.core.errors import BidsStrokeError, DataError
-from bids_stroke.core.text_files import NOT_FETCHED, not_fetched
+from bids_stroke.core.errors import DataError
 from bids_stroke.imaging.affines import check_affine
 from bids_stroke.imaging.forms import set_forms
-from bids_stroke.imaging.nifti import check_promise, read_volumes, read_voxels
+from bids_stroke.imaging.nifti import read_volumes, read_voxels
+from bids_stroke.imaging.opened import opened, readable
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -25,7 +24,6 @@ CANONICAL = "RAS"
 _LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _TIME_BITS, _SECONDS = 0x38, {16: 1e-3, 24: 1e-6}
 """Of ``xyzt_units``: milliseconds and microseconds in seconds; a unit that is none counts as seconds."""
-_READ_AGAIN = "Copy or convert the file again, or leave this subject out."
 _RIGHT_FILE = "Check that the right file has this name."
 
 
@@ -53,8 +51,8 @@ def load_image(path: Path, ndim: int, *, nan_is_0: bool = False) -> nib.Nifti1Im
         Unreadable or truncated file, wrong number of dimensions, colour or complex values, NaN or infinite voxels,
         an affine that holds NaN or is singular. The message names the file and the remedy.
     """
-    with _readable(path):
-        source = _opened(path)
+    with readable(path):
+        source = opened(path)
         data = read_voxels(path, source)
     data = _with_dimensions(path, data, ndim)
     data = np.nan_to_num(data, nan=0.0, posinf=np.inf, neginf=-np.inf) if nan_is_0 else data
@@ -65,8 +63,8 @@ def load_image(path: Path, ndim: int, *, nan_is_0: bool = False) -> nib.Nifti1Im
 
 def load_reference(path: Path) -> nib.Nifti1Image:
     """A 3D image, or the first volume of a series, as `load_image` gives it; raises what that raises."""
-    with _readable(path):
-        source = _opened(path)
+    with readable(path):
+        source = opened(path)
         if len(source.shape) < 4 or source.shape[3] == 1:
             return load_image(path, 3)
         data = np.array(next(read_volumes(path, source)), order="F")
@@ -94,8 +92,8 @@ def load_signals(path: Path, mask: nib.Nifti1Image) -> FloatArray:
     DataError
         As `load_image`, and for a mask on another grid (``another-grid``).
     """
-    with _readable(path):
-        source = _opened(path)
+    with readable(path):
+        source = opened(path)
         shape = source.shape
         if len(shape) != 4:
             raise DataError(f"{path} has shape {shape}: a 4D image is needed.", _RIGHT_FILE, reason="wrong-dimensions")
@@ -114,29 +112,6 @@ def load_signals(path: Path, mask: nib.Nifti1Image) -> FloatArray:
     return signals.T
 
 
-@contextmanager
-def _readable(path: Path) -> Iterator[None]:
-    """Whatever a file that is not what it should be makes the readers raise, as one error that names it."""
-    try:
-        yield
-    except (BidsStrokeError, MemoryError):
-        raise
-    except Exception as error:  # a header at random makes the readers fail anywhere
-        if why := not_fetched(path):
-            raise DataError(f"{path}: {why}.", "Fetch it, or leave out what needs it.", NOT_FETCHED) from None
-        text = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{path} cannot be read: {text}.", _READ_AGAIN, reason="unreadable-image") from error
-
-
-def _opened(path: Path) -> nib.Nifti1Image:
-    source = cast(nib.Nifti1Image, nib.load(path))
-    kind = source.header.get_data_dtype()
-    if kind.kind not in "biuf":
-        raise DataError(f"{path}: datatype {kind} is not a number.", _READ_AGAIN)
-    check_promise(path, source)
-    return source
-
-
 def _not_finite(data: npt.NDArray[np.floating[Any]]) -> int:
     return int(data.size - np.count_nonzero(np.isfinite(data)))
 
@@ -149,12 +124,12 @@ def _require_finite(path: Path, bad: int, size: int) -> None:
 
 def stored_orientation(path: Path) -> str:
     """Voxel order of a file that `load_image` has read, as the ends of its axes: ``"LAS"``."""
-    return "".join(nib.aff2axcodes(cast(nib.Nifti1Image, nib.load(path)).affine))
+    return "".join(nib.aff2axcodes(opened(path).affine))
 
 
 def canonical_axis(path: Path, direction: str) -> tuple[int, int]:
     """A direction of a file's voxel axes, ``i j k i- j- k-`` as in BIDS, in RAS+ voxel order: axis and sign."""
-    axes = nib.io_orientation(cast(nib.Nifti1Image, nib.load(path)).affine)
+    axes = nib.io_orientation(opened(path).affine)
     axis, sign = axes["ijk".index(direction[0])]
     return int(axis), int(sign) * (-1 if direction.endswith("-") else 1)
 

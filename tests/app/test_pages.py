@@ -50,7 +50,8 @@ def test_nothing_new_and_nothing_written(out: Path) -> None:
 
 
 TABLES = [Outputs(Path(), "1", session).path("quality") for session in ("a", "b")]
-FIRST = {"sub-1.html", "sub-1_page.json", *(path.name for table in TABLES for path in (table, sidecar_of(table)))}
+MANIFEST = manifest.manifest_path(Path(), "sub-1", "page")
+FIRST = {"sub-1.html", MANIFEST.name, *(path.name for table in TABLES for path in (table, sidecar_of(table)))}
 CHANGES: dict[str, Callable[[Path], object]] = {
     "a step ran again": lambda out: leave(out, "sub-1_ses-b", 300.0),
     "a step's manifest is gone": lambda out: manifest.manifest_path(out, "sub-1_ses-a", "anat").unlink(),

@@ -58,7 +58,7 @@ def test_depth_ends_where_it_is_said(tmp_path: Path) -> None:
         read_json_object(tmp_path / f"{MAX_DEPTH + 1}.json")
 
 
-@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999", "-1.5E+400"])
+@pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity", "1e999", "-1.5E+400", "9" * 310, "-" + "9" * 400])
 def test_what_json_does_not_know_is_null(tmp_path: Path, word: str) -> None:
     path = tmp_path / "a.json"
     path.write_text(f'{{"a": {word}, "b": [1e300, {word}, 2.5], "c": "NaN"}}')

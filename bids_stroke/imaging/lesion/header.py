@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
 import nibabel as nib
 import numpy as np
@@ -14,6 +13,7 @@ from bids_stroke.imaging.forms import apart_mm, other_form, place_known, without
 from bids_stroke.imaging.images import CANONICAL, array, like, reorient, same_grid, stored_orientation
 from bids_stroke.imaging.lesion.check import SEEN, rim_contrast
 from bids_stroke.imaging.lesion.shares import Mask, read_shares
+from bids_stroke.imaging.opened import opened
 from bids_stroke.imaging.transforms import resample
 
 _CLOSE_VOXELS = 0.5
@@ -69,11 +69,11 @@ def settled(
 
 
 def _affine(path: Path) -> npt.NDArray[np.float64]:
-    return np.asarray(cast(nib.Nifti1Image, nib.load(path)).affine)
+    return np.asarray(opened(path).affine)
 
 
 def _matrix(path: Path) -> tuple[int, ...]:
-    return tuple(cast(nib.Nifti1Image, nib.load(path)).shape[:3])
+    return tuple(opened(path).shape[:3])
 
 
 def _on_voxels_of(image: nib.Nifti1Image, image_path: Path, mask: nib.Nifti1Image, path: Path) -> nib.Nifti1Image:
