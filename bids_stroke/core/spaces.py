@@ -146,8 +146,8 @@ def _named_image(file: BidsFile) -> Place:
     for entity in ("mod", "desc", "acq", "rec", "label"):
         if hint := _HINT.search(file.entities.get(entity, "")):
             return _image(_WORDS[hint[0].lower()], certain=entity == "mod")
-    if image := _FOLDERS.get(file.path.parent.name):
-        return _image(image, certain=False)
+    if neighbour := _FOLDERS.get(file.path.parent.name):
+        return _image(neighbour, certain=False)
     return Place("own", "T1w")
 
 

@@ -72,8 +72,8 @@ def test_sessions_are_those_with_data(raw: Path, names: list[str], labels: set[s
 
 
 @pytest.mark.inputs(
-    "What may be meant as a lesion mask and is not called like one (`_msk`, `_roi`, `desc-lesion_dseg`, `infarct`), and "
-    "a map of shares without its mask, is named."
+    "What may be meant as a lesion mask and is not called like one (`_msk`, `_roi`, `desc-lesion_dseg`, `infarct`), "
+    "and a map of shares without its mask, is named."
 )
 @pytest.mark.parametrize("where", ["raw/derivatives/lesions", "given"])
 @pytest.mark.parametrize(

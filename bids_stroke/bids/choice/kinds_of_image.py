@@ -76,7 +76,8 @@ MARKS: tuple[Mark, ...] = (
     Mark("only magnitude images are used", ("part",), unless=_words("mag magnitude")),
     Mark("one inversion of an MP2RAGE is no T1w", ("inv",), suffixes=("T1w",)),
     Mark("one inversion of an MP2RAGE is no T1w", LABELS, _words("inv1 inv2 mp2rageinv1 mp2rageinv2 inv1mp2rage inv2mp2rage"), ("T1w",), True),
-    Mark("after a contrast agent the signal is not BOLD's", ("ce",), suffixes=("bold",), unless=_words("none no pre")),
+    Mark("after a contrast agent the signal is not BOLD's", ("ce",), suffixes=("bold",),
+         unless=_words("none no pre")),
     Mark(COMPUTED, LABELS, DIFFUSION_MAPS, ("dwi",)),
     Mark("a phase image", LABELS, _words("phase pha phasemap phaseimage phasediff pha1 pha2"), whole=True),
     Mark("a part of a complex image", LABELS, _words("imag imaginary real"), whole=True),
@@ -157,7 +158,9 @@ def what_tells(file: BidsFile, asked: Collection[str] = ()) -> str:
 def _has_directions(file: BidsFile) -> bool:
     """Whether a file of b-vectors of its own gives each of its volumes one, six or more different ones in all."""
     try:
-        text, bvals = (file.companion(end).read_text(encoding="utf-8-sig").replace(",", " ") for end in (".bvec", ".bval"))
+        text, bvals = (
+            file.companion(end).read_text(encoding="utf-8-sig").replace(",", " ") for end in (".bvec", ".bval")
+        )
         rows = [line.split() for line in text.splitlines() if line.strip()]
         vectors = list(zip(*rows, strict=True)) if len(rows) == 3 else [tuple(row) for row in rows]
         different = {vector for vector in vectors if any(float(number) for number in vector)}
