@@ -75,7 +75,8 @@ _DIRECTIONS = 6
 MARKS: tuple[Mark, ...] = (
     Mark("only magnitude images are used", ("part",), unless=_words("mag magnitude")),
     Mark("one inversion of an MP2RAGE is no T1w", ("inv",), suffixes=("T1w",)),
-    Mark("one inversion of an MP2RAGE is no T1w", LABELS, _words("inv1 inv2 mp2rageinv1 mp2rageinv2 inv1mp2rage inv2mp2rage"), ("T1w",), True),
+    Mark("one inversion of an MP2RAGE is no T1w", LABELS,
+         _words("inv1 inv2 mp2rageinv1 mp2rageinv2 inv1mp2rage inv2mp2rage"), ("T1w",), True),
     Mark("after a contrast agent the signal is not BOLD's", ("ce",), suffixes=("bold",),
          unless=_words("none no pre")),
     Mark(COMPUTED, LABELS, DIFFUSION_MAPS, ("dwi",)),
