@@ -211,7 +211,10 @@ def _crashed(task: UnitTask, error: object) -> UnitStatus:
 def _in_words(status: UnitStatus, result: object) -> str:
     if status.status == "failed":
         return f"FAILED ({status.reason}): {status.detail}"
-    return f"done in {status.seconds:.1f} s ({stages_in_words(result) if isinstance(result, UnitResult) else ''})"
+    if not isinstance(result, UnitResult):
+        return f"done in {status.seconds:.1f} s"
+    warned = f"; warnings, in the report: {result.n_warnings}" if result.n_warnings else ""
+    return f"done in {status.seconds:.1f} s ({stages_in_words(result)}){warned}"
 
 
 def stages_in_words(result: UnitResult) -> str:

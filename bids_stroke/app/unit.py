@@ -30,11 +30,12 @@ from bids_stroke.preprocess.registry import STEPS, Step, StepContext
 
 @dataclass(frozen=True)
 class UnitResult:
-    """How a unit ended, with the seconds of each stage that ran, and why it had to."""
+    """How a unit ended, with the seconds of each stage that ran, why it had to, and how much its steps have to say."""
 
     status: UnitStatus
     seconds: Mapping[str, float]
     why: Mapping[str, str]
+    n_warnings: int = 0
 
 
 def run_unit(task: UnitTask) -> UnitResult:
@@ -86,7 +87,9 @@ def run_unit(task: UnitTask) -> UnitResult:
         if any(name not in STEPS or not is_of_data(error) for name, error in failures.items()):
             _forget_prediction(task)
         status = _status(task, failures, time.monotonic() - begin, bool(seconds))
-        return UnitResult(replace(status, missing=missing_in_words(missing)), seconds, why)
+        told = dict.fromkeys(text for name in STEPS if name in reports for text in reports[name].warnings)
+        status = replace(status, missing=missing_in_words(missing), warnings=" ".join(told))
+        return UnitResult(status, seconds, why, len(told))
 
 
 def _of_data(failures: Mapping[str, BidsStrokeError]) -> dict[str, str]:

@@ -21,6 +21,8 @@ LESION_NAME = re.compile(
 """Lesion masks under all names in use: BIDS label L, fMRIPrep's label-lesion_roi, desc-*lesion*."""
 LESION_SHARE_NAME = re.compile(r"_label-(L\d*|[Ll]esion\w*?)_(?:.*_)?probseg\.nii(\.gz)?$")
 """Share of each voxel that is lesion."""
+_LIKE_A_LESION = re.compile(r"lesion|infarct|stroke|[^a-z](?:msk|roi)\.nii", re.I)
+"""Names that people give to lesion masks and that are none of BIDS."""
 
 _TENSOR = r"(?!.*_model-(?!tensor|dti))(?!.*_desc-color)"
 """No map of another model (kurtosis has an MD too), no picture in colour."""
@@ -60,6 +62,36 @@ def lesion_folders(bids_dir: Path) -> dict[str, Path]:
 def is_lesion(name: str) -> bool:
     """Whether a file of this name is a lesion mask or a map of shares of one."""
     return bool(LESION_NAME.search(name) or LESION_SHARE_NAME.search(name))
+
+
+def may_be_lesion(name: str) -> bool:
+    """Whether a file of this name is a lesion mask, or may be meant as one.
+
+    >>> [may_be_lesion(f"sub-1_{end}.nii.gz") for end in ("msk", "desc-lesion_roi", "desc-brain_mask")]
+    [True, True, False]
+    """
+    return is_lesion(name) or bool(_LIKE_A_LESION.search(name))
+
+
+def why_no_lesion(images: Mapping[str, Sequence[BidsFile]], lesions: Sequence[BidsFile]) -> dict[BidsFile, str]:
+    """Images that may be meant as lesion masks and are not read, and why.
+
+    Parameters
+    ----------
+    images : mapping of str to sequence of BidsFile
+        As for :func:`find_lesions`.
+    lesions : sequence of BidsFile
+        What it found.
+    """
+    used = {path.resolve() for lesion in lesions for path in (lesion.path, *lesion.beside.values())}
+    alone = "a map of shares of lesion is read beside a mask only: give the mask, too"
+    other = "lesion masks are called *_label-L_mask or *_desc-lesion_mask: rename it if it is one"
+    return {
+        file: alone if LESION_SHARE_NAME.search(file.path.name) else other
+        for files in images.values()
+        for file in files
+        if may_be_lesion(file.path.name) and file.path.resolve() not in used
+    }
 
 
 def find_lesions(images: Mapping[str, Sequence[BidsFile]]) -> tuple[BidsFile, ...]:

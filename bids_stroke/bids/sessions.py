@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.bids.choice.duplicates import one_of_each
-from bids_stroke.bids.choice.kinds_of_image import as_sidecars_tell, what_name_tells
+from bids_stroke.bids.choice.kinds_of_image import as_sidecars_tell, what_tells
 from bids_stroke.bids.choice.unread import Unread
 from bids_stroke.bids.fetched import absent
 from bids_stroke.bids.filters import why_filtered
@@ -195,7 +195,7 @@ def _subject_sessions(
         kinds = [(item, kind) for item in items for kind in ("session", "task") if kind in item.entities]
         matched |= {(kind, item.entities[kind]) for item, kind in kinds}
         asked = selection.filters.get(query, {})
-        reasons = {item: _why_not(selection, query, item) or what_name_tells(item.path.name, asked) for item in items}
+        reasons = {item: _why_not(selection, query, item) or what_tells(item, asked) for item in items}
         kept[query], spare = one_of_each([item for item in items if not reasons[item]], asked)
         left_out += _left_out(reasons | spare)
         if kept[query]:

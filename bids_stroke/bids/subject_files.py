@@ -8,7 +8,15 @@ from pathlib import Path
 
 from bids_stroke.bids.choice.duplicates import one_of_packed
 from bids_stroke.bids.choice.unread import Place, Unread
-from bids_stroke.bids.derivative_files import find_lesions, find_maps, find_native, is_lesion, lesion_folders
+from bids_stroke.bids.derivative_files import (
+    find_lesions,
+    find_maps,
+    find_native,
+    is_lesion,
+    lesion_folders,
+    may_be_lesion,
+    why_no_lesion,
+)
 from bids_stroke.bids.layout import Dataset
 from bids_stroke.core.records import BidsFile
 from bids_stroke.core.spaces import image_of
@@ -87,9 +95,12 @@ class Datasets:
         lesions: tuple[BidsFile, ...] = ()
         images: list[BidsFile] = []
         if self.lesions is not None:
-            beside = _images(self.lesions, label, left_out, is_lesion)
+            beside = _images(self.lesions, label, left_out, may_be_lesion)
             own = _own_once(self.raw.images(folders, is_lesion), left_out)
-            lesions = find_lesions({"raw": own, **beside, **given})
+            derived = {"raw": own, **beside, **given}
+            lesions = find_lesions(derived)
+            unlike = why_no_lesion(derived, lesions)
+            left_out += [Unread(file.path.name, why, _place(file).session) for file, why in unlike.items()]
         if lesions:
             images = self.raw.images(folders, lambda name: bool(image_of(name)))
         links = frozenset(f"{folder.path}/{name}" for folder in folders for name in folder.links)

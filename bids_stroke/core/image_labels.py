@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection
 
 _PARTS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[A-Z]+|[0-9]+")
+_CAPITALS = re.compile("[A-Z]{2,}(?=[a-z])")
 _BEFORE = r"(?:dti|dwi|dw|diff|diffusion|ax|axial|tra|sag|cor|head|brain|mean|avg|mr|t1|t1w)*"
 _AFTER = r"(?:maps?|images?|img|w)?"
 
@@ -29,4 +30,5 @@ def has_word(label: str, words: Collection[str]) -> bool:
     """
     known = re.compile(f"{_BEFORE}(?:{'|'.join(sorted(words))}){_AFTER}")
     parts = [part.lower() for part in _PARTS.findall(label)]
+    parts += [part.lower() for part in _CAPITALS.findall(label)]  # ADCaxial, FAcolor
     return any(known.fullmatch(part) for part in (label.lower(), *parts, *re.findall("[a-z]+", label.lower())))

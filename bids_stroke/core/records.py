@@ -133,6 +133,8 @@ class UnitStatus:
     """Modalities that are not there, with the reason: ``fa md: no-dwi; lesion: no-lesion``."""
     left_out: str = ""
     """Files that were found and not used, with the reason."""
+    warnings: str = ""
+    """What the steps say of the unit's data, sentence by sentence: what in a file was not used, what was assumed."""
 
     @property
     def has_told(self) -> bool:

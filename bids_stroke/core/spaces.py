@@ -37,13 +37,13 @@ _WORDS = {
     **dict.fromkeys(("swi", "minip"), "swi"),
     **dict.fromkeys(("pdw", "pd"), "PDw"),
     **dict.fromkeys(("dwi", "dti", "diffusion"), "dwi"),
-    **dict.fromkeys(("b0", "b0s"), "b0"),
+    **dict.fromkeys(("b0", "b0s", "dwiref"), "b0"),
     **dict.fromkeys(("trace", "tracew", "b1000", "isodwi"), "TRACE"),
     **dict.fromkeys(("adc", "exp", "fa", "md"), "ADC"),
     **dict.fromkeys(("ct", "ncct", "nect"), "ct"),
     **dict.fromkeys(("cta", "ctp"), "cta"),
     **dict.fromkeys(("perf", "pwi", "dsc", "asl", "cbf", "tmax"), "perf"),
-    **dict.fromkeys(("bold", "epi"), "bold"),
+    **dict.fromkeys(("bold", "epi", "boldref"), "bold"),
     **dict.fromkeys(("t1w", "t1", "mprage"), "T1w"),
 }
 """How an image is called, in small letters -> one name for it."""
@@ -51,6 +51,8 @@ DIFFUSION = ("TRACE", "dwi", "b0", "ADC")
 """Images of one diffusion scan: what was drawn on one lies on the others."""
 _HINT = re.compile(r"(?i:flair|t2starw?|t2w|t1w|dwi|adc|swi|ncct)|TRACE|T1|T2|PD|CT|[bB]0|b1000")
 """Images named within the label of ``desc``, ``acq`` or ``label``; short names count in capitals only."""
+_FOLDERS = {"dwi": "dwi", "func": "bold", "perf": "perf"}
+"""Folders of a datatype: what lies there and tells nothing else was most likely drawn on the images there."""
 _BARE = re.compile(r"(?<=_)[A-Za-z0-9]+(?=_)")
 
 
@@ -141,9 +143,11 @@ def _named_image(file: BidsFile) -> Place:
             return Place("refused", "", why=why, reason="unknown-space")
         if images:
             return _image(images[0], certain=True)
-    for entity in ("desc", "acq", "label"):
+    for entity in ("mod", "desc", "acq", "rec", "label"):
         if hint := _HINT.search(file.entities.get(entity, "")):
-            return _image(_WORDS[hint[0].lower()], certain=False)
+            return _image(_WORDS[hint[0].lower()], certain=entity == "mod")
+    if neighbour := _FOLDERS.get(file.path.parent.name):
+        return _image(neighbour, certain=False)
     return Place("own", "T1w")
 
 

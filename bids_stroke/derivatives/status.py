@@ -23,7 +23,7 @@ from bids_stroke.derivatives.outputs import write_json, write_table
 
 STATUS_COLUMNS = (
     "subject", "session", "status", "reason", "seconds", "peak_memory_mb", "model_sha256", "missing", "left_out",
-    "detail",
+    "warnings", "detail",
 )  # fmt: skip
 INTERRUPTED = "interrupted"
 """Reason of a unit whose process ended without saying how the unit did."""
@@ -153,6 +153,7 @@ def _read(path: Path) -> UnitStatus:
         model_sha256=_text(content, "model_sha256"),
         missing=_text(content, "missing"),
         left_out=_text(content, "left_out"),
+        warnings=_text(content, "warnings"),
     )
     if not unit.status:
         raise ValueError("it has no 'status'")

@@ -27,7 +27,7 @@ _TIME_BITS, _SECONDS = 0x38, {16: 1e-3, 24: 1e-6}
 _RIGHT_FILE = "Check that the right file has this name."
 
 
-def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
+def load_image(path: Path, ndim: int, *, nan_is_0: bool = False) -> nib.Nifti1Image:
     """Read an image and check it once, so that no later step has to.
 
     Parameters
@@ -36,6 +36,8 @@ def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
         NIfTI file.
     ndim : {3, 4}
         Dimensions wanted. A trailing axis of length 1 is dropped, or added for ``ndim=4``.
+    nan_is_0 : bool
+        Whether NaN is 0: SPM writes it into masks and maps where there is nothing.
 
     Returns
     -------
@@ -53,6 +55,7 @@ def load_image(path: Path, ndim: int) -> nib.Nifti1Image:
         source = opened(path)
         data = read_voxels(path, source)
     data = _with_dimensions(path, data, ndim)
+    data = np.nan_to_num(data, nan=0.0, posinf=np.inf, neginf=-np.inf) if nan_is_0 else data
     _require_finite(path, sum(map(_not_finite, data.T)), data.size)  # by volume: in the cache
     check_affine(path, source.affine)
     return _clean(data, source)
@@ -166,8 +169,7 @@ def _with_dimensions(path: Path, data: FloatArray, ndim: int) -> FloatArray:
     if data.ndim == 3 and ndim == 4:
         data = data[..., None]
     if data.ndim != ndim or min(data.shape) < 1 or min(data.shape[:3]) < 2:
-        message = f"{path} has shape {data.shape}: a {ndim}D image is needed."
-        raise DataError(message, _RIGHT_FILE, reason="wrong-dimensions")
+        raise DataError(f"{path} has shape {data.shape}: a {ndim}D image is needed.", _RIGHT_FILE, "wrong-dimensions")
     return data
 
 
@@ -209,10 +211,7 @@ def as_the_person_lies(image: nib.Nifti1Image, metadata: Mapping[str, object]) -
 
 
 def voxel_signals(image: nib.Nifti1Image, mask: npt.NDArray[np.bool_]) -> FloatArray:
-    """Series of the voxels of a mask: ``array(image)[mask]``, (n, volumes), quicker.
-
-    Volume after volume is read as it lies in memory, and the result lies so too.
-    """
+    """Series of the voxels of a mask: ``array(image)[mask]``, (n, volumes), quicker; in memory volume after volume."""
     data = array(image)
     where = np.ravel_multi_index(np.nonzero(mask), mask.shape, order="F")
     result = np.empty((data.shape[3], len(where)), dtype=np.float32)

@@ -95,6 +95,23 @@ def table_of(out: Path) -> pd.DataFrame:
 
 
 @pytest.mark.inputs(
+    "What was left out for what an image holds, such as a volume or a run, stands in the column `warnings`, with all "
+    "that the steps say; their number is told as the unit ends."
+)
+def test_what_steps_say_stands_in_the_table(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw, out = make_dataset(tmp_path / "raw"), tmp_path / "out"
+    for name, size in ((MASK, 10), (MASK.replace("2009aSym", "6Asym"), 8)):
+        write_volume(raw / name, cube(size) * (0.4 if size == 8 else 1.0))
+    for _ in range(2):  # the second time all is up to date
+        with pytest.raises(SystemExit) as stop:
+            main([str(raw), str(out), "participant", "--modalities", "lesion", "--model", "none", "--nprocs", "1",
+                  "--skip-bids-validation"])  # fmt: skip
+        assert stop.value.code == 0
+        assert "nothing in it is above 0.5" in table_of(out)["warnings"]["1"]
+    assert "); warnings, in the report: " in capsys.readouterr().err
+
+
+@pytest.mark.inputs(
     "`status.tsv` and the table at the end tell what each unit lacks, and why, and which files were left out.",
     "A unit of which nothing that was asked for is there has failed, and the exit code is 65, also when run again.",
 )

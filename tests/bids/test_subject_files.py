@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.bids.subject_files import Datasets
 from bids_stroke.core.errors import InputError
 from tests.helpers.bids import make_dataset
@@ -68,3 +69,41 @@ def test_sessions_are_those_with_data(raw: Path, names: list[str], labels: set[s
     make_dataset(raw, {f"sub-03/{name}.nii.gz": None for name in names})
     (raw / "sub-03").mkdir(exist_ok=True)
     assert Datasets.open(raw, {}, needs_lesion=True).subject("03").sessions() == labels
+
+
+@pytest.mark.inputs(
+    "What may be meant as a lesion mask and is not called like one (`_msk`, `_roi`, `desc-lesion_dseg`, `infarct`), "
+    "and a map of shares without its mask, is named."
+)
+@pytest.mark.parametrize("where", ["raw/derivatives/lesions", "given"])
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("msk", "lesion masks are called"),
+        ("desc-manual_roi", "lesion masks are called"),
+        ("desc-lesion_dseg", "lesion masks are called"),
+        ("desc-infarct_mask", "lesion masks are called"),
+        ("label-L_probseg", "beside a mask only"),
+        ("space-MNI152NLin6Asym_label-lesion_probseg", "beside a mask only"),
+        ("label-L_desc-lesion_mask", ""),
+        ("desc-brain_mask", ""),
+        ("label-GM_probseg", ""),
+    ],
+)
+def test_what_looks_like_a_lesion_mask_and_is_not_read_is_named(
+    tmp_path: Path, where: str, name: str, why: str
+) -> None:
+    raw = make_dataset(tmp_path / "raw", {"sub-01/anat/sub-01_T1w.nii.gz": None})
+    folder = make_dataset(tmp_path / where, {f"sub-01/anat/sub-01_{name}.nii.gz": None})
+    given = {"masks": folder} if where == "given" else {}
+    (unit,) = find_sessions(Selection(raw, derivatives=given))
+    assert list(unit.left_out) == [f"sub-01_{name}.nii.gz"] * bool(why)
+    assert all(why in told for told in unit.left_out.values())
+    assert len(unit.lesion) == (name == "label-L_desc-lesion_mask")
+
+
+def test_a_map_of_shares_beside_its_mask_is_not_named(tmp_path: Path) -> None:
+    files = {f"derivatives/x/sub-01/anat/sub-01_label-L_{end}.nii.gz": None for end in ("mask", "probseg")}
+    (unit,) = find_sessions(Selection(make_dataset(tmp_path, {"sub-01/anat/sub-01_T1w.nii.gz": None, **files})))
+    assert not unit.left_out
+    assert [list(file.beside) for file in unit.lesion] == [["share"]]

@@ -50,7 +50,9 @@ def test_spaces_are_a_closed_list(label: str, kind: str, reason: str) -> None:
 @pytest.mark.inputs(
     "A mask is taken to be drawn on FLAIR, T2w, T2star, SWI, PDw, DWI (b=0, TRACE, ADC), CT or perfusion where its "
     "`space-` says so, where the name of that image begins its own (`_T2w_desc-lesion_mask`), where its sidecar's "
-    "`SpatialReference`, `Sources` or `RawSources` name it, or where `desc-`, `acq-` or `label-` do."
+    "`SpatialReference`, `Sources` or `RawSources` name it, or where `mod-`, `desc-`, `acq-`, `rec-` or "
+    "`label-` do.",
+    "So is one that lies in `dwi/`, `func/` or `perf/` and tells nothing, unless it is on the grid of the T1w.",
 )
 @pytest.mark.parametrize(
     ("name", "metadata", "label"),
@@ -72,6 +74,11 @@ def test_spaces_are_a_closed_list(label: str, kind: str, reason: str) -> None:
         ("sub-1_label-L", {"SpatialReference": "bids:raw:sub-1/anat/sub-1_FLAIR.nii.gz"}, "FLAIR"),
         ("sub-1_space-orig_label-L", {"Sources": ["bids::sub-1/anat/sub-1_T2w.nii.gz"]}, "T2w"),
         ("sub-1_label-L", {"RawSources": ["sub-1/dwi/sub-1_rec-TRACE_dwi.nii.gz"]}, "TRACE"),
+        ("sub-1_rec-TRACE_desc-lesion", {}, "TRACE"),
+        ("sub-1_mod-FLAIR_label-L", {}, "FLAIR"),
+        ("sub-1_space-dwiref_label-L", {}, "b0"),
+        ("sub-1/dwi/sub-1_desc-lesion", {}, "dwi"),
+        ("sub-1/ses-2/perf/sub-1_ses-2_label-L", {}, "perf"),
         ("sub-1_label-L", {"SpatialReference": {"volume": "sub-1/ct/sub-1_ct.nii.gz"}}, "ct"),
     ],
 )
@@ -86,6 +93,9 @@ def test_an_image_is_named(name: str, metadata: dict, label: str) -> None:
         ("sub-1_T1w_label-L_desc-lesion", {}),
         ("sub-1_desc-T1lesion", {}),
         ("sub-1_desc-tracedlesion", {}),
+        ("sub-1_rec-norm_label-L", {}),
+        ("sub-1/dwi/sub-1_space-T1w_label-L", {}),
+        ("sub-1/dwi/sub-1_T1w_label-L", {}),
         ("sub-1_desc-infarctlesion", {}),
         ("sub-1_space-T1w_desc-FLAIRlesion", {}),
         ("sub-1_label-L", {"Sources": ["sub-1_T1w.nii.gz", "sub-1_FLAIR.nii.gz"]}),

@@ -106,7 +106,7 @@ def test_the_user_is_told_why_a_step_runs_again(package: Path, example: Path, tm
 
     def told(*more: str) -> str:
         """The line of the unit, each number of seconds a 1."""
-        line = re.search("sub-05: done in .*", run(package, *command, *more).stderr)
+        line = re.search(r"sub-05: done in .*\)", run(package, *command, *more).stderr)
         return re.sub(r"(?<= )\d+\.\d(?= s|[:,)])", "1", line[0]) if line else ""
 
     assert "run before" not in run(package, *command, "--dry-run").stdout

@@ -74,7 +74,8 @@ def test_without_a_shear_itk_and_nibabel_read_one_place(
 
 
 @pytest.mark.inputs(
-    "Where sform and qform put a T1w or a lesion mask at places more than 1 mm apart, the sform is used, which is said."
+    "Where sform and qform put a T1w, a dwi, a bold run or a lesion mask at places more than 1 mm apart, the sform is "
+    "used, which is said."
 )
 @pytest.mark.parametrize(("codes", "named"), [((1, 1), True), ((2, 1), True), ((1, 0), False), ((0, 1), False)])
 def test_forms_that_disagree_are_named(tmp_path: Path, codes: tuple[int, int], named: bool) -> None:

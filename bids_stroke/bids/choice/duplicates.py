@@ -125,6 +125,18 @@ def _same_image(packed: Path, plain: Path) -> bool:
                     return True
 
 
+def n_volumes(path: Path) -> int:
+    """Volumes of a NIfTI-1 file by its header; 0 where there is none to be read."""
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            head = file.read(_HEADER)
+        order = "<" if struct.unpack("<i", head[:4])[0] == _HEADER else ">"
+        n_axes, *_, volumes = struct.unpack(f"{order}5h", head[40:50])
+    except (OSError, EOFError, zlib.error, struct.error):
+        return 0
+    return volumes if n_axes > 3 else 1
+
+
 def _offset(head: bytes) -> int:
     """Where the voxels begin: a float in the header, in either order of bytes."""
     order = "<" if struct.unpack("<i", head[:4])[0] == _HEADER else ">"

@@ -10,6 +10,7 @@ import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from bids_stroke.bids.choice.duplicates import n_volumes
 from bids_stroke.bids.entities import named_entities
 from bids_stroke.core.errors import InputError
 from bids_stroke.core.image_labels import has_word
@@ -66,19 +67,29 @@ def _words(text: str) -> frozenset[str]:
 
 DIFFUSION_MAPS = _words(
     "adc eadc dadc expadc adcmap avgdc trace tracew traceweighted fa colfa colorfa colourfa cfa fracaniso "
-    "fractionalanisotropy tensor md meandiff meandiffusivity dtiad dtird lowb gmean geomean calcbval"
+    "fractionalanisotropy tensor md meandiff meandiffusivity dtiad dtird lowb gmean geomean calcb calcbval"
 )
+COMPUTED = "an image that the scanner computed, no diffusion series"
+_DIRECTIONS = 6
+"""Different ones, from which on a file of b-vectors is that of a series."""
 MARKS: tuple[Mark, ...] = (
     Mark("only magnitude images are used", ("part",), unless=_words("mag magnitude")),
     Mark("one inversion of an MP2RAGE is no T1w", ("inv",), suffixes=("T1w",)),
-    Mark("one inversion of an MP2RAGE is no T1w", LABELS, _words("inv1 inv2 mp2rageinv1 mp2rageinv2"), ("T1w",), True),
-    Mark("after a contrast agent the signal is not BOLD's", ("ce",), suffixes=("bold",)),
-    Mark("an image that the scanner computed, no diffusion series", LABELS, DIFFUSION_MAPS, ("dwi",)),
+    Mark("one inversion of an MP2RAGE is no T1w", LABELS,
+         _words("inv1 inv2 mp2rageinv1 mp2rageinv2 inv1mp2rage inv2mp2rage"), ("T1w",), True),
+    Mark("after a contrast agent the signal is not BOLD's", ("ce",), suffixes=("bold",),
+         unless=_words("none no pre")),
+    Mark(COMPUTED, LABELS, DIFFUSION_MAPS, ("dwi",)),
     Mark("a phase image", LABELS, _words("phase pha phasemap phaseimage phasediff pha1 pha2"), whole=True),
     Mark("a part of a complex image", LABELS, _words("imag imaginary real"), whole=True),
-    Mark("a projection or subtraction of other images", LABELS, _words("mip minip mipthin projection subtraction")),
-    Mark("a scout", LABELS, _words("localizer localiser localizers scout scouts aahscout aascout survey smartbrain")),
-    Mark("a map that the scanner computed", LABELS, _words("t1map r1map b1map b0map fieldmap fmap"), ("T1w",)),
+    Mark("a projection or subtraction of other images", LABELS,
+         _words("mip minip mipthin projection subtraction subtracted")),
+    Mark("a projection or subtraction of other images", LABELS, _words("sub subtr"), ("T1w",), True),
+    Mark("an angiogram", LABELS, _words("tof mra angio venogram"), ("T1w",)),
+    Mark("a scout", LABELS, _words("localizer localiser localizers scout scouts aahscout aascout survey smartbrain"),
+         ("T1w", "dwi", "epi")),
+    Mark("a map that the scanner computed", LABELS, _words("t1map t1mapping r1map b1map b0map fieldmap fmap"),
+         ("T1w",)),
     Mark("a map that the scanner computed", LABELS, _words("glm tmap tmaps evaseries"), ("bold",)),
     Mark("derived images are read from --derivatives only", ("space", "model", "param", "stat", "label")),
     Mark("derived images are read from --derivatives only", ("desc",),
@@ -92,7 +103,7 @@ _DIFFUSION_TYPES = _words(
     "ADC EADC EXPADC ADC_UNSPECIFIED TRACEW TRACE FA COLFA TENSOR TENSOR_B0 AVDC LOWB CALC_BVALUE"
 )
 IMAGE_TYPES: tuple[tuple[str, frozenset[str], tuple[str, ...]], ...] = (
-    ("an image that the scanner computed, no diffusion series", _DIFFUSION_TYPES, ("dwi",)),
+    (COMPUTED, _DIFFUSION_TYPES, ("dwi",)),
     ("a phase image", frozenset({"P", "PHASE", "PHASE MAP", "PHASE_MAP", "B0 MAP", "FIELD_MAP"}), ()),
     ("a part of a complex image", frozenset({"REAL", "IMAGINARY", "R", "I"}), ()),
     ("a projection or subtraction of other images",
@@ -134,6 +145,29 @@ def what_name_tells(name: str, asked: Collection[str] = ()) -> str:
             if label is not None and FILTER_NAMES.get(entity, entity) not in asked and mark.found_in(label):
                 return f"{entity}-{label}: {mark.what}"
     return ""
+
+
+def what_tells(file: BidsFile, asked: Collection[str] = ()) -> str:
+    """Why a raw image is not what its suffix says, by its name; a dwi with directions of its own is a series.
+
+    ``acq-MD64``, ``acq-FA90`` and ``acq-lowb`` are said of maps and of series alike.
+    """
+    why = what_name_tells(file.path.name, asked)
+    return "" if why.endswith(COMPUTED) and _has_directions(file) else why
+
+
+def _has_directions(file: BidsFile) -> bool:
+    """Whether a file of b-vectors of its own gives each of its volumes one, six or more different ones in all."""
+    try:
+        text, bvals = (
+            file.companion(end).read_text(encoding="utf-8-sig").replace(",", " ") for end in (".bvec", ".bval")
+        )
+        rows = [line.split() for line in text.splitlines() if line.strip()]
+        vectors = list(zip(*rows, strict=True)) if len(rows) == 3 else [tuple(row) for row in rows]
+        different = {vector for vector in vectors if any(float(number) for number in vector)}
+    except (OSError, ValueError):
+        return False
+    return len(different) >= _DIRECTIONS and len(vectors) == len(bvals.split()) == n_volumes(file.path)
 
 
 def what_sidecar_tells(file: BidsFile) -> str:

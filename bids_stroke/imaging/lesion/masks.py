@@ -79,7 +79,7 @@ def shares_on(grid: nib.Nifti1Image, files: Sequence[BidsFile]) -> FloatArray | 
     largest = np.zeros(grid.shape[:3], np.float32)
     for file in files:
         path = file.beside.get("share", file.path)
-        image = as_the_person_lies(load_image(path, 3), file.metadata)
+        image = as_the_person_lies(load_image(path, 3, nan_is_0=True), file.metadata)
         data = array(image)
         shares = as_share(data, path.name) if "share" in file.beside else binarize(data, path.name).astype(np.float32)
         if not same_grid(image, grid):
@@ -177,7 +177,7 @@ def union_on(grid: nib.Nifti1Image, files: Sequence[BidsFile], transforms: Seque
     """
     united = np.zeros(grid.shape[:3], bool)
     for file in files:
-        image = as_the_person_lies(load_image(file.path, 3), file.metadata)
+        image = as_the_person_lies(load_image(file.path, 3, nan_is_0=True), file.metadata)
         mask = binarize(array(image), file.path.name)
         if transforms or not same_grid(image, grid):
             mask = carry_all(like(image, mask.astype(np.float32)), grid, transforms, file.path)

@@ -141,7 +141,7 @@ def _read(file: BidsFile) -> tuple[nib.Nifti1Image, Shares]:
     MissingModalityError
         It is empty, or nothing of it is above the threshold.
     """
-    image = as_the_person_lies(load_image(file.path, 3), file.metadata)
+    image = as_the_person_lies(load_image(file.path, 3, nan_is_0=True), file.metadata)
     shares = read_shares(array(image), file.path.name)
     why, reason = nothing_in(shares, file.path.name)
     if why:

@@ -16,6 +16,7 @@ from scipy.signal import detrend
 
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile
+from bids_stroke.imaging.forms import form_warnings
 from bids_stroke.imaging.images import array, like, load_image, voxel_ml
 from bids_stroke.imaging.motion import estimate_motion, motion_parameters, realign_series
 from bids_stroke.preprocess.bold import slice_timing
@@ -118,6 +119,7 @@ def process(source: BidsFile, context: StepContext) -> Run:
     image = load_series(source)
     tr, warnings = repetition_time(source, image)
     name = source.path.name
+    warnings += form_warnings([source.path])
     headless = find_headless(image, name)
     warnings += headless.warnings(name)
     raw, lost, dropped = steady_volumes(image, headless, tr)

@@ -19,8 +19,10 @@ SLOWEST, FASTEST = 0.1e-3, 2.5e-3
 """Apparent diffusivity (mm^2/s) of a head, as its median: outside no b-value can be right. Free water has 3e-3."""
 JUDGED_FROM = 400.0
 """b (s/mm^2) from which weighting shows beyond doubt."""
-_ODD = (0.3e-3, 1.8e-3)
+_ODD = (0.5e-3, 1.5e-3)
 """Apparent diffusivity outside of which a shell is possible and unusual (real: 0.66e-3 to 0.98e-3)."""
+_ODD_DROP = 1.2
+"""Logarithm of the darkening that is never unusually little: at high b-values noise and slow water are left."""
 _STEP = 400.0
 """Difference of b from which a higher shell must be darker."""
 _ABOVE_NOISE = 3.0
@@ -156,7 +158,7 @@ def check_shells(gradients: Gradients, drop: Array, contrast: Array, b0_threshol
         ):
             why = f"at b={b:.0f} the head is no darker than at b={lower[0]:.0f}"
         else:
-            if not _ODD[0] * b <= found <= _ODD[1] * b:
+            if not min(_ODD[0] * b, _ODD_DROP) <= found <= _ODD[1] * b:
                 told = f"{name}: at b={b:.0f} the head is {np.exp(-found):.2g} times as bright as at b=0"
                 warnings.append(f"{told}, which is unusual: are the b-values right?")
             lower = b, found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -113,6 +114,13 @@ class Looks:
     def typical(self, which: Mask) -> Array:
         """Median (blocks,) of some volumes."""
         return np.asarray(np.median(self.logs[:, which], axis=1))
+
+    def copies(self, indices: Sequence[int]) -> dict[int, list[int]]:
+        """Volumes that are the same to the last bit, by the first of them: no scan gives two such."""
+        found: dict[bytes, list[int]] = {}
+        for index in indices:
+            found.setdefault(self.logs[:, index].tobytes(), []).append(index)
+        return {same[0]: same for same in found.values()}
 
     def computed_maps(self, volumes: Array, spread: Array, maps: Maps) -> list[str]:
         """Which map each volume (blocks, n) is, or an empty string; ``spread`` (n,) about what its kind looks like."""

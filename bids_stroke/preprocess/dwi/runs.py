@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import BidsFile
+from bids_stroke.imaging.forms import form_warnings
 from bids_stroke.imaging.images import array, like, load_image, same_grid
 from bids_stroke.preprocess.dwi.gradients import Gradients, find_companion, on_axes, read_bvals, read_gradients
 from bids_stroke.preprocess.dwi.looks import look
@@ -86,7 +87,8 @@ class Runs:
     def notes(self) -> list[str]:
         """On runs and volumes that are left out."""
         left = [f"A diffusion run is left out: {failure.message}" for failure in self.failures]
-        return [*left, *(note for run in self.read for note in run.notes)]
+        forms = form_warnings([run.file.path for run in self.read])
+        return [*left, *(note for run in self.read for note in run.notes), *forms]
 
 
 def read_runs(files: Sequence[BidsFile], b0_threshold: float) -> Runs:

@@ -192,9 +192,8 @@ class _Judge:
         dark = [i for i, upper in zip(indices, found.upper, strict=True) if upper < SLOWEST * b]
         bright = [i for other in self.shells() for i in self._bright(other)]
         if dark and (bright or len(dark) == len(indices)):
-            message = (
-                f"{self.name}: volumes {numbers_of(dark)} (b=0; the first is 0) are no brighter than those of b={b:.0f}"
-            )
+            message = f"{self.name}: volumes {numbers_of(dark)} (b=0; the first is 0) are no brighter than those of "
+            message += f"b={b:.0f}"
             message += f", and weighted volumes {numbers_of(bright)} are as bright as b=0" if bright else ""
             raise DataError(f"{message}: not in one order, or no magnitude.", ASK, reason="gradient-order")
         for i in dark:
@@ -211,7 +210,10 @@ class _Judge:
         """The largest group of volumes at b=0 that look alike; the others are left out and named.
 
         Of two that differ, that one is right of which the other is a map, or whose noise is the weighted volumes'.
+        One that is stored several times counts once.
         """
+        copies = self.looks.copies(indices)
+        indices = list(copies)
         told = {i: self._told_by(i, indices, shell) for i in indices}
         maps = {
             j for i in indices for j in _maps(told[i]) if i not in _maps(told[j]) and not self._repeated(j, i, indices)
@@ -225,16 +227,14 @@ class _Judge:
         rivals = [i for i in first if i not in groups[best] and noise[i] < noise[best] + _TWICE]
         if rivals:
             which = numbers_of([best, *rivals])
-            message = (
-                f"{self.name}: the volumes {which} of b=0 (the first is 0) are not alike, and either may be right."
-            )
+            message = f"{self.name}: the volumes {which} of b=0 (the first is 0) are not alike; either may be right."
             raise DataError(message, f"Which are unweighted? {ASK}", reason="b0-unlike")
         for j in indices:
             if j not in groups[best]:
                 why = (said[j] for said in (told[best], *told.values()) if j in said)
-                self.out[j] = next(why, "it is not like the other volumes of b=0")
+                self.out.update(dict.fromkeys(copies[j], next(why, "it is not like the other volumes of b=0")))
         chosen = np.zeros(len(self.gradients), dtype=bool)
-        chosen[groups[best]] = True
+        chosen[[k for i in groups[best] for k in copies[i]]] = True
         return chosen
 
     def _repeated(self, j: int, other: int, indices: list[int]) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pytest
 
 from bids_stroke.bids.choice.kinds_of_image import as_sidecars_tell, what_name_tells, what_sidecar_tells
@@ -56,7 +58,8 @@ def test_parts_are_left_out_of_a_unit_and_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "label",
     ["acq-ADC", "rec-adc", "desc-ADC", "acq-ep2dDiffADC", "acq-b1000adc", "acq-ExpADC", "acq-eADC", "rec-TRACEW",
-     "acq-trace", "acq-FA", "acq-dtifa", "acq-ColFA", "rec-TENSOR", "acq-MD", "acq-LowB", "rec-ADCmap"],
+     "acq-trace", "acq-FA", "acq-dtifa", "acq-ColFA", "rec-TENSOR", "acq-MD", "acq-LowB", "rec-ADCmap", "acq-FAcolor",
+     "acq-ADCaxial"],
 )  # fmt: skip
 def test_computed_diffusion_images_are_no_series(label: str) -> None:
     why = what_name_tells(f"sub-01_{label}_dwi.nii.gz")
@@ -78,9 +81,46 @@ def test_other_labels_change_nothing(name: str) -> None:
     assert what_name_tells(f"sub-01_{name}.nii.gz") == ""
 
 
+def _series(folder: Path, name: str, n_volumes: int, directions: int) -> None:
+    image = nib.Nifti1Image(np.ones((2, 2, 2, n_volumes), np.int16), np.eye(4))
+    path = folder / "raw/sub-01/dwi" / f"sub-01_{name}.nii.gz"
+    make_dataset(folder / "raw", {f"sub-01/dwi/{path.name}": None})
+    image.to_filename(path)
+    rng = np.random.default_rng(0)
+    vectors = np.vstack([np.zeros((n_volumes - directions, 3)), rng.normal(size=(directions, 3))])
+    np.savetxt(path.with_name(f"sub-01_{name}.bvec"), vectors.T)
+    np.savetxt(path.with_name(f"sub-01_{name}.bval"), vectors.any(axis=1)[None] * 1000)
+
+
 @pytest.mark.inputs(
-    "Phase images, projections, subtractions and scouts are left out of all images, maps of T1, B1 or the field out of "
-    "T1w, where `acq-`, `rec-` or `desc-` says so.",
+    "A dwi whose own `.bvec` has six or more directions, and one vector for each of its volumes, is a series whatever "
+    "it is called: `acq-MD64`, `acq-FA90`, `acq-lowb`."
+)
+@pytest.mark.parametrize(
+    ("label", "n_volumes", "directions", "read"),
+    [("acq-MD64", 8, 7, True), ("acq-FA90", 7, 6, True), ("acq-lowb", 9, 6, True), ("rec-tensor", 12, 12, True),
+     ("acq-ADC", 1, 0, False), ("rec-TRACE", 2, 0, False), ("acq-trace", 4, 3, False), ("acq-phase", 8, 7, False)],
+)  # fmt: skip
+def test_a_dwi_with_directions_is_a_series(
+    tmp_path: Path, label: str, n_volumes: int, directions: int, read: bool
+) -> None:
+    _series(tmp_path, f"{label}_dwi", n_volumes, directions)
+    (unit,) = find_sessions(Selection(tmp_path / "raw"))
+    assert used(unit) == [f"{label}_dwi.nii.gz"] * read
+    assert list(unit.left_out) == [f"sub-01_{label}_dwi.nii.gz"] * (not read)
+
+
+def test_a_map_with_the_gradients_of_another_image_is_none(tmp_path: Path) -> None:
+    _series(tmp_path, "acq-ADC_dwi", 8, 7)
+    path = tmp_path / "raw/sub-01/dwi/sub-01_acq-ADC_dwi.nii.gz"
+    nib.Nifti1Image(np.ones((2, 2, 2), np.int16), np.eye(4)).to_filename(path)
+    (unit,) = find_sessions(Selection(tmp_path / "raw"))
+    assert list(unit.left_out) == [path.name]
+
+
+@pytest.mark.inputs(
+    "Phase images, angiograms, projections, subtractions and scouts are left out of the images that they may be taken "
+    "for, maps of T1, B1 or the field out of T1w, where `acq-`, `rec-` or `desc-` says so.",
     "A bold run with `ce-` is left out: after a contrast agent the signal is another.",
     "Raw images with `space-` or `desc-` are left out as derived ones; `desc-defaced` and other labels of anonymised "
     "images are let be.",
@@ -95,6 +135,11 @@ def test_other_labels_change_nothing(name: str) -> None:
         ("rec-minIP_T1w", "a projection"),
         ("acq-localizer_T1w", "a scout"),
         ("acq-AAHeadScout_T1w", "a scout"),
+        ("acq-TOF_T1w", "an angiogram"),
+        ("acq-SUB_T1w", "a projection or subtraction"),
+        ("rec-subtracted_T1w", "a projection or subtraction"),
+        ("task-rest_acq-localizer_bold", ""),
+        ("task-rest_ce-none_bold", ""),
         ("rec-T1map_T1w", "a map"),
         ("acq-B1map_T1w", "a map"),
         ("task-rest_rec-tmap_bold", "a map"),

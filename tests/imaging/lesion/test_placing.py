@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import nibabel as nib
@@ -12,6 +13,7 @@ from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import BidsFile
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.lesion import placing
+from bids_stroke.imaging.lesion.masks import shares_on
 from bids_stroke.imaging.lesion.placing import place_masks, standard_masks
 from bids_stroke.imaging.other_image import Fit
 from tests.helpers.lesion_phantom import lesion_in, mask_of, phantom, stored_head
@@ -95,6 +97,23 @@ def test_what_cannot_be_used_costs_only_itself(
     both = place_masks(head, [bad, good], tmp_path, seed=0)
     assert (both.used, both.reason) == ((good,), "")
     assert both.lesion.sum() == phantom().lesion.sum()
+
+
+@pytest.mark.inputs("NaN in a lesion mask or a map of shares is 0: SPM writes it where there is nothing.")
+def test_nan_in_a_mask_is_outside(tmp_path: Path) -> None:
+    head, mask = stored_head(tmp_path, phantom()), mask_of(phantom())
+    inside = np.asarray(mask.dataobj) > 0
+    one = file(tmp_path, like(mask, np.where(inside, 0.9, np.nan).astype(np.float32)), "sub-01_label-L_mask.nii.gz")
+    placed = place_masks(head, [one], tmp_path, seed=0)
+    assert placed.used == (one,)
+    clean = place_masks(head, [file(tmp_path, mask, "sub-01_label-L_desc-b_mask.nii.gz")], tmp_path, seed=0)
+    np.testing.assert_array_equal(placed.lesion, clean.lesion)
+    shares = replace(one, beside={"share": one.path})
+    grid = like(head.image, np.zeros(head.image.shape, np.float32))
+    np.testing.assert_allclose(shares_on(grid, [shares]), 0.9 * clean.lesion, atol=1e-6)
+    one.path.unlink()
+    nothing = file(tmp_path, like(mask, np.full(mask.shape, np.nan, np.float32)), "sub-01_label-L_mask.nii.gz")
+    assert place_masks(head, [nothing], tmp_path, seed=0).reason == "empty-lesion-mask"
 
 
 def test_a_hint_is_no_more_than_that(tmp_path: Path) -> None:

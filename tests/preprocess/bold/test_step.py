@@ -77,11 +77,26 @@ def test_voxels_that_are_nan_are_an_error(tmp_path: Path) -> None:
     assert error.value.reason == "not-finite"
 
 
-@pytest.mark.inputs("A broken run beside a good one is left out and named.")
+def with_another_qform(file: BidsFile, folder: Path) -> BidsFile:
+    image = nib.load(file.path)
+    moved = image.affine.copy()
+    moved[:3, 3] += (0, 12, 0)
+    image.set_sform(image.affine, code=1)
+    image.set_qform(moved, code=1)
+    path = folder / file.path.name
+    image.to_filename(path)
+    return replace(file, path=path)
+
+
+@pytest.mark.inputs(
+    "A broken run beside a good one is left out and named.",
+    "Where sform and qform put a T1w, a dwi, a bold run or a lesion mask at places more than 1 mm apart, the sform is "
+    "used, which is said.",
+)
 def test_a_run_that_is_too_short_or_broken_does_not_stop_others(
     processed: StepReport, session: Session, tmp_path: Path
 ) -> None:
-    item = session.files("bold")[0]
+    item = with_another_qform(session.files("bold")[0], tmp_path)
     short = replace(run_file(tmp_path, (6, 6, 6, 1), {"RepetitionTime": TR}), entities={"task": "rest", "run": "2"})
     cut = run_file(tmp_path, (6, 6, 6, 30), {"RepetitionTime": TR}, "task-rest_run-3")
     cut.path.write_bytes(cut.path.read_bytes()[:-40])
@@ -92,6 +107,7 @@ def test_a_run_that_is_too_short_or_broken_does_not_stop_others(
     assert len(refused) == 3
     assert all(any(word in text for text in refused) for word in ("1 volumes", "run-3", "RepetitionTime"))
     assert report.qc["n_runs"] == 1
+    assert sum("its sform and qform put it up to 12.0 mm apart" in text for text in report.warnings) == 1
     assert report.outputs["bold"][1].read_bytes() == processed.outputs["bold"][1].read_bytes()
 
 

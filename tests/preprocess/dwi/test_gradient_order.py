@@ -101,8 +101,9 @@ def test_shells_that_no_head_can_show_are_refused(drops: dict[float, float], say
 def test_shells_of_real_heads_pass_and_unusual_ones_are_named() -> None:
     for drops in ({930.0: 0.88}, {2500.0: 1.65}, {1000.0: 0.8, 2000.0: 1.3, 3000.0: 1.6}, {300.0: 0.0, 1000.0: 0.9}):
         assert check_shells(*_table(drops), 50.0, "x") == []
-    (told,) = check_shells(*_table({3000.0: 0.8}), 50.0, "x")
-    assert "unusual" in told
+    for drops in ({3000.0: 0.9}, {2000.0: 0.9}, {500.0: 0.9}):  # a shell of b=1000 under another b-value
+        (told,) = check_shells(*_table(drops), 50.0, "x")
+        assert "0.41 times as bright as at b=0, which is unusual" in told
     noisy, drop, contrast = _table({3000.0: 2.4, 5000.0: 2.45})
     assert check_shells(noisy, drop, contrast * 0.2, 50.0, "x") == []  # both are noise
 

@@ -44,6 +44,15 @@ def test_both_layouts_are_read_and_vectors_get_unit_length(tmp_path: Path, by_co
     np.testing.assert_allclose(read.bvecs, [[0, 0, 0], [0, 0, 1], [0.6, 0.8, 0], [-1, 0, 0]])
 
 
+def test_a_byte_order_mark_is_no_number(tmp_path: Path) -> None:
+    bval, bvec = tmp_path / "x.bval", tmp_path / "x.bvec"
+    bval.write_text("0\r\n1000\r\n1000\r\n", encoding="utf-8-sig")
+    bvec.write_text("0,1,0\n0,0,1\n0,0,0\n", encoding="utf-8-sig")
+    found = read_gradients(bval, bvec, 3)
+    assert found.bvals.tolist() == [0, 1000, 1000]
+    assert found.bvecs.tolist() == [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
+
+
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     before = Gradients(np.array([0, 1.25126, 929.75, *[1000] * 4]), np.vstack([np.zeros(3), SIX]))
     paths = write(tmp_path, bval_text(before), bvec_text(before))

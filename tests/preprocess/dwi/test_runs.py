@@ -184,3 +184,16 @@ def test_volumes_that_are_left_out_leave_the_rest_as_it_was(tmp_path: Path, stil
     np.testing.assert_array_equal(array(series.image), array(still.image))
     assert len(series.encodings) == len(series.gradients) == len(series.b0) == 14
     assert "volume 14 (b=0" in series.warnings[0]
+
+
+def test_a_run_whose_forms_disagree_is_named(tmp_path: Path, still: TemplateScan) -> None:
+    file = save(tmp_path, "sub-01", still)
+    assert not any("qform" in note for note in read_runs([file], 50.0).notes())
+    image = nib.load(file.path)
+    moved = image.affine.copy()
+    moved[0, 3] += 9.0
+    image = nib.Nifti1Image(np.asarray(image.dataobj), image.affine)
+    image.set_qform(moved, code=1)
+    image.to_filename(file.path)
+    (note,) = read_runs([file], 50.0).notes()
+    assert "sub-01_dwi.nii.gz: its sform and qform put it up to 9.0 mm apart; the sform is used" in note

@@ -103,6 +103,20 @@ def test_weighted_volumes_without_direction_are_left_out(
     assert "trace" in belief.notes[0]
 
 
+@pytest.mark.inputs("A volume that is stored twice counts once: a map that was appended again does not outvote b=0.")
+@pytest.mark.parametrize("kind", ["FA, 0 to 1000", "ADC, 1e-5 mm^2/s", "ADC as bright as b=0"])
+@pytest.mark.parametrize("n_b0", [1, 2])
+def test_a_map_that_is_stored_several_times_outvotes_no_b0(still: TemplateScan, kind: str, n_b0: int) -> None:
+    scan = part(still, list(range(2 - n_b0, 14)))
+    last = len(scan.gradients)
+    odd = scan
+    for _ in range(n_b0 + 1):
+        odd = insert(odd, MAPS[kind](scan))
+    belief = believed(odd)
+    assert np.flatnonzero(~belief.keep).tolist() == list(range(last, last + n_b0 + 1))
+    assert all("map" in note for note in belief.notes)
+
+
 def test_several_volumes_of_noise_are_left_out(still: TemplateScan) -> None:
     noisy = still
     for seed, b in enumerate((0.0, 0.0, 0.0, 1000.0)):
