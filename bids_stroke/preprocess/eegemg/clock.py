@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from io import StringIO
 from itertools import accumulate
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from bids_stroke.core.errors import DataError
+from bids_stroke.core.text_files import read_text
 from bids_stroke.preprocess.eegemg.drift import Clock, match_clocks
 from bids_stroke.preprocess.eegemg.montage import standard_names
 from bids_stroke.preprocess.eegemg.read import Pair, Source, read_source
@@ -229,11 +231,13 @@ def _acquired(path: Path) -> datetime | None:
     table = folder / f"{found[0] if found else ''}_scans.tsv"
     if not table.is_file():
         return None
-    with table.open(encoding="utf-8-sig", newline="") as stream:
-        for row in csv.DictReader(stream, delimiter="\t"):
-            if row.get("filename") == f"{path.parent.name}/{path.name}":
-                return _time(row.get("acq_time") or "n/a", table)
-    return None
+    lines = StringIO(read_text(table).text)
+    try:
+        rows = list(csv.DictReader(lines, delimiter="\t", quoting=csv.QUOTE_NONE))
+    except csv.Error as error:
+        raise DataError(f"{table} is no table: {error}.", "Save it tab-separated.", "bad-scans-table") from error
+    name = f"{path.parent.name}/{path.name}"
+    return next((_time(row.get("acq_time") or "n/a", table) for row in rows if row.get("filename") == name), None)
 
 
 def _time(text: str, table: Path) -> datetime | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bids_stroke.core.errors import DataError
+from bids_stroke.core.errors import BidsStrokeError, DataError
 from tests.helpers.recordings import EMG, RATE, Planted, apart, planted, process, read, windows_of, write_scans
 
 
@@ -33,6 +33,27 @@ def test_emg_of_another_rate_and_start_is_put_on_the_clock_of_the_eeg(tmp_path: 
     truth = planted(50).eeg[:, round(3.5 * RATE) :][:, : eeg.shape[1]]
     truth = truth - truth.mean(axis=0)
     assert np.corrcoef(eeg[8, 1000:-1000], truth[8, 1000:-1000])[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "latin-1", "utf-16"])
+def test_times_in_a_table_of_another_encoding(tmp_path: Path, encoding: str) -> None:
+    session = apart(tmp_path / "raw", planted(30), planted(30))
+    write_scans(tmp_path / "raw", "2000-01-01T12:00:03.500")
+    table = tmp_path / "raw" / "sub-01" / "sub-01_scans.tsv"
+    head, *rows = table.read_text(encoding="utf-8").splitlines()
+    text = "\n".join([f"{head}\toperator", *(f'{row}\tMüller "' for row in rows)])
+    table.write_bytes(text.encode(encoding))
+    report = process(session, tmp_path / "out")
+    assert any("the EMG starts 3.5 s after the EEG (acq_time)" in note for note in report.warnings)
+
+
+@pytest.mark.parametrize("content", [b"filename\tacq_time\n\x00\x00", b"filename\n" + b"a" * 200_000])
+def test_a_table_of_times_that_is_none_is_named(tmp_path: Path, content: bytes) -> None:
+    session = apart(tmp_path / "raw", planted(), planted())
+    (tmp_path / "raw" / "sub-01" / "sub-01_scans.tsv").write_bytes(content)
+    with pytest.raises(BidsStrokeError, match=r"sub-01_scans\.tsv") as caught:
+        process(session, tmp_path / "out")
+    assert caught.value.reason != "internal-error"
 
 
 def test_without_acq_time_a_common_start_is_assumed_and_said(tmp_path: Path) -> None:
