@@ -25,8 +25,9 @@ from bids_stroke.preprocess.eegemg.timing.events import Array, Marks, events_of,
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 """A full disk is no fault of the recording."""
-_PLACES = ("_electrodes.tsv", "_coordsystem.json")
-"""Not read: places are the template's, by the names of sites, and what is wrong here must not cost a recording."""
+_NOT_FOR_MNE = ("_electrodes.tsv", "_coordsystem.json", "_scans.tsv")
+"""Places are the template's, by the names of sites, and clocks are read elsewhere: what is wrong here must not cost a
+recording in words that name another file."""
 _ROUNDED_S = 1.0
 """Durations in sidecars are often whole seconds."""
 
@@ -163,7 +164,7 @@ def _read(path: Path) -> Any:
             mirror = Path(temporary) / folder.relative_to(root)
             mirror.mkdir(exist_ok=True)
             for file in (entry for entry in folder.iterdir() if entry.is_file()):
-                if file.name.endswith(_PLACES):
+                if file.name.endswith(_NOT_FOR_MNE):
                     continue
                 if file.suffix in (".json", ".tsv"):
                     (mirror / file.name).write_bytes(_in_utf8(file))
