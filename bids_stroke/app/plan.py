@@ -147,6 +147,7 @@ def _prediction_recipe(task: UnitTask, model: Model) -> Recipe:
         "model": model.sha256,
         "dataset": task.dataset,
         "covariates": covariates_digest(task.session, task.settings.outcome.column),
+        "notes on the tables": list(task.session.notes),
         "outcome": str(task.settings.outcome),
         "precision": task.settings.precision,
         "modalities": sorted(task.settings.modalities),
@@ -160,7 +161,7 @@ def covariates_digest(session: Session, outcome: str) -> str:
     read = {column for columns in SYNONYMS.values() for column in columns}
     read.add(first_score_name(outcome).lower())
     known = {key: value for key, value in session.covariates.items() if key.lower() in read}
-    return digest(json.dumps([known, session.notes], sort_keys=True))
+    return digest(json.dumps(known, sort_keys=True))
 
 
 def side_told(session: Session) -> str:

@@ -25,6 +25,7 @@ from bids_stroke.core.records import SPACE, Member
 from bids_stroke.derivatives.outputs import temporary_beside, write_json, write_table, write_text, writing
 from bids_stroke.ensemble.metadata import (
     CHECKSUMS,
+    EVIDENCE,
     FORMAT_VERSION,
     METADATA,
     MODEL_CARD,
@@ -39,7 +40,7 @@ from bids_stroke.ensemble.tables import read_people
 from bids_stroke.ensemble.weights import read_weights
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.fusion.fitted import Calibration, Fusion, ScoreFusion
-from bids_stroke.fusion.out_of_fold import EVIDENCE, OutOfFold, out_of_fold_table
+from bids_stroke.fusion.out_of_fold import OutOfFold, out_of_fold_table
 
 if TYPE_CHECKING:
     import pandas as pd  # half a second that a prediction can do without

@@ -17,6 +17,8 @@ CHECKSUMS = "SHA256SUMS"
 METADATA = "configs/metadata.json"
 MODEL_CARD = "docs/model_card.md"
 OUT_OF_FOLD = "out_of_fold.tsv"
+EVIDENCE = "evidence.tsv"
+"""What the fusion was fitted on."""
 FORMAT_VERSION = 1
 PREPROCESSING_VERSION = 1
 """Raised when feature maps change so that older networks must not read them."""
@@ -139,8 +141,6 @@ def verify_bundle(path: Path) -> MetadataFields:
         The folder is no bundle; a file is changed, missing or not in its list of checksums; the bundle is of another
         version, or its metadata are not what they must be.
     """
-    from bids_stroke.fusion.out_of_fold import EVIDENCE  # here, because it needs numpy
-
     bundle_digest(path)
     listed = verify_checksums(path)
     metadata = _metadata(path)

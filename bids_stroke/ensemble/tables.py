@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bids_stroke.ensemble.metadata import OUT_OF_FOLD, unreadable
-from bids_stroke.fusion.out_of_fold import EVIDENCE, OutOfFold, read_out_of_fold
+from bids_stroke.ensemble.metadata import EVIDENCE, OUT_OF_FOLD, unreadable
+from bids_stroke.fusion.out_of_fold import OutOfFold, read_out_of_fold
 
 if TYPE_CHECKING:
     import pandas as pd  # half a second that a prediction can do without
@@ -46,6 +46,6 @@ def read_evidence(path: Path) -> OutOfFold | None:
         The table is none, or lacks a column.
     """
     try:
-        return read_out_of_fold(path)
+        return read_out_of_fold(path / EVIDENCE)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise unreadable(path / EVIDENCE, f"{type(error).__name__} {error}") from None

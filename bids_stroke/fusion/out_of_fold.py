@@ -15,8 +15,6 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
-EVIDENCE = "evidence.tsv"
-
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
@@ -56,13 +54,13 @@ def out_of_fold_table(out_of_fold: OutOfFold) -> pd.DataFrame:
     return pd.DataFrame(columns | {f"s_{name}": out_of_fold.score[:, i] for i, name in enumerate(out_of_fold.names)})
 
 
-def read_out_of_fold(bundle: Path) -> OutOfFold | None:
-    """Read what a bundle keeps of its members out of fold; None in one without, whose fusion was not fitted here."""
-    if not (bundle / EVIDENCE).is_file():
+def read_out_of_fold(file: Path) -> OutOfFold | None:
+    """Read such a table; None where there is none, in a bundle whose fusion was not fitted here."""
+    if not file.is_file():
         return None
     import pandas as pd
 
-    table = pd.read_csv(bundle / EVIDENCE, sep="\t", na_values="n/a")
+    table = pd.read_csv(file, sep="\t", na_values="n/a")
     names = tuple(str(name).removeprefix("p_") for name in table if str(name).startswith("p_"))
     probability, score = (table[[f"{what}_{name}" for name in names]].to_numpy(np.float64) for what in ("p", "s"))
     return OutOfFold(names, probability, score, table["poor"].to_numpy(bool), table["score"].to_numpy(np.float64))

@@ -88,8 +88,8 @@ def test_a_prediction_that_was_changed_by_hand_is_named_and_does_not_count(asked
 
 def test_whose_outcome_is_not_known_is_said_and_why(asked: Request) -> None:
     table = asked.selection.bids_dir / "participants.tsv"
-    table.write_text("Participant_ID\tfma_le\tage\n1\t9\t60\nsub-77\t30\t999\n")
+    table.write_text("Participant_ID\tfma_le\n1\t9\nsub-77\t30\n")
     said, _ = run(asked)
     assert "Outcomes: 1 of 2 units have no row in any table with the column fma_le: sub-2." in said
-    assert "Outcomes: participants.tsv has no row of this person; its first row is '1', '9', '60'. (sub-2)" in said
+    assert "Outcomes: participants.tsv has no row of this person; its first row is '1', '9'. (sub-2)" in said
     assert "'Participant_ID' is read as participant_id" in said

@@ -38,7 +38,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
 """Datatype -> suffix, extensions, entities."""
 
 VALUES = st.one_of(
-    st.integers(-(10**12), 10**12), st.floats(allow_nan=False), st.booleans(), st.none(),
+    st.integers(-(10**12), 10**12), st.floats(allow_nan=False, allow_infinity=False), st.booleans(), st.none(),
     st.text("aé\u4e2d ", max_size=4), st.lists(st.floats(0, 1), max_size=3), st.just({"within": [None, 1, "x"]}),
 )  # fmt: skip
 CONTENT = st.dictionaries(st.sampled_from(("EchoTime", "RepetitionTime", "Other", "flip")), VALUES, max_size=4)

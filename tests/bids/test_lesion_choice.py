@@ -50,7 +50,10 @@ def test_the_order_of_masks(tmp_path: Path) -> None:
     files = [*(f"{LESIONS}{name}" for name in (own, standard, other)), "sub-1/anat/sub-1_FLAIR.nii.gz"]
     used, _, left_out = unit(tmp_path / "a", *files)
     assert used == [f"sub-1_{own}"]
-    assert left_out == {f"sub-1_{name}": f"sub-1_{own} is used" for name in (standard, other)}
+    assert {name: why for name, why in left_out.items() if name.endswith("mask.nii.gz")} == {
+        f"sub-1_{name}": f"sub-1_{own} is used" for name in (standard, other)
+    }
+    assert "is not read" in left_out["sub-1_FLAIR.nii.gz"]
     assert unit(tmp_path / "b", *files[1:])[0] == [f"sub-1_{standard}"]
     assert unit(tmp_path / "c", *files, t1w=False)[0] == [f"sub-1_{standard}"]
     assert unit(tmp_path / "d", f"{LESIONS}space-Talairach_label-L_mask.nii.gz", files[1])[0] == [f"sub-1_{standard}"]

@@ -32,7 +32,11 @@ LOOKS: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("look", LOOKS)
-@pytest.mark.parametrize("content", [b"", b"no image", gzip.compress(b"\x5c\x01" + b"\x00" * 500), None])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no image", gzip.compress(b"\x5c\x01" + b"\x00" * 500, mtime=0), None],
+    ids=["empty", "text", "short", "not compressed"],
+)
 def test_what_is_no_image_is_named(tmp_path: Path, look: str, content: bytes | None) -> None:
     path = tmp_path / "sub-01_mask.nii.gz"
     if content is None:  # not compressed, as its name says

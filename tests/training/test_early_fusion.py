@@ -15,6 +15,7 @@ from sklearn.metrics import r2_score
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import Labelled
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row, read_prediction
+from bids_stroke.ensemble.metadata import EVIDENCE
 from bids_stroke.ensemble.predict import predict
 from bids_stroke.fusion.out_of_fold import read_out_of_fold
 from bids_stroke.fusion.subset import fit_fusion
@@ -87,7 +88,7 @@ def test_early_fusion_finds_the_weak_cause_beside_the_strong_one(tmp_path: Path)
         assert warning.startswith("1 of 2 members and no early fusion applied, which hold ")
         assert warning.endswith("% of the weight; they have weights and a calibration of their own.")
         # as an ensemble of that member alone, fitted on the same people, would say
-        evidence = read_out_of_fold(bundle.path)
+        evidence = read_out_of_fold(bundle.path / EVIDENCE)
         assert evidence is not None and evidence.names == ("lesion", "power", "early_fusion")
         (name,) = said.members
         own = fit_fusion(evidence, [name], 0.9).calibration

@@ -58,6 +58,7 @@ def test_names_and_roles(done: tuple[StepContext, StepReport, StepReport]) -> No
     assert report.files == {
         **{role: path(role) for role in ("t1w", "t1w_brain", "brain_mask", "to_standard", "from_standard")},
         **{tissue.lower(): path("tissue_probability", label=tissue) for tissue in ("GM", "WM", "CSF")},
+        "lesion_native": path("lesion_mask"),
     }
     assert standard("t1w").is_file() and standard("brain_mask").is_file()
     assert standard("tissue_probability", label="CSF").is_file()
