@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 
 def same_person(participant_id: str) -> str:
@@ -45,3 +46,11 @@ def strangers(rows: Iterable[str], subjects: Sequence[str]) -> list[tuple[str, s
     known = {same_person(subject): subject for subject in subjects}
     pairs = {(row, known[same_person(row)]) for row in rows if row not in exact and same_person(row) in known}
     return sorted(pairs)
+
+
+def has_folder(root: Path, name: str) -> bool:
+    """Whether there is a folder of a name; of one that is too long for the file system there is none."""
+    try:
+        return (root / name).is_dir()
+    except OSError:
+        return False

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.bids.columns import Value
-from bids_stroke.bids.labels import strangers, twins
+from bids_stroke.bids.labels import has_folder, strangers, twins
 from bids_stroke.bids.person import description, known_of, only_of_others, sessions_description, value_of
 from bids_stroke.bids.rows import PREFIXES, Unit, find_rows, one_value, with_prefix
 from bids_stroke.bids.scales import CODES, SMALL_CODES, about_column, bounds_of, level_of
@@ -262,7 +262,7 @@ def check_labels(bids_dir: Path, subjects: Sequence[str]) -> None:
         if table and path.name == "participants.tsv":
             _check_agreement(table, bids_dir, subjects)
         unknown = [row for row in rows if row and with_prefix(row, "participant_id").casefold() not in found]
-        for label, subject in strangers([row for row in unknown if not (bids_dir / row).is_dir()], subjects):
+        for label, subject in strangers([row for row in unknown if not has_folder(bids_dir, row)], subjects):
             raise UsageError(
                 f"{path} has {label!r} where the folder is {subject}.", f"Write {subject}.", "label-spelled-twice"
             )

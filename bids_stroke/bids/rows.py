@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from bids_stroke.bids.labels import same_person
+from bids_stroke.bids.labels import has_folder, same_person
 from bids_stroke.bids.tables import Row, Table
 from bids_stroke.core.errors import InputError
 
@@ -103,7 +103,7 @@ def find_rows(table: Table, key: str, unit: Unit) -> Found:
     index = _index(table, key)
     label = unit.label(key)
     mine = [
-        row for row, name in _named(index, table, key, label) if name == label or not (unit.place(key) / name).is_dir()
+        row for row, name in _named(index, table, key, label) if name == label or not has_folder(unit.place(key), name)
     ]
     capitals = [row for row in mine if with_prefix(row.cells[table.key(key)], key) != label]
     notes = [*index.notes, *(f"{table.name}: {row.cells[table.key(key)]!r} in line {row.line} is taken for {label}."

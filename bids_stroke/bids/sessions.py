@@ -12,6 +12,7 @@ from bids_stroke.bids.choice.kinds_of_image import as_sidecars_tell, what_tells
 from bids_stroke.bids.choice.unread import Unread
 from bids_stroke.bids.fetched import absent
 from bids_stroke.bids.filters import why_filtered
+from bids_stroke.bids.labels import has_folder
 from bids_stroke.bids.layout import Dataset
 from bids_stroke.bids.lesion_choice import choose_lesions
 from bids_stroke.bids.person import known_of
@@ -83,10 +84,10 @@ def check_selection(selection: Selection) -> None:
     """
     read_description(selection.bids_dir)
     for name, folder in selection.derivatives.items():
-        if not folder.is_dir():
+        if not has_folder(folder, ""):
             raise InputError(f"--derivatives {name}={folder} is not a folder.", "Check the path.", "no-derivatives")
     for label in selection.participant_labels:
-        if "/" in label or not (selection.bids_dir / f"sub-{label}").is_dir():
+        if "/" in label or not has_folder(selection.bids_dir, f"sub-{label}"):
             present = sorted(Dataset.open(selection.bids_dir, "raw").subjects)
             shown = ", ".join(present[:8]) + (", ..." if len(present) > 8 else "")
             raise NothingSelectedError(

@@ -9,7 +9,15 @@ import pytest
 
 from bids_stroke.app.request import Request
 from bids_stroke.app.train import labelled_cohort
-from bids_stroke.bids.labels import ledger_hash, participant_hash, same_dataset, same_person, strangers, twins
+from bids_stroke.bids.labels import (
+    has_folder,
+    ledger_hash,
+    participant_hash,
+    same_dataset,
+    same_person,
+    strangers,
+    twins,
+)
 from bids_stroke.bids.phenotype import check_labels
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import InputError, UsageError
@@ -122,3 +130,11 @@ def test_hash_depends_on_salt_dataset_and_person() -> None:
     }
     assert len(marks) == 4
     assert participant_hash("a", "bc", "d") != participant_hash("ab", "c", "d")
+
+
+def test_a_name_that_is_too_long_has_no_folder(tmp_path: Path) -> None:
+    (tmp_path / "sub-01").mkdir()
+    assert has_folder(tmp_path, "sub-01")
+    assert not has_folder(tmp_path, "sub-02")
+    assert not has_folder(tmp_path, "sub-" + "a" * 300)
+    assert not has_folder(tmp_path, "a\0b")

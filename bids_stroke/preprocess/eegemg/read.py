@@ -27,6 +27,8 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 """A full disk is no fault of the recording."""
 _NOT_READ = ("_electrodes.tsv", "_coordsystem.json", "_scans.tsv", "participants.tsv", "participants.json")
 """What mne-bids would read for places, dates and people, which we take elsewhere: mistakes there cost no recording."""
+_MAINS_HZ = (10.0, 100.0)
+"""50 and 60, and with room what railways have: no harmonic of less would leave anything of a band."""
 _ROUNDED_S = 1.0
 """Durations in sidecars are often whole seconds."""
 
@@ -111,10 +113,13 @@ def read_source(item: BidsFile) -> Source:
     notes += check_amplitudes(item.path, raw)
     notes += [f"{item.path.name}: {text}" for text in (*course.said(events is not None), *_shorter(item, course))]
     mains = item.metadata.get("PowerLineFrequency", raw.info["line_freq"])
-    mains = float(mains) if isinstance(mains, int | float) and mains > 0 else None
-    if mains is None:
-        notes.append(f"{item.path.name}: PowerLineFrequency is not in the sidecar; mains hum is left in")
-    return Source(raw, mains, course, events, tuple(notes))
+    told = isinstance(mains, int | float) and not isinstance(mains, bool) and mains > 0
+    if not (told and _MAINS_HZ[0] <= mains <= _MAINS_HZ[1]):
+        why = f"is {mains:g} Hz, which no mains has" if told else f"tells no number of Hz ({mains})"
+        why = why if mains is not None else "is not in the sidecar"
+        notes.append(f"{item.path.name}: PowerLineFrequency {why}; mains hum is left in")
+        mains = None
+    return Source(raw, None if mains is None else float(mains), course, events, tuple(notes))
 
 
 @contextmanager

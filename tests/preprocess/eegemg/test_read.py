@@ -135,3 +135,11 @@ def test_tables_of_people_and_scans_cost_no_recording(tmp_path: Path, people: st
     after = read_source(item)
     assert (after.raw.get_data() == before.raw.get_data()).all()
     assert after.warnings == before.warnings
+
+
+@pytest.mark.parametrize("told", [1, 1e308, True, "50", -50, 1000])
+def test_a_mains_frequency_that_is_none_leaves_the_hum(tmp_path: Path, told: object) -> None:
+    item = together(tmp_path / "raw", planted(12)).files("eeg")[0]
+    found = read_source(replace(item, metadata={**item.metadata, "PowerLineFrequency": told}))
+    assert found.mains is None
+    assert any("PowerLineFrequency" in note and "mains hum is left in" in note for note in found.warnings)
