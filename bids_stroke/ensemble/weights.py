@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 VOLUME_KERNEL = 5
 """Axes of the kernels of a 3D convolution."""
+NO_SPLIT = "threshold"
+"""Of decision trees: plus infinity at a node that divides nobody (`training.shallow_paths`)."""
 
 
 def read_weights(path: Path, member: str) -> dict[str, torch.Tensor]:
@@ -30,7 +32,7 @@ def read_weights(path: Path, member: str) -> dict[str, torch.Tensor]:
     Raises
     ------
     ModelError
-        The file is no safetensors, or a weight is NaN or infinite.
+        The file is no safetensors, or a weight is NaN or infinite; but for plus infinity in NO_SPLIT.
     """
     file = path / weights_file(member)
     try:
@@ -38,7 +40,12 @@ def read_weights(path: Path, member: str) -> dict[str, torch.Tensor]:
     except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise unreadable(file, str(error)) from None
     for key, weight in weights.items():
-        if weight.is_floating_point() and not torch.isfinite(weight).all():
+        if not weight.is_floating_point():
+            continue
+        bad = ~torch.isfinite(weight)
+        if key == NO_SPLIT:
+            bad &= ~torch.isposinf(weight)
+        if bad.any():
             raise unreadable(file, f"{key} holds NaN or infinity")
     return weights
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from bids_stroke.core.errors import ModelError
 from bids_stroke.core.records import Member
 from bids_stroke.ensemble.bundle import Bundle, write_bundle
+from bids_stroke.ensemble.metadata import weights_file
 from bids_stroke.ensemble.weights import check_members, read_weights
 from tests.helpers.units import tiny_contents
 
@@ -53,6 +56,15 @@ def test_weights_that_are_no_numbers(tmp_path: Path, value: float) -> None:
     assert caught.value.exit_code == 66
     with pytest.raises(ModelError, match="NaN or infinity"):
         bundle.state("a")
+
+
+@pytest.mark.parametrize(("value", "refused"), [(float("inf"), False), (-float("inf"), True), (float("nan"), True)])
+def test_thresholds_of_trees_are_infinite_where_nobody_is_divided(tmp_path: Path, value: float, refused: bool) -> None:
+    file = tmp_path / weights_file("trees")
+    file.parent.mkdir()
+    save_file({"threshold": torch.tensor([1.5, value])}, file)
+    with pytest.raises(ModelError, match="threshold holds") if refused else nullcontext():
+        assert read_weights(tmp_path, "trees")["threshold"].tolist() == [1.5, value]
 
 
 @pytest.mark.parametrize("weight", [torch.zeros(3, 3), torch.zeros(()), None])
