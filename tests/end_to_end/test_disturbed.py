@@ -39,10 +39,8 @@ def command(out: Path, *labels: str, work: Path | None = None) -> list[str]:
     return [sys.executable, "-m", "bids_stroke", example, str(out), "participant", *options, *folder, *chosen]
 
 
-def start(words: list[str], **environment: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env={**os.environ, **environment}
-    )
+def start(words: list[str], said: int = subprocess.DEVNULL, **environment: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=said, text=True, env={**os.environ, **environment})
 
 
 def digests(out: Path, *labels: str) -> dict[str, str]:
@@ -86,7 +84,7 @@ def test_fifty_kills_leave_the_same_bytes_and_nothing_else(tmp_path: Path, undis
                 process.wait(float(rng.uniform(2.0, seconds / 2)) if kills < N_KILLS else None)
             except subprocess.TimeoutExpired:
                 process.send_signal(SIGNALS[kills % len(SIGNALS)])
-                process.communicate()
+                process.wait()
                 kills += 1
             if process.returncode == 0:
                 break
@@ -141,7 +139,7 @@ def test_a_full_disk_is_named_and_the_next_run_ends_well(
         out = disk / "out" if place == "out" else tmp_path / "out"
         work = disk / "work" if place == "work" else None
         scratch = str(disk if place == "tmp" else tmp_path / "rest")
-        process = start(command(out, EVERYTHING, work=work), TMPDIR=scratch)
+        process = start(command(out, EVERYTHING, work=work), subprocess.PIPE, TMPDIR=scratch)
         _, said = process.communicate(timeout=600)
         assert process.returncode in (0, 65, 73), said
         assert "Traceback" not in said
