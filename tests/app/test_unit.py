@@ -72,7 +72,7 @@ def raising(error: Exception) -> Callable[[Step, StepContext], StepReport]:
     [
         (KeyError("fa"), "internal-error"),
         (MemoryError("Unable to allocate 2.00 GiB for an array"), "out-of-memory"),
-        (OSError(28, "No space left on device", "/work/a"), "cannot-write"),
+        (OSError(28, "No space left on device", "/scratch/a"), "cannot-write"),
     ],
 )
 def test_after_other_failures_there_is_no_prediction(
