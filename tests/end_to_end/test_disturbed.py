@@ -103,12 +103,12 @@ def test_six_jobs_on_one_person(tmp_path: Path, undisturbed: tuple[Path, float])
 
 
 def test_six_jobs_on_six_people(tmp_path: Path, undisturbed: tuple[Path, float]) -> None:
-    labels = ("02", "03", "04", "05", "06", "07")
+    labels = ("01", "02", "03", "04", "05", "06")
     jobs = [start(command(tmp_path / "out", label)) for label in labels]
     assert [job.wait() for job in jobs] == [0] * 6
     assert digests(tmp_path / "out", EVERYTHING) == digests(undisturbed[0], EVERYTHING)
     table = pd.read_csv(tmp_path / "out" / "logs" / "status.tsv", sep="\t", dtype=str)
-    assert sorted(table["subject"]) == sorted(labels)
+    assert sorted(set(table["subject"])) == sorted(labels)
     assert set(table["status"]) == {"done"}
 
 
