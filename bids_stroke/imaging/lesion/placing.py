@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import nibabel as nib
 import numpy as np
 
-from bids_stroke.core.errors import BidsStrokeError, DataError, MissingModalityError
+from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile
 from bids_stroke.core.spaces import DRAWN_ON, place_of, refusal
 from bids_stroke.imaging.forms import form_warnings, place_known
@@ -20,6 +21,8 @@ from bids_stroke.imaging.lesion.shares import Mask, Shares, read_shares
 from bids_stroke.imaging.other_image import register_to_t1w
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import Matrix
+
+Looked = TypeVar("Looked")
 
 NOT_THIS_MASK = (
     "not-a-mask", "mask-outside-image", "lesion-too-large", "lesion-outside-brain", "empty-image",
@@ -79,32 +82,45 @@ def place_masks(head: Head, files: Sequence[BidsFile], work: Path, *, seed: int)
     DataError
         A file that cannot be read.
     """
+
+    def placed(file: BidsFile) -> tuple[Mask, list[str], dict[str, float]]:
+        one, notes, numbers = _place(head, file, work, seed)
+        check_plausible(one, head.brain, head.image.header.get_zooms()[:3], [file])
+        return one, notes or form_warnings([file.path]), numbers
+
+    found, warnings, reason = _usable(files, placed)
     lesion = np.zeros(head.image.shape, bool)
-    used: list[BidsFile] = []
-    warnings: list[str] = []
-    reasons: list[str] = []
     qc: dict[str, float] = {}
-    for file in files:
-        try:
-            one, notes, numbers = _place(head, file, work, seed)
-            check_plausible(one, head.brain, head.image.header.get_zooms()[:3], [file])
-        except (DataError, MissingModalityError) as error:
-            if isinstance(error, DataError) and error.reason not in NOT_THIS_MASK:
-                raise
-            warnings.append(_not_used(error))
-            reasons.append(error.reason)
-            continue
+    for one, notes, numbers in found.values():
         lesion |= one
-        used.append(file)
-        warnings += notes or form_warnings([file.path])
+        warnings += notes
         qc |= numbers
     if float((lesion & head.brain).sum()) > LARGEST_SHARE * float(head.brain.sum()):  # together
         return Placed(lesion & False, (), (*warnings, _TOGETHER), "lesion-too-large")
-    return Placed(lesion, tuple(used), tuple(warnings), "" if used or not reasons else reasons[0], qc)
+    return Placed(lesion, tuple(found), tuple(warnings), reason, qc)
 
 
-def _not_used(error: BidsStrokeError) -> str:
-    return f"{error} It is not used: the T1w is processed as one without this lesion."
+def _usable(
+    files: Sequence[BidsFile], look: Callable[[BidsFile], Looked]
+) -> tuple[dict[BidsFile, Looked], list[str], str]:
+    """What ``look`` makes of each mask; sentences on those that cannot be used; why there is none, if there is none.
+
+    Raises
+    ------
+    DataError
+        A file that cannot be read: that is no fault of the mask.
+    """
+    found: dict[BidsFile, Looked] = {}
+    warnings, reasons = [], []
+    for file in files:
+        try:
+            found[file] = look(file)
+        except (DataError, MissingModalityError) as error:
+            if isinstance(error, DataError) and error.reason not in NOT_THIS_MASK:
+                raise
+            warnings.append(f"{error} It is not used: the T1w is processed as one without this lesion.")
+            reasons.append(error.reason)
+    return found, warnings, "" if found or not reasons else reasons[0]
 
 
 def _place(head: Head, file: BidsFile, work: Path, seed: int) -> tuple[Mask, list[str], dict[str, float]]:
@@ -224,22 +240,17 @@ def standard_masks(files: Sequence[BidsFile]) -> StandardMasks:
     DataError
         A file that cannot be read.
     """
-    used, warnings, reasons = [], [], []
-    for file in files:
-        try:
-            if not place_known(file.path):
-                message = f"The lesion mask {file.path.name} has neither sform nor qform: its place is not known."
-                raise MissingModalityError(message, "Save it with the header of its template.", "unknown-orientation")
-            if "share" not in file.beside:  # a map of shares says more
-                _read(file)
-            lesion = union_on(standard_grid(), [file])
-            check_plausible(lesion, array(template("mask")) > 0.5, (2.0, 2.0, 2.0), [file])
-        except (DataError, MissingModalityError) as error:
-            if isinstance(error, DataError) and error.reason not in NOT_THIS_MASK:
-                raise
-            warnings.append(_not_used(error))
-            reasons.append(error.reason)
-            continue
-        used.append(file)
-        warnings += form_warnings([file.path])
-    return StandardMasks(tuple(used), tuple(warnings), "" if used or not reasons else reasons[0])
+
+    def checked(file: BidsFile) -> list[str]:
+        if not place_known(file.path):
+            message = f"The lesion mask {file.path.name} has neither sform nor qform: its place is not known."
+            raise MissingModalityError(message, "Save it with the header of its template.", "unknown-orientation")
+        if "share" not in file.beside:  # a map of shares says more
+            _read(file)
+        lesion = union_on(standard_grid(), [file])
+        check_plausible(lesion, array(template("mask")) > 0.5, (2.0, 2.0, 2.0), [file])
+        return form_warnings([file.path])
+
+    found, warnings, reason = _usable(files, checked)
+    warnings += [note for notes in found.values() for note in notes]
+    return StandardMasks(tuple(found), tuple(warnings), reason)
