@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +16,7 @@ import pandas as pd
 from mne_bids import get_bids_path_from_fname, get_entities_from_fname, read_raw_bids
 
 from bids_stroke.core.errors import BidsStrokeError, DataError, InputError
+from bids_stroke.core.json_files import read_json_object
 from bids_stroke.core.records import BidsFile
 from bids_stroke.core.text_files import decode
 from bids_stroke.preprocess.eegemg.channels import compare, set_types
@@ -27,6 +29,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 """A full disk is no fault of the recording."""
 _NOT_READ = ("_electrodes.tsv", "_coordsystem.json", "_scans.tsv", "participants.tsv", "participants.json")
 """What mne-bids would read for places, dates and people, which we take elsewhere: mistakes there cost no recording."""
+_MAINS = "PowerLineFrequency"
 _MAINS_HZ = (10.0, 100.0)
 """50 and 60, and with room what railways have: no harmonic of less would leave anything of a band."""
 _ROUNDED_S = 1.0
@@ -112,14 +115,22 @@ def read_source(item: BidsFile) -> Source:
     notes += set_types(item.path, raw)
     notes += check_amplitudes(item.path, raw)
     notes += [f"{item.path.name}: {text}" for text in (*course.said(events is not None), *_shorter(item, course))]
-    mains = item.metadata.get("PowerLineFrequency", raw.info["line_freq"])
-    told = isinstance(mains, int | float) and not isinstance(mains, bool) and mains > 0
-    if not (told and _MAINS_HZ[0] <= mains <= _MAINS_HZ[1]):
-        why = f"is {mains:g} Hz, which no mains has" if told else f"tells no number of Hz ({mains})"
-        why = why if mains is not None else "is not in the sidecar"
-        notes.append(f"{item.path.name}: PowerLineFrequency {why}; mains hum is left in")
-        mains = None
-    return Source(raw, None if mains is None else float(mains), course, events, tuple(notes))
+    mains, why = _mains(item)
+    if mains is None:
+        notes.append(f"{item.path.name}: {_MAINS} {why}; mains hum is left in")
+    return Source(raw, mains, course, events, tuple(notes))
+
+
+def _mains(item: BidsFile) -> tuple[float | None, str]:
+    """The mains frequency (Hz) that a sidecar tells; or None, and why."""
+    told = item.metadata.get(_MAINS)
+    if told is None:
+        return None, "is not in the sidecar"
+    if isinstance(told, bool) or not isinstance(told, int | float) or told <= 0:
+        return None, f"tells no number of Hz ({told})"
+    if not _MAINS_HZ[0] <= told <= _MAINS_HZ[1]:
+        return None, f"is {told:g} Hz, which no mains has"
+    return float(told), ""
 
 
 @contextmanager
@@ -181,8 +192,14 @@ def _read(path: Path) -> Any:
 
 
 def _in_utf8(file: Path) -> bytes:
-    """Content of a text file in UTF-8 without a mark, which mne-bids insists on; of one that is no text, as it is."""
+    """Content of a text file in UTF-8 without a mark, which mne-bids insists on; of one that is no text, as it is.
+
+    A sidecar tells no mains frequency there: we take it ourselves, and mne-bids reads no recording with a text in it.
+    """
     data = file.read_bytes()
     with suppress(InputError):  # whoever needs it will say what is wrong
-        return decode(data, file, any_bytes=file.suffix == ".json").text.encode()
+        if file.suffix == ".json":
+            content = read_json_object(file)
+            return json.dumps({key: value for key, value in content.items() if key != _MAINS}).encode()
+        return decode(data, file).text.encode()
     return data

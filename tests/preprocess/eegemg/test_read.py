@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from dataclasses import replace
@@ -137,9 +138,11 @@ def test_tables_of_people_and_scans_cost_no_recording(tmp_path: Path, people: st
     assert after.warnings == before.warnings
 
 
-@pytest.mark.parametrize("told", [1, 1e308, True, "50", -50, 1000])
+@pytest.mark.parametrize("told", [1, 1e308, True, "50", [50], {"Hz": 50}, -50, 1000])
 def test_a_mains_frequency_that_is_none_leaves_the_hum(tmp_path: Path, told: object) -> None:
     item = together(tmp_path / "raw", planted(12)).files("eeg")[0]
-    found = read_source(replace(item, metadata={**item.metadata, "PowerLineFrequency": told}))
+    metadata = {**item.metadata, "PowerLineFrequency": told}
+    item.path.with_suffix(".json").write_text(json.dumps(metadata))
+    found = read_source(replace(item, metadata=metadata))
     assert found.mains is None
     assert any("PowerLineFrequency" in note and "mains hum is left in" in note for note in found.warnings)
