@@ -6,7 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 
 from bids_stroke.bids.choice.unread import BELONGING, Place, Unread, why_unread
@@ -40,6 +40,13 @@ class Dataset:
     name: str
     root: Folder
     subjects: frozenset[str]
+
+    @cached_property
+    def _query_of(self) -> Mapping[tuple[str, str], tuple[str, str]]:
+        """Suffix and extension of raw files -> their query and its datatype."""
+        return {
+            (query.suffix, end): (key, query.datatype) for key, query in QUERIES.items() for end in query.extensions
+        }
 
     @classmethod
     def open(cls, path: Path, name: str) -> Dataset:
@@ -75,16 +82,13 @@ class Dataset:
             From :meth:`folders`.
         """
         found: dict[str, list[BidsFile]] = {query: [] for query in QUERIES}
-        query_of = {
-            (query.suffix, end): (key, query.datatype) for key, query in QUERIES.items() for end in query.extensions
-        }
-        endings = tuple(f"{suffix}{extension}" for suffix, extension in query_of)
+        endings = tuple([f"{suffix}{extension}" for suffix, extension in self._query_of])
         names = [(folder, name) for folder in folders for name in folder.files if name.endswith(endings)]
         places = {folder.within: Place.of(folder.within) for folder, _ in names}
         for folder, name in sorted(names, key=lambda item: natural(item[0].within + item[1])):
             place = places[folder.within]
             entities = raw_entities(folder.within + name)
-            query, datatype = query_of.get((entities.get("suffix", ""), entities.get("extension", "")), ("", ""))
+            query, datatype = self._query_of.get((entities.get("suffix", ""), entities.get("extension", "")), ("", ""))
             # not to half a label, of a folder sub-01_b
             belongs = place.subject == entities.get("subject") and not place.why_not_of(name)
             if query and belongs and place.datatype == (datatype or entities.get("datatype")):
@@ -112,6 +116,7 @@ class Dataset:
                 for name in folder.files
                 if f"{start}{name}" not in used
                 and not (name.endswith(_BESIDE) and (name.startswith(own) or not name.startswith("sub-")))
+                and not (name.endswith(".eeg") and f"{name[:-4]}.vhdr" in folder.files)
             ]
             if names:
                 place = Place.of(folder.within)
@@ -215,7 +220,8 @@ def raw_metadata(folder: Folder, name: str, entities: Mapping[str, str]) -> Told
     sidecars = folder.applying(suffix, own, raw_entities)
     content, notes = merged(f"{folder.path}/{name}", sidecars)
     for other in READ_WITH.get(suffix, ()):
-        notes += merged(f"{folder.path}/{name}", folder.applying(other, own, _without_space)).notes
+        if beside := folder.applying(other, own, _without_space):
+            notes += merged(f"{folder.path}/{name}", beside).notes
     for key in content.keys() & entities.keys():
         _check_agreement(key, content.pop(key), entities[key], sidecars)
     return Told(content, notes)

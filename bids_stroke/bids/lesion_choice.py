@@ -22,6 +22,8 @@ def choose_lesions(unit: Session, images: Sequence[BidsFile]) -> Session:
     images : sequence of BidsFile
         Raw images of the unit that masks may have been drawn on.
     """
+    if not unit.lesion:
+        return unit
     has_t1w = bool(unit.files("t1w") or unit.ready_anat)
     t1w_space = unit.ready["t1w"].entities.get("space", "") if "t1w" in unit.ready else ""
     kinds: dict[str, list[BidsFile]] = {"own": [], "standard": [], "image": [], "refused": []}

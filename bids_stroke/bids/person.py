@@ -51,9 +51,9 @@ def known_of(unit: Unit) -> Known:
         A table or its JSON file cannot be read, or two rows of the unit disagree.
     """
     codes = partial(_sex_codes, unit.bids_dir)
-    path = unit.bids_dir / "participants.tsv"
+    path = _people_of(unit.bids_dir)
     try:
-        about = description(path.with_suffix(".json"))
+        about = description(_json_of(path))
         cells, notes = _cells(path, "participant_id", unit, about.content)
     except InputError as error:
         cells, notes, about = {}, _lost(error, path), JsonObject({}, "")
@@ -140,7 +140,7 @@ def _cells(path: Path, key: str, unit: Unit, described: Described) -> tuple[dict
     columns = [column for column in table.columns if column.casefold() not in PREFIXES]
     texts = {column: one_value(table, column, found.rows, unit.label(key)) for column in columns}
     values = {column: value_of(said[0], column, described) for column, said in texts.items() if said is not None}
-    note = description(path.with_suffix(".json")).note
+    note = description(_json_of(path)).note
     notes = (*found.notes, *([note] if note and found.rows else []))
     return {column: value for column, value in values.items() if value is not None}, notes
 
@@ -163,6 +163,17 @@ def value_of(text: str, column: str, described: Described) -> Value | None:
         return None
     why = why_impossible(about, column, number)
     return f"{text} ({why})" if why else number
+
+
+@lru_cache(maxsize=64)
+def _people_of(bids_dir: Path) -> Path:
+    """participants.tsv of a dataset; one object for all of its people: to make and hash a path takes 10 us."""
+    return bids_dir / "participants.tsv"
+
+
+@lru_cache(maxsize=64)
+def _json_of(table: Path) -> Path:
+    return table.with_suffix(".json")
 
 
 @lru_cache(maxsize=64)

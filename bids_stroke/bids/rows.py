@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -71,7 +71,8 @@ class Found:
 class _Index:
     """Rows by label: a look at 10,000 rows for each of 10,000 people takes minutes."""
 
-    rows: Mapping[str, tuple[Row, ...]]
+    rows: Mapping[str, tuple[tuple[Row, str], ...]]
+    """With the label of each, whatever the case of the one that they are found by."""
     alike: Mapping[str, Row]
     """The first row of each label without zeros."""
     notes: tuple[str, ...]
@@ -102,10 +103,9 @@ def find_rows(table: Table, key: str, unit: Unit) -> Found:
     """
     index = _index(table, key)
     label = unit.label(key)
-    mine = [
-        row for row, name in _named(index, table, key, label) if name == label or not has_folder(unit.place(key), name)
-    ]
-    capitals = [row for row in mine if with_prefix(row.cells[table.key(key)], key) != label]
+    named = index.rows.get(label.casefold(), ())
+    mine = [row for row, name in named if name == label or not has_folder(unit.place(key), name)]
+    capitals = [row for row, name in named if name != label and row in mine]
     notes = [*index.notes, *(f"{table.name}: {row.cells[table.key(key)]!r} in line {row.line} is taken for {label}."
                              for row in capitals)]  # fmt: skip
     if not mine:
@@ -142,7 +142,7 @@ def _index(table: Table, key: str) -> _Index:
     column, notes = table.key(key), list(table.notes)
     if column != key:
         notes.append(f"{table.name}: its column {column!r} is read as {key}.")
-    rows: dict[str, list[Row]] = {}
+    rows: dict[str, list[tuple[Row, str]]] = {}
     alike: dict[str, Row] = {}
     bare = ""
     for row in table.rows:
@@ -150,7 +150,7 @@ def _index(table: Table, key: str) -> _Index:
             notes.append(f"{table.name}: line {row.line} has no {key} and is nobody's.")
             continue
         label = with_prefix(cell, key)
-        rows.setdefault(label.casefold(), []).append(row)
+        rows.setdefault(label.casefold(), []).append((row, label))
         alike.setdefault(_bare(label, key), row)
         if not cell.startswith(PREFIXES[key]):
             bare = (
@@ -158,12 +158,6 @@ def _index(table: Table, key: str) -> _Index:
             )
     notes += [f"{table.name}: {bare} they did."] if bare else []
     return _Index({label: tuple(own) for label, own in rows.items()}, alike, tuple(notes))
-
-
-def _named(index: _Index, table: Table, key: str, label: str) -> Iterator[tuple[Row, str]]:
-    """Rows of a label, whatever the case, each with its label."""
-    for row in index.rows.get(label.casefold(), ()):
-        yield row, with_prefix(row.cells[table.key(key)], key)
 
 
 def _no_row(table: Table, key: str, label: str) -> str:

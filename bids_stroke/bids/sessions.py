@@ -21,6 +21,7 @@ from bids_stroke.bids.precomputed import epi_of, take_ready
 from bids_stroke.bids.rows import Unit
 from bids_stroke.bids.sidecars import Metadata
 from bids_stroke.bids.subject_files import Datasets, SubjectFiles
+from bids_stroke.core.collector import nothing_collected
 from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError
 from bids_stroke.core.json_files import read_json_object
 from bids_stroke.core.modalities import EVERY_TASK, MODALITIES, QUERIES
@@ -95,6 +96,7 @@ def check_selection(selection: Selection) -> None:
             )
 
 
+@nothing_collected()
 def find_sessions(selection: Selection) -> list[Session]:
     """All units of work that the selection asks for, in order of labels.
 
@@ -268,7 +270,9 @@ def _used(selection: Selection, who: tuple[str, str | None], files: SubjectFiles
     asked = (*raw.values(), own(files.lesions))  # whose sidecars are looked into here
     unknown = [item for items in asked for item in items if item not in away]
     away |= absent(unknown, selection.bids_dir, files.links)
-    raw, left_out = as_sidecars_tell({query: own(items) for query, items in raw.items()})
+    if any(away.values()):
+        raw = {query: own(items) for query, items in raw.items()}
+    raw, left_out = as_sidecars_tell(raw)
     left_out = {file.name: file.why for file in files.left_out if file.session in (who[1], None)} | left_out
     raw["epi"] = epi_of(raw["epi"], raw["dwi"])
     chosen = {item.entities["modality"]: item for item in own(files.maps)}

@@ -13,6 +13,7 @@ from bids_stroke.core.errors import InputError
 from bids_stroke.core.json_files import JsonObject, read_json
 from bids_stroke.core.text_files import NOT_FETCHED, not_fetched
 
+_DIGITS = re.compile("([0-9]+)")
 Reader = Callable[[str], Mapping[str, str]]
 """Path from the root of a dataset -> entities: ``raw_entities`` or ``named_entities``."""
 
@@ -76,9 +77,12 @@ class Folder:
         return found
 
     @cached_property
-    def _all_above(self) -> tuple[Folder, ...]:
-        """Folders above it, the root first."""
-        return (*self.above._all_above, self.above) if self.above is not None else ()
+    def _described_above(self) -> Mapping[str, tuple[Folder, ...]]:
+        """Suffix -> the folders above with JSON files of it, the root first. Not itself: that would be a circle."""
+        if self.above is None:
+            return {}
+        known, last = self.above._described_above, self.above
+        return {**known, **{suffix: (*known.get(suffix, ()), last) for suffix in last._json_files}}
 
     def sidecars(self, suffix: str, reader: Reader) -> Sequence[Sidecar]:
         """JSON files of a suffix in this folder, in the order in which they apply: the most specific last.
@@ -93,7 +97,7 @@ class Folder:
         if key not in self._sidecars:
             found = []
             own = f"{self.within.split('/', 1)[0]}_"
-            for name in sorted(names, key=natural, reverse=True):
+            for name in sorted(names, key=natural, reverse=True) if len(names) > 1 else names:
                 if self.within and name.startswith("sub-") and not name.startswith(own):  # another person's
                     continue
                 entities = reader(self.within + name)
@@ -104,14 +108,13 @@ class Folder:
 
     def applying(self, suffix: str, entities: Comparable, reader: Reader) -> list[Sidecar]:
         """Sidecars of a file of this folder: from the root of the dataset down, each overruling those before it."""
-        folders = (*self._all_above, self)
-        candidates = (sidecar for folder in folders for sidecar in folder.sidecars(suffix, reader))
-        return [sidecar for sidecar in candidates if sidecar.entities <= entities]
+        folders = (*self._described_above.get(suffix, ()), self)
+        return [one for folder in folders for one in folder.sidecars(suffix, reader) if one.entities <= entities]
 
 
 def natural(name: str) -> tuple[list[int | str], str]:
     """Key of pybids' order of names, in which run-2 comes before run-10, whatever the case of letters."""
-    parts = re.split("([0-9]+)", name)
+    parts = _DIGITS.split(name)
     return [int(part) if i % 2 else part.lower() for i, part in enumerate(parts)], name
 
 
@@ -152,7 +155,7 @@ class Metadata(Mapping[str, Any]):
     @property
     def content(self) -> Mapping[str, Any]:
         """All keys with their values."""
-        return self.told.content
+        return self._told.content if self._read is None else self.told.content
 
     def __getitem__(self, key: str) -> Any:
         return self.content[key]
@@ -189,4 +192,6 @@ def merged(path: str, sidecars: Sequence[Sidecar]) -> Told:
                 return Told({})
             raise
         notes += [sidecar.file.note] if sidecar.file.note else []
-    return Told({key: value for key, value in content.items() if value is not None}, tuple(notes))
+    if None in content.values():  # hardly ever
+        content = {key: value for key, value in content.items() if value is not None}
+    return Told(content, tuple(notes))

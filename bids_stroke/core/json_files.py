@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import math
-import re
 from collections.abc import Iterable
 from itertools import islice
+from math import isfinite
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,8 +21,8 @@ BAD_CONTENT = "bad-json"
 """Reason code of a file that can be read but does not hold what it must."""
 _KINDS = {type(None): "null", bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list"}
 _CORRECT = 'Correct the file: {"Key": value, ...}, in UTF-8.'
-_LARGE = re.compile(r"[eE]\+?\d{3}|\d{300}")
-"""In numbers that may be beyond those of 64 bits."""
+_LONGEST = 300
+"""Digits of a whole number that may be beyond those of 64-bit floats."""
 _TOO_DEEP = f"has objects or lists nested more than {MAX_DEPTH} deep"
 
 
@@ -53,8 +52,7 @@ def read_json(path: Path | str) -> JsonObject:
     """
     try:
         text, note = read_text(path, any_bytes=True)
-        number = _finite if _LARGE.search(text) else None  # the usual way is quicker
-        content = json.loads(text, parse_constant=_no_number, parse_float=number, parse_int=number and _whole)
+        content = _DECODER.decode(text)
         if "\\" in text:  # escaped characters
             json.dumps(content, ensure_ascii=False).encode()
     except InputError as error:
@@ -84,12 +82,16 @@ def _no_number(_name: str) -> None:
 def _whole(text: str) -> Any:
     """A whole number; null where it is beyond what a number of 64 bits holds, and nobody could compute with it."""
     number = int(text)  # a ValueError for thousands of digits
-    return None if _finite(text) is None else number
+    return number if len(text) < _LONGEST or _finite(text) is not None else None
 
 
 def _finite(text: str) -> Any:
     number = float(text)
-    return number if math.isfinite(number) else None
+    return number if isfinite(number) else None
+
+
+_DECODER = json.JSONDecoder(parse_constant=_no_number, parse_int=_whole, parse_float=_finite)
+"""Made once: there are thousands of small files."""
 
 
 def _bad(path: Path | str, what: str) -> InputError:

@@ -132,11 +132,6 @@ class Modality:
         """Key under which the prediction's JSON says how many samples a member read; empty where there is one."""
         return f"n_{self.sample}s" if self.sample in ("slice", "window") else ""
 
-    @property
-    def steps(self) -> tuple[str, ...]:
-        """Steps that can give it."""
-        return (self.step, MAPS) if self.standard_map else (self.step,)
-
 
 def _tensor(param: str, **values: Any) -> StandardMap:
     return StandardMap(rf"param-{param}_(?:.*_)?dwimap", **values)
@@ -191,4 +186,6 @@ def given_by(step: str) -> tuple[str, ...]:
     >>> given_by("anat")
     ('gm', 'wm')
     """
-    return tuple(name for name, modality in MODALITIES.items() if step in modality.steps)
+    if step == MAPS:
+        return tuple([name for name, modality in MODALITIES.items() if modality.standard_map])
+    return tuple([name for name, modality in MODALITIES.items() if modality.step == step])

@@ -172,7 +172,7 @@ def _has_directions(file: BidsFile) -> bool:
 
 def what_sidecar_tells(file: BidsFile) -> str:
     """Why an image is not what its suffix says, by the ``ImageType`` of its sidecar; empty if it is, or is not told."""
-    if file.path.suffix not in (".gz", ".nii"):
+    if file.entities.get("extension") not in (".nii.gz", ".nii"):
         return ""
     try:
         told = file.metadata.get("ImageType")

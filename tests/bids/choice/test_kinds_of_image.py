@@ -194,7 +194,7 @@ def test_of_an_mp2rage_only_a_t1w_is_read(tmp_path: Path) -> None:
     ],
 )
 def test_image_type_tells_what_an_image_is(suffix: str, types: object, why: str) -> None:
-    file = BidsFile(Path(f"sub-01_{suffix}.nii.gz"), {"suffix": suffix}, {"ImageType": types})
+    file = BidsFile(Path(f"sub-01_{suffix}.nii.gz"), {"suffix": suffix, "extension": ".nii.gz"}, {"ImageType": types})
     said = what_sidecar_tells(file)
     assert said.startswith(why) if why else said == ""
     kept, left_out = as_sidecars_tell({suffix: (file,)})
