@@ -188,7 +188,7 @@ def epi_of(epi: Sequence[BidsFile], dwi: Sequence[BidsFile]) -> tuple[BidsFile, 
         return ()
     keys = ("IntendedFor", "B0FieldIdentifier")
     if not any(key in file.metadata for file in epi for key in keys):
-        return tuple(file for file in epi if "PhaseEncodingDirection" in file.metadata)
+        return tuple(file for file in epi if {"PhaseEncodingDirection", "PhaseEncodingAxis"} & set(file.metadata))
     fields = {name for file in dwi for name in _listed(file.metadata.get("B0FieldSource"))}
     names = {file.path.name for file in dwi}
     return tuple(

@@ -255,7 +255,7 @@ def _unit(selection: Selection, subject: str, session: str | None, files: Subjec
         not_fetched=frozenset(
             kind for kind, items in {**files.raw, "lesion": files.lesions}.items() if any(map(away.get, items))
         ),
-        notes=tuple(dict.fromkeys([*known.notes, *notes])),
+        notes=tuple(dict.fromkeys([*known.notes, *unit.notes, *notes])),
     )
 
 

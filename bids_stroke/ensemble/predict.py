@@ -163,7 +163,7 @@ def predict_members(
         known = covariate_values(unit.covariates, entry.scaler.names)
         try:
             here.check(member)
-            if entry.scaler.lacking(known) or (member.modality == CLINICAL and not np.isfinite(known).any()):
+            if entry.scaler.lacking(known) or (member.modality == CLINICAL and not entry.scaler.tells_of(known)):
                 raise MissingModalityError(f"{member.name} needs covariates.", reason=COVARIATES_MISSING)
             samples = here.samples(member)
         except MissingModalityError as error:

@@ -160,16 +160,31 @@ class CovariateScaler:
             tuple(float(c.max()) if len(c) else 0.0 for c in columns),
         )
 
+    @property
+    def varied(self) -> NDArray[np.bool_]:
+        """(covariates,) Which had several values in training: of the others nothing was learned."""
+        return np.greater(self.high, self.low)
+
+    @property
+    def never_known(self) -> NDArray[np.bool_]:
+        """(covariates,) Which nobody had in training."""
+        return ~self.varied & np.equal(self.low, 0.0) & np.equal(self.mean, 0.0)
+
     def transform(self, values: Values) -> NDArray[np.float32]:
         """Standardised values (0 where missing), then indicators (1 where missing): (n, 2 * covariates).
 
-        Without ``indicators``: (n, covariates), NaN where missing.
+        Without ``indicators``: (n, covariates), NaN where missing. A covariate that did not vary in training is that
+        of the training: a network's weight for it was drawn and never fitted.
         """
-        known = np.isfinite(values)
-        scaled = (np.where(known, values, 0.0) - np.array(self.mean)) / np.array(self.sd)
+        known = np.isfinite(values) & ~self.never_known
+        scaled = np.where(self.varied, (np.where(known, values, 0.0) - np.array(self.mean)) / np.array(self.sd), 0.0)
         if not self.indicators:
             return np.where(known, scaled, np.nan).astype(np.float32)
         return np.concatenate([np.where(known, scaled, 0.0), ~known], axis=-1).astype(np.float32)
+
+    def tells_of(self, values: Values) -> bool:
+        """Whether anything is known of a person that somebody had in training."""
+        return bool((np.isfinite(values) & ~self.never_known).any())
 
     def lacking(self, values: Values) -> tuple[str, ...]:
         """Missing covariates that the network cannot do without: none where it has indicators."""
@@ -177,11 +192,17 @@ class CovariateScaler:
         return tuple(self.names[i] for i in missing)
 
     def complaints(self, values: Values) -> list[str]:
-        """Why the model may not apply to a person: covariates missing or outside the training range."""
+        """Why the model may not apply to a person: covariates missing, not used, or outside the training range."""
         found = []
-        for name, value, low, high in zip(self.names, values, self.low, self.high, strict=True):
-            if not np.isfinite(value):
+        each = zip(self.names, values, self.low, self.high, self.never_known, strict=True)
+        for name, value, low, high, never in each:
+            if never:
+                if np.isfinite(value):
+                    found.append(f"{name} {value:g} is not used: nobody had it in training.")
+            elif not np.isfinite(value):
                 found.append(f"{name} is missing: the training mean stands in for it.")
+            elif low == high != value:
+                found.append(f"{name} {value:g} is not used: in training it was {low:g} for all.")
             elif not low <= value <= high:
                 found.append(f"{name} {value:g} is outside the training range {low:g} to {high:g}.")
         return found

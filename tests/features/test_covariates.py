@@ -300,3 +300,21 @@ def test_scaler_complains_of_values_outside_the_training_range() -> None:
     complaints = scaler.complaints(np.array([85.0, np.nan]))
     assert "85 is outside the training range 50 to 70" in complaints[0]
     assert "sex is missing" in complaints[1]
+
+
+@pytest.mark.inputs(
+    "A covariate that nobody had in training, or that was one value for all, changes no prediction, whatever a new "
+    "person has; that a new person lacks it, too, is not worth a word."
+)
+def test_what_did_not_vary_in_training_changes_nothing_afterwards() -> None:
+    names = ("age", "sex", "days_since_stroke")
+    scaler = CovariateScaler.fit(names, np.array([[50.0, 1.0, np.nan], [70.0, 1.0, np.nan]]))
+    usual = scaler.transform(np.array([60.0, 1.0, np.nan]))
+    assert scaler.transform(np.array([60.0, 0.0, 30.0])).tolist() == usual.tolist() == [0, 0, 0, 0, 0, 1]
+    assert scaler.complaints(np.array([60.0, 1.0, np.nan])) == []
+    assert scaler.complaints(np.array([60.0, 0.0, 30.0])) == [
+        "sex 0 is not used: in training it was 1 for all.",
+        "days_since_stroke 30 is not used: nobody had it in training.",
+    ]
+    assert not scaler.tells_of(np.array([np.nan, np.nan, 30.0]))
+    assert scaler.tells_of(np.array([50.0, np.nan, np.nan]))

@@ -18,6 +18,8 @@ USUAL_READOUT_S = 0.05
 """Stands in where no sidecar tells the readout: the field is then in Hz only roughly, displacements are right."""
 _SAME_DIRECTION = math.cos(math.radians(2.0))
 _DIRECTIONS = ("i", "j", "k", "i-", "j-", "k-")
+_BY_NAME = {"ap": (1, -1), "pa": (1, 1), "rl": (0, -1), "lr": (0, 1), "si": (2, -1), "is": (2, 1)}
+"""What ``dir-`` means by custom, in small letters -> axis and sign in RAS+: ``AP`` runs from anterior to posterior."""
 
 
 class Encoding(NamedTuple):
@@ -30,6 +32,8 @@ class Encoding(NamedTuple):
     sign: int
     readout_s: float
     """Total readout time; NaN where the sidecar does not tell it."""
+    by_name: bool = False
+    """Whether the sidecar tells the axis only, and the sign is that of ``dir-`` in the file's name."""
 
     @property
     def hz_to_voxels(self) -> float:
@@ -61,14 +65,24 @@ def read_encoding(file: BidsFile) -> Encoding | None:
 
     ``PhaseEncodingAxis``, which some converters write where they do not know the sign, counts as positive: without
     an opposite run the sign of a field says nothing. A run whose name has a direction may have an opposite: there the
-    axis alone tells nothing.
+    name must tell the sign (``dir-AP``), on the axis that the sidecar tells, or nothing is known.
     """
-    if "PhaseEncodingDirection" not in file.metadata and {"direction", "dir"} & set(file.entities):
-        return None
     said = file.metadata.get("PhaseEncodingDirection", file.metadata.get("PhaseEncodingAxis"))
     if said not in _DIRECTIONS:
         return None
-    return Encoding(*canonical_axis(file.path, str(said)), _readout(file.metadata))
+    axis, sign = canonical_axis(file.path, str(said))
+    named = file.entities.get("direction", file.entities.get("dir"))
+    if "PhaseEncodingDirection" in file.metadata or named is None:
+        return Encoding(axis, sign, _readout(file.metadata))
+    named_axis, named_sign = _BY_NAME.get(named.lower(), (None, 0))
+    return Encoding(axis, named_sign, _readout(file.metadata), by_name=True) if named_axis == axis else None
+
+
+def signs_by_name(encodings: Mapping[str, Encoding | None]) -> list[str]:
+    """One sentence on the runs, by file name, of which only the name tells the sign of the phase encoding."""
+    names = [name for name, said in encodings.items() if said and said.by_name]
+    why = "its sign is taken from dir- in the name (AP: from front to back)"
+    return [f"{', '.join(names)}: the sidecar tells the axis of the phase encoding only; {why}."] if names else []
 
 
 def _readout(metadata: Mapping[str, object]) -> float:

@@ -15,7 +15,7 @@ from bids_stroke.imaging.images import array, like, orientation_known, same_grid
 from bids_stroke.preprocess.dwi.gradient_order import check_order, check_shells
 from bids_stroke.preprocess.dwi.gradients import Gradients, determines_tensor, n_directions, shells
 from bids_stroke.preprocess.dwi.looks import look
-from bids_stroke.preprocess.dwi.phase_encoding import Encoding, Opposite, fill_readouts, opposite_of
+from bids_stroke.preprocess.dwi.phase_encoding import Encoding, Opposite, fill_readouts, opposite_of, signs_by_name
 from bids_stroke.preprocess.dwi.runs import Run, certain_b0, like_series, read_field_images, read_runs
 
 _LOW_B = 350.0
@@ -92,6 +92,8 @@ def read_series(files: Sequence[BidsFile], b0_threshold: float, epi: Sequence[Bi
     assumed, doubted = certain_b0(runs.unlabelled, kept, b0_threshold)
     warnings = [*runs.notes(), *warnings, *unusual, *doubted, *broken]
     only_b0 = [*((run.file, run.image, run.encoding) for run in spare), *assumed, *fields]
+    said_of = {run.name: run.encoding for run in kept} | {file.path.name: said for file, _, said in only_b0}
+    warnings += signs_by_name(said_of)
     found, notes = fill_readouts([*(run.encoding for run in kept), *(said for _, _, said in only_b0)])
     only_b0 = [(file, more, said) for (file, more, _), said in zip(only_b0, found[len(kept) :], strict=True)]
     encodings = tuple(said for said, run in zip(found, kept, strict=False) for _ in run.gradients.bvals)

@@ -18,6 +18,7 @@ from bids_stroke.preprocess.dwi.phase_encoding import (
     fill_readouts,
     opposite_of,
     read_encoding,
+    signs_by_name,
 )
 from tests.helpers.spots import rigid, stored_as
 
@@ -76,11 +77,37 @@ def test_an_axis_without_sign_counts_as_positive(tmp_path: Path) -> None:
     assert found[:2] == (1, 1)
 
 
-def test_an_axis_without_sign_tells_nothing_where_there_may_be_an_opposite(tmp_path: Path) -> None:
-    file = stored(tmp_path, "RAS", {"PhaseEncodingAxis": "j"})
-    assert read_encoding(replace(file, entities={"direction": "AP"})) is None
-    told = replace(file, metadata={"PhaseEncodingDirection": "j-"}, entities={"direction": "AP"})
-    assert read_encoding(told) is not None
+@pytest.mark.inputs(
+    "Where the sidecar of a diffusion run or field image tells the axis of the phase encoding only "
+    "(`PhaseEncodingAxis`), the sign is that of `dir-AP`, `PA`, `LR`, `RL`, `IS` or `SI` in its name, which is said; "
+    "of another `dir-` it is not known."
+)
+@pytest.mark.parametrize(
+    ("axes", "axis", "label", "expected"),
+    [
+        ("RAS", "j", "AP", (1, -1)), ("RAS", "j", "PA", (1, 1)), ("LPS", "j", "AP", (1, -1)),
+        ("RAS", "i", "lr", (0, 1)), ("LAS", "i", "RL", (0, -1)), ("PSL", "i", "AP", (1, -1)),
+        ("RAS", "k", "SI", (2, -1)), ("RAS", "i", "AP", None), ("RAS", "j", "main", None), ("RAS", "j", "1", None),
+    ],
+)  # fmt: skip
+def test_the_name_tells_the_sign_where_the_sidecar_tells_the_axis_only(
+    tmp_path: Path, axes: str, axis: str, label: str, expected: tuple[int, int] | None
+) -> None:
+    file = replace(stored(tmp_path, axes, {"PhaseEncodingAxis": axis}), entities={"direction": label})
+    found = read_encoding(file)
+    assert (found and found[:2]) == expected
+    said = signs_by_name({"sub-01_dwi.nii.gz": found})
+    assert len(said) == (expected is not None)
+    assert all(
+        text.startswith("sub-01_dwi.nii.gz: the sidecar tells the axis of the phase encoding only") for text in said
+    )
+
+
+def test_a_sign_in_the_sidecar_is_believed_before_the_name(tmp_path: Path) -> None:
+    file = replace(stored(tmp_path, "RAS", {"PhaseEncodingDirection": "j"}), entities={"direction": "AP"})
+    found = read_encoding(file)
+    assert found is not None
+    assert (found[:2], found.by_name) == ((1, 1), False)
 
 
 def test_a_readout_is_taken_from_the_other_run_and_said() -> None:

@@ -13,6 +13,7 @@ import pytest
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import BidsFile
 from bids_stroke.imaging.images import array, like
+from bids_stroke.preprocess.dwi.phase_encoding import Encoding
 from bids_stroke.preprocess.dwi.runs import read_runs
 from bids_stroke.preprocess.dwi.series import Series, read_series
 from tests.helpers.template_scan import TemplateScan, grid, part, save, scan
@@ -65,6 +66,20 @@ def test_a_broken_run_never_takes_the_series(tmp_path: Path, still: TemplateScan
     assert any(says in text and "left out" in text for text in series.warnings)
     with pytest.raises(DataError, match=says):
         read_series([bad, bad], 50.0)
+
+
+def test_names_tell_which_of_two_runs_is_the_opposite_one(tmp_path: Path, still: TemplateScan) -> None:
+    axis = {"PhaseEncodingAxis": "j", "TotalReadoutTime": 0.05}
+    runs = {"AP": still, "PA": part(still, slice(0, 2))}
+    files = [
+        replace(file, entities={**file.entities, "direction": label})
+        for label, file in ((label, save(tmp_path, f"sub-01_dir-{label}", run, **axis)) for label, run in runs.items())
+    ]
+    series = read_series(files, 50.0)
+    (opposite,) = series.opposite
+    assert (series.encodings[0], opposite.encoding) == (Encoding(1, -1, 0.05, True), Encoding(1, 1, 0.05, True))
+    (said,) = (text for text in series.warnings if "axis of the phase encoding only" in text)
+    assert said.startswith("sub-01_dir-AP_dwi.nii.gz, sub-01_dir-PA_dwi.nii.gz: ")
 
 
 def test_b0_alone_does_not_hide_that_the_weighted_run_is_broken(tmp_path: Path, still: TemplateScan) -> None:
