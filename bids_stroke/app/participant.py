@@ -14,7 +14,15 @@ from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED
 from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, needed_steps, plan_unit
-from bids_stroke.app.progress import UnitProgress, status_table, tell_covariates, terminal, tracked, warn
+from bids_stroke.app.progress import (
+    UnitProgress,
+    files_not_used,
+    status_table,
+    tell_covariates,
+    terminal,
+    tracked,
+    warn,
+)
 from bids_stroke.app.request import Request
 from bids_stroke.app.unit import UnitResult, left_out_in_words, missing_in_words, missing_of, run_unit
 from bids_stroke.bids.sessions import find_sessions
@@ -43,7 +51,9 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
         sessions = find_sessions(replace(request.selection, session_labels=(), participant_labels=subjects))
     modalities = bundle_modalities(model.path) if model else {}
     pages = write_pages(request.output_dir, tracked(console, sessions, "Pages"), statuses, modalities)
-    _conclude(request, ended, pages, console)
+    _conclude(request, ended, tasks, console)
+    for path in pages:
+        console.print(f"Report: {path}", soft_wrap=True)
     _tell_of_others(statuses, ended, console)
     return 65 if any(status.status == "failed" for status in ended) else 0
 
@@ -229,16 +239,16 @@ def stages_in_words(result: UnitResult) -> str:
     return "; ".join(parts)
 
 
-def _conclude(request: Request, ended: Sequence[UnitStatus], pages: Sequence[Path], console: Console) -> None:
+def _conclude(request: Request, ended: Sequence[UnitStatus], tasks: Sequence[UnitTask], console: Console) -> None:
     """Say how the units of this run ended, and where everything lies."""
     out = terminal()
     out.print(status_table(ended))
     for status in (status for status in ended if status.status == "failed"):
         unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")
         out.print(f"{unit} failed ({status.reason}): {status.detail}", highlight=False, markup=False, soft_wrap=True)
+    for line in files_not_used([task.session for task in tasks]):
+        out.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"Table of units: {dataset_file(request.output_dir, 'status_table')}", soft_wrap=True)
-    for path in pages:
-        console.print(f"Report: {path}", soft_wrap=True)
 
 
 def _tell_of_others(statuses: Sequence[UnitStatus], ended: Sequence[UnitStatus], console: Console) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
 
@@ -12,7 +12,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from rich.text import Text
 
-from bids_stroke.core.records import UnitStatus, unit_prefix
+from bids_stroke.bids.choice.unread import in_lines
+from bids_stroke.core.records import Session, UnitStatus, unit_prefix
 
 COLOURS = {"done": "green", "skipped": "cyan", "failed": "red", "running": "yellow"}
 
@@ -20,6 +21,8 @@ COLOURS = {"done": "green", "skipped": "cyan", "failed": "red", "running": "yell
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 10.0
 """In a log, which shows no bar; what takes less says nothing."""
+MOST_REASONS = 20
+"""Lines on files that were not used."""
 
 
 def terminal(*, quiet: bool = False) -> Console:
@@ -105,15 +108,25 @@ def tell_covariates(console: Console, people: Sequence[Mapping[str, float | str]
 
 
 def status_table(statuses: Sequence[UnitStatus]) -> Table:
-    """The table of units at the end of a run: how they stand, what they lack and why, and files that were not used."""
+    """The table of units at the end of a run: how they stand, what they lack and why."""
     table = Table("unit", "status", "seconds", "peak memory (MB)", "why", title="Units")
-    for name in ("missing", "left out") if any(status.left_out for status in statuses) else ("missing",):
-        table.add_column(name, overflow="fold")  # on narrow terminals: no name is cut short
+    table.add_column("missing", overflow="fold")  # on narrow terminals: no name is cut short
     for status in statuses:
         said = Text(status.status, COLOURS.get(status.status, "white"))
         numbers = (f"{status.seconds:.1f}", f"{status.peak_memory_mb:.0f}") if status.status != "skipped" else ("", "")
-        words = [text.replace("; ", "\n") for text in (status.reason, status.missing, status.left_out)]
+        words = [text.replace("; ", "\n") for text in (status.reason, status.missing)]
         unit = unit_prefix(status.subject, status.session).replace("_", " ")
-        cells = [said if text is None else Text(text) for text in (unit, None, *numbers, *words)]
-        table.add_row(*cells[: len(table.columns)])
+        table.add_row(*[said if text is None else Text(text) for text in (unit, None, *numbers, *words)])
     return table
+
+
+def files_not_used(sessions: Iterable[Session]) -> list[str]:
+    """Lines below that table: the files that were left out, and why; of many for one reason the first and their number.
+
+    They are no column of it: names of files are long, and terminals 80 characters wide.
+    """
+    found = in_lines({name: why for session in sessions for name, why in session.left_out.items()})
+    lines = [f"  {name}: {why}" for name, why in found.items()]
+    if (more := len(lines) - MOST_REASONS) > 0:
+        lines[MOST_REASONS:] = [f"  {more} lines more: see the column left_out of the table of units"]
+    return ["Files found and not used:", *lines] if lines else []

@@ -8,8 +8,8 @@ import pytest
 from rich.console import Console
 
 from bids_stroke.app import progress
-from bids_stroke.app.progress import status_table, tell_covariates, tracked
-from bids_stroke.core.records import UnitStatus
+from bids_stroke.app.progress import files_not_used, status_table, tell_covariates, tracked
+from bids_stroke.core.records import Session, UnitStatus
 
 
 def console(**options: object) -> Console:
@@ -66,6 +66,22 @@ def test_the_table_has_a_row_for_each_unit_whatever_its_status() -> None:
     assert any("sub-1 ses-a" in line and "done" in line and "3.2" in line and "900" in line for line in lines)
     for words in (("sub-2", "failed", "missing-bval"), ("sub-3", "running", "still-running"), ("sub-4", "queued")):
         assert any(all(word in line for word in words) for line in lines)
+
+
+def test_files_that_were_not_used_are_told_line_by_line_with_their_names_whole() -> None:
+    many = {
+        f"sub-1_task-rest_run-{run}_sbref.nii.gz": "sbref.nii.gz is not read; what is: T1w, bold" for run in range(9)
+    }
+    sessions = [Session("1", None, left_out={"sub-1_FLAIR.nii.gz": "FLAIR is not read", **many}), Session("2", None)]
+    assert files_not_used(sessions) == [
+        "Files found and not used:",
+        "  sub-1_FLAIR.nii.gz: FLAIR is not read",
+        "  sub-1_task-rest_run-0_sbref.nii.gz and 8 more: sbref.nii.gz is not read; what is: T1w, bold",
+    ]
+    assert files_not_used(sessions[1:]) == []
+    told = files_not_used([Session(str(i), None, left_out={f"sub-{i}_x.nii": f"why {i}"}) for i in range(30)])
+    assert len(told) == 22
+    assert told[-1] == "  10 lines more: see the column left_out of the table of units"
 
 
 def test_covariates_that_are_read_otherwise_are_told_once_for_each_kind() -> None:

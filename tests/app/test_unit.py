@@ -112,7 +112,8 @@ def test_what_steps_say_stands_in_the_table(tmp_path: Path, capsys: pytest.Captu
 
 
 @pytest.mark.inputs(
-    "`status.tsv` and the table at the end tell what each unit lacks, and why, and which files were left out.",
+    "`status.tsv` and the table at the end tell what each unit lacks, and why.",
+    "Which files were left out stands in `status.tsv` and below the table.",
     "A unit of which nothing that was asked for is there has failed, and the exit code is 65, also when run again.",
 )
 def test_a_unit_with_nothing_that_was_asked_for_has_failed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,4 +134,5 @@ def test_a_unit_with_nothing_that_was_asked_for_has_failed(tmp_path: Path, capsy
         assert dict(table["missing"]) == {"1": "lesion: empty-lesion-mask; bold: no-bold", "2": "bold: no-bold"}
         assert "sub-2_task-walk_bold.nii.gz: task walk is not rest" in table["left_out"]["2"]
         row = next(line for line in said.splitlines() if "sub-2 " in line and expected in line)
-        assert "bold:" in row and "sub-2_" in row
+        assert "bold:" in row
+        assert "\n  sub-2_task-walk_bold.nii.gz: task walk is not rest" in said
