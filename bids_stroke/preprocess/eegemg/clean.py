@@ -123,7 +123,6 @@ def clean(recording: Recording, settings: EegEmgSettings, seed: int) -> Cleaned:
     if not len(eeg.data) and not len(emg.data):
         what = "; ".join(notes) or "all channels are bad"
         raise MissingModalityError(f"No EEG or EMG channel is usable: {what}.", _REMEDY, "no-usable-channel")
-    notes += [f"no usable {item.kind.upper()} channel" for item in (eeg, emg) if not len(item.data)]
     counts = {
         "n_eeg_channels": len(eeg.data),
         "n_emg_channels": len(emg.data),

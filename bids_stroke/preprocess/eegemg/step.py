@@ -121,8 +121,19 @@ def _process(context: StepContext, pair: Pair) -> _Done:
         **cleaned.qc,
         **summary(features),
     }
-    notes = [note if note.startswith(pair.label) else f"{pair.label}: {note}" for note in (*cleaned.warnings, *outside)]
+    said = (*cleaned.warnings, *_lacking(pair, recording, cleaned), *outside)
+    notes = [note if note.startswith(pair.label) else f"{pair.label}: {note}" for note in said]
     return _Done(files, qc, (*recording.warnings, *notes))
+
+
+def _lacking(pair: Pair, recording: Recording, cleaned: Cleaned) -> list[str]:
+    """What there is no channel of; of EEG nothing is said where none was recorded, for EMG alone is a recording."""
+    recorded = {"eeg": pair.eeg is not None or bool(recording.eeg_names), "emg": True}
+    return [
+        f"no usable {item.kind.upper()} channel"
+        for item in (cleaned.eeg, cleaned.emg)
+        if not len(item.data) and recorded[item.kind]
+    ]
 
 
 def _check_usable(recording: Recording, pair: Pair, settings: EegEmgSettings) -> None:
