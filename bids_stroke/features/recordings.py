@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.core.channels import MONTAGE, canonical_name, is_site
+from bids_stroke.core.channels import MONTAGE, canonical_name, is_site, numbered_electrodes
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.derivatives.names import is_named, run_of, sidecar_of
 
@@ -122,8 +122,9 @@ def _read_channels(signals: Sequence[Path], rate: float) -> dict[str, NDArray[np
             raise DataError(f"{path} cannot be read: {error}.", "Run the EEG/EMG step again.") from error
         if not np.isclose(raw.info["sfreq"], rate):
             raw = _resampled(raw, path, rate)
+        numbered = numbered_electrodes(raw.ch_names)  # C4 of such a cap lies somewhere else than that of a model
         for name, row in zip(raw.ch_names, raw.get_data(), strict=True):
-            known = canonical_name(name)
+            known = f"electrode {name}" if name in numbered else canonical_name(name)
             if known in channels:
                 message = f"{path.name} has more than one channel of {known} (of both sides?); {name} is one of them."
                 remedy = "Keep those of the affected leg: mark the others as bad in channels.tsv."

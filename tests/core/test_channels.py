@@ -5,7 +5,20 @@ from __future__ import annotations
 import mne
 import pytest
 
-from bids_stroke.core.channels import CHANNELS, EMG_MUSCLES, MONTAGE, MONTAGE_SITES, canonical_name, is_site, kind_of
+from bids_stroke.core.channels import (
+    CHANNELS,
+    EMG_MUSCLES,
+    MONTAGE,
+    MONTAGE_SITES,
+    canonical_name,
+    ears,
+    is_site,
+    kind_of,
+    numbered_electrodes,
+)
+
+BIOSEMI = [f"{bundle}{number}" for bundle in "ABCD" for number in range(1, 33)]
+TEN_TWENTY = [*sorted(MONTAGE_SITES), "A1", "A2"]
 
 
 @pytest.mark.parametrize(
@@ -48,3 +61,19 @@ def test_names_that_are_no_sites_tell_their_kind(kind: str, names: str) -> None:
     assert {name: kind_of(name.replace("_", " ")) for name in names.split()} == dict.fromkeys(names.split(), kind)
     assert [kind_of(name) for name in EMG_MUSCLES] == ["emg"] * len(EMG_MUSCLES)
     assert not any(kind_of(name) for name in MONTAGE_SITES)
+
+
+def test_numbered_electrodes_are_known_from_sites() -> None:
+    """C1 to C6 are in both; 10-20 caps may have ears and a few odd labels."""
+    assert numbered_electrodes([*BIOSEMI, "EXG1", "M1"]) == set(BIOSEMI)
+    assert numbered_electrodes(BIOSEMI[:32]) == set(BIOSEMI[:32])
+    prefixed = ["EEG A01-REF", "EEG B2", "EEG D4", "EEG D30-REF", "EEG C3"]
+    assert numbered_electrodes(prefixed) == set(prefixed)
+    for others in ([], ["E1", "E2"], ["B1", "D1", "D2", "E1"]):
+        assert numbered_electrodes([*TEN_TWENTY, *others]) == set()
+    assert numbered_electrodes(["C3", "C4", "A1", "A2", "E1", "E2"]) == set()
+
+
+def test_ears_are_none_where_their_numbers_go_on() -> None:
+    assert ears(["C3", "A1", "a2-REF", "EEG M1", "M2", "A11"]) == {"A1", "a2-REF", "EEG M1", "M2"}
+    assert ears([*BIOSEMI, "M1"]) == {"M1"}

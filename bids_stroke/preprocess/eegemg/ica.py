@@ -11,6 +11,7 @@ import numpy as np
 from mne.preprocessing import ICA
 from scipy.stats import kurtosis
 
+from bids_stroke.core.channels import numbered_electrodes
 from bids_stroke.preprocess.eegemg.montage import MINIMUM_FOR_REFERENCE, as_raw
 from bids_stroke.preprocess.eegemg.signals import Array, Band, clean_band, power_spectrum, usable_band
 
@@ -123,8 +124,9 @@ def remove_artefacts(eeg: Array, names: Sequence[str], eog: Array, sampling: Sam
 
 def _front(names: Sequence[str]) -> list[int]:
     """Indices of the frontmost EEG sites: prefrontal ones, else the frontal row."""
+    numbered = numbered_electrodes(names)
     for pattern in (r"(fp|af)(z|\d+)h?", r"f(z|\d)"):
-        found = [i for i, name in enumerate(names) if re.fullmatch(pattern, name.lower())]
+        found = [i for i, name in enumerate(names) if name not in numbered and re.fullmatch(pattern, name.lower())]
         if found:
             return found
     return []

@@ -101,7 +101,7 @@ def test_muscles_are_known_by_name(tmp_path: Path, table: str) -> None:
 @pytest.mark.parametrize("form", ["edf", "set", "emg"])
 def test_what_is_no_site_stays_out(tmp_path: Path, form: str) -> None:
     names = ("Fp1", "EEG C3-Ref", "Cz", "TA_L", "RSOL", "vEOG", "EKG", "Status", "ACC x", "GSR", "Photo", "X7", "A1")
-    kinds = ["eeg"] * 3 + ["emg"] * 2 + ["eog", "ecg", "misc", "misc", "misc", "misc", "misc", "eeg"]
+    kinds = ["eeg"] * 3 + ["emg"] * 2 + ["eog", "ecg", "misc", "misc", "misc", "misc", "misc", "misc"]
     if form == "set":
         path = eeglab(tmp_path).path
         write_set(path, names, [("go", 1001.0, 0.0)])
@@ -116,7 +116,7 @@ def test_what_is_no_site_stays_out(tmp_path: Path, form: str) -> None:
     assert source.raw.get_channel_types() == kinds
     said = next(note for note in source.warnings if "no channels.tsv" in note)
     assert "EMG: TA_L, RSOL" in said
-    assert "ACC x, GSR, Photo" in said
+    assert "ACC x, GSR, Photo, A1" in said
     assert form == "emg" or "not known and left out: X7 (give their types in channels.tsv)" in said
 
 
@@ -136,6 +136,46 @@ def test_numbered_electrodes_are_not_ears(tmp_path: Path) -> None:
     with pytest.raises(MissingModalityError, match="no channel of type EEG or EMG") as caught:
         process(Session("01", None, raw={"eeg": (item,)}), tmp_path / "out")
     assert caught.value.reason == "no-eeg-or-emg-channels"
+
+
+@pytest.mark.inputs(
+    "Ears (A1, A2, M1, M2) are no sites of the brain: they are left out and named, whatever their type; of a cap that "
+    "goes on to A3 they are electrodes.",
+    "Muscles, eyes and heart that channels.tsv has as EEG, as mne-bids writes it of EDF where nobody gives types, are "
+    "what their names say, which is said.",
+)
+def test_ears_and_muscles_stay_out_of_the_reference(tmp_path: Path) -> None:
+    """Loud ones: the average would be theirs."""
+    given = planted(12)
+    truth = process(together(tmp_path / "raw", given), tmp_path / "out")
+    loud = 1e-4 * np.random.default_rng(1).standard_normal((3, given.eeg.shape[1]))
+    names = (*EEG, "A1", "M2", "TA_L", *EMG)
+    data = np.concatenate([given.eeg, loud, given.emg])
+    types = ["EEG"] * 13 + ["EMG"] * 3
+    item = write_file(tmp_path / "more", "eeg", data, names, RATE, types=types)
+    report = process(Session("01", None, raw={"eeg": (item,)}), tmp_path / "more_out")
+    (eeg, found, _), (expected, _, _) = (read(done.outputs["eegemg"][1]) for done in (report, truth))
+    assert found == list(EEG)
+    np.testing.assert_allclose(eeg, expected, atol=2e-8)
+    assert read(report.outputs["eegemg"][2])[1] == ["TA_L", *EMG]
+    assert any("ears are no sites of the brain and left out: A1, M2" in note for note in report.warnings)
+    assert any("told to be EEG, and taken as what their names say: TA_L (EMG)" in note for note in report.warnings)
+
+
+@pytest.mark.inputs(
+    "Electrodes that a cap numbers by bundles (BioSemi's A1 to A32, B1 to B32, ...) are at no site of the 10-20 "
+    "system: a bad C4 of it is left out, not filled in from the neighbours of the 10-20 system's C4."
+)
+def test_numbered_electrodes_are_at_no_site(tmp_path: Path) -> None:
+    names = tuple(f"{bundle}{number}" for bundle in "ABC" for number in range(1, 9))
+    data = 1e-5 * np.random.default_rng(0).standard_normal((24, 2400))
+    item = write_file(tmp_path, "eeg", data, names, RATE, bad=("C4",))
+    report = process(Session("01", None, raw={"eeg": (item,)}), tmp_path / "out")
+    assert report.qc["n_interpolated_channels"] == 0
+    assert any("EEG channels left out as bad: C4" in note for note in report.warnings)
+    assert read(report.outputs["eegemg"][1])[1] == [name for name in names if name != "C4"]
+    item.path.with_name("sub-01_task-leg_channels.tsv").unlink()
+    assert set(read_source(item).raw.get_channel_types()) == {"misc"}
 
 
 def test_types_and_places_in_the_file_stay(tmp_path: Path) -> None:
