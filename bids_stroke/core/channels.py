@@ -69,7 +69,7 @@ _FEWEST_NUMBERED = 3
 
 
 def numbered_electrodes(names: Sequence[str]) -> frozenset[str]:
-    """Electrodes of a cap that numbers them by bundles (A1 to A32, B1 to B32, ...): its C4 is no site of the 10-20 system.
+    """Electrodes of a cap that numbers them by bundles (A1 to A32, B1 ...): its C4 is no site of the 10-20 system.
 
     It is such a cap where three labels or more can be nothing else (A3, B1, D7), and more than there are sites that
     can be nothing else (Fz, P3, Oz); then all labels of that form are its electrodes.

@@ -88,8 +88,8 @@ def set_types(recording: Path, raw: Any) -> list[str]:
 
     A channel without a type (``n/a``), and every channel where there is no channels.tsv, is what its name says: a site
     of a cap, a muscle, eyes, heart or something else (`kind_of`). Where the file itself gives a type, that stays; but
-    ears are no EEG, nor are muscles, eyes and heart that are told to be. What stays unknown is left out of a recording of EEG, and is EMG in one of EMG (``_emg``). Channels at the end for which
-    the table has no row are left out.
+    ears are no EEG, nor are muscles, eyes and heart that are told to be. What stays unknown is left out of a recording
+    of EEG, and is EMG in one of EMG (``_emg``). Channels at the end for which the table has no row are left out.
 
     Parameters
     ----------

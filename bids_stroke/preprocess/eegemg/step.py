@@ -24,7 +24,7 @@ from bids_stroke.preprocess.eegemg.clock import Recording, read_pair
 from bids_stroke.preprocess.eegemg.edf import EdfHeader, write_edf
 from bids_stroke.preprocess.eegemg.events_out import Events, events_in, pieces_described
 from bids_stroke.preprocess.eegemg.features import COLUMNS, feature_table, summary
-from bids_stroke.preprocess.eegemg.read import Pair, pair_recordings
+from bids_stroke.preprocess.eegemg.pairs import Pair, pair_recordings
 from bids_stroke.preprocess.eegemg.signals import flat_windows, large_windows, marked_windows, window_starts
 from bids_stroke.preprocess.eegemg.spectra import SPECTRUM_COLUMNS, spectrum_table
 from bids_stroke.preprocess.eegemg.swap_sides import with_sides_swapped
