@@ -53,8 +53,8 @@ _KINDS = (
              r"|scr|breath|airflow|flow|nasal|thorax|thor|abdomen|abdo|snore|diode|ppg|spo2|sao2|osat|hr|bpm|misc"
              r"|analog|digi|din|dc|counter|time|sample|audio|mic|sound|ref|gnd|ground|pos"),
     # abbreviations come last: they are short
-    ("emg", r"(ta|tib|sol|gm|gl|gam|gal|mg|lg|gas|gc|gcm|gcl|rf|prf|vm|vmo|vl|vlo|vi|bf|bflh|bfsh|st|sm|semi|gmax|gmed"
-            r"|gmin|pl|pb|add|addl|tfl|gra|sar|es|ham|hams|quad|quads|bic|tri|bb|tb|br|brd|delt|del|trap|pec|fcr|fcu"
+    ("emg", r"(ta|tib|sol|gm|gl|gam|gal|mg|lg|gas|gasm|gasl|gc|gcm|gcl|rf|prf|vm|vmo|vl|vlo|vi|bf|bflh|bfsh|st|sm|semi"
+            r"|gmax|gmed|gmin|pl|pb|add|addl|tfl|gra|sar|es|ham|hams|quad|quads|bic|tri|bb|tb|br|brd|delt|del|trap|pec|fcr|fcu"
             r"|ecr|ecrl|ecu|edc|fds|fdp|fdi|apb|adm|edb|ehl|edl|fhl|fdl|abh|tp|scm|masse?)"),
 )  # fmt: skip
 """Kinds of channels that are no sites, by names in lower case without blanks and signs; the first that fits counts."""
@@ -152,6 +152,15 @@ def kind_of(name: str) -> str:
         if any(re.fullmatch(pattern, form) for form in _without_side(plain)):
             return kind
     return ""
+
+
+def is_abbreviation(word: str) -> bool:
+    """Whether a word is the usual abbreviation of a muscle, without a side: the L of ``VL`` is of the muscle.
+
+    >>> is_abbreviation("VL"), is_abbreviation("LTA")
+    (True, False)
+    """
+    return re.fullmatch(_KINDS[-1][1], word.lower()) is not None
 
 
 def _without_side(plain: str) -> tuple[str, ...]:

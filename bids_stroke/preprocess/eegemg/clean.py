@@ -55,6 +55,8 @@ class Signals:
     """Independent components that were taken out."""
     average: Array | None = None
     """(n_samples,) mean over channels that was subtracted."""
+    sides_swapped: bool | None = None
+    """Whether channels have the names of the other side (``lesion_side: normalise``); None where not asked for."""
 
     @property
     def as_recorded(self) -> Array:
