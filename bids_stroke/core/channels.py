@@ -59,7 +59,7 @@ _KINDS = (
 )  # fmt: skip
 """Kinds of channels that are no sites, by names in lower case without blanks and signs; the first that fits counts."""
 
-_SIDE = re.compile(r"^(left|right|l|r|li|re)[ _.-]+|[ _.-]+(left|right|l|r|li|re)$|^(left|right)|(left|right)$")
+_SIDE = re.compile(r"^(left|right|l|r|li|re)[ _.-]+|[ _.(-]+(left|right|l|r|li|re)\)?$|^(left|right)|(left|right)$")
 
 
 _NUMBERED = re.compile(r"(?:eeg[ _-]*)?([a-h])0?([1-9]|[12]\d|3[0-2])(?:[ _-]*(?:ref|le|avg))?", re.IGNORECASE)

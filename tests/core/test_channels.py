@@ -27,7 +27,8 @@ TEN_TWENTY = [*sorted(MONTAGE_SITES), "A1", "A2"]
         ("cp5", "CP5"), ("EEG C3", "C3"), ("c4-REF", "C4"), ("fz", "Fz"), ("Rectus_Femoris", "rectus femoris"),
         ("RF", "rectus femoris"), ("EMG VM", "vastus medialis"), ("proximal rectus ", "prox rectus fem"),
         ("unknown 7", "unknown 7"), ("RF_L", "rectus femoris"), ("Left Rectus Femoris", "rectus femoris"),
-        ("R vastus medialis", "vastus medialis"), ("leftBF", "biceps femoris"), ("L_C3", "L_C3"), ("left", "left"),
+        ("R vastus medialis", "vastus medialis"), ("leftBF", "biceps femoris"), ("L_C3", "L_C3"),
+        ("Rectus femoris (left)", "rectus femoris"), ("left", "left"),
     ],
 )  # fmt: skip
 def test_channel_names_are_recognised(given: str, name: str) -> None:

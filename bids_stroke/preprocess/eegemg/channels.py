@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from io import StringIO
 from pathlib import Path
@@ -12,10 +13,11 @@ import numpy as np
 import pandas as pd
 from mne_bids import get_bids_path_from_fname
 
-from bids_stroke.core.channels import ears, kind_of
+from bids_stroke.core.channels import canonical_name, ears, kind_of
 from bids_stroke.core.errors import DataError, InputError
 from bids_stroke.core.text_files import read_text
 from bids_stroke.preprocess.eegemg.montage import has_site, standard_names
+from bids_stroke.preprocess.eegemg.sides import is_muscle, told_side
 
 _TYPES = frozenset(
     {
@@ -24,6 +26,9 @@ _TYPES = frozenset(
     }
 )  # fmt: skip
 """Types of channels in the BIDS specification (EEG, EMG and what accompanies them)."""
+_NOTHING = ("", "n/a")
+_LONGEST_NAME = 40
+"""Letters: a longer description tells of more than the muscle."""
 _MISTAKEN = ("emg", "eog", "ecg")
 """Kinds of channels that programs write as EEG where nobody tells them: mne-bids does so of every channel of an EDF."""
 
@@ -137,6 +142,52 @@ def _take_out(recording: Path, raw: Any) -> list[str]:
         said = ", ".join(f"{name} ({kind.upper()})" for name, kind in found.items())
         notes.append(f"{recording.name}: told to be EEG, and taken as what their names say: {said}")
     return notes
+
+
+def name_muscles(recording: Path, raw: Any) -> list[str]:
+    """Call EMG channels by the muscles that channels.tsv tells of them, and say where that is another one.
+
+    A muscle is what ``target_muscle`` says (BIDS, EMG), else ``name``, else ``description`` where the name tells none.
+    A side that only the name tells comes before it. Muscles that several channels would have leave them their names.
+
+    Parameters
+    ----------
+    recording : Path
+    raw : mne.io.BaseRaw
+        With its types; its EMG channels are renamed.
+    """
+    found = channels_table(recording)
+    if found is None:
+        return []
+    table = found[1].iloc[: len(raw.ch_names)]
+    emg = {name for name, kind in zip(raw.ch_names, raw.get_channel_types(), strict=True) if kind == "emg"}
+    rows = [{str(key): str(value) for key, value in row.items()} for row in table.to_dict("records")]
+    muscles = {row["name"]: _muscle(row) if row["name"] in emg else row["name"] for row in rows}
+    often = Counter(muscles.get(name, name) for name in raw.ch_names)
+    renamed = {name: muscle for name, muscle in muscles.items() if muscle != name and often[muscle] == 1}
+    raw.rename_channels(renamed, verbose="error")
+    notes = []
+    other = {name: muscle for name, muscle in renamed.items() if canonical_name(name) != canonical_name(muscle)}
+    if other:
+        said = ", ".join(f"{name} is {muscle}" for name, muscle in other.items())
+        notes.append(f"{recording.name}: muscles by {found[0].name}: {said}")
+    double = sorted({muscle for name, muscle in muscles.items() if muscle != name and often[muscle] > 1})
+    if double:
+        notes.append(f"{recording.name}: {found[0].name} has more than one channel of {', '.join(double)}: they keep "
+                     "their names")  # fmt: skip
+    return notes
+
+
+def _muscle(row: Mapping[str, str]) -> str:
+    """The muscle of an EMG channel by its row; its name where nothing tells one."""
+    name, target, described = (row.get(key, "").strip() for key in ("name", "target_muscle", "description"))
+    muscle = row["name"]
+    if target.lower() not in _NOTHING:
+        muscle = target
+    elif not is_muscle(name) and is_muscle(described) and len(described) <= _LONGEST_NAME:
+        muscle = described
+    side = told_side(name)
+    return muscle if muscle == row["name"] or not side or told_side(muscle) else f"{side} {muscle}"
 
 
 def _kinds(names: Sequence[str], placed: Set[str], is_emg: bool) -> dict[str, str]:

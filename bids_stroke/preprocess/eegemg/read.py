@@ -19,7 +19,7 @@ from bids_stroke.core.errors import BidsStrokeError, DataError, InputError
 from bids_stroke.core.json_files import read_json_object
 from bids_stroke.core.records import BidsFile
 from bids_stroke.core.text_files import decode
-from bids_stroke.preprocess.eegemg.channels import compare, set_types
+from bids_stroke.preprocess.eegemg.channels import compare, name_muscles, set_types
 from bids_stroke.preprocess.eegemg.formats import check_data, check_file, remedy_for
 from bids_stroke.preprocess.eegemg.plausible import check_amplitudes, check_rate
 from bids_stroke.preprocess.eegemg.timing.course import Course, course_of
@@ -80,6 +80,7 @@ def read_source(item: BidsFile) -> Source:
         course = course_of(item.path, int(header.n_times), header.info["sfreq"], marks_of(events and events[0]))
         raw = _read(item.path)
     notes += set_types(item.path, raw)
+    notes += name_muscles(item.path, raw)
     notes += check_amplitudes(item.path, raw)
     notes += [f"{item.path.name}: {text}" for text in (*course.said(events is not None), *_shorter(item, course))]
     mains, why = _mains(item)

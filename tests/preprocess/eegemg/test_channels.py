@@ -12,8 +12,9 @@ import pandas as pd
 import pytest
 
 from bids_stroke.core.errors import DataError, MissingModalityError
-from bids_stroke.core.records import Session
+from bids_stroke.core.records import BidsFile, Session
 from bids_stroke.derivatives.outputs import Outputs
+from bids_stroke.features.recordings import read_windows
 from bids_stroke.preprocess.eegemg.channels import set_types
 from bids_stroke.preprocess.eegemg.read import read_source
 from tests.helpers.paused import beside, edf_d, eeglab, write_set
@@ -176,6 +177,63 @@ def test_numbered_electrodes_are_at_no_site(tmp_path: Path) -> None:
     assert read(report.outputs["eegemg"][1])[1] == [name for name in names if name != "C4"]
     item.path.with_name("sub-01_task-leg_channels.tsv").unlink()
     assert set(read_source(item).raw.get_channel_types()) == {"misc"}
+
+
+def with_columns(item: BidsFile, **columns: list[str]) -> None:
+    path = item.path.with_name("sub-01_task-leg_channels.tsv")
+    pd.read_csv(path, sep="\t", dtype=str).assign(**columns).to_csv(path, sep="\t", index=False)
+
+
+@pytest.mark.inputs(
+    "An EMG channel is the muscle that `target_muscle` of channels.tsv tells, else `name`, else `description` where "
+    "the name tells no muscle; a side that only the name tells is kept.",
+    "Muscles that several channels would share leave them their names, which is said.",
+)
+def test_muscles_are_what_channels_tsv_tells(tmp_path: Path) -> None:
+    names = ("EMG1", "RF_L", "RVM", "Ch4", "gmax", "S1", "S2", "EMG8")
+    item = write_file(tmp_path, "emg", np.ones((8, 2400)), names, RATE, types=["EMG"] * 8, bad=("EMG1",))
+    target = ["Biceps femoris (right)", "Rectus femoris", "n/a", "", "Semitendinosus", "soleus", "soleus", "n/a"]
+    described = [
+        "x",
+        "x",
+        "biceps femoris",
+        "Prox. rectus fem",
+        "n/a",
+        "n/a",
+        "n/a",
+        "over the left soleus",
+    ]
+    with_columns(item, target_muscle=target, description=described)
+    source = read_source(item)
+    assert source.raw.ch_names == [
+        "Biceps femoris (right)", "left Rectus femoris", "RVM", "Prox. rectus fem", "Semitendinosus", "S1", "S2",
+        "over the left soleus",
+    ]  # fmt: skip
+    assert source.raw.info["bads"] == ["Biceps femoris (right)"]
+    said = (
+        "EMG1 is Biceps femoris (right), Ch4 is Prox. rectus fem, gmax is Semitendinosus, EMG8 is over the left soleus"
+    )
+    assert any(said in note for note in source.warnings)
+    assert any("more than one channel of soleus: they keep their names" in note for note in source.warnings)
+    with_columns(item, target_muscle=["n/a"] * 8, description=["soleus " * 8] * 8)
+    assert read_source(item).raw.ch_names == list(names)
+
+
+def test_models_read_target_muscles_whatever_the_names(tmp_path: Path) -> None:
+    """The names in full: EDF would cut them to 'left Rectus femo' and 'Vastus medialis '."""
+    given = planted(12)
+    item = write_file(tmp_path, "emg", given.emg, ("EMG1", "EMG2_L", "x"), RATE, types=["EMG"] * 3)
+    muscles = ["left Rectus femoris", "Biceps femoris, long head", "Vastus medialis obliquus"]
+    with_columns(item, target_muscle=muscles)
+    found = process(Session("01", None, raw={"emg": (item,)}), tmp_path / "out").outputs["eegemg"]
+    windows, _ = read_windows(found, {"channels": list(EMG), "rate": RATE, "seconds": 10.0, "max_interpolated": 0})
+    signals, labels, _ = read(found[1])
+    assert max(map(len, labels)) <= 16
+    assert windows.shape == (1, round(10 * RATE), 3)
+    for index in range(3):
+        assert np.corrcoef(windows[0, :, index], signals[index, : round(10 * RATE)])[0, 1] > 0.999
+    features = pd.read_csv(Outputs(tmp_path / "out", "01").path("features", "emg", task="leg"), sep="\t")
+    assert set(features["channel"]) == set(muscles)
 
 
 def test_types_and_places_in_the_file_stay(tmp_path: Path) -> None:
