@@ -192,7 +192,7 @@ def _restore(
     removal = remove_artefacts(
         eeg.data[sound], list(names[~bad]), _usable_eog(recording), Sampling(recording.rate, recording.joints), seed
     )
-    notes = [removal.skipped] if removal.skipped else []
+    notes = [*removal.notes]
     if removal.dropped:
         notes.append(f"taken out of the EEG by ICA: {', '.join(item.reason for item in removal.dropped)}")
     whole = np.zeros_like(recording.eeg)
