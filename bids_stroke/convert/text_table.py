@@ -128,7 +128,7 @@ def _names(source: Path, options: TxtOptions, header: Sequence[str] | None) -> t
 
 
 def _name_and_type(text: str, numbered: bool) -> tuple[str, str]:
-    """Name and type of a channel: as given after the colon, or by what the name says; one of a numbered cap is no site."""
+    """Name and type of a channel: as given after the colon, or by what the name says; a numbered one is no site."""
     name, _, given = text.partition(":")
     name = name.strip()
     if given:
