@@ -81,8 +81,8 @@ def numbered_electrodes(names: Sequence[str]) -> frozenset[str]:
 
     Examples
     --------
-    >>> sorted(numbered_electrodes(["A1", "A2", "A3", "B1", "C3", "C4", "EXG1", "M1"]))
-    ['A1', 'A2', 'A3', 'B1', 'C3', 'C4']
+    >>> sorted(numbered_electrodes(["A1", "A2", "A3", "B1", "B2", "C4", "EXG1", "M1"]))
+    ['A1', 'A2', 'A3', 'B1', 'B2', 'C4']
     >>> numbered_electrodes(["C3", "C4", "F3", "A1", "A2", "Pz"])
     frozenset()
     """
