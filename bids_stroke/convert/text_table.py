@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.core.channels import CHANNELS, canonical_name, is_site, kind_of
+from bids_stroke.core.channels import CHANNELS, canonical_name, is_site, kind_of, numbered_electrodes
 from bids_stroke.core.errors import DataError, InputError, UsageError
 
 VOLTS = {"V": 1.0, "mV": 1e-3, "uV": 1e-6, "nV": 1e-9}
@@ -92,7 +92,8 @@ def read_table(source: Path, options: TxtOptions) -> Table:
         )
     values = _numbers(source, lines[int(header) :], separator, len(first))
     kept = [index for index, name in enumerate(names) if not _LEFT_OUT.fullmatch(name)]
-    pairs = [_name_and_type(names[index]) for index in kept]
+    numbered = numbered_electrodes([names[index] for index in kept])
+    pairs = [_name_and_type(names[index], names[index] in numbered) for index in kept]
     found = [name for name, _ in pairs]
     if len(set(found)) < len(found):
         double = sorted({name for name in found if found.count(name) > 1})
@@ -126,15 +127,15 @@ def _names(source: Path, options: TxtOptions, header: Sequence[str] | None) -> t
     return tuple(header)
 
 
-def _name_and_type(text: str) -> tuple[str, str]:
-    """Name and type of a channel: as given after the colon, or by what the name says."""
+def _name_and_type(text: str, numbered: bool) -> tuple[str, str]:
+    """Name and type of a channel: as given after the colon, or by what the name says; a numbered one is no site."""
     name, _, given = text.partition(":")
     name = name.strip()
     if given:
         if given.strip().lower() not in TYPES:
             raise UsageError(f"--channels: {text!r} has an unknown type.", f"Types are {', '.join(TYPES)}.")
         return name, given.strip().lower()
-    return name, "eeg" if is_site(canonical_name(name)) else kind_of(name) or "misc"
+    return name, "eeg" if is_site(canonical_name(name)) and not numbered else kind_of(name) or "misc"
 
 
 def _fields(line: str, separator: str | None) -> list[str]:

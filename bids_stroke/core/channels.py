@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from types import MappingProxyType
 
@@ -53,13 +53,59 @@ _KINDS = (
              r"|scr|breath|airflow|flow|nasal|thorax|thor|abdomen|abdo|snore|diode|ppg|spo2|sao2|osat|hr|bpm|misc"
              r"|analog|digi|din|dc|counter|time|sample|audio|mic|sound|ref|gnd|ground|pos"),
     # abbreviations come last: they are short
-    ("emg", r"(ta|tib|sol|gm|gl|gam|gal|mg|lg|gas|gc|gcm|gcl|rf|prf|vm|vmo|vl|vlo|vi|bf|bflh|bfsh|st|sm|semi|gmax|gmed"
-            r"|gmin|pl|pb|add|addl|tfl|gra|sar|es|ham|hams|quad|quads|bic|tri|bb|tb|br|brd|delt|del|trap|pec|fcr|fcu"
+    ("emg", r"(ta|tib|sol|gm|gl|gam|gal|mg|lg|gas|gasm|gasl|gc|gcm|gcl|rf|prf|vm|vmo|vl|vlo|vi|bf|bflh|bfsh|st|sm|semi"
+            r"|gmax|gmed|gmin|pl|pb|add|addl|tfl|gra|sar|es|ham|hams|quad|quads|bic|tri|bb|tb|br|brd|delt|del|trap|pec|fcr|fcu"
             r"|ecr|ecrl|ecu|edc|fds|fdp|fdi|apb|adm|edb|ehl|edl|fhl|fdl|abh|tp|scm|masse?)"),
 )  # fmt: skip
 """Kinds of channels that are no sites, by names in lower case without blanks and signs; the first that fits counts."""
 
-_SIDE = re.compile(r"^(left|right|l|r|li|re)[ _.-]+|[ _.-]+(left|right|l|r|li|re)$|^(left|right)|(left|right)$")
+_SIDE = re.compile(r"^(left|right|l|r|li|re)[ _.-]+|[ _.(-]+(left|right|l|r|li|re)\)?$|^(left|right)|(left|right)$")
+
+
+_NUMBERED = re.compile(r"(?:eeg[ _-]*)?([a-h])0?([1-9]|[12]\d|3[0-2])(?:[ _-]*(?:ref|le|avg))?", re.IGNORECASE)
+"""Labels of BioSemi's caps: a bundle of 32 leads by its letter, and a number."""
+_EAR = re.compile(r"(?:eeg[ _-]*)?([am])0?[12](?:[ _-]*(?:ref|le|avg))?", re.IGNORECASE)
+_FEWEST_NUMBERED = 3
+
+
+def numbered_electrodes(names: Sequence[str]) -> frozenset[str]:
+    """Electrodes of a cap that numbers them by bundles (A1 to A32, B1 ...): its C4 is no site of the 10-20 system.
+
+    It is such a cap where three labels or more can be nothing else (A3, B1, D7), and more than there are sites that
+    can be nothing else (Fz, P3, Oz); then all labels of that form are its electrodes.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Of all channels of a recording.
+
+    Examples
+    --------
+    >>> sorted(numbered_electrodes(["A1", "A2", "A3", "B1", "B2", "C4", "EXG1", "M1"]))
+    ['A1', 'A2', 'A3', 'B1', 'B2', 'C4']
+    >>> numbered_electrodes(["C3", "C4", "F3", "A1", "A2", "Pz"])
+    frozenset()
+    """
+    numbered = [name for name in names if _NUMBERED.fullmatch(name.strip())]
+    sites = [name for name in names if is_site(canonical_name(name))]
+    only = set(numbered) - set(sites) - {name for name in numbered if _EAR.fullmatch(name.strip())}
+    if len(only) < _FEWEST_NUMBERED or len(only) <= len(set(sites) - set(numbered)):
+        return frozenset()
+    return frozenset(numbered)
+
+
+def ears(names: Sequence[str]) -> frozenset[str]:
+    """Earlobes and mastoids (A1, A2, M1, M2) among the channels of a recording, unless they go on to A3 or M3.
+
+    Examples
+    --------
+    >>> sorted(ears(["C3", "A1", "EEG A2-REF", "M1"])), ears(["A1", "A2", "A3", "A4"])
+    (['A1', 'EEG A2-REF', 'M1'], frozenset())
+    """
+    found = {name: match[1].lower() for name in names if (match := _EAR.fullmatch(name.strip()))}
+    plain = {_plain(name) for name in names}
+    going_on = {letter for letter in found.values() if f"{letter}3" in plain}
+    return frozenset(name for name, letter in found.items() if letter not in going_on)
 
 
 def canonical_name(name: str) -> str:
@@ -106,6 +152,15 @@ def kind_of(name: str) -> str:
         if any(re.fullmatch(pattern, form) for form in _without_side(plain)):
             return kind
     return ""
+
+
+def is_abbreviation(word: str) -> bool:
+    """Whether a word is the usual abbreviation of a muscle, without a side: the L of ``VL`` is of the muscle.
+
+    >>> is_abbreviation("VL"), is_abbreviation("LTA")
+    (True, False)
+    """
+    return re.fullmatch(_KINDS[-1][1], word.lower()) is not None
 
 
 def _without_side(plain: str) -> tuple[str, ...]:

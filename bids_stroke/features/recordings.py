@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.core.channels import MONTAGE, canonical_name, is_site
+from bids_stroke.core.channels import MONTAGE, canonical_name, is_site, numbered_electrodes
 from bids_stroke.core.errors import DataError, MissingModalityError
-from bids_stroke.derivatives.names import is_named, run_of, sidecar_of
+from bids_stroke.derivatives.names import beside, is_named, run_of, sidecar_of
 
 Array = NDArray[np.float32]
 _FLAT = 1e-12
@@ -122,14 +122,31 @@ def _read_channels(signals: Sequence[Path], rate: float) -> dict[str, NDArray[np
             raise DataError(f"{path} cannot be read: {error}.", "Run the EEG/EMG step again.") from error
         if not np.isclose(raw.info["sfreq"], rate):
             raw = _resampled(raw, path, rate)
-        for name, row in zip(raw.ch_names, raw.get_data(), strict=True):
-            known = canonical_name(name)
+        names = _full_names(path, raw.ch_names)
+        numbered = numbered_electrodes(names)  # C4 of such a cap lies somewhere else than that of a model
+        for name, row in zip(names, raw.get_data(), strict=True):
+            known = f"electrode {name}" if name in numbered else canonical_name(name)
             if known in channels:
                 message = f"{path.name} has more than one channel of {known} (of both sides?); {name} is one of them."
                 remedy = "Keep those of the affected leg: mark the others as bad in channels.tsv."
                 raise MissingModalityError(message, remedy, "ambiguous-channels")
             channels[known] = row
     return channels
+
+
+def _full_names(path: Path, labels: Sequence[str]) -> list[str]:
+    """Names of channels by the table beside the signals: EDF cuts them at 16 characters."""
+    import pandas as pd
+
+    table = beside(path, "channels")
+    if not table.is_file():
+        return list(labels)
+    try:
+        rows = pd.read_csv(table, sep="\t", dtype=str, keep_default_na=False)
+        full = {label.strip(): name for label, name in zip(rows["name"], rows["description"], strict=True)}
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{table} cannot be read: {error}.", "Run the EEG/EMG step again.") from error
+    return [full.get(label.strip(), label) for label in labels]
 
 
 def _resampled(raw: Any, path: Path, rate: float) -> Any:

@@ -1,13 +1,13 @@
 """The affected hemisphere, and the mirror that puts it on the left: only where ``lesion_side: normalise`` asks for it.
 
-What is mirrored are images in standard space and the names of EEG and EMG channels. Images in their own space,
-b-vectors and transforms stay as they are. One function decides (`find_side`), from the same files in every step.
+What is mirrored are images in standard space, here, and the names of EEG and EMG channels, in their step. Images in
+their own space, b-vectors and transforms stay as they are. One function decides
+(`find_side`), from the same files in every step.
 """
 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,8 +33,6 @@ COLUMN = "lesion_side"
 BILATERAL = (0.4, 0.6)
 """Shares of a lesion on the left within which no side is called the affected one."""
 _WORDS = {"l": "L", "left": "L", "r": "R", "right": "R"}
-_BY_CHANNEL = ("eeg", "emg", "channels", "features", "spectrum")
-"""Roles of files whose channels the EEG/EMG step has swapped itself."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +117,8 @@ def normalise(context: StepContext, report: StepReport) -> StepReport:
     Returns
     -------
     StepReport
-        With ``mirrored`` (0 or 1) among the quality numbers, the warning, and the names of files that were renamed.
+        With ``mirrored`` (0 or 1) among the quality numbers, where the step has not told it itself, the warning, and
+        the names of files that were renamed.
     """
     first = "to_standard" in report.files  # the anat step itself
     side = find_side(context.session, report.files) if first else side_of(context)
@@ -128,7 +127,7 @@ def normalise(context: StepContext, report: StepReport) -> StepReport:
         report,
         outputs={key: tuple(renamed.get(p, p) for p in paths) for key, paths in report.outputs.items()},
         files={key: renamed.get(path, path) for key, path in report.files.items()},
-        qc={**report.qc, "mirrored": float(side.mirrored)},
+        qc={**report.qc, "mirrored": report.qc.get("mirrored", float(side.mirrored))},
         warnings=(*report.warnings, side.warning) if side.warning else report.warnings,
     )
 
@@ -153,9 +152,7 @@ def _mirror_written(outputs: Outputs) -> dict[Path, Path]:
     renamed: dict[Path, Path] = {}
     pending: list[tuple[Path, nib.Nifti1Image, dict[str, Any]]] = []
     for path in dict.fromkeys(outputs.written):
-        if _is_one_of(path, _BY_CHANNEL):
-            outputs.save_sidecar(path, {**_sidecar(path), "ChannelSidesSwapped": True})
-        elif _is_one_of(path, TRANSFORMS):
+        if any(is_named(path, role) for role in TRANSFORMS):
             outputs.save_sidecar(path, {**_sidecar(path), "Mirrored": False, "Description": _TRANSFORM})
         elif path.name.endswith(NIFTI) and parse(path.name).entities.get("space") == SPACE:
             image = mirror(cast(nib.Nifti1Image, nib.load(path)))
@@ -182,52 +179,5 @@ _TRANSFORM = (
 )
 
 
-def _is_one_of(path: Path, roles: tuple[str, ...]) -> bool:
-    return any(is_named(path, role) for role in roles)
-
-
 def _sidecar(path: Path) -> dict[str, Any]:
     return cast(dict[str, Any], json.loads(sidecar_of(path).read_text()))
-
-
-_SITE = re.compile(r"(N|AFp|Fp|AFF|AF|FFC|FFT|FCC|FTT|FT|FC|F|CCP|CPP|CP|C|TTP|TPP|TP|T|PPO|POO|PO|P|OI|O|I|A|M)"
-                   r"([1-9]\d*)(h?)", re.IGNORECASE)  # fmt: skip
-_MIDLINE = re.compile(r"[a-z]+zh?", re.IGNORECASE)
-_WORD_SIDE = re.compile(r"left|right|(?<![a-z])(?:l|r|li|re)(?![a-z])", re.IGNORECASE)
-_OTHER = {"left": "right", "right": "left", "l": "r", "r": "l", "li": "re", "re": "li"}
-
-
-def swapped_site(name: str) -> str:
-    """The site of the 10-05 system on the other side; the midline, and names that are no site, stay.
-
-    Examples
-    --------
-    >>> [swapped_site(name) for name in ("C3", "Fp2", "TP10", "Cz", "E12")]
-    ['C4', 'Fp1', 'TP9', 'Cz', 'E12']
-    """
-    found = _SITE.fullmatch(name)
-    if found is None:
-        return name
-    number = int(found[2])
-    return f"{found[1]}{number + 1 if number % 2 else number - 1}{found[3]}"
-
-
-def sideless(name: str) -> bool:
-    """Whether an EEG channel's name tells no side and is not of the midline."""
-    return _SITE.fullmatch(name) is None and _MIDLINE.fullmatch(name) is None
-
-
-def swapped_muscle(name: str) -> str:
-    """The muscle's name with its side swapped: the words left and right, or L, R, li or re that stand alone.
-
-    Examples
-    --------
-    >>> [swapped_muscle(name) for name in ("left soleus", "TA_R", "VL-l", "rectus femoris")]
-    ['right soleus', 'TA_L', 'VL-r', 'rectus femoris']
-    """
-
-    def other(found: re.Match[str]) -> str:
-        word = _OTHER[found[0].lower()]
-        return word.upper() if found[0].isupper() else word.capitalize() if found[0][0].isupper() else word
-
-    return _WORD_SIDE.sub(other, name)

@@ -35,3 +35,8 @@ def test_names_that_tell_nothing_are_refused(tmp_path: Path) -> None:
         read_table(source, TxtOptions("01", "leg", 500.0, channels=("X1", "X2")))
     with pytest.raises(DataError, match="named twice: C3"):
         read_table(source, TxtOptions("01", "leg", 500.0, channels=("C3", "C3")))
+
+
+def test_c3_of_a_cap_that_numbers_its_electrodes_is_no_site(tmp_path: Path) -> None:
+    source = write(tmp_path / "p.txt", samples(10, 6), ("A3", "B1", "B2", "C3", "D7", "RF_L"))
+    assert read_table(source, TxtOptions("01", "leg", 500.0)).types == ("misc",) * 5 + ("emg",)

@@ -5,7 +5,20 @@ from __future__ import annotations
 import mne
 import pytest
 
-from bids_stroke.core.channels import CHANNELS, EMG_MUSCLES, MONTAGE, MONTAGE_SITES, canonical_name, is_site, kind_of
+from bids_stroke.core.channels import (
+    CHANNELS,
+    EMG_MUSCLES,
+    MONTAGE,
+    MONTAGE_SITES,
+    canonical_name,
+    ears,
+    is_site,
+    kind_of,
+    numbered_electrodes,
+)
+
+BIOSEMI = [f"{bundle}{number}" for bundle in "ABCD" for number in range(1, 33)]
+TEN_TWENTY = [*sorted(MONTAGE_SITES), "A1", "A2"]
 
 
 @pytest.mark.parametrize(
@@ -14,7 +27,8 @@ from bids_stroke.core.channels import CHANNELS, EMG_MUSCLES, MONTAGE, MONTAGE_SI
         ("cp5", "CP5"), ("EEG C3", "C3"), ("c4-REF", "C4"), ("fz", "Fz"), ("Rectus_Femoris", "rectus femoris"),
         ("RF", "rectus femoris"), ("EMG VM", "vastus medialis"), ("proximal rectus ", "prox rectus fem"),
         ("unknown 7", "unknown 7"), ("RF_L", "rectus femoris"), ("Left Rectus Femoris", "rectus femoris"),
-        ("R vastus medialis", "vastus medialis"), ("leftBF", "biceps femoris"), ("L_C3", "L_C3"), ("left", "left"),
+        ("R vastus medialis", "vastus medialis"), ("leftBF", "biceps femoris"), ("L_C3", "L_C3"),
+        ("Rectus femoris (left)", "rectus femoris"), ("left", "left"),
     ],
 )  # fmt: skip
 def test_channel_names_are_recognised(given: str, name: str) -> None:
@@ -48,3 +62,19 @@ def test_names_that_are_no_sites_tell_their_kind(kind: str, names: str) -> None:
     assert {name: kind_of(name.replace("_", " ")) for name in names.split()} == dict.fromkeys(names.split(), kind)
     assert [kind_of(name) for name in EMG_MUSCLES] == ["emg"] * len(EMG_MUSCLES)
     assert not any(kind_of(name) for name in MONTAGE_SITES)
+
+
+def test_numbered_electrodes_are_known_from_sites() -> None:
+    """C1 to C6 are in both; 10-20 caps may have ears and a few odd labels."""
+    assert numbered_electrodes([*BIOSEMI, "EXG1", "M1"]) == set(BIOSEMI)
+    assert numbered_electrodes(BIOSEMI[:32]) == set(BIOSEMI[:32])
+    prefixed = ["EEG A01-REF", "EEG B2", "EEG D4", "EEG D30-REF", "EEG C3"]
+    assert numbered_electrodes(prefixed) == set(prefixed)
+    for others in ([], ["E1", "E2"], ["B1", "D1", "D2", "E1"]):
+        assert numbered_electrodes([*TEN_TWENTY, *others]) == set()
+    assert numbered_electrodes(["C3", "C4", "A1", "A2", "E1", "E2"]) == set()
+
+
+def test_ears_are_none_where_their_numbers_go_on() -> None:
+    assert ears(["C3", "A1", "a2-REF", "EEG M1", "M2", "A11"]) == {"A1", "a2-REF", "EEG M1", "M2"}
+    assert ears([*BIOSEMI, "M1"]) == {"M1"}

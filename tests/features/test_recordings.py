@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import Session
 from bids_stroke.features.recordings import read_windows, standardise_windows
 from tests.helpers.paused import edf_d
-from tests.helpers.recordings import EMG, process
+from tests.helpers.recordings import EMG, RATE, process, write_file
 
 
 def test_windows_have_mean_0_and_variance_1() -> None:
@@ -41,3 +42,13 @@ def test_pieces_between_pauses_are_resampled_each_on_its_own(tmp_path: Path) -> 
     again, _ = read_windows(found, asked)
     np.testing.assert_array_equal(again[2:], windows[2:])
     assert np.abs(again[:2] - windows[:2]).max() > 1e-4
+
+
+def test_c4_of_a_cap_that_numbers_its_electrodes_is_not_that_of_a_model(tmp_path: Path) -> None:
+    names = tuple(f"{bundle}{number}" for bundle in "ABC" for number in range(1, 9))
+    data = 1e-5 * np.random.default_rng(0).standard_normal((24, 2400))
+    item = write_file(tmp_path, "eeg", data, names, RATE)
+    found = process(Session("01", None, raw={"eeg": (item,)}), tmp_path / "out").outputs["eegemg"]
+    asked = {"channels": ["C3", "C4"], "rate": RATE, "seconds": 10.0, "max_interpolated": 0}
+    with pytest.raises(MissingModalityError, match="needs the channels C3, C4"):
+        read_windows(found, asked)

@@ -83,8 +83,10 @@ def late_records(path: Path, onsets: np.ndarray, mark: bytes = b"EDF+D") -> None
     path.write_bytes((first + b"".join(renamed)).replace(mark[:4] + b"C", mark, 1))
 
 
-def edf_d(root: Path, ending: str = "edf", kind: str = "eeg", click: bool = True) -> BidsFile:
-    """EDF+D or BDF+D: records of 1 s, those after the pause with late onsets."""
+def edf_d(
+    root: Path, ending: str = "edf", kind: str = "eeg", click: bool = True, bad: tuple[float, float] | None = None
+) -> BidsFile:
+    """EDF+D or BDF+D: records of 1 s, those after the pause with late onsets; ``bad``: onset and duration of a mark."""
     rows = slice(None) if kind == "eeg" else slice(len(EEG), None)
     path = Path(f"{stem(root, kind)}_{kind}.{ending}")
     make, signal = (edfio.Edf, edfio.EdfSignal) if ending == "edf" else (edfio.Bdf, edfio.BdfSignal)
@@ -92,7 +94,8 @@ def edf_d(root: Path, ending: str = "edf", kind: str = "eeg", click: bool = True
         signal(row, RATE, label=name[:16], physical_dimension="uV")
         for row, name in zip(1e6 * signals(click)[rows], NAMES[rows], strict=True)
     ]
-    make(channels, annotations=[edfio.EdfAnnotation(0, None, "start")], data_record_duration=1.0).write(path)
+    notes = [edfio.EdfAnnotation(0, None, "start"), *([edfio.EdfAnnotation(*bad, "BAD_x")] if bad else [])]
+    make(channels, annotations=notes, data_record_duration=1.0).write(path)
     late_records(path, np.array([on_clock(second) for second in range(SECONDS)]), f"{ending.upper()}+D".encode())
     return beside(path, NAMES[rows], TYPES[rows])
 

@@ -48,10 +48,13 @@ def planted(seconds: float = 35.0, seed: int = 0, rate: float = RATE) -> Planted
 def write_file(
     root: Path, kind: str, data: np.ndarray, names: tuple[str, ...], rate: float, **more: object
 ) -> BidsFile:
-    """Write one EDF recording with its sidecars; ``task``, ``types`` and ``status`` as in channels.tsv."""
+    """Write one EDF recording with its sidecars; ``task``, ``types`` and ``bad`` as in channels.tsv.
+
+    ``entities`` come after the task in its name, as ``_acq-x_run-1``.
+    """
     folder = root / "sub-01" / kind
     folder.mkdir(parents=True, exist_ok=True)
-    stem = f"sub-01_task-{more.get('task', 'leg')}"
+    stem = f"sub-01_task-{more.get('task', 'leg')}{more.get('entities', '')}"
     path = folder / f"{stem}_{kind}.edf"
     whole = data[:, : int(data.shape[1] // rate * rate)]
     write_edf(path, whole, EdfHeader(tuple(edf_labels(names)), rate, ""))

@@ -22,7 +22,8 @@ from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array, like
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import save_rigid
-from bids_stroke.preprocess.hemisphere import find_side, mirror, swapped_muscle, swapped_site
+from bids_stroke.preprocess.eegemg.sides import other_sites
+from bids_stroke.preprocess.hemisphere import find_side, mirror
 from bids_stroke.preprocess.registry import STEPS, Step, StepContext
 
 NORMALISE = Settings(lesion_side="normalise")
@@ -267,28 +268,6 @@ def test_a_grid_that_is_not_symmetric_is_refused() -> None:
         mirror(nib.Nifti1Image(np.zeros((5, 5, 5), np.float32), np.diag([2.0, 2, 2, 1])))
 
 
-@pytest.mark.parametrize(
-    ("name", "other"),
-    [("C3", "C4"), ("Fp1", "Fp2"), ("O2", "O1"), ("T7", "T8"), ("TP9", "TP10"), ("AFp3h", "AFp4h"), ("fc5", "fc6"),
-     ("Cz", "Cz"), ("FCz", "FCz"), ("Iz", "Iz"), ("E12", "E12"), ("EXG1", "EXG1")],
-)  # fmt: skip
-def test_sites_change_sides(name: str, other: str) -> None:
-    assert swapped_site(name) == other
-    assert swapped_site(other) == name
-
-
-@pytest.mark.parametrize(
-    ("name", "other"),
-    [("left soleus", "right soleus"), ("TA_L", "TA_R"), ("vm-r", "vm-l"),
-     ("RightRF", "LeftRF"), ("RF_LEFT", "RF_RIGHT"),
-     ("L1 TA", "R1 TA"), ("rectus femoris", "rectus femoris"), ("gluteus maximus", "gluteus maximus"),
-     ("soleus (li)", "soleus (re)"), ("RF", "RF"), ("biceps femoris", "biceps femoris")],
-)  # fmt: skip
-def test_muscles_change_sides(name: str, other: str) -> None:
-    assert swapped_muscle(name) == other
-    assert swapped_muscle(other) == name
-
-
 @pytest.mark.slow
 def test_a_recording_is_swapped_in_all_that_is_written(example: Path, tmp_path: Path) -> None:
     (found,) = find_sessions(Selection(example, participant_labels=("04",)))
@@ -303,5 +282,5 @@ def test_a_recording_is_swapped_in_all_that_is_written(example: Path, tmp_path: 
         names[settings.lesion_side] = [line.split("\t")[0] for line in table.read_text().splitlines()[1:]]
         sidecar = sidecar_of(report.outputs["eegemg"][1])
         assert json.loads(sidecar.read_text()).get("ChannelSidesSwapped", False) is (settings is NORMALISE)
-    assert names["normalise"] == [swapped_site(name) for name in names["as-is"]] != names["as-is"]
+    assert names["normalise"] == list(other_sites(names["as-is"]).values()) != names["as-is"]
     assert report.qc["mirrored"] == 1.0

@@ -55,6 +55,8 @@ class Signals:
     """Independent components that were taken out."""
     average: Array | None = None
     """(n_samples,) mean over channels that was subtracted."""
+    sides_swapped: bool | None = None
+    """Whether channels have the names of the other side (``lesion_side: normalise``); None where not asked for."""
 
     @property
     def as_recorded(self) -> Array:
@@ -123,7 +125,6 @@ def clean(recording: Recording, settings: EegEmgSettings, seed: int) -> Cleaned:
     if not len(eeg.data) and not len(emg.data):
         what = "; ".join(notes) or "all channels are bad"
         raise MissingModalityError(f"No EEG or EMG channel is usable: {what}.", _REMEDY, "no-usable-channel")
-    notes += [f"no usable {item.kind.upper()} channel" for item in (eeg, emg) if not len(item.data)]
     counts = {
         "n_eeg_channels": len(eeg.data),
         "n_emg_channels": len(emg.data),
@@ -191,7 +192,7 @@ def _restore(
     removal = remove_artefacts(
         eeg.data[sound], list(names[~bad]), _usable_eog(recording), Sampling(recording.rate, recording.joints), seed
     )
-    notes = [removal.skipped] if removal.skipped else []
+    notes = [*removal.notes]
     if removal.dropped:
         notes.append(f"taken out of the EEG by ICA: {', '.join(item.reason for item in removal.dropped)}")
     whole = np.zeros_like(recording.eeg)

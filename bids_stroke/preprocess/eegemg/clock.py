@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 from itertools import accumulate
-from pathlib import Path
 from typing import Any
 
 import mne
 import numpy as np
 import pandas as pd
 
-from bids_stroke.core.errors import DataError, InputError
-from bids_stroke.core.text_files import NOT_THERE, read_text
+from bids_stroke.core.records import BidsFile
 from bids_stroke.preprocess.eegemg.drift import Clock, match_clocks
 from bids_stroke.preprocess.eegemg.montage import standard_names
-from bids_stroke.preprocess.eegemg.read import Pair, Source, read_source
+from bids_stroke.preprocess.eegemg.pairs import Pair
+from bids_stroke.preprocess.eegemg.read import Source, read_source
 from bids_stroke.preprocess.eegemg.signals import Array, resampled
+from bids_stroke.preprocess.eegemg.timing.acq_time import acquired
 from bids_stroke.preprocess.eegemg.timing.course import bad_intervals
 from bids_stroke.preprocess.eegemg.timing.events import events_file
 from bids_stroke.preprocess.eegemg.timing.pieces import Piece, Timeline, shared_pieces
@@ -47,14 +46,14 @@ class Recording:
     pieces: tuple[Piece, ...] = ()
     """In samples of these arrays; ``begin`` on the clock of the (first) file. Empty: one piece from 0 s."""
     marked: tuple[tuple[float, float], ...] = ()
-    """Onset and duration (s in these arrays) of events that start with BAD."""
+    """Onset and duration (s in these arrays) of what starts with BAD in the events of any of the files."""
     events: tuple[pd.DataFrame, dict[str, Any]] | None = None
     """events.tsv of the (first) file as it is, and its sidecar."""
     onsets: Array = field(default_factory=lambda: np.zeros(0))
     """Those of the rows of ``events``, on the clock of the (first) file, pauses included."""
     warnings: tuple[str, ...] = ()
     qc: Mapping[str, float] = field(default_factory=dict)
-    """Start and drift of a separate EMG against the EEG, as quality numbers."""
+    """Start and drift of a separate EMG against the EEG, as quality numbers; of several, those farthest from 0."""
 
     @property
     def timeline(self) -> Timeline:
@@ -68,7 +67,7 @@ class Recording:
 
 
 def read_pair(pair: Pair, shortest: float) -> Recording:
-    """Read a pair of files, the EMG put on the EEG's clock by acq_time in scans.tsv and common events.
+    """Read the files of a pair, all on the clock of the first, by acq_time in scans.tsv and common events.
 
     Parameters
     ----------
@@ -83,47 +82,44 @@ def read_pair(pair: Pair, shortest: float) -> Recording:
     """
     sources = [read_source(item) for item in pair.files]
     notes = [note for source in sources for note in source.warnings]
-    clock = Clock(0.0)
-    if len(sources) == 2 and _names(sources[0].raw, "emg"):
-        notes.append(f"{pair.label}: the EMG inside the EEG file is used, {pair.files[1].path.name} is left out")
-        sources = sources[:1]
-    if len(sources) == 2:
-        clock = _clock(pair, sources)
-        notes += [f"{pair.label}: {clock.note}"] if clock.note else []
+    said: list[str] = []
+    if pair.eeg is not None and len(sources) > 1 and _names(sources[0].raw, "emg"):
+        left_out = ", ".join(item.path.name for item in pair.emg)
+        said.append(f"the EMG inside the EEG file is used, {left_out} is left out")
+        pair, sources = replace(pair, emg=()), sources[:1]
+    said += _tell_apart(pair, sources)
+    clocks = [Clock(0.0), *(_clock(pair, sources, index) for index in range(1, len(sources)))]
+    said += [clock.note for clock in clocks if clock.note]
     rate = float(round(sources[0].raw.info["sfreq"]))
-    placed = []
-    for source, each in zip(sources, (Clock(0.0), clock), strict=False):
-        found, note = _placed(source, rate, each, pair.label)
-        placed.append(found)
-        notes += [note] if note else []
-    shared = shared_pieces(placed[0].timeline, placed[-1].timeline)
-    if not shared and len(placed) == 2:
-        notes.append(f"{pair.label}: EEG and EMG do not overlap in time (acq_time); the EEG alone is used")
-        placed = placed[:1]
-        shared = shared_pieces(placed[0].timeline, placed[0].timeline)
-    shared, note = _long_enough(shared, rate, shortest)
-    notes += [f"{pair.label}: {note}"] if note else []
-    return _recording(sources[: len(placed)], placed, shared, notes, clock)
+    placed: list[_Placed] = []
+    for item, source, clock in zip(pair.files, sources, clocks, strict=True):
+        found, note = _placed(item, source, rate, clock)
+        said += [note] if note else []
+        if not placed or shared_pieces([*(other.timeline for other in placed), found.timeline]):
+            placed.append(found)
+        else:
+            name, before = item.path.name, " and ".join(other.item.path.name for other in placed)
+            said.append(f"{before} and {name} do not overlap in time (acq_time); {name} is left out")
+    shared, note = _long_enough(shared_pieces([item.timeline for item in placed]), rate, shortest)
+    said += [note] if note else []
+    return _recording(placed, shared, [*notes, *(f"{pair.label}: {text}" for text in said)])
 
 
 @dataclass(frozen=True, eq=False)
 class _Placed:
-    """A source at the common rate, and when its samples were taken on the EEG's clock."""
+    """A source at the common rate, and when its samples were taken on the clock of the first file."""
 
+    item: BidsFile
+    source: Source
+    clock: Clock
     raw: Any
     timeline: Timeline
 
 
-def _recording(
-    sources: Sequence[Source],
-    placed: Sequence[_Placed],
-    shared: Sequence[tuple[Piece, Piece]],
-    notes: Sequence[str],
-    clock: Clock,
-) -> Recording:
-    rate = placed[0].timeline.rate
+def _recording(placed: Sequence[_Placed], shared: Sequence[tuple[Piece, ...]], notes: Sequence[str]) -> Recording:
+    rate, first = placed[0].timeline.rate, placed[0].source
     raws = [item.raw for item in placed]
-    spans = [[pair[index] for pair in shared] for index in range(len(placed))]
+    spans = [[together[index] for together in shared] for index in range(len(placed))]
     signals = {
         kind: np.concatenate([_cut(_pick(raw, kind), span) for raw, span in zip(raws, spans, strict=True)])
         for kind in ("eeg", "emg", "eog")
@@ -131,22 +127,52 @@ def _recording(
     eeg_names, emg_names = ([name for raw in raws for name in _names(raw, kind)] for kind in ("eeg", "emg"))
     standard = standard_names(eeg_names)
     renamed = dict(zip(eeg_names, standard, strict=True))
-    pieces = _joined([piece for piece, _ in shared])
-    marks, onsets = sources[0].marks
+    pieces = _joined([together[0] for together in shared])
     return Recording(
         rate=rate,
         **signals,
         eeg_names=tuple(standard),
         emg_names=tuple(emg_names),
         bad=frozenset(renamed.get(name, name) for raw in raws for name in raw.info["bads"]),
-        mains=next((source.mains for source in sources if source.mains), None),
+        mains=next((item.source.mains for item in placed if item.source.mains), None),
         pieces=pieces,
-        marked=bad_intervals(marks, onsets, Timeline(pieces, rate)),
-        events=sources[0].events,
-        onsets=onsets if sources[0].events is not None else np.zeros(0),
+        marked=_marked(placed, Timeline(pieces, rate)),
+        events=first.events,
+        onsets=first.marks[1] if first.events is not None else np.zeros(0),
         warnings=tuple(notes),
-        qc={"emg_offset_s": clock.offset, "emg_drift_ppm": clock.ppm} if len(sources) == 2 else {},
+        qc=_offsets([item.clock for item in placed[1:]]),
     )
+
+
+def _marked(placed: Sequence[_Placed], line: Timeline) -> tuple[tuple[float, float], ...]:
+    """Spans that any of the files marks as bad, in seconds of a recording with that timeline."""
+    found: list[tuple[float, float]] = []
+    tables = [events_file(item.item) for item in placed]
+    for index, (item, table) in enumerate(zip(placed, tables, strict=True)):
+        clock = item.clock
+        for marks, onset in item.source.bad(with_table=table not in tables[:index]):
+            here = replace(marks, duration=clock.ratio * marks.duration)
+            found += bad_intervals(here, clock.offset + clock.ratio * onset, line)
+    return tuple(dict.fromkeys(found))
+
+
+def _offsets(clocks: Sequence[Clock]) -> dict[str, float]:
+    if not clocks:
+        return {}
+    offset, drift = ([clock.offset for clock in clocks], [clock.ppm for clock in clocks])
+    return {"emg_offset_s": max(offset, key=abs), "emg_drift_ppm": max(drift, key=abs)}
+
+
+def _tell_apart(pair: Pair, sources: Sequence[Source]) -> list[str]:
+    """Give EMG channels that several devices call the same the label of their device, and say so."""
+    devices = list(zip(pair.devices, sources[-len(pair.emg) :], strict=True)) if len(pair.emg) > 1 else []
+    often = Counter(name for _, source in devices for name in _names(source.raw, "emg"))
+    said: list[str] = []
+    for label, source in devices:
+        renamed = {name: f"{name} {label}" for name in _names(source.raw, "emg") if often[name] > 1}
+        source.raw.rename_channels(renamed, verbose="error")
+        said += renamed.values()
+    return [f"channels that several devices have bear the label of their device: {', '.join(said)}"] if said else []
 
 
 def _joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
@@ -164,11 +190,9 @@ def _cut(data: Array, pieces: Sequence[Piece]) -> Array:
     return np.concatenate(parts, axis=1) if parts else data[:, :0]
 
 
-def _long_enough(
-    shared: list[tuple[Piece, Piece]], rate: float, shortest: float
-) -> tuple[list[tuple[Piece, Piece]], str]:
+def _long_enough(shared: list[tuple[Piece, ...]], rate: float, shortest: float) -> tuple[list[tuple[Piece, ...]], str]:
     """The pieces that hold at least one window (all, where none does), and what to say about the others."""
-    long = [pair for pair in shared if (pair[0].stop - pair[0].start) / rate >= shortest]
+    long = [together for together in shared if (together[0].stop - together[0].start) / rate >= shortest]
     if not long or len(long) == len(shared):
         return shared, ""
     said = (
@@ -177,7 +201,7 @@ def _long_enough(
     return long, said
 
 
-def _placed(source: Source, rate: float, clock: Clock, label: str) -> tuple[_Placed, str]:
+def _placed(item: BidsFile, source: Source, rate: float, clock: Clock) -> tuple[_Placed, str]:
     """A source at another sampling rate (Hz), its pieces on another clock, and what to say about it."""
     found, pieces = float(source.raw.info["sfreq"]), source.course.timeline.pieces
 
@@ -186,7 +210,7 @@ def _placed(source: Source, rate: float, clock: Clock, label: str) -> tuple[_Pla
 
     if abs(found / clock.ratio / rate - 1) < _SAME_RATE:
         moved = tuple(Piece(piece.start, piece.stop, on_clock(piece)) for piece in pieces)
-        return _Placed(source.raw, Timeline(moved, rate)), ""
+        return _Placed(item, source, clock, source.raw, Timeline(moved, rate)), ""
     info = source.raw.info.copy()
     with info._unlock():
         info["sfreq"], info["lowpass"] = rate, min(info["lowpass"], rate / 2)
@@ -198,58 +222,32 @@ def _placed(source: Source, rate: float, clock: Clock, label: str) -> tuple[_Pla
     )
     raw = mne.io.RawArray(np.concatenate(parts, axis=1), info, verbose="error")
     kind = "EMG" if _names(raw, "emg") else "EEG"
-    return _Placed(raw, Timeline(moved, rate)), f"{label}: {kind} resampled from {found:g} to {rate:g} Hz"
+    return _Placed(item, source, clock, raw, Timeline(moved, rate)), f"{kind} resampled from {found:g} to {rate:g} Hz"
 
 
-def _clock(pair: Pair, sources: Sequence[Source]) -> Clock:
-    """The EMG's clock on the EEG's, by acq_time in scans.tsv and by events that both files have."""
-    times = [_acquired(item.path) for item in pair.files]
+def _clock(pair: Pair, sources: Sequence[Source], index: int) -> Clock:
+    """The clock of a file on that of the first, by acq_time in scans.tsv and by events that both files have."""
+    items = (pair.files[0], pair.files[index])
+    times = [acquired(item.path) for item in items]
     start = (times[1] - times[0]).total_seconds() if times[0] is not None and times[1] is not None else None
-    files = [events_file(item) for item in pair.files]
+    names = ["EMG" if len(pair.emg) == 1 else f"EMG {label}" for label in pair.devices]
+    names = names if pair.eeg is None else ["EEG", *names]
+    files = [events_file(item) for item in items]
+    called = (names[0], names[index])
     if None in files or files[0] == files[1]:  # one table for both, by inheritance, tells nothing of two clocks
-        return match_clocks(None, None, start)
-    first, second = (_timed(source) for source in sources)
-    return match_clocks(first, second, start)
+        return match_clocks(None, None, start, called)
+    return match_clocks(_timed(sources[0]), _timed(sources[index]), start, called)
 
 
 def _timed(source: Source) -> pd.DataFrame | None:
-    """Events of a source with onsets on its own clock, pauses included; joints are no events."""
+    """Events of a source with onsets on its own clock, pauses included; joints and bad spans are none."""
     if source.events is None:
         return None
     table = source.events[0]
     marks, onsets = source.marks
     if not len(marks.label):
         return table
-    return table.assign(onset=onsets)[~(marks.joint | marks.left_out)]
-
-
-def _acquired(path: Path) -> datetime | None:
-    folder = path.parent.parent
-    found = re.match(r"sub-[A-Za-z0-9]+(_ses-[A-Za-z0-9]+)?", path.name)
-    table = folder / f"{found[0] if found else ''}_scans.tsv"
-    try:
-        lines = read_text(table).text.splitlines()
-    except InputError as error:
-        if error.reason == NOT_THERE:
-            return None
-        raise DataError(error.message, error.remedy, error.reason) from error
-    rows = [[cell.strip(' "') for cell in line.split("\t")] for line in lines if line.strip()]
-    header = [cell.casefold() for cell in rows[0]] if rows else []
-    for cells in rows[1:]:
-        row = dict(zip(header, cells, strict=False))
-        if row.get("filename") == f"{path.parent.name}/{path.name}":
-            return _time(row.get("acq_time") or "n/a", table)
-    return None
-
-
-def _time(text: str, table: Path) -> datetime | None:
-    if text.casefold() == "n/a":
-        return None
-    try:
-        return datetime.fromisoformat(text).replace(tzinfo=None)
-    except ValueError as error:
-        remedy = "Write it as 2000-01-31T12:00:00, or n/a."
-        raise DataError(f"{table}: acq_time {text!r} is not a date and time.", remedy, "bad-acq-time") from error
+    return table.assign(onset=onsets)[~(marks.joint | marks.left_out | marks.bad)]
 
 
 def _pick(raw: Any, kind: str) -> Array:

@@ -43,7 +43,9 @@ class Clock:
         return (self.ratio - 1.0) * 1e6
 
 
-def match_clocks(eeg: pd.DataFrame | None, emg: pd.DataFrame | None, start: float | None) -> Clock:
+def match_clocks(
+    eeg: pd.DataFrame | None, emg: pd.DataFrame | None, start: float | None, names: tuple[str, str] = ("EEG", "EMG")
+) -> Clock:
     """Fit the EMG's clock to the EEG's.
 
     The same sequence of events in both tables gives offset and drift (Theil-Sen line, so that single late triggers do
@@ -55,30 +57,34 @@ def match_clocks(eeg: pd.DataFrame | None, emg: pd.DataFrame | None, start: floa
         Events of either file with ``onset`` in seconds from its own start; None if there are none of its own.
     start : float or None
         Start of the EMG after the EEG by acq_time, seconds.
+    names : tuple of str
+        What the two are called in the note.
     """
-    said = "" if start is None or not start else f"the EMG starts {start:g} s after the EEG (acq_time)"
+    one, other = names
+    starts = f"the {other} starts"
+    said = "" if start is None or not start else f"{starts} {start:g} s after the {one} (acq_time)"
     common = _common(eeg, emg)
     if common is None:
         note = said or ("no acq_time in scans.tsv; a common start is assumed" if start is None else "")
-        unknown = "no events common to EEG and EMG; drift of their clocks is not known"
+        unknown = f"no events common to {one} and {other}; drift of their clocks is not known"
         return Clock(start or 0.0, note="; ".join(text for text in (note, unknown) if text))
     times, heard = common
     slope, offset, low, high = theilslopes(heard, times)
     scatter = float(np.median(np.abs(heard - offset - slope * times)))
     if scatter > _LARGEST_SCATTER_S or abs(slope - 1) > _LARGEST_DRIFT:
-        why = f"the events of EEG and EMG do not fit together (scatter {scatter * 1e3:.0f} ms, ratio {slope:.5f})"
+        why = f"the events of {one} and {other} do not fit together (scatter {scatter * 1e3:.0f} ms, ratio {slope:.5f})"
         return Clock(start or 0.0, note=f"{why}; {said or 'a common start is assumed'}")
     certain = (low > 1 or high < 1) and abs(slope - 1) * float(np.ptp(times)) >= 1e-3
     ratio = float(slope) if certain else 1.0
     offset = float(offset) if certain else float(np.median(heard - times))
     if start is not None and abs(offset - start) > _ACQ_TIME_STEP_S:
-        why = f"acq_time says that the EMG starts {start:g} s after the EEG, {len(times)} common events {offset:.3g} s"
+        why = f"acq_time says that {starts} {start:g} s after the {one}, {len(times)} common events {offset:.3g} s"
         return Clock(start, ratio, f"{why}; acq_time is used")
     found = Clock(offset, ratio)
     if abs(offset) < 5e-4 and not certain:
         return Clock(0.0)
     drift = f"drift {found.ppm:.0f} ppm" if certain else "no drift"
-    return Clock(offset, ratio, f"the EMG starts {offset:.3f} s after the EEG, {drift} ({len(times)} common events)")
+    return Clock(offset, ratio, f"{starts} {offset:.3f} s after the {one}, {drift} ({len(times)} common events)")
 
 
 def _common(eeg: pd.DataFrame | None, emg: pd.DataFrame | None) -> tuple[Array, Array] | None:

@@ -11,10 +11,12 @@ import mne
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_stroke.core.channels import numbered_electrodes
 from bids_stroke.preprocess.eegemg.signals import Array
 
 MINIMUM_FOR_REFERENCE = 8
 """Fewer EEG channels than this do not average to a neutral reference."""
+_EARS = {"A1", "A2", "M1", "M2"}
 _RENAMED = {"t3": "T7", "t4": "T8", "t5": "P7", "t6": "P8"}
 _ORIGIN = (0.0, 0.0, 0.04)
 """Centre of the sphere for the splines, in m in head coordinates."""
@@ -36,13 +38,19 @@ def _sites() -> dict[str, str]:
 def standard_names(names: Sequence[str]) -> list[str]:
     """Write EEG channel names as in the 10-20 system; names that are no site of it, or would be double, stay.
 
+    So do the numbered electrodes of a cap (`numbered_electrodes`).
+
     Examples
     --------
     >>> standard_names(["EEG FP1-REF", "cz", "T3", "X1"])
     ['Fp1', 'Cz', 'T7', 'X1']
     """
     renamed: list[str] = []
+    numbered = numbered_electrodes(names)
     for name in names:
+        if name in numbered:
+            renamed.append(name)
+            continue
         bare = re.sub(r"^eeg[ _-]*|[ _-]*(ref|le|avg|a1a2)$|\.+$", "", name.strip(), flags=re.IGNORECASE)
         site = _sites().get(bare.lower(), name)
         taken = site in renamed or (site != name and site in names)
@@ -51,8 +59,11 @@ def standard_names(names: Sequence[str]) -> list[str]:
 
 
 def has_site(names: Sequence[str]) -> NDArray[np.bool_]:
-    """Which channels are sites of the 10-20 system (names as from `standard_names`)."""
-    known = set(_sites().values())
+    """Which channels are sites of the 10-20 system on the brain (names as from `standard_names`, all of a recording).
+
+    Earlobes and mastoids have places in the template, and are no such sites; nor are numbered electrodes of a cap.
+    """
+    known = set(_sites().values()) - numbered_electrodes(names) - _EARS
     return np.array([name in known for name in names], dtype=bool)
 
 

@@ -1,11 +1,11 @@
-"""Reading EEG and EMG files: which belong together, and whether they are whole."""
+"""Reading EEG and EMG files, if they are whole, with what their sidecars say of them."""
 
 from __future__ import annotations
 
 import errno
 import json
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +13,13 @@ from typing import Any
 
 import mne
 import pandas as pd
-from mne_bids import get_bids_path_from_fname, get_entities_from_fname, read_raw_bids
+from mne_bids import get_bids_path_from_fname, read_raw_bids
 
 from bids_stroke.core.errors import BidsStrokeError, DataError, InputError
 from bids_stroke.core.json_files import read_json_object
 from bids_stroke.core.records import BidsFile
 from bids_stroke.core.text_files import decode
-from bids_stroke.preprocess.eegemg.channels import compare, set_types
+from bids_stroke.preprocess.eegemg.channels import compare, name_muscles, set_types
 from bids_stroke.preprocess.eegemg.formats import check_data, check_file, remedy_for
 from bids_stroke.preprocess.eegemg.plausible import check_amplitudes, check_rate
 from bids_stroke.preprocess.eegemg.timing.course import Course, course_of
@@ -34,26 +34,6 @@ _MAINS_HZ = (10.0, 100.0)
 """50 and 60, and with room what railways have: no harmonic of less would leave anything of a band."""
 _ROUNDED_S = 1.0
 """Durations in sidecars are often whole seconds."""
-
-
-@dataclass(frozen=True)
-class Pair:
-    """EEG and EMG of one task and run; one of them may be lacking, or be inside the other's file."""
-
-    entities: Mapping[str, str]
-    """task, acq, run, as far as the names have them."""
-    eeg: BidsFile | None
-    emg: BidsFile | None
-
-    @property
-    def files(self) -> tuple[BidsFile, ...]:
-        """Files to read."""
-        return tuple(item for item in (self.eeg, self.emg) if item is not None)
-
-    @property
-    def label(self) -> str:
-        """``task-gait_run-1``."""
-        return "_".join(f"{key}-{value}" for key, value in self.entities.items())
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,23 +55,10 @@ class Source:
         table = marks_of(self.events[0])
         return table, self.course.when(table.onset)
 
-
-def pair_recordings(eeg: Sequence[BidsFile], emg: Sequence[BidsFile]) -> tuple[list[Pair], list[str]]:
-    """Pair EEG with EMG files of the same task, acquisition and run; the second value names files left out."""
-    kept: dict[tuple[str, ...], dict[str, BidsFile]] = {}
-    left_out = []
-    for kind, items in (("eeg", eeg), ("emg", emg)):
-        for item in sorted(items, key=lambda item: item.path.name):
-            found = get_entities_from_fname(item.path, verbose="error")
-            key = tuple(str(found[name] or "") for name in ("task", "acquisition", "run"))
-            chosen = kept.setdefault(key, {}).setdefault(kind, item)
-            if chosen is not item:
-                left_out.append(f"{item.path.name} is left out: {chosen.path.name} is of the same task and run")
-    pairs = []
-    for key in sorted(kept):
-        entities = {name: value for name, value in zip(("task", "acq", "run"), key, strict=True) if value}
-        pairs.append(Pair(entities, kept[key].get("eeg"), kept[key].get("emg")))
-    return pairs, left_out
+    def bad(self, with_table: bool = True) -> list[tuple[Marks, Array]]:
+        """What may mark bad signal: events of events.tsv, if it counts, and of the file; onsets as in ``marks``."""
+        own = (self.course.own, self.course.own.onset)
+        return [self.marks, own] if with_table and self.events is not None else [own]
 
 
 def read_source(item: BidsFile) -> Source:
@@ -113,6 +80,7 @@ def read_source(item: BidsFile) -> Source:
         course = course_of(item.path, int(header.n_times), header.info["sfreq"], marks_of(events and events[0]))
         raw = _read(item.path)
     notes += set_types(item.path, raw)
+    notes += name_muscles(item.path, raw)
     notes += check_amplitudes(item.path, raw)
     notes += [f"{item.path.name}: {text}" for text in (*course.said(events is not None), *_shorter(item, course))]
     mains, why = _mains(item)

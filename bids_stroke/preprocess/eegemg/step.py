@@ -24,7 +24,7 @@ from bids_stroke.preprocess.eegemg.clock import Recording, read_pair
 from bids_stroke.preprocess.eegemg.edf import EdfHeader, write_edf
 from bids_stroke.preprocess.eegemg.events_out import Events, events_in, pieces_described
 from bids_stroke.preprocess.eegemg.features import COLUMNS, feature_table, summary
-from bids_stroke.preprocess.eegemg.read import Pair, pair_recordings
+from bids_stroke.preprocess.eegemg.pairs import Pair, pair_recordings
 from bids_stroke.preprocess.eegemg.signals import flat_windows, large_windows, marked_windows, window_starts
 from bids_stroke.preprocess.eegemg.spectra import SPECTRUM_COLUMNS, spectrum_table
 from bids_stroke.preprocess.eegemg.swap_sides import with_sides_swapped
@@ -92,7 +92,8 @@ def _process(context: StepContext, pair: Pair) -> _Done:
         cleaned = clean(recording, settings, context.settings.seed)
     except MissingModalityError as error:  # it knows of signals only, not whose
         raise MissingModalityError(f"{pair.label}: {error.message}", error.remedy, error.reason) from error
-    if side_of(context).mirrored:
+    mirrored = side_of(context).mirrored
+    if mirrored:
         recording, cleaned = with_sides_swapped(recording, cleaned)
     windows = window_table(recording, cleaned, settings)
     kept = int((windows["status"] == "good").sum())
@@ -121,8 +122,21 @@ def _process(context: StepContext, pair: Pair) -> _Done:
         **cleaned.qc,
         **summary(features),
     }
-    notes = [note if note.startswith(pair.label) else f"{pair.label}: {note}" for note in (*cleaned.warnings, *outside)]
+    if mirrored:
+        qc["mirrored"] = float(bool(cleaned.eeg.sides_swapped or cleaned.emg.sides_swapped))
+    said = (*cleaned.warnings, *_lacking(pair, recording, cleaned), *outside)
+    notes = [note if note.startswith(pair.label) else f"{pair.label}: {note}" for note in said]
     return _Done(files, qc, (*recording.warnings, *notes))
+
+
+def _lacking(pair: Pair, recording: Recording, cleaned: Cleaned) -> list[str]:
+    """What there is no channel of; of EEG nothing is said where none was recorded, for EMG alone is a recording."""
+    recorded = {"eeg": pair.eeg is not None or bool(recording.eeg_names), "emg": True}
+    return [
+        f"no usable {item.kind.upper()} channel"
+        for item in (cleaned.eeg, cleaned.emg)
+        if not len(item.data) and recorded[item.kind]
+    ]
 
 
 def _check_usable(recording: Recording, pair: Pair, settings: EegEmgSettings) -> None:
@@ -193,7 +207,7 @@ def _save(
         header = EdfHeader(tuple(table_of_channels["name"]), cleaned.rate, item.filters)
         outputs.save(path, partial(write_edf, data=item.data, header=header), sidecar)
         channels = outputs.path("channels", item.kind, **pair.entities)
-        outputs.save_table(channels, table_of_channels, {"Sources": sources})
+        outputs.save_table(channels, table_of_channels, {"Sources": sources, **_swapped(item)})
         files.append(path)
     return tuple(files)
 
@@ -202,14 +216,24 @@ def _save_features(context: StepContext, pair: Pair, cleaned: Cleaned, table: pd
     """Write the features beside the log of the windows."""
     folder = "eeg" if len(cleaned.eeg.data) else "emg"
     path = context.outputs.path("features", folder, **pair.entities)
-    context.outputs.save_table(path, table, {**COLUMNS, "Sources": context.outputs.sources(pair.files)})
+    context.outputs.save_table(path, table, {**COLUMNS, **_of_both(pair, cleaned, context)})
 
 
 def _save_spectra(context: StepContext, pair: Pair, cleaned: Cleaned, table: pd.DataFrame) -> None:
     """Write the spectra before and after cleaning, for the report."""
     folder = "eeg" if len(cleaned.eeg.data) else "emg"
     path = context.outputs.path("spectrum", folder, **pair.entities)
-    context.outputs.save_table(path, table, {**SPECTRUM_COLUMNS, "Sources": context.outputs.sources(pair.files)})
+    context.outputs.save_table(path, table, {**SPECTRUM_COLUMNS, **_of_both(pair, cleaned, context)})
+
+
+def _of_both(pair: Pair, cleaned: Cleaned, context: StepContext) -> dict[str, Any]:
+    """For the sidecar of a table of EEG and EMG."""
+    eeg, emg = (_swapped(item, item.kind.upper()) if len(item.data) else {} for item in (cleaned.eeg, cleaned.emg))
+    return {"Sources": context.outputs.sources(pair.files), **eeg, **emg}
+
+
+def _swapped(item: Signals, prefix: str = "") -> dict[str, bool]:
+    return {} if item.sides_swapped is None else {f"{prefix}ChannelSidesSwapped": item.sides_swapped}
 
 
 def _sidecar(item: Signals, pair: Pair, cleaned: Cleaned) -> dict[str, Any]:
@@ -235,6 +259,7 @@ def _sidecar(item: Signals, pair: Pair, cleaned: Cleaned) -> dict[str, Any]:
             "InterpolatedChannels": list(item.interpolated),
             "Units": "uV",
         }
+        | _swapped(item)
         | placement
         | pieces_described(cleaned.pieces, cleaned.rate)
     )

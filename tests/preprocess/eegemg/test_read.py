@@ -16,7 +16,7 @@ from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import BidsFile, Session
 from bids_stroke.preprocess.eegemg.channels import channels_table
 from bids_stroke.preprocess.eegemg.read import read_source
-from tests.helpers.recordings import EEG, RATE, apart, planted, process, together
+from tests.helpers.recordings import EEG, RATE, planted, process, together
 
 
 def test_a_header_without_its_data_file_is_named_with_it(tmp_path: Path) -> None:
@@ -44,17 +44,6 @@ def test_a_file_that_is_cut_short_fails(tmp_path: Path, keep: float, reason: str
         process(session, tmp_path / "out")
     assert caught.value.reason == reason
     assert str(path) in caught.value.message
-
-
-def test_files_of_the_same_run_are_not_used_twice(tmp_path: Path) -> None:
-    session = apart(tmp_path / "raw", planted(12), planted(12))
-    second = session.files("emg")[0].path.with_name("sub-01_task-leg_recording-right_emg.edf")
-    second.write_bytes(session.files("emg")[0].path.read_bytes())
-    report = process(
-        replace(session, raw={**session.raw, "emg": (*session.files("emg"), BidsFile(second, {}))}), tmp_path / "out"
-    )
-    assert any("is left out" in note for note in report.warnings)
-    assert report.qc["n_recordings"] == 1
 
 
 def test_nothing_is_written_into_the_dataset(example: Path) -> None:

@@ -130,6 +130,7 @@ def test_both_layouts_give_the_same_windows(tmp_path: Path) -> None:
     assert not any("assumed" in note for note in two.warnings)
 
 
+@pytest.mark.inputs("Nothing is said of EEG where none was recorded: EMG alone is a recording.")
 def test_eeg_alone_and_emg_alone(tmp_path: Path) -> None:
     both = apart(tmp_path / "raw", planted(), planted())
     eeg = process(replace(both, raw={"eeg": both.files("eeg")}), tmp_path / "eeg")
@@ -139,7 +140,17 @@ def test_eeg_alone_and_emg_alone(tmp_path: Path) -> None:
     emg = process(replace(both, raw={"emg": both.files("emg")}), tmp_path / "emg")
     path = Outputs(tmp_path / "emg", "01").path
     assert emg.outputs["eegemg"] == (path("windows", "emg", task="leg"), path("emg", task="leg"))
-    assert "task-leg: no usable EEG channel" in emg.warnings
+    assert [note for note in emg.warnings if "EEG channel" in note] == []
+
+
+def test_eeg_that_was_recorded_and_is_lost_is_said(tmp_path: Path) -> None:
+    signals = planted()
+    signals.eeg[:] = 0
+    report = process(together(tmp_path / "a", signals), tmp_path / "out_a")
+    assert "task-leg: no usable EEG channel" in report.warnings
+    types = ["MISC"] * len(EEG) + ["EMG"] * len(EMG)
+    report = process(together(tmp_path / "b", planted(), types=types), tmp_path / "out_b")
+    assert "task-leg: no usable EEG channel" in report.warnings
 
 
 def test_every_task_is_used_and_short_ones_are_said(tmp_path: Path) -> None:

@@ -22,6 +22,8 @@ from bids_stroke.core.text_files import read_text
 Array = NDArray[np.float64]
 _JOINT = re.compile(r"(comment/)?(new segment(/.*)?|edge|edge[ _].*|(bad[ _])?boundary)", re.IGNORECASE)
 _LEFT_OUT = re.compile(r"(comment/)?bad_acq_skip.*", re.IGNORECASE)
+_BAD = re.compile(r"(comment/)?bad.*", re.IGNORECASE | re.DOTALL)
+"""mne puts the kind of a BrainVision marker before its text."""
 BOUNDARY = "boundary"
 """``trial_type`` of the joints in what is written, as EEGLAB names them."""
 
@@ -58,8 +60,8 @@ class Marks:
 
     @property
     def bad(self) -> NDArray[np.bool_]:
-        """Which mark bad signal: their label starts with BAD, and they are no joints."""
-        bad = np.array([label.upper().startswith("BAD") for label in self.label], dtype=bool)
+        """Which mark bad signal: their label, or comment, starts with BAD, and they are no joints."""
+        bad = np.array([_BAD.fullmatch(label.strip()) is not None for label in self.label], dtype=bool)
         return bad & ~self.joint & ~self.left_out
 
 

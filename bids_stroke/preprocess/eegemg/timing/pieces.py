@@ -163,20 +163,25 @@ def _merged(joints: Sequence[Joint], n_samples: int) -> dict[int, float]:
     return found
 
 
-def shared_pieces(one: Timeline, other: Timeline) -> list[tuple[Piece, Piece]]:
-    """What two recordings on one clock both have, cut to whole seconds: a piece of either with the same length.
+def shared_pieces(lines: Sequence[Timeline]) -> list[tuple[Piece, ...]]:
+    """What recordings on one clock all have, cut to whole seconds: a piece of each with the same length.
 
-    Both have the same whole number of samples a second. Stretches of less than a second are left out.
+    All have the same whole number of samples a second. Stretches of less than a second are left out.
     """
-    rate = one.rate
-    found: list[tuple[Piece, Piece]] = []
-    for first in one.pieces:
-        for second in other.pieces:
-            begin = max(first.begin, second.begin)
-            end = min(first.end(rate), second.end(rate))
-            n_samples = int(np.floor(end - begin + 1e-9)) * round(rate)
-            if n_samples > 0:
-                starts = [piece.start + round((begin - piece.begin) * rate) for piece in (first, second)]
-                one_piece, other_piece = (Piece(start, start + n_samples, begin) for start in starts)
-                found.append((one_piece, other_piece))
+    rate = lines[0].rate
+    common: list[tuple[tuple[Piece, ...], float, float]]
+    common = [((piece,), piece.begin, piece.end(rate)) for piece in lines[0].pieces]
+    for line in lines[1:]:
+        common = [
+            ((*pieces, piece), max(begin, piece.begin), min(end, piece.end(rate)))
+            for pieces, begin, end in common
+            for piece in line.pieces
+            if piece.begin < end and piece.end(rate) > begin
+        ]
+    found: list[tuple[Piece, ...]] = []
+    for pieces, begin, end in common:
+        n_samples = int(np.floor(end - begin + 1e-9)) * round(rate)
+        if n_samples > 0:
+            starts = [piece.start + round((begin - piece.begin) * rate) for piece in pieces]
+            found.append(tuple(Piece(start, start + n_samples, begin) for start in starts))
     return found

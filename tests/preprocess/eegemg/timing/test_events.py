@@ -31,10 +31,10 @@ def labelled(*labels: str) -> Marks:
 def test_joints_are_known_by_the_words_of_each_program() -> None:
     assert labelled(*JOINTS).joint.all()
     assert not labelled(*JOINTS).bad.any()
-    others = labelled("flexion", "BAD_cough", "bad", "boundary crossed", "knowledge", "BAD_ACQ_SKIP")
+    others = labelled("flexion", "BAD_cough", "bad", "boundary crossed", "knowledge", "Comment/BAD_x", "BAD_ACQ_SKIP")
     assert not others.joint.any()
-    assert others.bad.tolist() == [False, True, True, False, False, False]
-    assert others.left_out.tolist() == [False] * 5 + [True]
+    assert others.bad.tolist() == [False, True, True, False, False, True, False]
+    assert others.left_out.tolist() == [False] * 6 + [True]
 
 
 def test_labels_are_taken_from_the_first_column_that_has_any() -> None:

@@ -40,6 +40,6 @@ def test_records_out_of_order_are_found_at_their_time() -> None:
 def test_two_recordings_share_whole_seconds_of_what_both_have() -> None:
     one = Timeline.of(2000, 100.0, [Joint(1000, 5.0)])
     other = Timeline((Piece(0, 1750, 0.25), Piece(1750, 2000, 30.0)), 100.0)
-    found = [(first.start, first.stop, second.start, second.stop) for first, second in shared_pieces(one, other)]
+    found = [(first.start, first.stop, second.start, second.stop) for first, second in shared_pieces([one, other])]
     assert found == [(25, 925, 0, 900), (1000, 1200, 1475, 1675)]
-    assert shared_pieces(one, one) == [(piece, piece) for piece in one.pieces]
+    assert shared_pieces([one, one]) == [(piece, piece) for piece in one.pieces]
