@@ -116,6 +116,9 @@ def estimate(values: Values, weights: Values) -> Classes:
     means = pure.T @ values / np.maximum(total, 1e-9)
     spread = pure.T @ values**2 / np.maximum(total, 1e-9) - means**2
     variances = np.maximum(spread, smallest)
+    # noise is one for all tissues, and grey matter looks wider than white only by the voxels that it shares: taken as
+    # its own width, these would make grey what lies half way to white, of which the outer white matter has most
+    variances[[CORTEX, DEEP]] = np.minimum(variances[[CORTEX, DEEP]], variances[WHITE])
     if total[DEEP] < 0.002 * len(values):  # no such region in this mask
         means[DEEP], variances[DEEP] = means[CORTEX], variances[CORTEX]
     ends = means[CORTEX], means[CORTEX] + _BRIGHTEST_DEEP * (means[WHITE] - means[CORTEX])
