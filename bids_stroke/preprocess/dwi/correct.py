@@ -103,12 +103,12 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
     mask = rough_mask(unweighted(series))
     check_overflow(array(series.image), mask, ", ".join(file.path.name for file in series.sources))
     cleaned = clean(series, mask, settings.dwi)
-    series, cleaning, noise = cleaned.series, cleaned.done, cleaned.noise
+    series, cleaning, noise, thin = cleaned.series, cleaned.done, cleaned.noise, cleaned.warnings
     del cleaned  # or it would keep the series before alignment to the end
     if not settings.dwi.motion:
         series = averaged(series, mask, noise)
         tsnr = temporal_snr(array(series.image)[..., series.b0], mask)
-        return Corrected(series, mask, {**cleaning, **not_moved("dwi.motion is off")}, tsnr)
+        return Corrected(series, mask, {**cleaning, **not_moved("dwi.motion is off")}, tsnr, thin)
     axis = phase_axis(series) if settings.dwi.eddy else None
     parts = [align(series, which, mask, (axis, work, settings.seed)) for which in distorted_alike(series)]
     seen = [part.seen for part in parts]
@@ -127,7 +127,7 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
     done = {**cleaning, **moved(correction, series, settings.dwi)}
     done |= said("SusceptibilityCorrection", field.kind, field.why)
     qc |= {**field.qc, **temporal_snr(array(series.image)[..., series.b0], mask)}
-    return Corrected(series, mask, done, qc, field.warnings)
+    return Corrected(series, mask, done, qc, (*thin, *field.warnings))
 
 
 def without_losses(series: Series, parts: Sequence[Alike], mask: Mask) -> FloatArray:

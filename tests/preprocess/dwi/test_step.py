@@ -126,6 +126,16 @@ def test_without_t1w_the_diffusion_images_find_the_template(tmp_path: Path, slic
     assert "mean_framewise_displacement_mm" not in report.qc
 
 
+@pytest.mark.parametrize("slices", [2, 4])
+def test_a_few_slices_are_processed(tmp_path: Path, slices: int) -> None:
+    """DIPY refused patches that are thicker than the images, and greedy images of less than four slices."""
+    thin = scan(grid((34, 42, slices), low_mm=10.0), n=32)
+    context = context_of(tmp_path, save(tmp_path / "raw", "sub-01", thin), anat_files(tmp_path / "anat", SHIFT))
+    report = step.run(context)
+    assert any(f"only {slices} voxels thick (bottom to top)" in warning for warning in report.warnings)
+    assert json.loads(sidecar_of(report.files["dwi"]).read_text())["Denoised"] is True
+
+
 @pytest.mark.real
 @pytest.mark.slow
 @pytest.mark.parametrize("subject", ["04", "05", "06"])
