@@ -162,7 +162,7 @@ _DWI = {
     ),
     "dwi/fibre_coherence_ratio": Rule(
         "fibres run on from voxel to voxel", "1",
-        "Coherence of the directions over the best of all axis flips. Below 1: the b-vectors may be flipped",
+        "Over the best of all axis flips, where one stands out. Below 1: the b-vectors may be flipped",
         (0.98, None), (0.5, None)
     ),
     "dwi/snr_b0": Rule("signal to noise at b = 0", "1", "By the residuals of the fit", (10.0, None), (2.0, None)),
