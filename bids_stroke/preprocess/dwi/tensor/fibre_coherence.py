@@ -20,9 +20,9 @@ _STEPS = 60
 _STEP_VOXELS = 0.5
 _CLEARLY = 1.15
 """Another orientation fits better when its paths are this many times as long as those of all others. On real scans of
-12 to 20 directions the right ones are 1.58 to 1.71 times as long as the second longest, in slabs of twelve slices 1.34 and
-more, of four 1.16 and more. In random fields of directions, which prefer none of the 24, the longest are often 1.1 to
-1.3 times as long as the given ones, but never more than 1.13 times as long as the second longest."""
+12 to 20 directions the right ones are 1.58 to 1.71 times as long as the second longest, in slabs of twelve slices at
+least 1.34, of four 1.16 times. In random fields of directions, which prefer none of the 24, the longest are often 1.1
+to 1.3 times as long as the given ones, but never more than 1.13 times as long as the second longest."""
 
 
 @dataclass(frozen=True)
