@@ -169,7 +169,8 @@ def _with_dimensions(path: Path, data: FloatArray, ndim: int) -> FloatArray:
     if data.ndim == 3 and ndim == 4:
         data = data[..., None]
     if data.ndim != ndim or min(data.shape) < 1 or min(data.shape[:3]) < 2:
-        raise DataError(f"{path} has shape {data.shape}: a {ndim}D image is needed.", _RIGHT_FILE, "wrong-dimensions")
+        message = f"{path} has shape {data.shape}: a {ndim}D image is needed, of 2 slices and more."
+        raise DataError(message, _RIGHT_FILE, "wrong-dimensions")
     return data
 
 

@@ -23,6 +23,7 @@ _SMOOTH = "-s 2.5vox 0.7vox"
 falls (cerebellum 1.5 to 1.2 mm) and volumes change less wildly; more for the warp costs overlap in real heads."""
 _FAR_MM = 40.0
 """Further apart than this, two images of a session do not share the scanner's coordinates: start from the centres."""
+_FEWEST_VOXELS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +151,7 @@ def register_rigid(
     """
     path = matrix_file(work / "rigid_start.mat", _start(moving, fixed))
     greedy = Greedy3D()
-    images = {"fixed": to_sitk(fixed), "moving": to_sitk(moving)}
+    images = {"fixed": to_sitk(thick_enough(fixed)), "moving": to_sitk(thick_enough(moving))}
     command = f"-a -dof {dof} -i fixed moving -m NMI -n 100x50x20 -ia {path} -o rigid {options(seed)}"
     execute(greedy, command, images, "rigid")
     return np.asarray(greedy["rigid"], dtype=np.float64)
@@ -174,6 +175,19 @@ def _centre(image: nib.Nifti1Image) -> npt.NDArray[np.float64]:
     axes = [(1, 2), (0, 2), (0, 1)]
     voxel = [mass.sum(axis=axis) @ np.arange(size) / total for axis, size in zip(axes, mass.shape, strict=True)]
     return np.asarray((image.affine @ [*voxel, 1.0])[:3])
+
+
+def thick_enough(image: nib.Nifti1Image) -> nib.Nifti1Image:
+    """The same content in the same box with at least four voxels along each axis, which greedy's smoothing needs."""
+    times = [-(-_FEWEST_VOXELS // size) for size in image.shape[:3]]
+    if max(times) == 1:
+        return image
+    data, affine = array(image), image.affine.astype(np.float64).copy()
+    for axis, n in enumerate(times):
+        data = np.repeat(data, n, axis=axis)
+    affine[:3, :3] /= times
+    affine[:3, 3] = (image.affine @ [*(0.5 / np.array(times) - 0.5), 1.0])[:3]
+    return nib.Nifti1Image(data, affine)
 
 
 def coarse(image: nib.Nifti1Image, spacing_mm: float = 2.0) -> nib.Nifti1Image:

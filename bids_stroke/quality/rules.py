@@ -42,6 +42,7 @@ class Rule:
 _SHARE: Limits = (0.0, 1.0)
 _TEMPLATE = "Low: the registration to the standard brain has failed or the brain mask is wrong"
 _MOTION = "Sum of shifts, and of rotations on a sphere of 50 mm, from volume to volume. Much: the maps are uncertain"
+_HEADERS = "From where the headers put it. Much: the registration has failed, or the T1w is of another day"
 _TISSUE = "Sum of probabilities. Far off: the tissues or the brain mask are wrong"
 _CONTRAST = "Difference of medians in spreads of the brain's intensities"
 
@@ -51,10 +52,7 @@ _ANAT = {
     ),
     "anat/gm_volume_ml": Rule("grey matter volume", "ml", _TISSUE, (350.0, 1050.0), (150.0, 1400.0)),
     "anat/wm_volume_ml": Rule("white matter volume", "ml", _TISSUE, (300.0, 800.0), (100.0, 1100.0)),
-    "anat/csf_volume_ml": Rule(
-        "volume of fluid in the brain mask", "ml", _TISSUE, (30.0, 600.0),
-        (0.0, 1200.0)
-    ),
+    "anat/csf_volume_ml": Rule("volume of fluid in the brain mask", "ml", _TISSUE, (30.0, 600.0), (0.0, 1200.0)),
     "*/affine_determinant": Rule(
         "change of size in registration", "1",
         "Determinant of the affine registration to the standard brain. Far from 1: it has failed",
@@ -95,8 +93,7 @@ _LESION = {
         (0.0, 1000.0)
     ),
     "lesion/lesion_side_left_fraction": Rule(
-        "share of the lesion on the left", "1", "All on the left: 1 (100 %). All on the right: 0",
-        _ANY, _ANY
+        "share of the lesion on the left", "1", "All on the left: 1 (100 %). All on the right: 0"
     ),
     "lesion/lesion_in_brain_fraction": Rule(
         "share of the lesion inside the standard brain", "1", "Low: the mask does not fit the image", (0.9, None),
@@ -126,6 +123,8 @@ _MOVED = {
     "*/mean_framewise_displacement_mm": Rule("mean head motion", "mm", _MOTION, (None, 0.5), (None, 5.0)),
     "dwi/mean_framewise_displacement_mm": Rule("mean head motion", "mm", _MOTION, (None, 1.0), (None, 5.0)),
     "*/max_framewise_displacement_mm": Rule("largest head motion", "mm", _MOTION, (None, 5.0), (None, 50.0)),
+    "*/t1w_angle_degrees": Rule("turned to fit the T1w", "degrees", _HEADERS, (None, 15.0), (None, 45.0)),
+    "*/t1w_shift_mm": Rule("moved to fit the T1w", "mm", _HEADERS, (None, 20.0)),
 }
 
 _DWI = {
@@ -158,9 +157,12 @@ _DWI = {
     "dwi/fa_wm_median": Rule(
         "FA in white matter", "1", "Median. Low: noise, motion or a bad registration", (0.3, 0.65), (0.15, 0.9)
     ),
+    "dwi/fa_wm_correlation": Rule(
+        "FA follows the white matter", "1", "Correlation. Low: wrong registration, or noise", (0.5, None), (0.35, None)
+    ),
     "dwi/fibre_coherence_ratio": Rule(
         "fibres run on from voxel to voxel", "1",
-        "Coherence of the directions over the best of all axis flips. Below 1: the b-vectors may be flipped",
+        "Over the best of all axis flips, where one stands out. Below 1: the b-vectors may be flipped",
         (0.98, None), (0.5, None)
     ),
     "dwi/snr_b0": Rule("signal to noise at b = 0", "1", "By the residuals of the fit", (10.0, None), (2.0, None)),
@@ -287,8 +289,7 @@ _MAPS = {
 
 _ALL = {
     "*/mirrored": Rule(
-        "mirrored in standard space", "1", "1: the right side is affected and was put on the left (lesion_side)",
-        _ANY, _ANY
+        "mirrored in standard space", "1", "1: the right side is affected and was put on the left (lesion_side)"
     ),
 }  # fmt: skip
 

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from bids_stroke.core.errors import DataError
 from bids_stroke.imaging.images import array, like
-from bids_stroke.imaging.registration import register_affine, register_deformable, register_rigid
+from bids_stroke.imaging.registration import register_affine, register_deformable, register_rigid, thick_enough
 from bids_stroke.imaging.standard_space import STANDARD_AFFINE, STANDARD_SHAPE, template
 from bids_stroke.imaging.transforms import read_transform, resample
 from tests.helpers.spots import rigid, stored_as
@@ -88,6 +88,19 @@ def test_rigid_maps_fixed_to_moving(target: nib.Nifti1Image, tmp_path: Path, shi
     assert np.abs(error).max() < 1.0
     assert Rotation.from_matrix(found[:3, :3]).magnitude() > 0.1
     assert np.linalg.det(found[:3, :3]) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("slices", [1, 2, 3])
+def test_images_of_few_slices_are_registered(target: nib.Nifti1Image, tmp_path: Path, slices: int) -> None:
+    part = target.slicer[:, :, 22 : 22 + slices]
+    corners = nib.affines.apply_affine(target.affine, np.array([[8, 8, 22], [36, 46, 22], [8, 46, 22]]))
+    thick = thick_enough(part)
+    assert thick.shape[2] == {1: 4, 2: 4, 3: 6}[slices]
+    for end in (0, 1):
+        edges = [image.affine @ [0, 0, end * image.shape[2] - 0.5, 1] for image in (part, thick)]
+        np.testing.assert_allclose(*edges, atol=1e-6)
+    found = register_rigid(target, part, tmp_path)
+    assert np.abs(nib.affines.apply_affine(found, corners) - corners).max() < 1.0
 
 
 def test_an_empty_image_is_an_error(target: nib.Nifti1Image, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from scipy.ndimage import binary_fill_holes, gaussian_filter, map_coordinates
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import SPACE
 from bids_stroke.imaging.images import array, array_to_sitk, like, load_image, sitk_array, voxel_ml
+from bids_stroke.imaging.part_of_brain import moved_from_header, register_in_session
 from bids_stroke.imaging.registration import register_rigid
 from bids_stroke.imaging.standard_space import template
 from bids_stroke.imaging.transforms import Matrix, Transform, read_transform, resample
@@ -30,6 +31,7 @@ _SIGNAL_AT_LEAST = 0.15
 _TISSUE_AT_LEAST = 0.95
 _FEWEST_VOXELS = 10
 _SMALLEST_DICE = 0.7
+_FAR_DEGREES = 15.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,11 +83,10 @@ def place(mean: nib.Nifti1Image, rough: Mask, anat: Mapping[str, Path], work: Pa
     seed : int
         Of greedy's sampling.
     """
-    extracted = like(mean, array(mean) * rough)
     if not anat:
-        return _on_template(extracted, rough, work, seed)
+        return _on_template(like(mean, array(mean) * rough), rough, work, seed)
     t1w = load_image(anat["t1w_brain"], 3)
-    matrix = register_rigid(extracted, _about_2_mm(t1w), work, seed=seed)
+    matrix = register_in_session(mean, rough, _about_2_mm(t1w), work, seed)
     back = [np.linalg.inv(matrix)]
     anatomical = array(resample(load_image(anat["brain_mask"], 3), mean, back)) > 0.5
     overlap = 2.0 * float((anatomical & rough).sum()) / max(float(anatomical.sum() + rough.sum()), 1.0)
@@ -97,7 +98,10 @@ def place(mean: nib.Nifti1Image, rough: Mask, anat: Mapping[str, Path], work: Pa
     maps = {"white_matter": load_image(anat["wm"], 3), "csf": load_image(anat["csf"], 3)}
     tissues = {name: array(resample(_as_fine_as(image, mean), mean, back)) for name, image in maps.items()}
     found, more = _certain(tissues, brain)
-    qc = {"t1w_brain_dice": overlap}
+    qc = {"t1w_brain_dice": overlap, **moved_from_header(matrix, mean, rough)}
+    if qc["t1w_angle_degrees"] > _FAR_DEGREES:
+        said = f"turned by {qc['t1w_angle_degrees']:.0f} degrees from the headers' alignment"
+        warnings.append(f"BOLD to T1w: {said}: look at the report's pictures.")
     return Place(brain, found, (matrix, anat["to_standard"]), matrix, "T1w", qc, (*warnings, *more))
 
 

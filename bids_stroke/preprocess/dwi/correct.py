@@ -13,6 +13,7 @@ from nibabel.affines import apply_affine
 
 from bids_stroke.imaging.images import FloatArray, array, like
 from bids_stroke.imaging.motion import framewise_displacement, motion_parameters
+from bids_stroke.imaging.part_of_brain import Part, register_part
 from bids_stroke.imaging.registration import register_rigid
 from bids_stroke.preprocess.dwi.bias_field import bias_field
 from bids_stroke.preprocess.dwi.denoise.clean import averaged, clean, said
@@ -103,17 +104,17 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
     mask = rough_mask(unweighted(series))
     check_overflow(array(series.image), mask, ", ".join(file.path.name for file in series.sources))
     cleaned = clean(series, mask, settings.dwi)
-    series, cleaning, noise = cleaned.series, cleaned.done, cleaned.noise
+    series, cleaning, noise, thin = cleaned.series, cleaned.done, cleaned.noise, cleaned.warnings
     del cleaned  # or it would keep the series before alignment to the end
     if not settings.dwi.motion:
         series = averaged(series, mask, noise)
         tsnr = temporal_snr(array(series.image)[..., series.b0], mask)
-        return Corrected(series, mask, {**cleaning, **not_moved("dwi.motion is off")}, tsnr)
+        return Corrected(series, mask, {**cleaning, **not_moved("dwi.motion is off")}, tsnr, thin)
     axis = phase_axis(series) if settings.dwi.eddy else None
     parts = [align(series, which, mask, (axis, work, settings.seed)) for which in distorted_alike(series)]
     seen = [part.seen for part in parts]
     field = find_field(seen, series.opposite, mask, anatomy, settings.dwi.susceptibility)
-    correction = joined(parts, poses_of(parts, field, work, settings.seed))
+    correction = joined(parts, poses_of(parts, field, mask, work, settings.seed))
     qc = motion_quality(correction, series, mask)
     if settings.dwi.replace_outliers:
         series = replace(series, image=like_series(series.image, without_losses(series, parts, mask)))
@@ -127,7 +128,7 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
     done = {**cleaning, **moved(correction, series, settings.dwi)}
     done |= said("SusceptibilityCorrection", field.kind, field.why)
     qc |= {**field.qc, **temporal_snr(array(series.image)[..., series.b0], mask)}
-    return Corrected(series, mask, done, qc, field.warnings)
+    return Corrected(series, mask, done, qc, (*thin, *field.warnings))
 
 
 def without_losses(series: Series, parts: Sequence[Alike], mask: Mask) -> FloatArray:
@@ -139,11 +140,14 @@ def without_losses(series: Series, parts: Sequence[Alike], mask: Mask) -> FloatA
     return volumes
 
 
-def poses_of(parts: Sequence[Alike], field: Susceptibility, work: Path, seed: int) -> Sequence[Array]:
+def poses_of(parts: Sequence[Alike], field: Susceptibility, mask: Mask, work: Path, seed: int) -> Sequence[Array]:
     """World of the first part's reference -> world of each part's: as the field was found, or by registration."""
     if field.hz is not None or len(parts) == 1:
         return field.poses
     first = parts[0].seen.mean
+    cut = Part.of(first, mask)
+    if cut:
+        return [np.eye(4), *(register_part(cut, part.seen.mean, work, seed, near=True) for part in parts[1:])]
     return [np.eye(4), *(register_rigid(part.seen.mean, first, work, seed=seed) for part in parts[1:])]
 
 

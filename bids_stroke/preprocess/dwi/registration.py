@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import nibabel as nib
@@ -14,6 +14,7 @@ from scipy.ndimage import binary_dilation, binary_fill_holes, label
 
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.imaging.images import FloatArray, array, like, load_image
+from bids_stroke.imaging.part_of_brain import moved_from_header, register_in_session
 from bids_stroke.imaging.registration import register_deformable, register_rigid
 from bids_stroke.imaging.standard_space import template
 from bids_stroke.imaging.transforms import Transform, resample
@@ -28,7 +29,6 @@ _SMALLEST_OVERLAP = 0.7
 _DEFORM_FROM = 0.9
 """Share of the template's brain within the images from which the registration may be deformable: without the lowest
 slices of the cerebellum it still is right (0.94, real), with half of the temporal lobes missing it is not (0.73)."""
-_WHITE = 0.9
 _NEAR_VOXELS = 5
 """Voxels of 2 mm around the template's brain within which a brain that is registered to it by an affine may reach."""
 
@@ -47,12 +47,15 @@ class Place:
         RAS matrix, T1w world -> diffusion world; None where there is no T1w.
     warnings : tuple of str
         How exact it is.
+    qc : mapping
+        Quality numbers of the registration.
     """
 
     mask: Mask
     to_standard: tuple[Transform, ...]
     to_t1w: Matrix | None = None
     warnings: tuple[str, ...] = ()
+    qc: Mapping[str, float] = field(default_factory=dict)
 
 
 def rough_mask(volume: FloatArray) -> Mask:
@@ -90,14 +93,15 @@ def place_by_t1w(unweighted: nib.Nifti1Image, mask: Mask, anat: Mapping[str, Pat
         For greedy.
     """
     values = array(unweighted)
-    to_t1w = register_rigid(like(unweighted, values * mask), load_image(anat["t1w_brain"], 3), work, seed=seed)
+    to_t1w = register_in_session(unweighted, mask, load_image(anat["t1w_brain"], 3), work, seed)
     brain = resample(load_image(anat["brain_mask"], 3), unweighted, [np.linalg.inv(to_t1w)])
     inside = (array(brain) > 0.5) & (values > 0)
     overlap = float((inside & mask).sum()) / max(float(mask.sum()), 1.0)
     warnings: tuple[str, ...] = ()
     if overlap < _SMALLEST_OVERLAP:
         warnings = (f"Diffusion: only {overlap:.0%} of its brain lies in that of the T1w; look at the registration.",)
-    return Place(inside, (to_t1w, anat["to_standard"]), to_t1w, warnings)
+    moved = moved_from_header(to_t1w, unweighted, mask)
+    return Place(inside, (to_t1w, anat["to_standard"]), to_t1w, warnings, moved)
 
 
 def place_alone(brain: nib.Nifti1Image, work: Path, seed: int) -> Place:
@@ -178,9 +182,11 @@ def t1w_like(fa: FloatArray, md: FloatArray) -> FloatArray:
     return np.asarray(np.where(md > 0, np.exp(-md / 1e-3) * (1.0 + fa), 0.0), dtype=np.float32)
 
 
-def white_matter(grid: nib.Nifti1Image, place: Place, anat: Mapping[str, Path]) -> Mask:
-    """White matter by the T1w's tissues, on the series' grid; without a T1w by the template, in standard space."""
+def white_matter(grid: nib.Nifti1Image, place: Place, anat: Mapping[str, Path]) -> FloatArray:
+    """Share of white matter in the brain's voxels, 0 elsewhere: by the T1w, on the series' grid; else by the template.
+
+    Without a T1w it is in standard space.
+    """
     if place.to_t1w is None:
-        return np.asarray(array(template("WM")) > _WHITE)
-    probability = resample(load_image(anat["wm"], 3), grid, [np.linalg.inv(place.to_t1w)])
-    return np.asarray((array(probability) > _WHITE) & place.mask)
+        return array(template("WM"))
+    return array(resample(load_image(anat["wm"], 3), grid, [np.linalg.inv(place.to_t1w)])) * place.mask

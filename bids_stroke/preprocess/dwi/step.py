@@ -56,6 +56,7 @@ def run(context: StepContext) -> StepReport:
         **corrected.qc,
         **found.qc,
         "brain_volume_ml": float(place.mask.sum()) * voxel_ml(grid),
+        **place.qc,
         **map_quality(shown, standard, white_matter(grid, place, anat)),
     }
     writer = Writer(context, context.outputs.sources(series.sources))

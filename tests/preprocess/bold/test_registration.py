@@ -13,7 +13,9 @@ from scipy.spatial.transform import Rotation
 from bids_stroke.imaging.images import array
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample
-from bids_stroke.preprocess.bold.registration import place, points_of, sample
+from bids_stroke.preprocess.bold import registration
+from bids_stroke.preprocess.bold.registration import place, points_of, rough_brain, sample
+from bids_stroke.quality.judge import flag, rule_of
 
 
 def test_points_of_a_chain_are_where_resampling_looks() -> None:
@@ -67,6 +69,42 @@ def test_a_run_is_placed_on_its_t1w(template_as_t1w: dict[str, Path], tmp_path: 
     assert set(found.tissues) == {"white_matter", "csf"}
     values = {name: array(mean)[mask].mean() for name, mask in found.tissues.items()}
     assert values["csf"] > values["white_matter"] + 100  # T1w contrast, inverted
+
+
+@pytest.mark.parametrize(("low_mm", "slices"), [(-52, 14), (40, 14)], ids=["lower", "upper"])
+def test_a_run_of_a_part_of_the_brain_is_placed(
+    template_as_t1w: dict[str, Path], tmp_path: Path, low_mm: float, slices: int
+) -> None:
+    """As the moving image, the runs were put 73 and 12 mm away."""
+    planted = np.eye(4)
+    planted[:3, :3] = Rotation.from_euler("xyz", (8, -4, 5), degrees=True).as_matrix()
+    planted[:3, 3] = [6, -8, 12]
+    inside, t1w = array(template("mask")), array(template("T1w"))
+    like_bold = nib.Nifti1Image(inside * (1000 - 600 * t1w), template("T1w").affine)
+    grid = nib.Nifti1Image(np.zeros((60, 70, slices), np.uint8), np.diag([3.5, 3.5, 3.5, 1]))
+    grid.affine[:3, 3] = [-105, -130, low_mm]
+    mean = resample(like_bold, grid, [np.linalg.inv(planted)])
+    noisy = array(mean) + np.abs(np.random.default_rng(0).normal(0, 15, mean.shape))
+    mean = nib.Nifti1Image(noisy.astype(np.float32), mean.affine)
+    found = place(mean, rough_brain(mean, "x"), template_as_t1w, tmp_path, seed=0)
+    where = apply_affine(mean.affine, np.argwhere(array(mean) > 200)[::50])
+    first, second = (apply_affine(np.linalg.inv(matrix), where) for matrix in (found.matrix, planted))
+    assert np.linalg.norm(first - second, axis=1).mean() < 2.0
+    assert Rotation.from_matrix((np.linalg.inv(found.matrix) @ planted)[:3, :3]).magnitude() < np.radians(2.0)
+    assert found.qc["t1w_angle_degrees"] == pytest.approx(10.2, abs=2.0)
+    assert found.warnings == ()
+
+
+def test_a_run_turned_far_from_its_header_is_said(
+    template_as_t1w: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turned = np.eye(4)
+    turned[:3, :3] = Rotation.from_euler("x", 25, degrees=True).as_matrix()
+    monkeypatch.setattr(registration, "register_in_session", lambda *_: turned)
+    mean = resample(template("T1w"), standard_grid(4.0))
+    found = place(mean, array(mean) > 0.2, template_as_t1w, tmp_path, seed=0)
+    assert flag(found.qc["t1w_angle_degrees"], rule_of("bold", "t1w_angle_degrees")) == "check"
+    assert any("turned by 25 degrees" in warning for warning in found.warnings)
 
 
 def test_a_run_that_does_not_meet_its_t1w_is_said(template_as_t1w: dict[str, Path], tmp_path: Path) -> None:

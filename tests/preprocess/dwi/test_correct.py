@@ -8,19 +8,23 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+from nibabel.affines import apply_affine
 
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.imaging.images import array, like
 from bids_stroke.preprocess.dwi import correct as corrections
-from bids_stroke.preprocess.dwi.correct import align, correct, distorted_alike, without_losses
+from bids_stroke.preprocess.dwi.correct import Alike, align, correct, distorted_alike, poses_of, without_losses
 from bids_stroke.preprocess.dwi.denoise.clean import averaged, clean
+from bids_stroke.preprocess.dwi.motion.eddy import Correction
 from bids_stroke.preprocess.dwi.registration import rough_mask
 from bids_stroke.preprocess.dwi.series import Series, read_series
+from bids_stroke.preprocess.dwi.susceptibility.estimate import Seen, Susceptibility
 from bids_stroke.preprocess.dwi.tensor.fit import unweighted
 from bids_stroke.preprocess.dwi.tensor.wls import fit_tensor, scalar_maps
 from tests.helpers.diffusion import bids_files, series_of
 from tests.helpers.phantom import Phantom, make_phantom
+from tests.helpers.template_scan import grid, head, rigid
 
 
 def ball(folder: Path) -> Series:
@@ -83,6 +87,20 @@ def fa_error(phantom: Phantom, series: Series) -> float:
     """Median in white matter, fitted without further ado."""
     fit = scalar_maps(fit_tensor(array(series.image)[phantom.white], series.gradients))
     return float(np.median(np.abs(fit.fa - phantom.truth["fa"][phantom.white])))
+
+
+@pytest.mark.parametrize(("slices", "low_mm"), [(36, -75.0), (6, 10.0)], ids=["whole", "cut"])
+def test_runs_of_other_phase_encodings_are_brought_together(tmp_path: Path, slices: int, low_mm: float) -> None:
+    """Without a field; of a cut head the cut was laid on the cut, and the runs 33 mm apart."""
+    where, moved = grid((34, 42, slices), low_mm=low_mm), rigid([2, -1, 3], [1, -2, 2])
+    contents = [head(0.0, np.zeros(3), where, np.linalg.inv(pose)).astype(np.float32) for pose in (np.eye(4), moved)]
+    one = Correction(np.eye(4)[None], np.zeros((1, 4)), np.zeros((1, slices), bool), None)
+    parts = [Alike(np.array([True]), one, Seen(like(where, values), None)) for values in contents]
+    mask = contents[0] > 30
+    first, second = poses_of(parts, Susceptibility("none", "", ()), mask, tmp_path, 0)
+    np.testing.assert_array_equal(first, np.eye(4))
+    points = apply_affine(where.affine, np.argwhere(mask)[::50])
+    assert np.linalg.norm(apply_affine(second, points) - apply_affine(moved, points), axis=1).mean() < 1.0
 
 
 def test_motion_eddy_currents_and_the_field_are_undone(tmp_path: Path) -> None:

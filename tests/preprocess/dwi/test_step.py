@@ -24,11 +24,24 @@ from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array
 from bids_stroke.imaging.motion import framewise_displacement, motion_parameters
 from bids_stroke.imaging.standard_space import template
-from bids_stroke.preprocess.dwi import step
+from bids_stroke.preprocess.dwi import registration, step
 from bids_stroke.preprocess.registry import StepContext
+from bids_stroke.quality.judge import judge
 from tests.helpers.diffusion import bids_files, change_gradients, times
 from tests.helpers.phantom import Phantom, make_phantom
-from tests.helpers.template_scan import AXIAL, FA_WHITE, MM, RADIAL, SHIFT, anat_files, grid, moving_head, save, scan
+from tests.helpers.template_scan import (
+    AXIAL,
+    FA_WHITE,
+    MM,
+    RADIAL,
+    SHIFT,
+    anat_files,
+    grid,
+    moving_head,
+    rigid,
+    save,
+    scan,
+)
 
 
 def context_of(root: Path, file: BidsFile, anat: dict[str, Path] | None = None) -> StepContext:
@@ -124,6 +137,53 @@ def test_without_t1w_the_diffusion_images_find_the_template(tmp_path: Path, slic
     assert any("no T1w" in note for note in report.warnings)
     assert any("part of the brain" in note for note in report.warnings) == (slices == 19)
     assert "mean_framewise_displacement_mm" not in report.qc
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> tuple[StepContext, StepReport]:
+    """The lower half of a head, by the T1w."""
+    root = tmp_path_factory.mktemp("half")
+    context = context_of(root, save(root / "raw", "sub-01", scan(grid((34, 42, 14)))), anat_files(root, SHIFT))
+    return context, step.run(context)
+
+
+@pytest.mark.inputs(
+    "Where FA does not follow the T1w's white matter, or an image was turned far from where the headers put it, the "
+    "report says so, and the quality number is flagged."
+)
+def test_half_a_head_lies_where_it_is(half: tuple[StepContext, StepReport]) -> None:
+    """The cut was laid on the T1w's edge: the registration, and with it FA in white matter, came out wrong."""
+    report = half[1]
+    assert report.qc["max_framewise_displacement_mm"] < 1.5
+    assert report.qc["t1w_angle_degrees"] == pytest.approx(np.hypot(np.hypot(3, 2), 4), abs=1.0)
+    assert report.qc["fa_wm_correlation"] > 0.9
+    assert report.qc["fa_wm_median"] == pytest.approx(FA_WHITE, abs=0.05)
+    judged = {item.name: item.flag for item in judge({"dwi": report})}
+    assert judged["fa_wm_correlation"] == judged["t1w_angle_degrees"] == judged["t1w_shift_mm"] == "ok"
+
+
+def test_a_wrong_registration_fails(
+    half: tuple[StepContext, StepReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = rigid([25, 0, 0], [0, 10, 5]) @ SHIFT
+    monkeypatch.setattr(registration, "register_in_session", lambda *_: wrong)
+    context = replace(half[0], outputs=Outputs(tmp_path, "01"), settings=Settings(dwi=DwiSettings(motion=False)))
+    report = step.run(context)
+    judged = {item.name: item.flag for item in judge({"dwi": report})}
+    assert judged["fa_wm_correlation"] == "fail"
+    assert judged["t1w_angle_degrees"] == "check"
+    assert any("FA is not high where the white matter should be" in warning for warning in report.warnings)
+    assert any("turned by 2" in warning for warning in report.warnings)
+
+
+@pytest.mark.parametrize("slices", [2, 4])
+def test_a_few_slices_are_processed(tmp_path: Path, slices: int) -> None:
+    """DIPY refused patches that are thicker than the images, and greedy images of less than four slices."""
+    thin = scan(grid((34, 42, slices), low_mm=10.0), n=32)
+    context = context_of(tmp_path, save(tmp_path / "raw", "sub-01", thin), anat_files(tmp_path / "anat", SHIFT))
+    report = step.run(context)
+    assert any(f"only {slices} voxels thick (bottom to top)" in warning for warning in report.warnings)
+    assert json.loads(sidecar_of(report.files["dwi"]).read_text())["Denoised"] is True
 
 
 @pytest.mark.real

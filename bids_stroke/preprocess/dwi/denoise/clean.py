@@ -7,7 +7,7 @@ in all volumes: that comes last.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +30,9 @@ Mask = npt.NDArray[np.bool_]
 
 _DENOISE_FROM = 30
 """Volumes: with fewer, noise and signal components cannot be told apart in a local patch."""
+_RADIUS = 2
+"""Voxels from the middle of a patch to its sides; more where it would hold fewer voxels than there are volumes."""
+_AXES = ("left to right", "back to front", "bottom to top")
 
 
 def said(key: str, value: object, note: str = "") -> dict[str, object]:
@@ -49,11 +52,14 @@ class Cleaned:
         For the sidecar: correction -> whether it was done, and ``...Note`` -> why not.
     noise : float
         Standard deviation of the noise as measured; 0 where noise was not looked for.
+    warnings : tuple of str
+        What an image of few voxels along an axis costs.
     """
 
     series: Series
     done: Mapping[str, object]
     noise: float
+    warnings: tuple[str, ...] = ()
 
 
 def clean(series: Series, mask: Mask, settings: DwiSettings) -> Cleaned:
@@ -63,19 +69,21 @@ def clean(series: Series, mask: Mask, settings: DwiSettings) -> Cleaned:
     """
     volumes = measured = array(series.image)
     near = _near(mask)
-    noisy, ringing = _noise_kept(len(series.gradients), settings), ringing_kept(series, settings.gibbs)
+    radii = patch_radii(measured.shape)
+    noisy, ringing = _noise_kept(measured.shape, settings), ringing_kept(series, settings.gibbs)
+    warnings = _thin(measured.shape, radii) if settings.denoise and measured.shape[3] >= _DENOISE_FROM else ()
     done = said("Denoised", not noisy, noisy) | said("GibbsCorrected", not ringing, ringing)
     if noisy and ringing:
-        return Cleaned(series, done, 0.0)
+        return Cleaned(series, done, 0.0, warnings)
     sigma = 0.0
-    if not noisy:
-        volumes, level = denoise(measured, near)
+    if not noisy and radii:
+        volumes, level = denoise(measured, near, radii)
         sigma = float(np.median(level[mask]))
     if not ringing:
         volumes = remove_ringing(volumes, slice_axis(series))
     if not noisy:
         volumes = np.where(near[..., None], without_rician_floor(volumes, sigma), volumes)
-    return Cleaned(replace(series, image=like_series(series.image, volumes)), done, sigma)
+    return Cleaned(replace(series, image=like_series(series.image, volumes)), done, sigma, warnings)
 
 
 def averaged(series: Series, mask: Mask, noise: float) -> Series:
@@ -101,15 +109,61 @@ def _near(mask: Mask) -> Mask:
     return np.asarray(binary_dilation(mask, iterations=2))
 
 
-def _noise_kept(n: int, settings: DwiSettings) -> str:
-    """Why ``n`` volumes are not denoised; empty where they are."""
+def _noise_kept(shape: tuple[int, ...], settings: DwiSettings) -> str:
+    """Why volumes (x, y, z, n) are not denoised; empty where they are."""
     if not settings.denoise:
         return "dwi.denoise is off"
-    return f"{n} volumes are too few to tell noise from signal" if n < _DENOISE_FROM else ""
+    if shape[3] < _DENOISE_FROM:
+        return f"{shape[3]} volumes are too few to tell noise from signal"
+    if patch_radii(shape) is None:
+        return f"{_size(shape[:3])} voxels are too few to tell noise from signal in {shape[3]} volumes"
+    return ""
 
 
-def denoise(volumes: FloatArray, mask: Mask) -> tuple[FloatArray, FloatArray]:
-    """MP-PCA denoising within a mask; what is outside stays as it is.
+def patch_radii(shape: tuple[int, ...]) -> tuple[int, ...] | None:
+    """Voxels from the middle of a patch to its sides along each axis of volumes (x, y, z, n).
+
+    Along a thin axis as many as there are; then more along the others, until a patch has a voxel for each volume.
+    None where the whole image has too few.
+
+    >>> patch_radii((96, 96, 60, 65)), patch_radii((96, 96, 4, 65)), patch_radii((96, 96, 1, 65))
+    ((2, 2, 2), (2, 2, 1), (4, 4, 0))
+    """
+    most = [(size - 1) // 2 for size in shape[:3]]
+    for radius in range(_RADIUS, max(_RADIUS, *most) + 1):
+        radii = tuple(min(radius, limit) for limit in most)
+        if np.prod([2 * r + 1 for r in radii]) >= shape[3]:
+            return radii
+    return None
+
+
+def _thin(shape: tuple[int, ...], radii: tuple[int, ...] | None) -> tuple[str, ...]:
+    """A warning where an image (x, y, z, n) has too few voxels along an axis for a patch of equal sides."""
+    if radii and len(set(radii)) == 1:
+        return ()
+    axis = int(np.argmin(shape[:3]))
+    few = f"Diffusion: the images are only {shape[axis]} voxels thick ({_AXES[axis]})"
+    if radii is None:
+        return (f"{few}, {_size(shape[:3])} in all: too few to tell noise from signal. They were not denoised.",)
+    patch = _size([2 * radius + 1 for radius in radii])
+    return (f"{few}: noise was told from signal in patches of {patch} voxels, less surely than in cubes.",)
+
+
+def _size(shape: Sequence[int]) -> str:
+    return " x ".join(map(str, shape))
+
+
+def denoise(volumes: FloatArray, mask: Mask, radii: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
+    """MP-PCA denoising within a mask; what is outside, and what no patch reaches, stays as it is.
+
+    Parameters
+    ----------
+    volumes : (x, y, z, n) float32
+        As measured.
+    mask : (x, y, z) bool
+        Where to do it.
+    radii : tuple of int
+        Of the patches, as `patch_radii` gives them.
 
     Returns
     -------
@@ -122,11 +176,9 @@ def denoise(volumes: FloatArray, mask: Mask) -> tuple[FloatArray, FloatArray]:
     -----
     Veraart et al. 2016, "Denoising of diffusion MRI using random matrix theory".
     """
-    radius = 2
-    while (2 * radius + 1) ** 3 < volumes.shape[3]:
-        radius += 1
     # thousands of tiny eigenproblems: threads only get in each other's way. Outside the mask dipy divides 0 by 0.
     with threadpool_limits(1), np.errstate(invalid="ignore"):
-        cleaned, level = mppca(volumes, mask=mask, patch_radius=radius, return_sigma=True, suppress_warning=True)
-    inside = np.where(mask[..., None], np.maximum(cleaned, 0), volumes)
+        cleaned, level = mppca(volumes, mask=mask, patch_radius=radii, return_sigma=True, suppress_warning=True)
+    reached = mask & np.isfinite(level)
+    inside = np.where(reached[..., None], np.maximum(cleaned, 0), volumes)
     return np.asarray(inside, dtype=np.float32), np.asarray(np.nan_to_num(level), dtype=np.float32)

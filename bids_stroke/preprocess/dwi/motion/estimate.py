@@ -18,7 +18,9 @@ from nibabel.affines import apply_affine
 from scipy.ndimage import affine_transform, binary_dilation
 from scipy.spatial.transform import Rotation
 
+from bids_stroke.imaging.images import array
 from bids_stroke.imaging.motion import Level, align, bounding_box, coefficients, prepare, small_motion, smoothed
+from bids_stroke.imaging.part_of_brain import Part, register_part
 from bids_stroke.imaging.registration import register_rigid
 from bids_stroke.preprocess.dwi.gradients import Gradients
 from bids_stroke.preprocess.dwi.motion.align_shell import Shell, align_shell, mean_volume
@@ -48,6 +50,7 @@ class _Head:
     """(n, x, y, z)."""
     affine: Array
     near: Mask
+    mask: Mask
     centre: Array
 
 
@@ -74,13 +77,13 @@ def estimate(scan: Scan, axis: int | None, work: Path, *, seed: int = 0) -> Corr
     head = _cut(scan)
     matrices = np.tile(np.eye(4), (len(scan.b0), 1, 1))
     matrices[scan.b0] = _align_unweighted(head, scan.b0)
-    target = _tilted(np.sqrt(_mean(head, scan.b0, matrices)), head.affine)
+    unweighted = nib.Nifti1Image(np.sqrt(_mean(head, scan.b0, matrices)), head.affine)
     constants = np.zeros(len(scan.b0))
     for group in groups(scan.gradients, scan.b0):
         shell = Shell(head.volumes[group], head.affine, scan.gradients.select(group), head.near, bend)
         matrices[group] = align_shell(shell, _LEVELS, matrices[group])
         mean = nib.Nifti1Image(np.sqrt(_mean(head, group, matrices)), head.affine)
-        by_image = register_rigid(mean, target, work, seed=seed)
+        by_image = _between_contrasts(unweighted, mean, head.mask, work, seed)
         constants[group] = _constants(matrices[group], bend, shell.gradients)
         poses = _split(matrices, bend, constants)[0]
         matrices[group] = matrices[group] @ join_contrasts(by_image, poses, group, scan.b0, head.centre)
@@ -94,9 +97,10 @@ def _cut(scan: Scan) -> _Head:
     box = bounding_box(scan.mask)
     affine = scan.affine.astype(np.float64)
     affine[:3, 3] = apply_affine(scan.affine, [part.start for part in box])
-    near = np.asarray(binary_dilation(scan.mask[box], iterations=2))
+    mask = scan.mask[box]
+    near = np.asarray(binary_dilation(mask, iterations=2))
     centre = apply_affine(affine, np.argwhere(near).mean(axis=0))
-    return _Head(np.ascontiguousarray(np.moveaxis(scan.volumes[box], -1, 0)), affine, near, centre)
+    return _Head(np.ascontiguousarray(np.moveaxis(scan.volumes[box], -1, 0)), affine, near, mask, centre)
 
 
 def _align_unweighted(head: _Head, b0: Mask) -> Array:
@@ -127,6 +131,14 @@ def _split(matrices: Array, bend: Bend | None, constants: Array) -> tuple[Array,
         motions[index, :3, 3] -= bend.step * constants[index] / (1 + eddy[index, 1:] @ bend.step)
     eddy[:, 0] = constants
     return motions, eddy
+
+
+def _between_contrasts(unweighted: nib.Nifti1Image, mean: nib.Nifti1Image, mask: Mask, work: Path, seed: int) -> Array:
+    """World matrix (4, 4) from the mean of the unweighted volumes to that of a group."""
+    part = Part.of(unweighted, mask)
+    if part is not None:  # the cuts, which are no edges of the head, would be laid on each other
+        return register_part(part, mean, work, seed, near=True)
+    return register_rigid(mean, _tilted(array(unweighted), unweighted.affine), work, seed=seed)
 
 
 def _constants(matrices: Array, bend: Bend | None, gradients: Gradients) -> Array:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter
 
 from bids_stroke.imaging.images import FloatArray, array, like, load_image
-from bids_stroke.imaging.registration import register_rigid
+from bids_stroke.imaging.part_of_brain import register_in_session
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.dwi.phase_encoding import Encoding
 from bids_stroke.preprocess.dwi.susceptibility.fit_pair import Fit, Level, Pair, Smoothness, fit_pair, undone
@@ -120,7 +120,7 @@ def field_from_t1w(
 def _images(mean: nib.Nifti1Image, encoding: Encoding, mask: Mask, anatomy: Anatomy) -> tuple[Pair, Mask]:
     """The b=0 image and its model, normalised; and the brain without its rim."""
     values = array(mean)
-    to_t1w = register_rigid(like(mean, values * mask), anatomy.brain, anatomy.work, seed=anatomy.seed)
+    to_t1w = register_in_session(mean, mask, anatomy.brain, anatomy.work, anatomy.seed)
     shares = _on_grid(anatomy.tissues, mean, to_t1w)
     head = shares.sum(axis=3) > 0.5
     sizes = np.linalg.norm(mean.affine[:3, :3], axis=0)

@@ -18,9 +18,11 @@ _TURN = np.cos(np.deg2rad(40.0))
 _SEEDS, _FEWEST_SEEDS = 3000, 300
 _STEPS = 60
 _STEP_VOXELS = 0.5
-_CLEARLY = 1.08
-"""Another orientation fits better when its paths are this many times as long. On real scans of 12 to 20 directions
-every flip and swap shortens them 1.5-fold and more."""
+_CLEARLY = 1.15
+"""Another orientation fits better when its paths are this many times as long as those of all others. On real scans of
+12 to 20 directions the right ones are 1.58 to 1.71 times as long as the second longest, in slabs of twelve slices at
+least 1.34, of four 1.16 times. In random fields of directions, which prefer none of the 24, the longest are often 1.1
+to 1.3 times as long as the given ones, but never more than 1.13 times as long as the second longest."""
 
 
 @dataclass(frozen=True)
@@ -29,18 +31,25 @@ class Coherence:
 
     given: float
     best: float
+    second: float
+    """With the second best."""
     change: str
     """What the best one changes, in words; empty if nothing."""
 
     @property
+    def is_wrong(self) -> bool:
+        """Whether one change of the b-vectors stands out among all: of several that are equally good none is right."""
+        return bool(self.change) and self.best >= _CLEARLY * self.second
+
+    @property
     def ratio(self) -> float:
-        """Given / best: 1 where the b-vectors fit the fibres."""
-        return self.given / self.best if self.best > 0 else 1.0
+        """Given / best where the b-vectors are wrong; 1 where they fit the fibres, or the fibres prefer none."""
+        return self.given / self.best if self.is_wrong else 1.0
 
     @property
     def warning(self) -> str:
         """What to say; empty where the b-vectors are right, or nothing can be said."""
-        if not self.change or self.best < _CLEARLY * self.given:
+        if not self.is_wrong:
             return ""
         return (
             f"The b-vectors look wrong: fibres can be followed for {self.best:.0f} mm with {self.change}, for "
@@ -70,15 +79,15 @@ def fibre_coherence(directions: Array, fa: FloatArray, sizes_mm: Array) -> Coher
     """
     fibres = np.argwhere(fa > _SEED_FA)
     if len(fibres) < _FEWEST_SEEDS:
-        return Coherence(0.0, 0.0, "")
+        return Coherence(0.0, 0.0, 0.0, "")
     seeds = fibres[:: len(fibres) // _SEEDS + 1].astype(np.float64)
     lengths: dict[str, float] = {}
     for order, signs in product(permutations(range(3)), ((1, 1, 1), (-1, 1, 1), (1, -1, 1), (1, 1, -1))):
         changed = directions[..., list(order)] * np.array(signs, dtype=np.float64)
         forth, back = (_length(changed, fa, seeds, (sizes_mm, way)) for way in (1.0, -1.0))
         lengths[_words(order, signs)] = forth + back
-    best = max(lengths, key=lambda change: lengths[change])
-    return Coherence(lengths[""], lengths[best], best)
+    best, second = sorted(lengths, key=lambda change: -lengths[change])[:2]
+    return Coherence(lengths[""], lengths[best], lengths[second], best)
 
 
 def _length(directions: Array, fa: FloatArray, seeds: Array, metric: tuple[Array, float]) -> float:
@@ -91,10 +100,12 @@ def _length(directions: Array, fa: FloatArray, seeds: Array, metric: tuple[Array
     n_steps = 0
     for _ in range(_STEPS):
         points = points + heading * step / sizes
-        at = tuple(np.clip(np.round(points), 0, last).astype(np.intp).T)
+        nearest = np.round(points)
+        at = tuple(np.clip(nearest, 0, last).astype(np.intp).T)
         following = directions[at]
         cosine = (following * heading).sum(axis=1)
-        alive = (np.abs(cosine) > _TURN) & (fa[at] > _STOP_FA)
+        within = ((nearest >= 0) & (nearest <= last)).all(axis=1)  # in slabs, many a path ends where the image does
+        alive = within & (np.abs(cosine) > _TURN) & (fa[at] > _STOP_FA)
         n_steps += int(alive.sum())
         points, heading = points[alive], (following * np.sign(cosine)[:, None])[alive]
     return n_steps * step / len(seeds)

@@ -14,8 +14,10 @@ from bids_stroke.imaging.images import array, load_image
 from bids_stroke.preprocess.dwi.gradients import Gradients, fsl_axes, rotate
 from bids_stroke.preprocess.dwi.motion.eddy import Correction, Scan
 from bids_stroke.preprocess.dwi.motion.estimate import estimate, join_contrasts
+from bids_stroke.preprocess.dwi.registration import rough_mask
 from tests.helpers.diffusion import WHOLE_HEAD, planted, scan_of
 from tests.helpers.phantom import AXIS, Phantom, make_phantom
+from tests.helpers.template_scan import grid, scan
 
 Array = NDArray[np.float64]
 
@@ -62,6 +64,18 @@ def test_a_still_head_stays_at_a_high_b(tmp_path: Path) -> None:
     assert not found.outliers.any()
     again = estimate(scan_of(still), None, tmp_path)
     np.testing.assert_array_equal(again.motions, found.motions)
+
+
+@pytest.mark.parametrize(("slices", "low_mm"), [(18, -75.0), (10, 10.0)])
+def test_a_still_head_that_is_cut_off_stays(tmp_path: Path, slices: int, low_mm: float) -> None:
+    """The cuts of the contrasts were laid on each other: 6.6 and 40 mm between b=0 and the weighted volumes."""
+    still = scan(grid((34, 42, slices), low_mm=low_mm), n=30)
+    b0 = still.gradients.bvals == 0
+    mask = rough_mask(array(still.image)[..., b0].mean(axis=3))
+    found = estimate(Scan(array(still.image), still.image.affine, still.gradients, b0, mask), None, tmp_path)
+    points = apply_affine(still.image.affine, np.argwhere(mask)[::53])
+    moved = [np.linalg.norm(apply_affine(motion, points) - points, axis=1).mean() for motion in found.motions]
+    assert max(moved) < 1.0
 
 
 @pytest.mark.parametrize(("walk_mm", "expected"), [(0.01, (-0.05, 0.05)), (3.0, (0.85, 1.1))])
