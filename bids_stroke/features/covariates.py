@@ -150,13 +150,13 @@ class CovariateScaler:
 
     @classmethod
     def fit(cls, names: Sequence[str], values: Values) -> CovariateScaler:
-        """Statistics of ``values`` (n, covariates); a covariate nobody has gets mean 0 and sd 1."""
+        """Statistics of ``values`` (n, covariates); what nobody has gets mean 0, sd 1 and an empty range, 1 to 0."""
         columns = [column[np.isfinite(column)] for column in values.T]
         return cls(
             tuple(names),
             tuple(float(c.mean()) if len(c) else 0.0 for c in columns),
             tuple(float(c.std()) if len(c) and c.std() > 0 else 1.0 for c in columns),
-            tuple(float(c.min()) if len(c) else 0.0 for c in columns),
+            tuple(float(c.min()) if len(c) else 1.0 for c in columns),
             tuple(float(c.max()) if len(c) else 0.0 for c in columns),
         )
 
@@ -167,8 +167,8 @@ class CovariateScaler:
 
     @property
     def never_known(self) -> NDArray[np.bool_]:
-        """(covariates,) Which nobody had in training."""
-        return ~self.varied & np.equal(self.low, 0.0) & np.equal(self.mean, 0.0)
+        """(covariates,) Which nobody had in training: their range is empty."""
+        return np.greater(self.low, self.high)
 
     def transform(self, values: Values) -> NDArray[np.float32]:
         """Standardised values (0 where missing), then indicators (1 where missing): (n, 2 * covariates).

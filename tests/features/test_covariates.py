@@ -318,3 +318,10 @@ def test_what_did_not_vary_in_training_changes_nothing_afterwards() -> None:
     ]
     assert not scaler.tells_of(np.array([np.nan, np.nan, 30.0]))
     assert scaler.tells_of(np.array([50.0, np.nan, np.nan]))
+
+
+def test_a_covariate_that_was_0_for_all_was_known() -> None:
+    scaler = CovariateScaler.fit(("sex",), np.array([[0.0], [0.0]]))
+    assert scaler.transform(np.array([1.0])).tolist() == scaler.transform(np.array([0.0])).tolist() == [0, 0]
+    assert scaler.complaints(np.array([1.0])) == ["sex 1 is not used: in training it was 0 for all."]
+    assert scaler.tells_of(np.array([0.0]))
