@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from dipy.denoise.localpca import mppca
 from scipy.ndimage import binary_dilation
-from threadpoolctl import threadpool_limits
 
-from bids_stroke.imaging.images import FloatArray, array
+from bids_stroke.imaging.images import array
 from bids_stroke.preprocess.dwi.denoise.gibbs import remove_ringing, ringing_kept, slice_axis
+from bids_stroke.preprocess.dwi.denoise.local_pca import mppca
 from bids_stroke.preprocess.dwi.denoise.similar_voxels import average_alike, without_rician_floor
 from bids_stroke.preprocess.dwi.runs import like_series
 from bids_stroke.preprocess.dwi.series import Series
@@ -77,7 +76,7 @@ def clean(series: Series, mask: Mask, settings: DwiSettings) -> Cleaned:
         return Cleaned(series, done, 0.0, warnings)
     sigma = 0.0
     if not noisy and radii:
-        volumes, level = denoise(measured, near, radii)
+        volumes, level = mppca(measured, near, radii)
         sigma = float(np.median(level[mask]))
     if not ringing:
         volumes = remove_ringing(volumes, slice_axis(series))
@@ -151,34 +150,3 @@ def _thin(shape: tuple[int, ...], radii: tuple[int, ...] | None) -> tuple[str, .
 
 def _size(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
-
-
-def denoise(volumes: FloatArray, mask: Mask, radii: tuple[int, ...]) -> tuple[FloatArray, FloatArray]:
-    """MP-PCA denoising within a mask; what is outside, and what no patch reaches, stays as it is.
-
-    Parameters
-    ----------
-    volumes : (x, y, z, n) float32
-        As measured.
-    mask : (x, y, z) bool
-        Where to do it.
-    radii : tuple of int
-        Of the patches, as `patch_radii` gives them.
-
-    Returns
-    -------
-    volumes : (x, y, z, n) float32
-        Denoised.
-    level : (x, y, z) float32
-        Standard deviation of the noise, 0 outside the mask.
-
-    Notes
-    -----
-    Veraart et al. 2016, "Denoising of diffusion MRI using random matrix theory".
-    """
-    # thousands of tiny eigenproblems: threads only get in each other's way. Outside the mask dipy divides 0 by 0.
-    with threadpool_limits(1), np.errstate(invalid="ignore"):
-        cleaned, level = mppca(volumes, mask=mask, patch_radius=radii, return_sigma=True, suppress_warning=True)
-    reached = mask & np.isfinite(level)
-    inside = np.where(reached[..., None], np.maximum(cleaned, 0), volumes)
-    return np.asarray(inside, dtype=np.float32), np.asarray(np.nan_to_num(level), dtype=np.float32)
