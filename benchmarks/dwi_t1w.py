@@ -1,6 +1,6 @@
 """DWI and T1w of one full-size subject: the app against the same pipeline written straight with dipy calls.
 
-    python benchmarks/dwi_t1w.py [--threads 1] [--volumes 8]
+    python benchmarks/dwi_t1w.py [--threads 1] [--nprocs 1] [--volumes 8] [--before PATH] [--sides ours dipy]
 
 A simulated head: T1w 180x220x210 (1 mm), DWI 96x96x60x65 (2.5 mm) that moves. Ours is the command line, from the BIDS
 folder to maps in standard space and the report. DIPY's side denoises (MP-PCA), corrects motion, finds the brain, fits
@@ -11,7 +11,7 @@ simulated one. Its motion correction takes very long: it is run on ``--volumes``
 
 Dice: the head's true brain, grey and white matter, carried to standard space by each side's transform, against the
 template they were made from. Memory: of the largest process. CPU minutes are shown because they depend less on what
-else the machine does.
+else the machine does. ``--before`` shows an older checkout of the app beside; ``--nprocs`` is the app's.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import argparse
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -30,8 +31,10 @@ from pathlib import Path
 
 TRUTH = {"brain": "mask", "gm": "GM", "wm": "WM"}
 """Names in the simulator and of the template."""
+HERE = Path(__file__).parents[1]
 ANAT, DWI = "bids/sub-01/anat/sub-01_T1w", "bids/sub-01/dwi/sub-01_dwi"
-SIDES = ("ours", "dipy")
+APP = ("before", "ours")
+SIDES = (*APP, "dipy")
 
 
 def simulate(folder: Path) -> None:
@@ -65,26 +68,31 @@ def simulate(folder: Path) -> None:
         nib.Nifti1Image(seen.share(name).astype(np.float32), t1w.affine).to_filename(folder / f"truth_{name}.nii.gz")
 
 
-def command(folder: Path, threads: int) -> list[str]:
-    """Our command line."""
-    return [
-        sys.executable, "-m", "bids_stroke", str(folder / "bids"), str(folder / "out"), "participant",
+def run_app(folder: Path, side: str, arguments: argparse.Namespace) -> None:
+    """Our command line, of this checkout or of the older one."""
+    output = folder / side
+    shutil.rmtree(output, ignore_errors=True)
+    line = [
+        sys.executable, "-m", "bids_stroke", str(folder / "bids"), str(output), "participant",
         "--modalities", "fa", "md", "rd", "ad", "gm", "wm", "--model", "none", "--skip-bids-validation",
-        "--nprocs", "1", "--omp-nthreads", str(threads), "--device", "cpu",
+        "--nprocs", str(arguments.nprocs), "--omp-nthreads", str(arguments.threads), "--device", "cpu",
     ]  # fmt: skip
+    checkout = (arguments.before if side == "before" else HERE).resolve()
+    environment = os.environ | {"PYTHONPATH": str(checkout)}
+    subprocess.run(line, check=True, stdout=sys.stderr, cwd=checkout, env=environment)
 
 
-def carry_ours(folder: Path) -> None:
+def carry_ours(folder: Path, side: str) -> None:
     """The truth in standard space, by the transform that the app wrote (not in its time)."""
     import nibabel as nib
 
     from bids_stroke.imaging.standard_space import standard_grid
     from bids_stroke.imaging.transforms import resample
 
-    [warp] = (folder / "out").glob("sub-01/anat/*from-T1w_to-*_xfm.nii.gz")
+    [warp] = (folder / side).glob("sub-01/anat/*from-T1w_to-*_xfm.nii.gz")
     for name in TRUTH:
         truth = nib.load(folder / f"truth_{name}.nii.gz")
-        resample(truth, standard_grid(), [warp]).to_filename(folder / f"ours_{name}.nii.gz")
+        resample(truth, standard_grid(), [warp]).to_filename(folder / f"{side}_{name}.nii.gz")
 
 
 def peer(folder: Path, n_volumes: int, brain_from: str) -> tuple[dict[str, float], float]:
@@ -129,8 +137,8 @@ def peer(folder: Path, n_volumes: int, brain_from: str) -> tuple[dict[str, float
         maps = {kind: np.asarray(getattr(fit, kind), dtype=np.float32) for kind in ("fa", "md", "rd", "ad")}
     head, target = nib.load(folder / f"{ANAT}.nii.gz"), template("T1w")
     truth = {name: np.asarray(nib.load(folder / f"truth_{name}.nii.gz").dataobj) for name in TRUTH}
-    found = folder / ("truth_brain.nii.gz" if brain_from == "true" else "out/sub-01/anat/sub-01_desc-brain_mask.nii.gz")
-    brain = np.asarray(head.dataobj, dtype=np.float32) * (np.asarray(nib.load(found).dataobj) > 0.5)
+    found = "truth_brain.nii.gz" if brain_from == "true" else "ours/sub-01/anat/sub-01_desc-brain_mask.nii.gz"
+    brain = np.asarray(head.dataobj, dtype=np.float32) * (np.asarray(nib.load(folder / found).dataobj) > 0.5)
     grids = {"moving_affine": head.affine, "static_affine": target.affine}
     static = np.asarray(target.dataobj)
     with stage("T1w to template"):
@@ -170,7 +178,9 @@ def measure(arguments: argparse.Namespace, part: str, folder: Path) -> dict[str,
     variables = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
     environment = os.environ | dict.fromkeys(variables, str(arguments.threads))
     options = ["--threads", str(arguments.threads), "--volumes", str(arguments.volumes), "--folder", str(folder)]
-    options += ["--brain", arguments.brain]
+    options += ["--brain", arguments.brain, "--nprocs", str(arguments.nprocs)]
+    if arguments.before:
+        options += ["--before", str(arguments.before)]
     line = [sys.executable, __file__, "--part", part, *options]
     done = subprocess.run(line, stdout=subprocess.PIPE, text=True, check=True, env=environment)
     found: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
@@ -184,16 +194,16 @@ def be(part: str, folder: Path, arguments: argparse.Namespace) -> None:
     begin = time.perf_counter()
     if part == "simulate":
         simulate(folder)
-    elif part == "ours":
-        subprocess.run(command(folder, arguments.threads), check=True, stdout=sys.stderr)
+    elif part in APP:
+        run_app(folder, part, arguments)
     else:
         stages, cpu = peer(folder, arguments.volumes, arguments.brain)
     seconds = sum(stages.values()) or time.perf_counter() - begin
     usage = [resource.getrusage(kind) for kind in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     peak = max(one.ru_maxrss for one in usage) / 2**20
     cpu = cpu or sum(one.ru_utime + one.ru_stime for one in usage)
-    if part == "ours":
-        carry_ours(folder)
+    if part in APP:
+        carry_ours(folder, part)
     found = {"seconds": seconds, "cpu": cpu, "memory_gb": peak, **{f"stage {k}": v for k, v in stages.items()}}
     if part in SIDES:
         found |= {f"dice_{name}": value for name, value in dice(folder, part).items()}
@@ -211,9 +221,9 @@ def table(found: dict[str, dict[str, float]], volumes: int) -> str:
         lines.append(
             f"| {side} | {row['seconds'] / 60:.1f} | {row['cpu'] / 60:.1f} | {row['memory_gb']:.1f} | {overlap} |"
         )
-    if len(found) == len(SIDES):
-        ratios = [found["dipy"][key] / found["ours"][key] for key in ("seconds", "cpu")]
-        lines.append(f"\nDIPY's time is {ratios[0]:.1f} times ours, its CPU time {ratios[1]:.1f} times.")
+    for other in found.keys() - {"ours"} if "ours" in found else ():
+        ratios = [found[other][key] / found["ours"][key] for key in ("seconds", "cpu")]
+        lines.append(f"\n{other}: {ratios[0]:.2f} times our time, {ratios[1]:.2f} times our CPU time.")
     if "dipy" in found:
         stages = {key.removeprefix("stage "): value for key, value in found["dipy"].items() if key.startswith("stage ")}
         parts = [f"{name} {seconds:.0f} s" for name, seconds in stages.items()]
@@ -227,7 +237,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--volumes", type=int, default=8, help="of DIPY's motion correction")
     parser.add_argument("--brain", choices=("app", "true"), default="app", help="mask that DIPY is given")
-    parser.add_argument("--sides", nargs="+", choices=SIDES, default=SIDES)
+    parser.add_argument("--nprocs", type=int, default=1, help="of the app")
+    parser.add_argument("--before", type=Path, help="an older checkout")
+    parser.add_argument("--sides", nargs="+", choices=("ours", "dipy"), default=("ours", "dipy"))
     parser.add_argument("--part", choices=(*SIDES, "simulate"))
     parser.add_argument("--folder", type=Path, help="keep files here instead of in a temporary folder")
     arguments = parser.parse_args()
@@ -238,7 +250,8 @@ def main() -> None:
         folder = arguments.folder or Path(temporary)
         if not (folder / "bids").exists():
             measure(arguments, "simulate", folder)  # apart: a child's peak memory begins with its parent's
-        found = {side: measure(arguments, side, folder) for side in arguments.sides}
+        sides = ("before", *arguments.sides) if arguments.before else arguments.sides
+        found = {side: measure(arguments, side, folder) for side in sides}
     print(table(found, arguments.volumes))
 
 

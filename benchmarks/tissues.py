@@ -90,7 +90,8 @@ def prepare(subject: str, path: Path) -> tuple[Mask, npt.NDArray[np.float64]]:
     grid = standard_grid()
     world = np.moveaxis(np.indices(grid.shape), 0, -1) @ grid.affine[:3, :3].T + grid.affine[:3, 3]
     low = ((world[..., 1] < -42) & (world[..., 2] < -24)).astype(np.float32)
-    return array(resample(like(grid, low), inputs.t1w, [anatomy.warp.inverse])) > 0.5, zooms
+    box = ndimage.find_objects((anatomy.brain & ~anatomy.lesion).astype(np.uint8))[0]
+    return array(resample(like(grid, low), inputs.t1w.slicer[box], [anatomy.warp.inverse])) > 0.5, zooms
 
 
 def labels(python: str, code: str, path: Path, checkout: Path = HERE) -> Labels:

@@ -19,6 +19,7 @@ from typing import Protocol, TypeVar
 import psutil
 
 from bids_stroke.app.failures import killed
+from bids_stroke.imaging.side_by_side import AT_ONCE
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -163,6 +164,16 @@ def run_again_alone(
 def make_executor(nprocs: int, n_tasks: int) -> Executor:
     """Choose this process for one unit at a time, else local processes."""
     return InProcess() if min(nprocs, n_tasks) <= 1 else LocalProcesses(nprocs)
+
+
+def share(nprocs: int, n_tasks: int, threads: int) -> int:
+    """Let units compute volumes side by side on CPUs that no other unit needs; gives how many at a time.
+
+    Unlike the number of threads of the numerical libraries, this changes no digit of a result.
+    """
+    at_once = threads * max(1, nprocs // n_tasks)
+    os.environ[AT_ONCE] = str(at_once)
+    return at_once
 
 
 def available_cpus() -> int:

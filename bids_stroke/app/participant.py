@@ -112,9 +112,12 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
     nprocs = units_at_a_time(request.execution)
     if waiting[0].model is not None:
         _check_model(waiting[0].model, waiting)
+    threads = request.execution.omp_nthreads
+    at_once = executors.share(nprocs, len(waiting), threads)
+    shared = f", each computing {at_once} volumes at a time" if at_once > threads else ""
     console.print(
         f"{len(waiting)} units to do, {len(statuses)} up to date; {min(nprocs, len(waiting))} at a time with "
-        f"{request.execution.omp_nthreads} threads each."
+        f"{threads} threads each{shared}."
     )
     executor = executors.make_executor(nprocs, len(waiting))
     with UnitProgress(console, len(waiting)) as progress:

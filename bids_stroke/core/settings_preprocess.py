@@ -19,7 +19,7 @@ class AnatSettings(Frozen):
 
     several: Literal["best", "average"] = "best"
     """Of several T1w: the best (see docs/inputs.md), or its average with those of equal voxel size and contrast."""
-    bias_shrink: Annotated[int, Field(ge=1, le=8)] = 3
+    bias_shrink: Annotated[int, Field(ge=1, le=8)] = 4
     """N4 shrink factor."""
     lesion_handling: Literal["fill", "mask", "none"] = "fill"
     """In registration: mirror the healthy side into the lesion, mask the cost function, or ignore the lesion."""

@@ -13,6 +13,8 @@ from nibabel.affines import apply_affine
 from scipy.ndimage import affine_transform, binary_dilation, gaussian_filter, map_coordinates, spline_filter
 from scipy.spatial.transform import Rotation
 
+from bids_stroke.imaging.side_by_side import each
+
 Array = npt.NDArray[np.float64]
 Series = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -103,12 +105,14 @@ def estimate_motion(series: Series, affine: Array, mask: Mask) -> Array:
         last = motions[middle]
         for index in order:
             motions[index] = last = align(_seen(small[index], local, _COARSE), local, reference, _COARSE, last)
-    aligned = [realign(volume, local, motion) for volume, motion in zip(small, motions, strict=True)]
-    mean = np.asarray(np.mean(aligned, axis=0))
+    aligned = each(lambda pair: realign(pair[0], local, pair[1]), zip(small, motions, strict=True))
+    mean = np.asarray(np.mean(list(aligned), axis=0))
     reference = prepare(smoothed(mean, local, _FINE), local, near, _FINE)
-    for index, volume in enumerate(small):
-        motions[index] = align(_seen(volume, local, _FINE), local, reference, _FINE, motions[index])
-    return motions
+
+    def finely(pair: tuple[Series, Array]) -> Array:
+        return align(_seen(pair[0], local, _FINE), local, reference, _FINE, pair[1])
+
+    return np.stack(list(each(finely, zip(small, motions, strict=True))))
 
 
 def realign(volume: Series, affine: Array, motion: Array, order: int = 1) -> Series:
@@ -135,8 +139,10 @@ def realign(volume: Series, affine: Array, motion: Array, order: int = 1) -> Ser
 def realign_series(series: Series, affine: Array, motions: Array) -> Series:
     """All volumes (x, y, z, t) in the reference's pose: one cubic interpolation, negative overshoot set to 0."""
     moved = np.empty_like(series)
-    for index, motion in enumerate(motions):
-        moved[..., index] = np.maximum(realign(series[..., index], affine, motion, order=3), 0.0)
+    volumes = np.moveaxis(series, -1, 0)
+    found = each(lambda pair: realign(pair[0], affine, pair[1], order=3), zip(volumes, motions, strict=True))
+    for index, volume in enumerate(found):
+        np.maximum(volume, 0.0, out=moved[..., index])
     return moved
 
 

@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 from bids_stroke.imaging.greedy import execute, matrix_file, options
 from bids_stroke.imaging.images import array, like, to_sitk
 from bids_stroke.imaging.other_image import shared_information
-from bids_stroke.imaging.registration import register_rigid, thick_enough
+from bids_stroke.imaging.registration import about_2_mm, register_rigid, thick_enough
 from bids_stroke.imaging.transforms import Matrix, resample
 
 Mask = npt.NDArray[np.bool_]
@@ -105,7 +105,7 @@ def register_in_session(image: nib.Nifti1Image, mask: Mask, whole: nib.Nifti1Ima
     mask : (x, y, z) bool
         Its brain, roughly.
     whole : nib.Nifti1Image
-        Brain-extracted.
+        Brain-extracted; about 2 mm of it are used.
     work : Path
         Folder for greedy's matrix files.
     seed : int
@@ -116,7 +116,7 @@ def register_in_session(image: nib.Nifti1Image, mask: Mask, whole: nib.Nifti1Ima
     (4, 4) float64
         RAS matrix, world of ``whole`` -> world of ``image``.
     """
-    brain = like(image, array(image) * mask)
+    brain, whole = like(image, array(image) * mask), about_2_mm(whole)
     part = Part.of(brain, mask)
     if part is None:
         return register_rigid(brain, whole, work, seed=seed)

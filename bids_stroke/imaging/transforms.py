@@ -42,15 +42,32 @@ def _affine_transform(matrix: Matrix) -> sitk.Transform:
     return transform
 
 
-def read_transform(source: Transform) -> sitk.Transform:
+def read_transform(source: Transform | sitk.Image) -> sitk.Transform:
     """A transform file (ITK text or displacement field), a RAS matrix or a field -> SimpleITK transform."""
     if isinstance(source, np.ndarray):
         return _affine_transform(source)
+    if isinstance(source, sitk.Image):
+        return sitk.DisplacementFieldTransform(sitk.Image(source))  # a copy, because the transform takes its image away
     if isinstance(source, Path) and not source.name.endswith((".nii.gz", ".nii")):
         return sitk.ReadTransform(str(source))
     image = cast(nib.Nifti1Image, nib.load(source)) if isinstance(source, Path) else source
     data = np.asarray(image.dataobj, dtype=np.float64)[:, :, :, 0, :]
     return sitk.DisplacementFieldTransform(array_to_sitk(data, image.affine, vector=True))
+
+
+def displacements(transforms: Sequence[Transform | sitk.Image], grid: nib.Nifti1Image) -> sitk.Image:
+    """A chain of transforms (as `resample` takes them) as one: how far it moves each voxel of a grid (LPS, mm)."""
+    reference = array_to_sitk(np.zeros(grid.shape[:3], np.float32), grid.affine)
+    where = reference.GetSize(), reference.GetOrigin(), reference.GetSpacing(), reference.GetDirection()
+    return sitk.TransformToDisplacementField(_chain(transforms), sitk.sitkVectorFloat64, *where)
+
+
+def _chain(transforms: Sequence[Transform | sitk.Image]) -> sitk.CompositeTransform:
+    # a composite applies the transform added last first, and points go from the grid back to the image
+    chain = sitk.CompositeTransform(3)
+    for source in transforms:
+        chain.AddTransform(read_transform(source))
+    return chain
 
 
 def resample(
@@ -79,10 +96,7 @@ def resample(
         float32 on the grid; 0 outside the image. A 4D image keeps its TR.
     """
     method = {"linear": sitk.sitkLinear, "nearest": sitk.sitkNearestNeighbor, "cubic": sitk.sitkBSpline}[interpolation]
-    # a composite applies the transform added last first, and points go from the grid back to the image
-    chain = sitk.CompositeTransform(3)
-    for source in transforms:
-        chain.AddTransform(read_transform(source))
+    chain = _chain(transforms)
     shape = grid.shape[:3]
     reference = array_to_sitk(np.zeros(shape, np.float32), grid.affine)
     data = array(image)

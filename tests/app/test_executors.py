@@ -18,6 +18,7 @@ from bids_stroke.app.executors import InProcess, LocalProcesses, make_executor, 
 from bids_stroke.app.participant import units_at_a_time
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.settings import Execution
+from bids_stroke.imaging.side_by_side import AT_ONCE
 from tests.conftest import ROOT
 
 
@@ -175,6 +176,21 @@ def test_threads_are_capped_and_temporary_files_stay_in_the_work_folder_and_all_
             assert Path(os.environ[variable]).is_dir()
             assert Path(os.environ[variable]).is_relative_to(tmp_path)
     assert (dict(os.environ), tempfile.gettempdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("nprocs", "n_units", "threads", "at_once"),
+    [(1, 1, 1, 1), (2, 1, 1, 2), (8, 3, 1, 2), (8, 3, 2, 4), (2, 5, 1, 1), (1, 1, 4, 4)],
+)
+def test_cpus_that_no_other_unit_needs_compute_volumes(
+    tmp_path: Path, nprocs: int, n_units: int, threads: int, at_once: int
+) -> None:
+    before = os.environ.get(AT_ONCE)
+    with executors.environment(threads, tmp_path):
+        assert executors.share(nprocs, n_units, threads) == at_once
+        assert os.environ[AT_ONCE] == str(at_once)
+        assert os.environ["OMP_NUM_THREADS"] == str(threads)
+    assert os.environ.get(AT_ONCE) == before
 
 
 @pytest.mark.parametrize(("nprocs", "mem_gb", "expected"), [(8, None, 8), (8, 9.0, 2), (1, 64.0, 1), (8, 1.0, 1)])

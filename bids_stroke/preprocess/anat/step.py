@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
+from scipy import ndimage
 
 from bids_stroke.core.records import BidsFile, StepReport
 from bids_stroke.imaging.images import FloatArray, array, like, reorient, stored_orientation
@@ -23,7 +24,15 @@ from bids_stroke.preprocess.anat.brain import clip, correct_bias, extract_brain
 from bids_stroke.preprocess.anat.inputs import AnatInputs, read_inputs
 from bids_stroke.preprocess.anat.mirror_fill import mirror_fill
 from bids_stroke.preprocess.anat.quality import Anatomy, check, quality, quality_warnings
-from bids_stroke.preprocess.anat.tissues import TISSUES, deep_grey, fluid_level, segment, tissue_priors, without_fluid
+from bids_stroke.preprocess.anat.tissues import (
+    TISSUES,
+    Tissues,
+    deep_grey,
+    fluid_level,
+    segment,
+    tissue_priors,
+    without_fluid,
+)
 
 if TYPE_CHECKING:
     from bids_stroke.core.settings_preprocess import AnatSettings
@@ -115,14 +124,23 @@ def process(
         warnings += lesion_masks.space_warnings(standard.used)
         warnings.append("The lesion mask is in standard space only: the registration could not take it into account.")
         lesion |= lesion_masks.union_on(t1w, standard.used, [warp.inverse]) & brain
-    maps = (template("GM"), template("WM"), deep_grey())
-    prior = tissue_priors(*(array(resample(image, t1w, [warp.inverse])) for image in maps))
-    tissues = segment(array(corrected), brain & ~lesion, prior)
+    tissues = find_tissues(corrected, brain & ~lesion, warp)
     if inputs.probability is not None:
         tissues = replace(tissues, probability=inputs.probability * (brain & ~lesion)[..., None])
     if not tissues.ordered:
         warnings.append("Tissue intensities are not ordered as in a T1-weighted image (CSF < GM < WM).")
     return Anatomy(corrected, brain, lesion, warp, tissues, placed), warnings
+
+
+def find_tissues(t1w: nib.Nifti1Image, inside: Mask, warp: Warp) -> Tissues:
+    """Tissues of a bias-corrected T1w within a mask, with the template's priors; only the mask's box is computed."""
+    box = ndimage.find_objects(inside.astype(np.uint8))[0]
+    part, maps = t1w.slicer[box], (template("GM"), template("WM"), deep_grey())
+    prior = tissue_priors(*(array(resample(image, part, [warp.inverse])) for image in maps))
+    tissues = segment(array(part), inside[box], prior)
+    whole = np.zeros((*inside.shape, len(TISSUES)), np.float32)
+    whole[box] = tissues.probability
+    return replace(tissues, probability=whole)
 
 
 def intensity_map(t1w: FloatArray, probability: FloatArray) -> FloatArray:

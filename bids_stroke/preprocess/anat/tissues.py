@@ -17,7 +17,6 @@ from bids_stroke.preprocess.anat.tissue_classes import (
     CONTENT,
     CORTEX,
     CSF,
-    N_CLASSES,
     WHITE,
     Classes,
     Values,
@@ -152,16 +151,15 @@ def segment(t1w: FloatArray, mask: Mask, prior: FloatArray) -> Tissues:
     Zhang et al. 2001, "Segmentation of brain MR images through a hidden Markov random field model", for the field,
     here as a mean field.
     """
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
-    inside = mask[box]
-    values = t1w[box][inside].astype(np.float64)
-    priors = class_prior(prior[box][inside])
+    values = t1w[mask].astype(np.float64)
+    priors = class_prior(prior[mask])
     classes = _fit(values, priors)
     likelihood, share, row = classes.table(values)
-    logits = (np.log(likelihood)[row] + np.log(priors + 1e-12)).astype(np.float32)
-    weights = _markov(logits, inside)
+    np.log(priors + 1e-12, out=priors)
+    priors += np.log(likelihood)[row]
+    weights = _markov(priors.astype(np.float32), mask)
     whole = np.zeros((*mask.shape, 3), np.float32)
-    whole[box][inside] = _contents(weights, share[row].astype(np.float32))
+    whole[mask] = _contents(weights, share[row].astype(np.float32))
     pure = [CSF, CORTEX, WHITE]
     means, spread = (tuple(float(value) for value in data) for data in
                      (classes.means[pure], np.sqrt(classes.variances[pure])))  # fmt: skip
@@ -181,12 +179,12 @@ def _fit(values: Values, prior: Values) -> Classes:
 
 def _markov(logits: FloatArray, inside: Mask) -> FloatArray:
     """Posterior of the six classes, (n, 6), when neighbours prefer to hold the same tissues."""
-    liking = (_FIELD_STRENGTH * CONTENT @ CONTENT.T).astype(np.float32)
-    whole = np.zeros((*inside.shape, N_CLASSES), np.float32)
+    content = CONTENT.astype(np.float32)
+    whole = np.zeros((*inside.shape, len(TISSUES)), np.float32)
     weights = _softmax(logits)
     for _ in range(_FIELD_ITERATIONS):
-        whole[inside] = weights
-        weights = _softmax(logits + _neighbours(whole)[inside] @ liking)
+        whole[inside] = weights @ content
+        weights = _softmax(logits + _neighbours(whole)[inside] @ (_FIELD_STRENGTH * content.T))
     return weights
 
 
@@ -201,16 +199,18 @@ def _contents(weights: FloatArray, share: FloatArray) -> FloatArray:
 
 
 def _softmax(logits: FloatArray) -> FloatArray:
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
+    weights: FloatArray = logits - logits.max(axis=-1, keepdims=True)
+    np.exp(weights, out=weights)
+    weights /= weights.sum(axis=-1, keepdims=True)
+    return weights
 
 
-def _neighbours(probability: FloatArray) -> FloatArray:
+def _neighbours(shares: FloatArray) -> FloatArray:
     """Sum over the six face neighbours."""
-    total = np.zeros_like(probability)
+    total = np.zeros_like(shares)
     for axis in range(3):
         first, last = [slice(None)] * 4, [slice(None)] * 4
         first[axis], last[axis] = slice(1, None), slice(None, -1)
-        total[tuple(first)] += probability[tuple(last)]
-        total[tuple(last)] += probability[tuple(first)]
+        total[tuple(first)] += shares[tuple(last)]
+        total[tuple(last)] += shares[tuple(first)]
     return total

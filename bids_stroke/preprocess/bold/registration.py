@@ -9,18 +9,17 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
-import SimpleITK as sitk
 from nibabel.affines import apply_affine
 from nilearn.masking import compute_epi_mask
 from scipy.ndimage import binary_fill_holes, gaussian_filter, map_coordinates
 
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import SPACE
-from bids_stroke.imaging.images import array, array_to_sitk, like, load_image, sitk_array, voxel_ml
+from bids_stroke.imaging.images import array, like, load_image, sitk_array, voxel_ml
 from bids_stroke.imaging.part_of_brain import moved_from_header, register_in_session
 from bids_stroke.imaging.registration import register_rigid
 from bids_stroke.imaging.standard_space import template
-from bids_stroke.imaging.transforms import Matrix, Transform, read_transform, resample
+from bids_stroke.imaging.transforms import Matrix, Transform, displacements, resample
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -85,8 +84,7 @@ def place(mean: nib.Nifti1Image, rough: Mask, anat: Mapping[str, Path], work: Pa
     """
     if not anat:
         return _on_template(like(mean, array(mean) * rough), rough, work, seed)
-    t1w = load_image(anat["t1w_brain"], 3)
-    matrix = register_in_session(mean, rough, _about_2_mm(t1w), work, seed)
+    matrix = register_in_session(mean, rough, load_image(anat["t1w_brain"], 3), work, seed)
     back = [np.linalg.inv(matrix)]
     anatomical = array(resample(load_image(anat["brain_mask"], 3), mean, back)) > 0.5
     overlap = 2.0 * float((anatomical & rough).sum()) / max(float(anatomical.sum() + rough.sum()), 1.0)
@@ -116,15 +114,6 @@ def _on_template(extracted: nib.Nifti1Image, rough: Mask, work: Path, seed: int)
     warnings = ["There is no T1w: the mean BOLD image was registered to the template directly, affine only."]
     qc = {"affine_determinant": float(np.linalg.det(matrix[:3, :3]))}
     return Place(rough, found, (matrix,), matrix, SPACE, qc, (*warnings, *more))
-
-
-def _about_2_mm(image: nib.Nifti1Image) -> nib.Nifti1Image:
-    """Every n-th voxel after smoothing: a rigid registration of BOLD needs no more, and is several times faster."""
-    zooms = np.asarray(image.header.get_zooms()[:3], dtype=np.float64)
-    step = np.maximum(np.floor(2.2 / zooms), 1).astype(int)
-    smooth = gaussian_filter(array(image), np.where(step > 1, 0.42 * step, 0.0))
-    coarse: nib.Nifti1Image = like(image, smooth).slicer[:: step[0], :: step[1], :: step[2]]
-    return coarse
 
 
 def _as_fine_as(image: nib.Nifti1Image, coarse: nib.Nifti1Image) -> nib.Nifti1Image:
@@ -157,16 +146,7 @@ def points_of(grid: nib.Nifti1Image, chain: tuple[Transform, ...]) -> Array:
     chain : tuple of Transform
         As `resample` takes them, from the run to the grid.
     """
-    transform = sitk.CompositeTransform(3)
-    for source in chain:
-        transform.AddTransform(read_transform(source))
-    reference = array_to_sitk(np.zeros(grid.shape[:3], np.float32), grid.affine)
-    shift = sitk_array(
-        sitk.TransformToDisplacementField(
-            transform, sitk.sitkVectorFloat64, reference.GetSize(), reference.GetOrigin(), reference.GetSpacing(),
-            reference.GetDirection(),
-        )
-    )  # fmt: skip
+    shift = sitk_array(displacements(chain, grid))
     index = np.stack(np.meshgrid(*(np.arange(n) for n in grid.shape[:3]), indexing="ij"), axis=-1)
     return np.asarray(apply_affine(grid.affine, index) + shift * [-1.0, -1.0, 1.0])
 

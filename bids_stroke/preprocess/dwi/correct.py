@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,15 +82,15 @@ class Alike:
     seen: Seen
 
 
-def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: Path) -> Corrected:
+def correct(series: Series, anatomy: Callable[[Series], Anatomy | None], settings: Settings, work: Path) -> Corrected:
     """All corrections but the bias field, with one interpolation.
 
     Parameters
     ----------
     series : Series
         As measured.
-    anatomy : Anatomy or None
-        Of the session's T1w, for the field where there is no pair.
+    anatomy : function
+        Reads the session's T1w, for the field where there is no pair; None where there is none, or no need.
     settings : Settings
         Of the run.
     work : Path
@@ -113,7 +113,7 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
     axis = phase_axis(series) if settings.dwi.eddy else None
     parts = [align(series, which, mask, (axis, work, settings.seed)) for which in distorted_alike(series)]
     seen = [part.seen for part in parts]
-    field = find_field(seen, series.opposite, mask, anatomy, settings.dwi.susceptibility)
+    field = find_field(seen, series.opposite, mask, anatomy(series), settings.dwi.susceptibility)
     correction = joined(parts, poses_of(parts, field, mask, work, settings.seed))
     qc = motion_quality(correction, series, mask)
     if settings.dwi.replace_outliers:
@@ -133,10 +133,12 @@ def correct(series: Series, anatomy: Anatomy | None, settings: Settings, work: P
 
 def without_losses(series: Series, parts: Sequence[Alike], mask: Mask) -> FloatArray:
     """The volumes with lost slices as the volumes of the same phase encoding predict them: others lie elsewhere."""
+    lossy = [part for part in parts if part.correction.outliers.any()]
+    if not lossy:
+        return array(series.image)
     volumes = array(series.image).copy(order="K")
-    for part in parts:
-        if part.correction.outliers.any():
-            volumes[..., part.which] = replace_outliers(_scan(series, mask, part.which), part.correction)
+    for part in lossy:
+        volumes[..., part.which] = replace_outliers(_scan(series, mask, part.which), part.correction)
     return volumes
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import affine_transform, map_coordinates
 
+from bids_stroke.imaging.side_by_side import each
 from bids_stroke.preprocess.dwi.motion.eddy import Correction
 
 Array = npt.NDArray[np.float64]
@@ -63,20 +64,21 @@ def resample_series(
     result = np.empty(volumes.shape, np.float32, order="F")
     to_voxel = np.linalg.inv(affine)
     slopes = None if distortion is None else _slopes(distortion.field)
-    for index, (matrix, motion, stretch) in enumerate(
-        zip(correction.matrices, correction.motions, correction.stretch, strict=True)
-    ):
-        voxel = to_voxel @ matrix @ affine
+    matrices, stretches = correction.matrices, correction.stretch
+
+    def still(index: int) -> Volume:
+        motion, stretch, voxel = correction.motions[index], stretches[index], to_voxel @ matrices[index] @ affine
         volume = volumes[..., index]
         if distortion is None or slopes is None:
-            moved = _along(volume, voxel) * np.float32(stretch)
-        else:
-            # along the image's axis, as the moved head feels it
-            direction = np.linalg.inv(affine[:3, :3]) @ motion[:3, :3].T @ affine[:3, distortion.axis]
-            seconds = distortion.seconds[index]
-            jacobian = stretch + seconds * np.tensordot(direction, slopes, 1)
-            moved = _bent(volume, voxel, distortion, seconds) * np.maximum(jacobian, 0.0)
-        np.maximum(moved, 0.0, out=result[..., index], casting="same_kind")
+            return _along(volume, voxel) * np.float32(stretch)
+        # along the image's axis, as the moved head feels it
+        direction = np.linalg.inv(affine[:3, :3]) @ motion[:3, :3].T @ affine[:3, distortion.axis]
+        seconds = distortion.seconds[index]
+        jacobian = stretch + seconds * np.tensordot(direction, slopes, 1)
+        return np.asarray(_bent(volume, voxel, distortion, seconds) * np.maximum(jacobian, 0.0), dtype=np.float32)
+
+    for index, moved in enumerate(each(still, range(volumes.shape[3]))):
+        np.maximum(moved, 0.0, out=result[..., index])
     return result
 
 

@@ -137,6 +137,8 @@ def _choose(runs: Sequence[Run], b0_threshold: float) -> tuple[list[Run], list[R
 def _join(runs: Sequence[Run], b0_threshold: float) -> tuple[nib.Nifti1Image, Gradients]:
     """One series; runs are scaled to the first by their mean at b=0, since scanners scale each run on its own."""
     first = runs[0]
+    if len(runs) == 1:
+        return first.image, first.gradients
     volumes = []
     level: float | None = None
     for run in runs:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from bids_stroke.preprocess.dwi.gradients import n_directions, tensor_volumes
 from bids_stroke.preprocess.dwi.precomputed import ready_dwi, with_ready_mask
 from bids_stroke.preprocess.dwi.quality import map_quality, quality_warnings
 from bids_stroke.preprocess.dwi.registration import Place, place_alone, place_by_t1w, t1w_like, white_matter
-from bids_stroke.preprocess.dwi.series import read_series, require_order
+from bids_stroke.preprocess.dwi.series import Series, read_series, require_order
 from bids_stroke.preprocess.dwi.susceptibility.from_t1w import Anatomy
 from bids_stroke.preprocess.dwi.tensor.fit import tensors, unweighted
 from bids_stroke.preprocess.dwi.write import Writer
@@ -74,12 +75,20 @@ def run(context: StepContext) -> StepReport:
 
 def measured(context: StepContext, anat: Mapping[str, Path]) -> Corrected:
     """The session's raw runs, corrected; with the files of the step ``anat`` by role."""
-    session, settings = context.session, context.settings
-    series = read_series(session.files("dwi"), settings.dwi.b0_threshold, session.files("epi"))
-    wanted, paired = settings.dwi.susceptibility, bool(series.opposite) or len(distorted_alike(series)) > 1
+    session, threshold = context.session, context.settings.dwi.b0_threshold
+    return correct(
+        read_series(session.files("dwi"), threshold, session.files("epi")),  # in no name: it need not stay in memory
+        partial(anatomy_of, anat=anat, context=context),
+        context.settings,
+        context.work,
+    )
+
+
+def anatomy_of(series: Series, anat: Mapping[str, Path], context: StepContext) -> Anatomy | None:
+    """The session's T1w where the settings want the field by it, or where there is no pair."""
+    wanted, paired = context.settings.dwi.susceptibility, bool(series.opposite) or len(distorted_alike(series)) > 1
     by_t1w = wanted == "t1w" or (wanted == "auto" and not paired)
-    anatomy = Anatomy.read(anat, context.work, settings.seed) if by_t1w else None
-    return correct(series, anatomy, settings, context.work)
+    return Anatomy.read(anat, context.work, context.settings.seed) if by_t1w else None
 
 
 def find_place(corrected: Corrected, anat: Mapping[str, Path], context: StepContext) -> Place:

@@ -46,12 +46,12 @@ def test_voxels_are_averaged_when_they_show_one_place_of_the_head(
 ) -> None:
     """The last of the corrections: what it gives is what `averaged` makes of all the others."""
     series, settings = ball(tmp_path), Settings(dwi=DwiSettings(motion=motion, eddy=False))
-    found = corrections.correct(series, None, settings, tmp_path)
+    found = corrections.correct(series, lambda _: None, settings, tmp_path)
     noise = clean(series, rough_mask(unweighted(series)), settings.dwi).noise
     assert noise == pytest.approx(25.0, rel=0.1)
     with monkeypatch.context() as patch:
         patch.setattr(corrections, "averaged", lambda series, mask, noise: series)
-        before = corrections.correct(series, None, settings, tmp_path)
+        before = corrections.correct(series, lambda _: None, settings, tmp_path)
     assert not np.array_equal(array(before.series.image), array(found.series.image))
     expected = averaged(before.series, before.mask, noise)
     np.testing.assert_array_equal(array(found.series.image), array(expected.image))
@@ -111,7 +111,7 @@ def test_motion_eddy_currents_and_the_field_are_undone(tmp_path: Path) -> None:
     phantom.write(tmp_path / "raw", "01", t1w=False)
     raw = tmp_path / "raw" / "sub-01"
     series = read_series(bids_files(raw / "dwi"), 50.0, bids_files(raw / "fmap"))
-    corrected = correct(series, None, Settings(), tmp_path)
+    corrected = correct(series, lambda _: None, Settings(), tmp_path)
     assert fa_error(phantom, corrected.series) < 0.5 * fa_error(phantom, series)
     assert corrected.done["SusceptibilityCorrection"] == "pair"
     assert corrected.done["MotionCorrected"] is corrected.done["EddyCorrected"] is True

@@ -23,6 +23,7 @@ from bids_stroke.derivatives.names import sidecar_of
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array
 from bids_stroke.imaging.motion import framewise_displacement, motion_parameters
+from bids_stroke.imaging.side_by_side import AT_ONCE
 from bids_stroke.imaging.standard_space import template
 from bids_stroke.preprocess.dwi import registration, step
 from bids_stroke.preprocess.registry import StepContext
@@ -113,7 +114,11 @@ def test_every_file_has_the_contracts_name_and_a_sidecar(done: tuple[StepContext
     assert all(path.is_file() for path in report.files.values())
 
 
-def test_the_same_input_gives_the_same_bytes(done: tuple[StepContext, StepReport], tmp_path: Path) -> None:
+def test_the_same_input_gives_the_same_bytes(
+    done: tuple[StepContext, StepReport], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many volumes are computed at a time."""
+    monkeypatch.setenv(AT_ONCE, "3")
     context, report = done
     again = step.run(replace(context, outputs=Outputs(tmp_path, "01")))
     for kind, paths in report.outputs.items():

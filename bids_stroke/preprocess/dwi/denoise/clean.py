@@ -81,7 +81,7 @@ def clean(series: Series, mask: Mask, settings: DwiSettings) -> Cleaned:
     if not ringing:
         volumes = remove_ringing(volumes, slice_axis(series))
     if not noisy:
-        volumes = np.where(near[..., None], without_rician_floor(volumes, sigma), volumes)
+        without_rician_floor(volumes, near, sigma)
     return Cleaned(replace(series, image=like_series(series.image, volumes)), done, sigma, warnings)
 
 

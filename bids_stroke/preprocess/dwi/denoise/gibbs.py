@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import scipy.fft
 
 from bids_stroke.core.records import BidsFile
 from bids_stroke.imaging.images import FloatArray, canonical_axis
+from bids_stroke.imaging.side_by_side import each
 from bids_stroke.preprocess.dwi.series import Series
 
 _SHIFTS = np.linspace(0.02, 0.9, num=45, dtype=np.float32)
@@ -96,13 +99,18 @@ def remove_ringing(volumes: FloatArray, slice_axis: int = 2) -> FloatArray:
     result = np.empty(volumes.shape, dtype=np.float32)
     written = np.moveaxis(result, (slice_axis, 3), (0, 1))
     weights = _weights(slices.shape[2], slices.shape[3])
-    for measured, corrected in zip(slices, written, strict=True):
-        part = np.asarray(measured, dtype=np.float32)
-        total = np.zeros(part.shape, dtype=np.complex64)
-        for axis, weight in zip((1, 2), weights, strict=True):
-            total += scipy.fft.fft2(_along(part, axis), workers=1) * weight
-        corrected[...] = np.abs(scipy.fft.ifft2(total, workers=1))
+    for corrected, found in zip(written, each(partial(_clean_slice, weights=weights), slices), strict=True):
+        corrected[...] = found
     return result
+
+
+def _clean_slice(measured: FloatArray, weights: tuple[FloatArray, FloatArray]) -> FloatArray:
+    """One slice of all volumes, (n, a, b), without ringing."""
+    part = np.asarray(measured, dtype=np.float32)
+    total = np.zeros(part.shape, dtype=np.complex64)
+    for axis, weight in zip((1, 2), weights, strict=True):
+        total += scipy.fft.fft2(_along(part, axis), workers=1) * weight
+    return np.asarray(np.abs(scipy.fft.ifft2(total, workers=1)))
 
 
 def _along(images: FloatArray, axis: int) -> FloatArray:

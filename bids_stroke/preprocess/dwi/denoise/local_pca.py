@@ -10,6 +10,7 @@ from scipy.ndimage import binary_dilation
 from threadpoolctl import threadpool_limits
 
 from bids_stroke.imaging.images import FloatArray
+from bids_stroke.imaging.side_by_side import each
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
@@ -61,10 +62,11 @@ def mppca(
     middles = _middles(mask, radii, apart or [max(radius, 1) for radius in radii])
     step = max(_CHUNK // (len(offsets) * n), 1)
     with threadpool_limits(1):  # thousands of tiny eigenproblems: threads only get in each other's way
-        for part in (middles[start : start + step] for start in range(0, len(middles), step)):
-            where = np.ravel_multi_index(tuple(np.moveaxis(part[:, None] + offsets, -1, 0)), mask.shape, order="F")
-            cleaned, variance, weight = _clean(signals[where])
-            cleaned *= weight[:, None, None]
+        parts = (middles[start : start + step] for start in range(0, len(middles), step))
+        lists = (np.moveaxis(part[:, None] + offsets, -1, 0) for part in parts)
+        voxels = [np.ravel_multi_index(tuple(found), mask.shape, order="F") for found in lists]
+        patches = each(lambda where: _clean(signals[where]), voxels)
+        for where, (cleaned, variance, weight) in zip(voxels, patches, strict=True):
             for here, values in zip(row[where].T, np.moveaxis(cleaned, 1, 0), strict=True):  # no voxel twice in one
                 total[here] += values
                 weights[here] += weight
@@ -91,7 +93,7 @@ def _middles(mask: Mask, radii: Sequence[int], apart: Sequence[int]) -> Indices:
 
 
 def _clean(patches: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Patches (p, voxels, n) without noise, variance of the noise (p,), and their weights (p,)."""
+    """Patches (p, voxels, n) without noise, times their weights; variance of the noise, and the weights, (p,)."""
     _, n_voxels, n = patches.shape
     means = patches.mean(axis=1, keepdims=True)
     centred = patches - means
@@ -102,7 +104,8 @@ def _clean(patches: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
     vectors *= signal[:, None, :]
     projector = (vectors @ vectors.transpose(0, 2, 1)).astype(np.float32)
     weight = 1 / (1 + signal.sum(axis=1, dtype=np.float32))
-    return centred @ projector + means, variance.astype(np.float32), weight
+    cleaned = (centred @ projector + means) * weight[:, None, None]
+    return cleaned, variance.astype(np.float32), weight
 
 
 def noise_variance(values: Array, n_voxels: int) -> Array:

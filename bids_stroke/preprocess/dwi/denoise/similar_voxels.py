@@ -10,8 +10,10 @@ import numpy.typing as npt
 from scipy.ndimage import binary_dilation
 
 from bids_stroke.imaging.images import FloatArray
+from bids_stroke.imaging.side_by_side import each
 
 Mask = npt.NDArray[np.bool_]
+Side = tuple[slice, ...]
 
 _ALIKE = 0.31
 """Noise SDs by which profiles may differ (root mean square over volumes) until a neighbour's weight is 1/e."""
@@ -23,28 +25,27 @@ _NEAR, _FAR = 3, 5
 """Largest squared distance (voxels) of a neighbour in the first and in the second average: 26 and 56 of them."""
 
 
-def without_rician_floor(volumes: FloatArray, sigma: float) -> FloatArray:
-    """Signal behind the mean magnitudes of noisy measurements, which noise lifts.
+def without_rician_floor(volumes: FloatArray, mask: Mask, sigma: float) -> None:
+    """Put the signal behind the mean magnitudes of noisy measurements, which noise lifts, in their place.
 
     Parameters
     ----------
     volumes : (x, y, z, n) float32
-        Denoised, so that they show means.
+        Denoised, so that they show means; changed within the mask, not below 0.
+    mask : (x, y, z) bool
+        Where to do it.
     sigma : float
         Noise of the volumes as measured.
-
-    Returns
-    -------
-    (x, y, z, n) float32
-        Not negative.
 
     Notes
     -----
     Gudbjartsson and Patz 1995, "The Rician distribution of noisy MRI data": the square of the magnitude's mean is that
     of the signal plus the variance, nearly so from a signal of twice the noise on.
     """
-    power = np.maximum(volumes * volumes - np.float32(sigma * sigma), 0)
-    return np.asarray(np.sqrt(power), dtype=np.float32)
+    for index in range(volumes.shape[3]):
+        volume = volumes[..., index]
+        power = np.maximum(volume * volume - np.float32(sigma * sigma), 0)
+        np.sqrt(power, out=volume, where=mask)
 
 
 def average_alike(volumes: FloatArray, mask: Mask, sigma: float) -> FloatArray:
@@ -77,31 +78,45 @@ def average_alike(volumes: FloatArray, mask: Mask, sigma: float) -> FloatArray:
     limits = [np.flatnonzero(near.any(axis=tuple({0, 1, 2} - {axis}))) for axis in range(3)]
     box = tuple(slice(int(found[0]), int(found[-1]) + 1) for found in limits)
     part = np.ascontiguousarray(np.moveaxis(volumes[box], -1, 0))
-    pilot = _averaged(part, part, _ALIKE * sigma, _NEAR)
-    averaged = _averaged(part, pilot, _AVERAGED_ALIKE * sigma, _FAR)
-    result = volumes.copy()
-    result[box] = np.where(mask[box][..., None], np.moveaxis(averaged, 0, -1), volumes[box])
+    averaged = _averaged(part, _averaged(part, part, _ALIKE * sigma, _NEAR), _AVERAGED_ALIKE * sigma, _FAR)
+    result = volumes.copy(order="K")
+    part = np.moveaxis(result[box], -1, 0)  # a view
+    for kept, volume in zip(part, averaged, strict=True):
+        np.copyto(kept, volume, where=mask[box])
     return result
 
 
 def _averaged(volumes: FloatArray, judged: FloatArray, tolerance: float, reach: int) -> FloatArray:
     """Volumes (n, x, y, z) averaged over neighbours up to a squared distance, as alike as ``judged`` shows them."""
-    total = volumes.copy()
-    weights: FloatArray = np.ones(volumes.shape[1:], dtype=np.float32)
+    shape = volumes.shape[1:]
+    sides = [(_side(shape, offset, -1), _side(shape, offset, 1)) for offset in _offsets(reach)]
     scale = np.float32(-1.0 / (len(volumes) * tolerance**2))
-    for offset in _offsets(reach):
-        here, there = (_side(weights.shape, offset, sign) for sign in (-1, 1))
-        weight = np.zeros(weights[here].shape, dtype=np.float32)
+
+    def alike(pair: tuple[Side, Side]) -> FloatArray:
+        here, there = pair
+        apart = np.zeros(judged[0][here].shape, dtype=np.float32)
         for volume in judged:
-            weight += (volume[here] - volume[there]) ** 2
-        weight = np.exp(weight * scale)
-        weights[here] += weight
-        weights[there] += weight
-        for volume, summed in zip(volumes, total, strict=True):
+            apart += (volume[here] - volume[there]) ** 2
+        return np.asarray(np.exp(apart * scale))
+
+    weights = list(each(alike, sides))
+    total: FloatArray = np.ones(shape, dtype=np.float32)
+    for (here, there), weight in zip(sides, weights, strict=True):
+        total[here] += weight
+        total[there] += weight
+
+    def average(volume: FloatArray) -> FloatArray:
+        summed = volume.copy()
+        for (here, there), weight in zip(sides, weights, strict=True):
             summed[here] += weight * volume[there]
             summed[there] += weight * volume[here]
-    total /= weights
-    return total
+        summed /= total
+        return summed
+
+    result = np.empty_like(volumes)
+    for index, averaged in enumerate(each(average, volumes)):
+        result[index] = averaged
+    return result
 
 
 def _offsets(reach: int) -> Iterator[tuple[int, int, int]]:
@@ -112,6 +127,6 @@ def _offsets(reach: int) -> Iterator[tuple[int, int, int]]:
             yield x, y, z
 
 
-def _side(shape: tuple[int, ...], offset: tuple[int, ...], sign: int) -> tuple[slice, ...]:
+def _side(shape: tuple[int, ...], offset: tuple[int, ...], sign: int) -> Side:
     """Voxels that have a neighbour at the offset (sign -1), or those neighbours (sign 1)."""
     return tuple(slice(max(sign * o, 0), n + min(sign * o, 0)) for o, n in zip(offset, shape, strict=True))

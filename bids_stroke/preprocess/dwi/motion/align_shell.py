@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,7 @@ from nibabel.affines import apply_affine
 from scipy.ndimage import affine_transform, map_coordinates
 
 from bids_stroke.imaging.motion import Level, Points, changes, choose_points, coefficients, small_motion, smoothed
+from bids_stroke.imaging.side_by_side import each
 from bids_stroke.preprocess.dwi.gradients import Gradients, rotate
 from bids_stroke.preprocess.dwi.motion.eddy import Bend
 from bids_stroke.preprocess.dwi.motion.gaussian_process import precision, residuals
@@ -64,24 +66,41 @@ def align_shell(shell: Shell, levels: Sequence[Level], start: Array) -> Array:
     previous: Level | None = None
     for level in levels:
         if level != previous:
-            seen = [coefficients(smoothed(volume, shell.affine, level), level.order) for volume in shell.volumes]
+            seen = list(each(partial(_seen, affine=shell.affine, level=level), shell.volumes))
         matrices = _pass(shell, seen, points, matrices)
         previous = level
     return matrices
 
 
-def mean_volume(seen: Sequence[Volume], affine: Array, matrices: Array) -> Volume:
-    """Mean of the aligned volumes, given their cubic spline coefficients."""
+def _seen(volume: Volume, affine: Array, level: Level) -> Volume:
+    return coefficients(smoothed(volume, affine, level), level.order)
+
+
+def mean_volume(seen: Sequence[Volume], affine: Array, matrices: Array, order: int = 3) -> Volume:
+    """Mean (x, y, z) of the aligned volumes, given their cubic spline coefficients.
+
+    With ``order`` 1 the coefficients are interpolated linearly, five times faster. The mean of many volumes, each moved
+    by another part of a voxel, is a little smoother so; motion is found as exactly (.001 mm on a simulated head).
+    """
+    unmoved = (matrices == matrices[0]).all()
     total = np.zeros(seen[0].shape, np.float64)
-    for values, matrix in zip(seen, matrices, strict=True):
-        voxel = np.linalg.inv(affine) @ matrix @ affine
-        total += affine_transform(values, voxel[:3, :3], voxel[:3, 3], mode="nearest", prefilter=False)
-    return np.asarray(total / len(seen), dtype=np.float32)
+    pairs = zip(seen, np.linalg.inv(affine) @ matrices @ affine, strict=True)
+    for values in seen if unmoved else each(lambda pair: _moved(*pair, order), pairs):
+        total += values
+    mean = np.asarray(total / len(seen), dtype=np.float32)
+    if unmoved:
+        return _moved(mean, np.linalg.inv(affine) @ matrices[0] @ affine, 3)
+    return mean if order == 3 else _moved(mean, np.eye(4), 3)  # from coefficients to values
+
+
+def _moved(coefficients: Volume, voxel: Array, order: int) -> Volume:
+    moved = affine_transform(coefficients, voxel[:3, :3], voxel[:3, 3], order=order, mode="nearest", prefilter=False)
+    return np.asarray(moved, dtype=np.float32)
 
 
 def _pass(shell: Shell, seen: Sequence[Volume], points: Points, matrices: Array) -> Array:
     """A few joint steps with one reference."""
-    mean = mean_volume(seen, shell.affine, matrices)
+    mean = mean_volume(seen, shell.affine, matrices, order=1)
     values = mean[tuple(points.voxels.T)].astype(np.float64)
     moved = changes(mean, shell.affine, points, None if shell.bend is None else shell.bend.step)
     columns = np.column_stack([moved, values, np.ones(len(values))])
@@ -99,11 +118,13 @@ def _pass(shell: Shell, seen: Sequence[Volume], points: Points, matrices: Array)
 def sample_all(seen: Sequence[Volume], affine: Array, matrices: Array, points: Array, order: int = 3) -> Array:
     """Volumes (given as spline coefficients) at reference points: (n, points) float64."""
     to_voxel = np.linalg.inv(affine)
-    result = np.empty((len(seen), len(points)))
-    for row, values, matrix in zip(result, seen, matrices, strict=True):
+
+    def sample(pair: tuple[Volume, Array]) -> Array:
+        values, matrix = pair
         where = apply_affine(to_voxel @ matrix, points).T
-        row[:] = map_coordinates(values, where, order=order, mode="nearest", prefilter=False)
-    return result
+        return np.asarray(map_coordinates(values, where, np.float64, order=order, mode="nearest", prefilter=False))
+
+    return np.stack(list(each(sample, zip(seen, matrices, strict=True))))
 
 
 def _solve(signal: Array, bvecs: Array, columns: Array) -> Array:

@@ -22,6 +22,7 @@ from bids_stroke.imaging.images import array
 from bids_stroke.imaging.motion import Level, align, bounding_box, coefficients, prepare, small_motion, smoothed
 from bids_stroke.imaging.part_of_brain import Part, register_part
 from bids_stroke.imaging.registration import register_rigid
+from bids_stroke.imaging.side_by_side import each
 from bids_stroke.preprocess.dwi.gradients import Gradients
 from bids_stroke.preprocess.dwi.motion.align_shell import Shell, align_shell, mean_volume
 from bids_stroke.preprocess.dwi.motion.eddy import Bend, Correction, Scan
@@ -117,8 +118,8 @@ def _align_unweighted(head: _Head, b0: Mask) -> Array:
 
 def _mean(head: _Head, which: Mask, matrices: Array) -> Volume:
     """Mean of the aligned volumes as measured."""
-    seen = [coefficients(volume, 3) for volume in head.volumes[which]]
-    return np.maximum(mean_volume(seen, head.affine, matrices[which]), 0)
+    seen = list(each(lambda volume: coefficients(volume, 3), head.volumes[which]))
+    return np.maximum(mean_volume(seen, head.affine, matrices[which], order=1), 0)
 
 
 def _split(matrices: Array, bend: Bend | None, constants: Array) -> tuple[Array, Array]:

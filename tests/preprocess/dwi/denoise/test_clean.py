@@ -11,7 +11,8 @@ import pytest
 
 from bids_stroke.core.settings_preprocess import DwiSettings
 from bids_stroke.imaging.images import array
-from bids_stroke.preprocess.dwi.denoise.clean import clean, patch_radii
+from bids_stroke.imaging.side_by_side import AT_ONCE
+from bids_stroke.preprocess.dwi.denoise.clean import averaged, clean, patch_radii
 from bids_stroke.preprocess.dwi.denoise.gibbs import remove_ringing
 from bids_stroke.preprocess.dwi.gradients import Gradients
 from bids_stroke.preprocess.dwi.runs import like_series
@@ -99,6 +100,20 @@ def test_images_smaller_than_a_patch_are_not_denoised(tmp_path: Path) -> None:
     assert cleaned.done["Denoised"] is False
     assert cleaned.done["DenoisedNote"] == "5 x 5 x 1 voxels are too few to tell noise from signal in 32 volumes"
     assert "They were not denoised." in cleaned.warnings[0]
+
+
+def test_the_same_bytes_however_much_is_done_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """All of it: patches, ringing, averages."""
+    series = series_of(tmp_path, {}, n=32)
+    mask = np.zeros(series.image.shape[:3], bool)
+    mask[3:-3, 3:-3, 1:-1] = True
+    settings = DwiSettings.model_validate({"gibbs": "on"})
+    found = []
+    for at_once in ("1", "3"):
+        monkeypatch.setenv(AT_ONCE, at_once)
+        cleaned = clean(series, mask, settings)
+        found.append(array(averaged(cleaned.series, mask, cleaned.noise).image).tobytes())
+    assert found[0] == found[1]
 
 
 def test_only_thin_images_are_warned_of(tmp_path: Path) -> None:

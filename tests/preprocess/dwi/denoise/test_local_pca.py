@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import pytest
 from dipy.denoise.localpca import mppca as dipy_mppca
@@ -23,9 +25,7 @@ def part_of_head(still: TemplateScan, n: int) -> tuple[NDArray[np.float32], NDAr
     return clean, noisy, mask
 
 
-@pytest.mark.parametrize(
-    ("n", "radii"), [(36, (2, 2, 2)), (25, (1, 1, 1)), (27, (1, 1, 1)), (30, (3, 2, 0))], ids=str
-)
+@pytest.mark.parametrize(("n", "radii"), [(36, (2, 2, 2)), (25, (1, 1, 1)), (27, (1, 1, 1)), (30, (3, 2, 0))], ids=str)
 def test_patches_one_voxel_apart_give_what_dipy_gives(still: TemplateScan, n: int, radii: tuple[int, ...]) -> None:
     _, noisy, mask = part_of_head(still, n)
     ours, level = mppca(noisy, mask, radii, (1, 1, 1))
@@ -54,9 +54,9 @@ def test_an_eighth_of_the_patches_is_as_good(still: TemplateScan) -> None:
 
 
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_every_voxel_of_the_mask_lies_in_a_patch(order: str) -> None:
+def test_every_voxel_of_the_mask_lies_in_a_patch(order: Literal["C", "F"]) -> None:
     """Single voxels too, wherever the lattice of the patches lies; not the image's edge alone, as with dipy."""
-    volumes = np.asarray(np.random.default_rng(0).gamma(9.0, 10.0, (11, 12, 10, 30)), dtype=np.float32, order=order)
+    volumes = np.random.default_rng(0).gamma(9.0, 10.0, (11, 12, 10, 30)).astype(np.float32, order=order)
     for voxel in [(5, 5, 5), (4, 5, 6), (8, 9, 7), (2, 2, 2)]:
         mask = np.zeros(volumes.shape[:3], bool)
         mask[voxel] = True
@@ -81,7 +81,7 @@ def test_voxels_that_no_patch_reaches_stay() -> None:
 def test_noise_alone_has_the_variance_of_its_eigenvalues() -> None:
     noise = np.random.default_rng(0).normal(0, 3.0, (40, 125, 65))
     noise -= noise.mean(axis=1, keepdims=True)
-    values = np.linalg.eigvalsh(noise.transpose(0, 2, 1) @ noise / 125)
+    values = np.asarray(np.linalg.eigvalsh(noise.transpose(0, 2, 1) @ noise / 125), dtype=np.float64)
     assert np.mean(noise_variance(values, 125)) == pytest.approx(9.0, rel=0.03)
     values[:, -3:] += 500.0  # three components of signal do not count
     assert np.mean(noise_variance(values, 125)) == pytest.approx(9.0, rel=0.1)

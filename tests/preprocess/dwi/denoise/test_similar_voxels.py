@@ -60,7 +60,10 @@ def test_the_lift_by_rician_noise_is_taken_back(signal: float, most: float) -> N
     """From means of magnitudes, noise having an SD of 30."""
     one, other = np.random.default_rng(0).normal(0, 30.0, (2, 200_000))
     mean = float(np.hypot(signal + one, other).mean())
-    found = without_rician_floor(np.full((1, 1, 1, 1), mean, np.float32), 30.0).item()
+    volumes = np.array([mean, 20.0, 20.0], np.float32).reshape(3, 1, 1, 1)
+    without_rician_floor(volumes, np.array([True, True, False]).reshape(3, 1, 1), 30.0)
+    found, faint, outside = volumes.ravel()
     assert abs(found - signal) < most * signal
     assert abs(found - signal) < 0.5 * (mean - signal)
-    assert without_rician_floor(np.full((1, 1, 1, 1), 20.0, np.float32), 30.0).item() == 0.0
+    assert faint == 0.0
+    assert outside == 20.0
