@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from bids_stroke.networks.base import Arguments, Network, dense_head, require, require_dropout
@@ -69,8 +70,10 @@ class StackedLstm(Network):
 
     def compute(self, image: Tensor, covariates: Tensor) -> Tensor:
         """Windows (n, time, n_channels) -> outputs (n, 2)."""
-        sequence = image
-        for i, layer in enumerate(self.layers):
-            sequence, _ = layer(self.dropout(sequence) if i else sequence)
+        # oneDNN's LSTM raises an error in bf16 on CPUs that have AVX2 only
+        with torch.autocast(image.device.type, enabled=False):
+            sequence = image.float()
+            for i, layer in enumerate(self.layers):
+                sequence, _ = layer(self.dropout(sequence) if i else sequence)
         output: Tensor = self.head(sequence[:, -1])
         return output

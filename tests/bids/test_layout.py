@@ -26,6 +26,8 @@ ENTITIES: dict[str, tuple[str, ...]] = {
     "hemi": ("L",), "split": ("1",),
 }  # fmt: skip
 """Of names, in their order; the last two are valid BIDS that pybids 0.22 does not know."""
+UNKNOWN = ("other",)
+"""Labels that make pybids pass over their entity."""
 KINDS: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "anat": ("T1w", (".nii", ".nii.gz"), ("acq", "ce", "rec", "run", "echo", "part", "hemi")),
     "dwi": ("dwi", (".nii.gz", ".bval"), ("acq", "rec", "dir", "run", "part", "chunk")),
@@ -72,7 +74,8 @@ def trees(draw: st.DrawFn) -> dict[str, Any]:
                     start = unit if draw(st.booleans()) else []
                     # parts of the name that tell more than the folder does
                     news = start[0 if not place else 1 if place == unit[0] else 2 :]
-                    told = len(set(keys) - {"hemi", "split"}) + len(news)
+                    known = {key for key in keys if key not in ("hemi", "split") and keys[key] not in UNKNOWN}
+                    told = len(known) + len(news)
                     if counts.setdefault((place, suffix), told) == told:  # pybids mistakes the order of others
                         name = "_".join([*start, *in_order(keys), suffix])
                         files[f"{place}/{name}.json".lstrip("/")] = draw(CONTENT)
