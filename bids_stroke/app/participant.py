@@ -114,7 +114,7 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
         _check_model(waiting[0].model, waiting)
     threads = request.execution.omp_nthreads
     at_once = executors.share(nprocs, len(waiting), threads)
-    shared = f", each computing {at_once} volumes at a time" if at_once > threads else ""
+    shared = f", {at_once} volumes of a unit at a time" if at_once > threads else ""
     console.print(
         f"{len(waiting)} units to do, {len(statuses)} up to date; {min(nprocs, len(waiting))} at a time with "
         f"{threads} threads each{shared}."
