@@ -65,7 +65,7 @@ def residual(warp, inverse):
     return length.mean(), np.percentile(length, 99.9), length.max()
 
 
-alone, seconds = greedy("", "warp")
+_, seconds = greedy("", "warp")
 both, with_inverse = greedy("-oinv back", "warp", "back")
 warp = sitk.Cast(both["warp"], sitk.sitkVectorFloat64)
 steps = {"maximumNumberOfIterations": 20, "maxErrorToleranceThreshold": 0.0, "meanErrorToleranceThreshold": 0.0}

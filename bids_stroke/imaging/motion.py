@@ -1,6 +1,7 @@
 """Rigid head motion: align volumes to a reference of their contrast, describe the motion, undo it.
 
-BOLD series and diffusion volumes without weighting are aligned here; weighted ones in `dwi_joint`, with these parts.
+BOLD series and diffusion volumes without weighting are aligned here; weighted ones in
+`preprocess.dwi.motion.align_shell`, with these parts.
 """
 
 from __future__ import annotations
@@ -104,13 +105,13 @@ def estimate_motion(series: Series, affine: Array, mask: Mask) -> Array:
     for order in (range(middle + 1, len(small)), range(middle - 1, -1, -1)):
         last = motions[middle]
         for index in order:
-            motions[index] = last = align(_seen(small[index], local, _COARSE), local, reference, _COARSE, last)
+            motions[index] = last = align(as_seen(small[index], local, _COARSE), local, reference, _COARSE, last)
     aligned = each(lambda pair: realign(pair[0], local, pair[1]), zip(small, motions, strict=True))
     mean = np.asarray(np.mean(list(aligned), axis=0))
     reference = prepare(smoothed(mean, local, _FINE), local, near, _FINE)
 
     def finely(pair: tuple[Series, Array]) -> Array:
-        return align(_seen(pair[0], local, _FINE), local, reference, _FINE, pair[1])
+        return align(as_seen(pair[0], local, _FINE), local, reference, _FINE, pair[1])
 
     return np.stack(list(each(finely, zip(small, motions, strict=True))))
 
@@ -178,7 +179,8 @@ def smoothed(volume: Series, affine: Array, level: Level) -> Series:
     return np.asarray(gaussian_filter(volume, sigma, mode="nearest", truncate=3.0), dtype=np.float32)
 
 
-def _seen(volume: Series, affine: Array, level: Level) -> Series:
+def as_seen(volume: Series, affine: Array, level: Level) -> Series:
+    """Spline coefficients of a volume (x, y, z) that is smoothed as the level says, for `align`."""
     return coefficients(smoothed(volume, affine, level), level.order)
 
 

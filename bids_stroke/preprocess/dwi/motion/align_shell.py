@@ -17,7 +17,7 @@ import numpy.typing as npt
 from nibabel.affines import apply_affine
 from scipy.ndimage import affine_transform, map_coordinates
 
-from bids_stroke.imaging.motion import Level, Points, changes, choose_points, coefficients, small_motion, smoothed
+from bids_stroke.imaging.motion import Level, Points, as_seen, changes, choose_points, small_motion
 from bids_stroke.imaging.side_by_side import each
 from bids_stroke.preprocess.dwi.gradients import Gradients, rotate
 from bids_stroke.preprocess.dwi.motion.eddy import Bend
@@ -66,14 +66,10 @@ def align_shell(shell: Shell, levels: Sequence[Level], start: Array) -> Array:
     previous: Level | None = None
     for level in levels:
         if level != previous:
-            seen = list(each(partial(_seen, affine=shell.affine, level=level), shell.volumes))
+            seen = list(each(partial(as_seen, affine=shell.affine, level=level), shell.volumes))
         matrices = _pass(shell, seen, points, matrices)
         previous = level
     return matrices
-
-
-def _seen(volume: Volume, affine: Array, level: Level) -> Volume:
-    return coefficients(smoothed(volume, affine, level), level.order)
 
 
 def mean_volume(seen: Sequence[Volume], affine: Array, matrices: Array, order: int = 3) -> Volume:

@@ -1,6 +1,6 @@
 """Motion and eddy currents of diffusion volumes.
 
-Volumes without weighting are aligned to their mean, the volumes of each shell to each other (`dwi_joint`). Both are
+Volumes without weighting are aligned to their mean, the volumes of each shell to each other (`align_shell`). Both are
 brought together by the mutual information of their means, and by time: a head that hardly moves from volume to volume
 has not moved between an unweighted volume and its neighbour either.
 """
@@ -19,7 +19,7 @@ from scipy.ndimage import affine_transform, binary_dilation
 from scipy.spatial.transform import Rotation
 
 from bids_stroke.imaging.images import array
-from bids_stroke.imaging.motion import Level, align, bounding_box, coefficients, prepare, small_motion, smoothed
+from bids_stroke.imaging.motion import Level, align, as_seen, bounding_box, coefficients, prepare, small_motion
 from bids_stroke.imaging.part_of_brain import Part, register_part
 from bids_stroke.imaging.registration import register_rigid
 from bids_stroke.imaging.side_by_side import each
@@ -106,7 +106,7 @@ def _cut(scan: Scan) -> _Head:
 
 def _align_unweighted(head: _Head, b0: Mask) -> Array:
     """Motions (n, 4, 4) of the volumes without weighting, relative to the first."""
-    seen = [coefficients(smoothed(volume, head.affine, _FINE), _FINE.order) for volume in head.volumes[b0]]
+    seen = [as_seen(volume, head.affine, _FINE) for volume in head.volumes[b0]]
     motions = np.tile(np.eye(4), (len(seen), 1, 1))
     for n_averaged in (1, len(seen)) if len(seen) > 1 else ():
         mean = mean_volume(seen[:n_averaged], head.affine, motions[:n_averaged])
