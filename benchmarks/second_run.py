@@ -25,7 +25,7 @@ import pandas as pd
 
 from bids_stroke.app.model import DEMONSTRATION, Model
 from bids_stroke.app.plan import Stage, UnitTask, plan_unit
-from bids_stroke.app.unit import prediction_paths
+from bids_stroke.app.unit.prediction import prediction_paths
 from bids_stroke.bids.sessions import Selection, find_sessions, read_description
 from bids_stroke.core.records import Prediction, StepReport, UnitStatus
 from bids_stroke.core.settings import Settings

@@ -123,11 +123,11 @@ def _slot(
 
 
 def _new_pool() -> ProcessPoolExecutor:
-    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    return ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=start_worker)
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and end with it, however it ends."""
+def start_worker() -> None:
+    """In a process that was spawned: leave Ctrl-C to the parent, and end with it, however it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -166,14 +166,20 @@ def make_executor(nprocs: int, n_tasks: int) -> Executor:
     return InProcess() if min(nprocs, n_tasks) <= 1 else LocalProcesses(nprocs)
 
 
-def share(nprocs: int, n_tasks: int, threads: int) -> int:
-    """Let units compute volumes side by side on CPUs that no other unit needs; gives how many at a time.
+def share(nprocs: int, n_tasks: int, threads: int) -> tuple[int, int]:
+    """Let units compute steps and volumes side by side on CPUs that no other unit needs.
 
     Unlike the number of threads of the numerical libraries, this changes no digit of a result.
+
+    Returns
+    -------
+    processes, at_once : int
+        That a unit may use, and how many volumes at a time.
     """
-    at_once = threads * max(1, nprocs // n_tasks)
+    processes = max(1, nprocs // n_tasks)
+    at_once = threads * processes
     os.environ[AT_ONCE] = str(at_once)
-    return at_once
+    return processes, at_once
 
 
 def available_cpus() -> int:

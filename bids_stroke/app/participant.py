@@ -24,7 +24,7 @@ from bids_stroke.app.progress import (
     warn,
 )
 from bids_stroke.app.request import Request
-from bids_stroke.app.unit import UnitResult, left_out_in_words, missing_in_words, missing_of, run_unit
+from bids_stroke.app.unit.run import UnitResult, left_out_in_words, missing_in_words, missing_of, run_unit
 from bids_stroke.bids.sessions import find_sessions
 from bids_stroke.core.errors import BidsStrokeError, MemoryShortageError, OutputError
 from bids_stroke.core.modalities import CLINICAL, EARLY
@@ -113,8 +113,9 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
     if waiting[0].model is not None:
         _check_model(waiting[0].model, waiting)
     threads = request.execution.omp_nthreads
-    at_once = executors.share(nprocs, len(waiting), threads)
-    shared = f", {at_once} volumes of a unit at a time" if at_once > threads else ""
+    processes, at_once = executors.share(nprocs, len(waiting), threads)
+    waiting = [replace(task, processes=processes) for task in waiting]
+    shared = f", {at_once} steps or volumes of a unit at a time" if processes > 1 else ""
     console.print(
         f"{len(waiting)} units to do, {len(statuses)} up to date; {min(nprocs, len(waiting))} at a time with "
         f"{threads} threads each{shared}."

@@ -51,6 +51,8 @@ class UnitTask:
     """Name of the raw dataset."""
     device: str = "auto"
     force: bool = False
+    processes: int = 1
+    """That it may use: above 1, steps that need not wait for each other run side by side, to the same bytes."""
 
     @property
     def outputs(self) -> Outputs:
@@ -89,6 +91,14 @@ class Stage:
             return None, FORCED if task.force else NOT_BEFORE
         why = done.why_stale(task.output_dir, self.recipe, self.inputs)
         return (None, why) if why else (done.report, "")
+
+    def is_due(self, task: UnitTask) -> bool:
+        """Whether it has to run in any case, also if a step that it builds on fails on the data, or no longer does."""
+        done = manifest.read_manifest(self.manifest_path(task), task.output_dir)
+        if done is None or task.force:
+            return True
+        failed = {FAILED: done.recipe[FAILED]} if FAILED in done.recipe else {}
+        return bool(done.why_stale(task.output_dir, {**self.recipe, **failed}, self.inputs))
 
 
 def plan_unit(task: UnitTask, names_in: Names | None = None) -> list[Stage]:
@@ -238,7 +248,7 @@ def merge_features(
     """Feature files by modality, and the reason for each wanted modality that is not there."""
     features: dict[str, tuple[Path, ...]] = {}
     missing = missing_inputs(session, settings)
-    for report in reports.values():
+    for report in (reports[name] for name in STEPS if name in reports):
         missing |= {modality: reason for modality, reason in report.missing.items() if modality in settings.modalities}
         features |= {modality: paths for modality, paths in report.outputs.items() if modality in settings.modalities}
     missing |= {m: "not-computed" for m in settings.modalities if m not in features and m not in missing}

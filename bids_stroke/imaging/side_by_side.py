@@ -15,6 +15,11 @@ AT_ONCE = "BIDS_STROKE_AT_ONCE"
 """Environment variable: pieces at a time. The app sets it for its processes, as it does with OMP_NUM_THREADS."""
 
 
+def at_once() -> int:
+    """Pieces at a time: 1 where nobody says more."""
+    return int(os.environ.get(AT_ONCE, "1"))
+
+
 def each(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Results of a function in the order of the items: the same, whatever the number of pieces at a time.
 
@@ -28,15 +33,15 @@ def each(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[
     >>> list(each(abs, [-1, 2, -3]))
     [1, 2, 3]
     """
-    at_once = int(os.environ.get(AT_ONCE, "1"))
-    if at_once <= 1:
+    n = at_once()
+    if n <= 1:
         yield from map(function, items)
         return
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(at_once) as pool:
+    with ThreadPoolExecutor(n) as pool:
         for item in items:
             waiting.append(pool.submit(function, item))
-            if len(waiting) > at_once:
+            if len(waiting) > n:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()

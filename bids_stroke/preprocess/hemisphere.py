@@ -101,7 +101,7 @@ def side_of(context: StepContext) -> Side:
     """The affected hemisphere as steps after ``anat`` see it; never mirrored where the settings do not ask for it."""
     if context.settings.lesion_side == "as-is":
         return Side("")
-    return find_side(context.session, context.earlier["anat"].files if "anat" in context.earlier else {})
+    return find_side(context.session, context.files_of("anat"))
 
 
 def normalise(context: StepContext, report: StepReport) -> StepReport:

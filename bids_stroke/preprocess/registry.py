@@ -29,9 +29,13 @@ class StepContext:
     outputs: Outputs
     settings: Settings
     earlier: Mapping[str, StepReport]
-    """Reports of the steps named in ``after`` that ran for this unit."""
+    """Reports of the steps named in ``after`` that ran for this unit. They may still run: who asks then waits."""
     work: Path
     """An empty folder for intermediate files, removed afterwards."""
+
+    def files_of(self, step: str) -> Mapping[str, Path]:
+        """Files of an earlier step by role; none where it did not run. To be asked for as late as may be."""
+        return self.earlier[step].files if step in self.earlier else {}
 
 
 @dataclass(frozen=True)

@@ -187,7 +187,7 @@ def test_cpus_that_no_other_unit_needs_compute_volumes(
 ) -> None:
     before = os.environ.get(AT_ONCE)
     with executors.environment(threads, tmp_path):
-        assert executors.share(nprocs, n_units, threads) == at_once
+        assert executors.share(nprocs, n_units, threads) == (at_once // threads, at_once)
         assert os.environ[AT_ONCE] == str(at_once)
         assert os.environ["OMP_NUM_THREADS"] == str(threads)
     assert os.environ.get(AT_ONCE) == before

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bids_stroke.app.participant import stages_in_words
-from bids_stroke.app.unit import UnitResult
+from bids_stroke.app.unit.run import UnitResult
 from bids_stroke.core.records import UnitStatus
 
 

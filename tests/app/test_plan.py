@@ -20,7 +20,7 @@ from bids_stroke.app.plan import (
     plan_unit,
     recipe,
 )
-from bids_stroke.app.unit import run_unit
+from bids_stroke.app.unit.run import run_unit
 from bids_stroke.core.digest import code_digest
 from bids_stroke.core.modalities import MODALITIES
 from bids_stroke.core.records import BidsFile, Session, StepReport

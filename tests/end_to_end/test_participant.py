@@ -215,13 +215,15 @@ def test_a_lost_output_is_made_again_with_the_same_bytes(out: Path, example: Pat
     assert digests(copy) == digests(out)
 
 
-@pytest.mark.parametrize("nprocs", [1, 2])
+@pytest.mark.parametrize(
+    "options", [["--nprocs", "1"], ["--nprocs", "2"], ["--nprocs", "2", "--participant-label", "02"]], ids=" ".join
+)
 def test_asked_to_end_it_stops_at_once_and_leaves_no_temporary_files(
-    example: Path, tmp_path: Path, nprocs: int
+    example: Path, tmp_path: Path, options: list[str]
 ) -> None:
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    arguments = ["--modalities", "bold", "--model", "none", "--skip-bids-validation", "--nprocs", str(nprocs)]
+    arguments = ["--modalities", "bold", "--model", "none", "--skip-bids-validation", *options]
     command = [sys.executable, "-m", "bids_stroke", str(example), str(tmp_path / "out"), "participant", *arguments]
     environment = {**os.environ, "TMPDIR": str(scratch)}
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
@@ -234,6 +236,21 @@ def test_asked_to_end_it_stops_at_once_and_leaves_no_temporary_files(
     assert "Stopped. What is finished is kept" in said and "Traceback" not in said
     assert list(scratch.iterdir()) == []
     assert not psutil.wait_procs(workers, timeout=10)[1]
+
+
+def test_one_person_on_several_cpus_has_the_same_bytes_and_less_to_wait_for(
+    out: Path, example: Path, tmp_path: Path
+) -> None:
+    """Steps side by side, each in a process of its own: they wait where they need what the anat step gives."""
+    done = bids_stroke(example, tmp_path, "participant", "--participant-label", "04", "--nprocs", 4)
+    assert done.returncode == 0, done.stderr
+    assert "4 steps or volumes of a unit at a time" in " ".join(done.stderr.split())
+    whole = digests(out)
+    assert {name: digest for name, digest in digests(tmp_path).items() if name.startswith("sub-04/")} == {
+        name: digest for name, digest in whole.items() if name.startswith("sub-04/")
+    }
+    (line,) = re.findall(r"sub-04: done in ([\d.]+) s \((.*)\)", done.stderr)
+    assert float(line[0]) < sum(map(float, re.findall(r" ([\d.]+)", f" {line[1]}")))
 
 
 def test_killed_and_run_again_ends_with_the_same_bytes(out: Path, example: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from bids_stroke.app.unit import run_and_mirror
+from bids_stroke.app.unit.step import run_and_mirror
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.records import SPACE, BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings

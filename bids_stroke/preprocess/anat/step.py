@@ -18,6 +18,7 @@ from bids_stroke.imaging.images import FloatArray, array, like, reorient, stored
 from bids_stroke.imaging.lesion import masks as lesion_masks
 from bids_stroke.imaging.lesion.placing import Head, place_masks, standard_masks
 from bids_stroke.imaging.registration import Warp, register_affine, register_deformable
+from bids_stroke.imaging.side_by_side import each
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample, save_warp
 from bids_stroke.preprocess.anat.brain import clip, correct_bias, extract_brain
@@ -196,19 +197,21 @@ class _Writer:
     def native(self, anatomy: Anatomy) -> dict[str, Path]:
         """Images on the T1w's grid, and the transforms, by role."""
         name, t1w = self.context.outputs.path, anatomy.t1w
-
-        def save(path: Path, data: npt.NDArray[Any], **sidecar: Any) -> Path:
-            return self.image(path, reorient(like(t1w, data), self.orientation), **sidecar)
-
         head, brain = array(t1w), anatomy.brain
-        files = {
-            "t1w": save(name("t1w"), head, SkullStripped=False),
-            "t1w_brain": save(name("t1w_brain"), head * brain, SkullStripped=True),
-            "brain_mask": save(name("brain_mask"), brain.astype(np.uint8), Type="Brain"),
+        images: dict[str, tuple[Path, npt.NDArray[Any], dict[str, Any]]] = {
+            "t1w": (name("t1w"), head, {"SkullStripped": False}),
+            "t1w_brain": (name("t1w_brain"), head * brain, {"SkullStripped": True}),
+            "brain_mask": (name("brain_mask"), brain.astype(np.uint8), {"Type": "Brain"}),
         }
         for index, tissue in enumerate(TISSUES):
             path = name("tissue_probability", label=tissue)
-            files[tissue.lower()] = save(path, anatomy.tissues.probability[..., index])
+            images[tissue.lower()] = (path, anatomy.tissues.probability[..., index], {})
+
+        def save(role: str) -> Path:
+            path, data, sidecar = images[role]
+            return self.image(path, reorient(like(t1w, data), self.orientation), **sidecar)
+
+        files = dict(zip(images, each(save, images), strict=True))
         for role, field in (("to_standard", anatomy.warp.forward), ("from_standard", anatomy.warp.inverse)):
             sidecar = {"Sources": self.sources, "Units": "mm", "Type": "ITK displacement field (LPS)"}
             files[role] = self.context.outputs.save(name(role), partial(save_warp, field=field), sidecar)
@@ -231,18 +234,23 @@ class _Writer:
         def warp(data: npt.NDArray[Any]) -> FloatArray:
             return array(resample(like(t1w, data.astype(np.float32)), grid, [anatomy.warp.forward]))
 
-        head, brain = warp(array(t1w)), warp(array(t1w) * anatomy.brain)
-        mask = (warp(anatomy.brain) > 0.5).astype(np.uint8)
+        on_t1w = (
+            array(t1w),
+            array(t1w) * anatomy.brain,
+            anatomy.brain,
+            *np.moveaxis(anatomy.tissues.probability, 3, 0),
+        )
+        head, brain, covered, *tissues = each(warp, on_t1w)
+        mask = (covered > 0.5).astype(np.uint8)
         self.image(name("t1w"), like(grid, head), SkullStripped=False, **_RESOLUTION)
         self.image(name("brain_mask"), like(grid, mask), Type="Brain", **_RESOLUTION)
         top = float(array(t1w).max())
         maps: dict[str, tuple[Path, ...]] = {}
-        for index, tissue in enumerate(TISSUES):
-            probability = warp(anatomy.tissues.probability[..., index])
-            self.image(name("tissue_probability", label=tissue), like(grid, probability), **_RESOLUTION)
+        for tissue, share in zip(TISSUES, tissues, strict=True):
+            self.image(name("tissue_probability", label=tissue), like(grid, share), **_RESOLUTION)
             if tissue != "CSF":
                 path = name("tissue_intensity", label=tissue)
-                scaled = like(grid, intensity_map(brain / top, probability))
+                scaled = like(grid, intensity_map(brain / top, share))
                 units = "fraction of the brain's 99.5th percentile"
                 maps[tissue.lower()] = (self.image(path, scaled, SkullStripped=True, Units=units, **_RESOLUTION),)
         return maps

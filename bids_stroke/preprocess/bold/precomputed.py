@@ -100,7 +100,7 @@ def _read(source: BidsFile, context: StepContext) -> tuple[Place, _Steady, list[
             warnings.append(f"{source.path.name} is in {source.entities['space']}, taken as equal to {SPACE}.")
         warnings.append(_SMOOTHED)
     else:
-        anat = context.earlier["anat"].files if "anat" in context.earlier else {}
+        anat = context.files_of("anat")
         mean = like(series, array(series).mean(axis=3))
         placed = place(mean, mask, anat, context.work, seed=context.settings.seed)
     series.header.set_zooms((*series.header.get_zooms()[:3], tr))

@@ -133,7 +133,7 @@ def process(source: BidsFile, context: StepContext) -> Run:
     corrected = like(raw, realign_series(array(raw), raw.affine, motions))
     corrected.header.set_zooms((*corrected.header.get_zooms()[:3], tr))
     mean = like(raw, array(corrected).mean(axis=3))
-    anat = context.earlier["anat"].files if "anat" in context.earlier else {}
+    anat = context.files_of("anat")
     placed = place(mean, rough_brain(mean, name), anat, context.work, seed=context.settings.seed)
     centre = apply_affine(raw.affine, np.argwhere(placed.brain).mean(axis=0))
     table = confound_table(

@@ -170,7 +170,7 @@ class _Writer:
     def run(self, done: Run, series: Series) -> dict[str, Path]:
         """Images, confounds and transform of one run, by role."""
         outputs = self.context.outputs
-        anat = self.context.earlier["anat"].files if "anat" in self.context.earlier else {}
+        anat = self.context.files_of("anat")
         transforms = [anat["to_standard"]] if done.place.target == "T1w" else []
         beside = [f"{done.source.uri.rsplit('/', 1)[0]}/{path.name}" for path in done.source.beside.values()]
         sources = {"Sources": [*outputs.sources([done.source]), *beside]}

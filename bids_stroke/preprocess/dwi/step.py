@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bids_stroke.core.records import StepReport
@@ -36,12 +34,11 @@ def run(context: StepContext) -> StepReport:
         No tensor can be had from these data.
     """
     settings = context.settings.dwi
-    anat = context.earlier["anat"].files if "anat" in context.earlier else {}
     ready = ready_dwi(context.session, settings.b0_threshold)
-    corrected = ready or measured(context, anat)
+    corrected = ready or measured(context)
     if ready or settings.motion:
         require_order(corrected.series, settings.b0_threshold)
-    place = with_ready_mask(find_place(corrected, anat, context), corrected, context.session)
+    place = with_ready_mask(find_place(corrected, context), corrected, context.session)
     if ready is None:
         corrected = without_bias(corrected, place.mask, settings)
     series = corrected.series
@@ -58,7 +55,7 @@ def run(context: StepContext) -> StepReport:
         **found.qc,
         "brain_volume_ml": float(place.mask.sum()) * voxel_ml(grid),
         **place.qc,
-        **map_quality(shown, standard, white_matter(grid, place, anat)),
+        **map_quality(shown, standard, white_matter(grid, place, context.files_of("anat"))),
     }
     writer = Writer(context, context.outputs.sources(series.sources))
     files = writer.native(series, place, found, corrected.done)
@@ -73,27 +70,27 @@ def run(context: StepContext) -> StepReport:
     return StepReport(outputs=writer.standard(standard, found.facts), files=files, qc=qc, warnings=warnings)
 
 
-def measured(context: StepContext, anat: Mapping[str, Path]) -> Corrected:
-    """The session's raw runs, corrected; with the files of the step ``anat`` by role."""
+def measured(context: StepContext) -> Corrected:
+    """The session's raw runs, corrected."""
     session, threshold = context.session, context.settings.dwi.b0_threshold
     return correct(
         read_series(session.files("dwi"), threshold, session.files("epi")),  # in no name: it need not stay in memory
-        partial(anatomy_of, anat=anat, context=context),
+        partial(anatomy_of, context=context),
         context.settings,
         context.work,
     )
 
 
-def anatomy_of(series: Series, anat: Mapping[str, Path], context: StepContext) -> Anatomy | None:
+def anatomy_of(series: Series, context: StepContext) -> Anatomy | None:
     """The session's T1w where the settings want the field by it, or where there is no pair."""
     wanted, paired = context.settings.dwi.susceptibility, bool(series.opposite) or len(distorted_alike(series)) > 1
     by_t1w = wanted == "t1w" or (wanted == "auto" and not paired)
-    return Anatomy.read(anat, context.work, context.settings.seed) if by_t1w else None
+    return Anatomy.read(context.files_of("anat"), context.work, context.settings.seed) if by_t1w else None
 
 
-def find_place(corrected: Corrected, anat: Mapping[str, Path], context: StepContext) -> Place:
+def find_place(corrected: Corrected, context: StepContext) -> Place:
     """Brain mask and transforms: by the session's T1w where it was processed, else by the diffusion images alone."""
-    series, seed = corrected.series, context.settings.seed
+    series, anat, seed = corrected.series, context.files_of("anat"), context.settings.seed
     grid = like(series.image, unweighted(series))
     if "t1w_brain" in anat:
         return place_by_t1w(grid, corrected.mask, anat, context.work, seed)

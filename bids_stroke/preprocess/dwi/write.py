@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import nibabel as nib
 import numpy as np
+import numpy.typing as npt
 
-from bids_stroke.imaging.images import FloatArray, like, reorient, stored_orientation
+from bids_stroke.imaging.images import FloatArray, array, like, reorient, stored_orientation
+from bids_stroke.imaging.side_by_side import each
 from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.imaging.transforms import save_rigid, save_warp
 from bids_stroke.preprocess.dwi.gradients import bval_text, bvec_text, on_axes
@@ -54,21 +56,23 @@ class Writer:
         as_stored = partial(reorient, orientation=stored_orientation(series.sources[0].path))
         image = as_stored(series.image)
         gradients = on_axes(series.gradients, series.image.affine, image.affine)
-        mask = as_stored(like(series.image, place.mask.astype(np.uint8)))
         files = {
-            "dwi": self.image(name("dwi"), image, SkullStripped=False, **done),
-            "dwi_mask": self.image(name("dwi_mask"), mask, Type="Brain"),
             "bval": outputs.save(name("bval"), _text(bval_text(gradients))),
             "bvec": outputs.save(name("bvec"), _text(bvec_text(gradients))),
         }
+        images: dict[str, tuple[Path, npt.NDArray[Any], dict[str, Any]]] = {
+            "dwi": (name("dwi"), array(series.image), {"SkullStripped": False, **done}),
+            "dwi_mask": (name("dwi_mask"), place.mask.astype(np.uint8), {"Type": "Brain"}),
+            "fa_color": (name("fa_color"), found.colour, {"Description": _COLOURS, **found.facts}),
+        }
         for kind, data in found.maps.items():
-            native = as_stored(like(series.image, data))
-            files[f"{kind}_native"] = self.image(
-                name("tensor_map", param=kind), native, Units=UNITS[kind], **found.facts
-            )
-        colour = as_stored(like(series.image, found.colour))
-        files["fa_color"] = self.image(name("fa_color"), colour, Description=_COLOURS, **found.facts)
-        return files | self.transform(place)
+            images[f"{kind}_native"] = (name("tensor_map", param=kind), data, {"Units": UNITS[kind], **found.facts})
+
+        def save(role: str) -> Path:
+            path, data, sidecar = images[role]
+            return self.image(path, as_stored(like(series.image, data)), **sidecar)
+
+        return files | dict(zip(images, each(save, images), strict=True)) | self.transform(place)
 
     def transform(self, place: Place) -> dict[str, Path]:
         """The transform that this step found: to the T1w, or to the standard space where there is no T1w."""

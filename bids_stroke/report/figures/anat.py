@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import nibabel as nib
 import numpy as np
 
 from bids_stroke.derivatives.outputs import Outputs
@@ -10,6 +9,7 @@ from bids_stroke.report.figures.common import (
     Drawn,
     Reports,
     all_exist,
+    load,
     load_unmirrored,
     standard_brain,
     standard_heights,
@@ -25,13 +25,13 @@ def draw_tissues(outputs: Outputs, reports: Reports) -> Drawn:
     files = step_files(reports, "anat")
     if not all_exist(files, "t1w", "gm", "wm", "brain_mask"):
         return
-    gm, wm = nib.load(files["gm"]), nib.load(files["wm"])
-    brain = nib.load(files["brain_mask"])
+    gm, wm = load(files["gm"]), load(files["wm"])
+    brain = load(files["brain_mask"])
     outlines = (
         Outline(gm, "darkorange", "grey matter"), Outline(wm, "deepskyblue", "white matter"),
         Outline(brain, "red", "brain mask"),
     )  # fmt: skip
-    t1w = nib.load(files["t1w"])
+    t1w = load(files["t1w"])
     inside = np.asarray(t1w.dataobj)[np.asarray(wm.dataobj) > 0.5]  # the scale of the brain, not of bright fat
     limits = (0.0, 1.15 * float(np.percentile(inside, 99))) if inside.size else None
     panel = Panel(t1w, "T1w", limits=limits, bar=False, outlines=outlines)

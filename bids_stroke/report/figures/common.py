@@ -60,6 +60,12 @@ def sidecar_value(image: Path, key: str) -> object:
     return json.loads(sidecar.read_text()).get(key) if sidecar.is_file() else None
 
 
+def load(path: Path) -> nib.Nifti1Image:
+    """Load an image into memory: it is read several times."""
+    image = nib.load(path)
+    return nib.Nifti1Image(np.asanyarray(image.dataobj), image.affine, image.header)
+
+
 def load_unmirrored(path: Path) -> nib.Nifti1Image:
     """Load an image in standard space so that its right is the person's right.
 
@@ -68,7 +74,7 @@ def load_unmirrored(path: Path) -> nib.Nifti1Image:
     path : Path
         (x, y, z), any units. One that was mirrored for the model (``Mirrored`` in its sidecar) is mirrored back.
     """
-    image = nib.load(path)
+    image = load(path)
     if not sidecar_value(path, "Mirrored"):
         return image
     return nib.Nifti1Image(np.asanyarray(image.dataobj)[::-1], image.affine, image.header)

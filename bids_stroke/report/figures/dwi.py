@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import nibabel as nib
-
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.report.figures.common import (
     Drawn,
     Reports,
     all_exist,
     feature_files,
+    load,
     load_unmirrored,
     standard_brain,
     standard_heights,
@@ -44,7 +43,7 @@ def draw_color(outputs: Outputs, reports: Reports) -> Drawn:
     files = step_files(reports, "dwi")
     if not all_exist(files, "fa_color", "dwi_mask"):
         return
-    mask = nib.load(files["dwi_mask"])
-    panel = Panel(nib.load(files["fa_color"]), "colour FA", bar=False)
+    mask = load(files["dwi_mask"])
+    panel = Panel(load(files["fa_color"]), "colour FA", bar=False)
     title = "Fibre directions: red left-right, green front-back, blue up-down"
     yield "", draw_slices(title, [panel], slice_heights(mask, 8), mask, 2)

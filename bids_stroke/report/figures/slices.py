@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -46,14 +48,18 @@ class Panel:
 class _Grid:
     """An image in RAS order with the coordinates of its voxel centres (mm) along each axis; colours have a fourth."""
 
-    values: Floats
+    values: NDArray[Any]
     axes: tuple[Floats, Floats, Floats]
 
     def axial(self, height: float) -> Floats:
-        """The slice nearest to a height (mm): (y, x) values, or (y, x, 3) colours."""
+        """The slice nearest to a height (mm): (y, x) values, or (y, x, 3) colours; 0 where they are no numbers."""
         index = int(np.argmin(np.abs(self.axes[2] - height)))
-        plane: Floats = self.values[:, :, index].swapaxes(0, 1)
-        return plane
+        return np.nan_to_num(self.values[:, :, index].swapaxes(0, 1).astype(np.float64))
+
+    @cached_property
+    def filled(self) -> NDArray[np.bool_]:
+        """Where the values are neither 0 nor NaN."""
+        return np.asarray((self.values != 0) & ~np.isnan(self.values))
 
 
 def _grid(image: nib.Nifti1Image) -> _Grid:
@@ -62,8 +68,7 @@ def _grid(image: nib.Nifti1Image) -> _Grid:
     zooms, origin = canonical.header.get_zooms()[:3], canonical.affine[:3, 3]
     shape = canonical.shape if _is_colour(canonical) else canonical.shape[:3]
     centres = [start + zoom * np.arange(n) for start, zoom, n in zip(origin, zooms, shape[:3], strict=True)]
-    values = np.nan_to_num(np.asarray(canonical.dataobj, dtype=float).reshape(shape))
-    return _Grid(values, (centres[0], centres[1], centres[2]))
+    return _Grid(np.asarray(canonical.dataobj).reshape(shape), (centres[0], centres[1], centres[2]))
 
 
 def _is_colour(image: nib.Nifti1Image) -> bool:
@@ -89,7 +94,7 @@ def slice_heights(image: nib.Nifti1Image, number: int, margin: float = 0.12) -> 
         World z coordinates (mm) of voxel centres, ascending; empty for an image of zeros.
     """
     grid = _grid(image)
-    filled = grid.axes[2][np.any(grid.values != 0, axis=(0, 1))]
+    filled = grid.axes[2][np.any(grid.filled, axis=(0, 1))]
     if not len(filled):
         return []
     low, high = filled.min(), filled.max()
@@ -197,7 +202,7 @@ def _limits(panel: Panel) -> tuple[float, float]:
 
 def _extent(grid: _Grid, margin: float = 6.0) -> tuple[float, float, float, float]:
     """Box (mm) around what is not zero, the same for all slices."""
-    filled = grid.values != 0 if np.any(grid.values) else np.ones_like(grid.values, dtype=bool)
+    filled = grid.filled if grid.filled.any() else np.ones_like(grid.filled)
     sides = []
     for axis in (0, 1):
         seen = grid.axes[axis][np.any(filled, axis=tuple({0, 1, 2} - {axis}))]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_stroke.app.unit import run_and_mirror
+from bids_stroke.app.unit.step import run_and_mirror
 from bids_stroke.core.records import Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.names import beside, sidecar_of

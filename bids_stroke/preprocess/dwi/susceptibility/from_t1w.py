@@ -13,6 +13,7 @@ from scipy.ndimage import binary_dilation, binary_erosion, gaussian_filter
 
 from bids_stroke.imaging.images import FloatArray, array, like, load_image
 from bids_stroke.imaging.part_of_brain import register_in_session
+from bids_stroke.imaging.side_by_side import each
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.dwi.phase_encoding import Encoding
 from bids_stroke.preprocess.dwi.susceptibility.fit_pair import Fit, Level, Pair, Smoothness, fit_pair, undone
@@ -103,8 +104,8 @@ def field_from_t1w(
     pair, core = _images(mean, encoding, mask, anatomy)
     if int(core.sum()) < 1000:
         return None, "the T1w's tissues do not lie where the diffusion images show a brain", {}
-    still = fit_pair(pair, replace(_SMOOTHNESS, size=1e6), _LEVELS)
-    fit = fit_pair(pair, _SMOOTHNESS, _LEVELS)
+    smoothness = (replace(_SMOOTHNESS, size=1e6), _SMOOTHNESS)
+    still, fit = each(lambda smooth: fit_pair(pair, smooth, _LEVELS), smoothness)
     before, after = (_unexplained(pair, found, core) for found in (still, fit))
     gain = 1 - after / before
     moved = np.abs(fit.shift[core]) * pair.voxel_mm[pair.axis]

@@ -12,7 +12,8 @@ import pytest
 
 from bids_stroke.app.model import Model
 from bids_stroke.app.plan import UnitTask
-from bids_stroke.app.unit import prediction_paths, run_unit
+from bids_stroke.app.unit.prediction import prediction_paths
+from bids_stroke.app.unit.run import run_unit
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.cli.app import main
 from bids_stroke.core.records import Prediction, StepReport

@@ -1,0 +1,1 @@
+"""One unit (a session of a person), from files to prediction."""
