@@ -84,7 +84,7 @@ LINES = (
     (
         "report/figures/unit.py",
         "FIGURES: tuple[UnitFigure, ...] = (",
-        '    UnitFigure("flair", flair.draw_flair, "FLAIR in standard space", "Old lesions are bright."),',
+        '    UnitFigure("flair", ("flair",), flair.draw_flair, "FLAIR in standard space", "Old lesions are bright."),',
     ),
 )
 """New lines: below bids_stroke/, file, the line after which it stands, line."""

@@ -6,12 +6,13 @@ import logging
 import multiprocessing
 import os
 import resource
+import threading
 import time
 import traceback
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import cached_property
 from multiprocessing.connection import Connection
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
@@ -40,18 +41,18 @@ class Ended:
 
 
 class Earlier(Mapping[str, StepReport]):
-    """Reports of the steps that a step builds on: who first asks for one waits until all of them have ended."""
+    """Reports of the steps that a step builds on: who asks for one waits until all of them have ended."""
 
-    def __init__(self, receive: Callable[[], Mapping[str, StepReport]]) -> None:
-        self._receive = receive
+    def __init__(self, reports: Future[Mapping[str, StepReport]]) -> None:
+        self._future = reports
         self.waited = 0.0
         """Seconds."""
 
-    @cached_property
+    @property
     def _reports(self) -> Mapping[str, StepReport]:
         begin = time.monotonic()
-        reports = self._receive()
-        self.waited = time.monotonic() - begin
+        reports = self._future.result()
+        self.waited += time.monotonic() - begin
         return reports
 
     def __getitem__(self, step: str) -> StepReport:
@@ -171,13 +172,19 @@ def _work(task: UnitTask, name: str, connection: Connection) -> None:
     start_worker()
     begin = time.monotonic()
 
-    def receive() -> Mapping[str, StepReport]:
-        reports, cpus = connection.recv()
-        os.environ[AT_ONCE] = str(cpus)
-        known: Mapping[str, StepReport] = reports
-        return known
+    reports: Future[Mapping[str, StepReport]] = Future()
 
-    earlier, outputs = Earlier(receive), task.outputs
+    def listen() -> None:  # beside the step: CPUs that the other process is done with are to be used at once
+        try:
+            known, cpus = connection.recv()
+        except (EOFError, OSError) as error:
+            reports.set_exception(error)
+            return
+        os.environ[AT_ONCE] = str(cpus)
+        reports.set_result(known)
+
+    threading.Thread(target=listen, daemon=True).start()
+    earlier, outputs = Earlier(reports), task.outputs
     ended: Ended | BidsStrokeError
     with unit_log(task.output_dir, task.session.prefix):
         try:

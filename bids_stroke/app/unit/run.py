@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import resource
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from bids_stroke.app.failures import as_ours, is_of_data
 from bids_stroke.app.plan import Stage, UnitTask, merge_features, missing_inputs, plan_unit
@@ -40,6 +41,8 @@ class _Made:
     failures: dict[str, BidsStrokeError] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     why: dict[str, str] = field(default_factory=dict)
+    figures: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    """By kind; some are drawn while steps still run in processes of their own."""
 
 
 def run_unit(task: UnitTask) -> UnitResult:
@@ -68,7 +71,10 @@ def run_unit(task: UnitTask) -> UnitResult:
     with unit_log(task.output_dir, task.session.prefix) as log:
         with begin_steps(task, steps, log) as begun:
             for stage in sorted(steps, key=lambda stage: stage.name in begun):
-                begun.tell(task, made.reports, {step.name for step in steps} - made.reports.keys())
+                to_come = {step.name for step in steps} - made.reports.keys()
+                begun.tell(task, made.reports, to_come)
+                if stage.name in begun:
+                    _draw_meanwhile(task, made, to_come, log)
                 _bring(task, stage, made, begun, log)
         in_order = [name for name in ("discovery", *STEPS) if name in made.failures]
         made.failures = {name: made.failures[name] for name in in_order}
@@ -163,7 +169,7 @@ def _run_stage(task: UnitTask, stage: Stage, made: _Made, begun: BegunSteps) -> 
             return None, None
         report = predict_unit(task, task.model, made.reports, outputs, made.failures)
     else:
-        report = _draw(made.reports, outputs)
+        report = _draw(made, outputs)
         if made.failures:  # drawn for the report, but without a manifest: to be drawn again when all is there
             return report, None
     done = manifest.make_manifest(task.output_dir, stage.recipe, stage.inputs, outputs.written, report)
@@ -171,11 +177,23 @@ def _run_stage(task: UnitTask, stage: Stage, made: _Made, begun: BegunSteps) -> 
     return report, seconds
 
 
-def _draw(reports: Mapping[str, StepReport], outputs: Outputs) -> StepReport:
-    from bids_stroke.report.figures.unit import draw_unit_figures
+def _draw(made: _Made, outputs: Outputs, to_come: Collection[str] = ()) -> StepReport:
+    """Draw the figures that are not drawn yet, but for those of steps to come."""
+    from bids_stroke.report.figures.unit import FIGURES, draw_unit_figures
 
-    paths = draw_unit_figures(outputs, reports)
+    for kind in FIGURES:
+        if kind.key not in made.figures and not {*kind.steps} & {*to_come}:
+            made.figures[kind.key] = draw_unit_figures(outputs, made.reports, [kind])
+    paths = [path for kind in FIGURES for path in made.figures.get(kind.key, ())]
     return StepReport(files={path.name: path for path in paths})
+
+
+def _draw_meanwhile(task: UnitTask, made: _Made, to_come: Collection[str], log: logging.Logger) -> None:
+    """Draw what can be drawn while other processes compute."""
+    try:
+        _draw(made, task.outputs, to_come)
+    except Exception:  # met again, and told, when the figures' turn comes
+        log.exception("figures")
 
 
 def left_out_in_words(session: Session) -> str:

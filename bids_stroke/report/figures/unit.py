@@ -5,12 +5,13 @@ A new figure is a function in the module of its modality, and its entry in FIGUR
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from bids_stroke.core.modalities import MAPS
 from bids_stroke.derivatives.names import is_named, parse
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.report.figures import anat, bold, dwi, eegemg, lesion
@@ -25,6 +26,8 @@ class UnitFigure:
     ----------
     key : str
         ``desc`` in the names of its files; small letters only.
+    steps : tuple of str
+        Whose files it shows: it can be drawn when these have ended.
     draw : callable
         Takes the unit's names and its steps' reports; gives the figures, each with the entities (``task-rest``) that
         its file's name has besides. It gives none where the unit lacks the files.
@@ -35,6 +38,7 @@ class UnitFigure:
     """
 
     key: str
+    steps: tuple[str, ...]
     draw: Callable[[Outputs, Reports], Drawn]
     heading: str
     text: str
@@ -43,6 +47,7 @@ class UnitFigure:
 FIGURES: tuple[UnitFigure, ...] = (
     UnitFigure(
         "tissues",
+        ("anat",),
         anat.draw_tissues,
         "Tissues on the T1-weighted image",
         "Contours where grey matter (orange) and white matter (blue) become more likely than not, and the brain mask "
@@ -51,6 +56,7 @@ FIGURES: tuple[UnitFigure, ...] = (
     ),
     UnitFigure(
         "standard",
+        ("anat",),
         anat.draw_standard,
         "T1-weighted image in standard space",
         "The outlines of the standard brain (yellow) and of its white matter (blue) should follow the edges of this "
@@ -58,6 +64,7 @@ FIGURES: tuple[UnitFigure, ...] = (
     ),
     UnitFigure(
         "probabilities",
+        ("anat",),
         anat.draw_probabilities,
         "Tissue maps in standard space",
         "Probability of grey matter, white matter and cerebrospinal fluid (0 to 1). All three are 0 in the lesion "
@@ -65,12 +72,14 @@ FIGURES: tuple[UnitFigure, ...] = (
     ),
     UnitFigure(
         "lesion",
+        ("anat", "lesion"),
         lesion.draw_lesion,
         "Lesion in standard space",
         "The lesion mask (red contour) as used. It should lie on the side and in the place that is known clinically.",
     ),
     UnitFigure(
         "diffusion",
+        ("dwi", MAPS),
         dwi.draw_diffusion,
         "Diffusion maps in standard space",
         "Fractional anisotropy is high in white matter tracts; mean diffusivity is high in the ventricles and in old "
@@ -78,6 +87,7 @@ FIGURES: tuple[UnitFigure, ...] = (
     ),
     UnitFigure(
         "color",
+        ("dwi",),
         dwi.draw_color,
         "Direction of the fibres (colour FA)",
         "The brighter, the higher the fractional anisotropy. Red: fibres run from left to right (the callosum), green: "
@@ -86,6 +96,7 @@ FIGURES: tuple[UnitFigure, ...] = (
     ),
     UnitFigure(
         "bold",
+        ("bold", MAPS),
         bold.draw_bold,
         "BOLD maps in standard space",
         "Mean signal, amplitude of slow fluctuations (ALFF, fALFF) and regional homogeneity (ReHo). They should fill "
@@ -94,6 +105,7 @@ FIGURES: tuple[UnitFigure, ...] = (
     ),
     UnitFigure(
         "carpet",
+        ("anat", "bold"),
         bold.draw_carpets,
         "BOLD signal over time (carpet plot)",
         "One line for each voxel, by tissue, after motion correction and before confounds are regressed out. Above: "
@@ -103,6 +115,7 @@ FIGURES: tuple[UnitFigure, ...] = (
     ),
     UnitFigure(
         "signals",
+        ("eegemg", MAPS),
         eegemg.draw_signals,
         "EEG and EMG after cleaning",
         "Power spectrum before and after cleaning, and the first window kept with the phases of the trial. A peak at "
@@ -115,7 +128,7 @@ FIGURES: tuple[UnitFigure, ...] = (
 _PLACES = {figure.key: place for place, figure in enumerate(FIGURES)}
 
 
-def draw_unit_figures(outputs: Outputs, reports: Reports) -> tuple[Path, ...]:
+def draw_unit_figures(outputs: Outputs, reports: Reports, kinds: Iterable[UnitFigure] = FIGURES) -> tuple[Path, ...]:
     """Draw what a unit has, under ``<unit folder>/figures/``; the same files give the same bytes.
 
     Parameters
@@ -124,16 +137,16 @@ def draw_unit_figures(outputs: Outputs, reports: Reports) -> tuple[Path, ...]:
         The unit's names and writer.
     reports : mapping of str to StepReport
         Reports by step; only files named there (or by the output contract for a step that ran) are drawn.
+    kinds : iterable of UnitFigure
+        Which.
 
     Returns
     -------
     tuple of Path
-        PNG files, in the order of FIGURES.
+        PNG files, in the order of the kinds.
     """
     return tuple(
-        _save(figure, outputs, kind.key, entities)
-        for kind in FIGURES
-        for entities, figure in kind.draw(outputs, reports)
+        _save(figure, outputs, kind.key, entities) for kind in kinds for entities, figure in kind.draw(outputs, reports)
     )
 
 
