@@ -15,9 +15,9 @@ from bids_stroke.imaging.side_by_side import each
 Mask = npt.NDArray[np.bool_]
 Side = tuple[slice, ...]
 
-_ALIKE = 0.31
+_ALIKE = 0.32
 """Noise SDs by which profiles may differ (root mean square over volumes) until a neighbour's weight is 1/e."""
-_AVERAGED_ALIKE = 0.26
+_AVERAGED_ALIKE = 0.27
 """The same for profiles that were averaged once, whose own noise is lower. Chosen on a simulated head (SNR 15 and 25;
 18, 32 and 64 directions) and on fibre sheets one and two voxels thin: 0.3 lowers the error in white matter further, but
 levels sheets that differ little from what is around them."""
