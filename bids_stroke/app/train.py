@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bids_stroke.app.copied import copied_people
 from bids_stroke.app.currency import Currency, not_current
 from bids_stroke.app.plan import merge_features, recipe
 from bids_stroke.app.progress import tell_covariates
@@ -34,6 +35,8 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     from bids_stroke.training.checkpoint import Store
     from bids_stroke.training.ensemble import train_ensemble, write_trained
 
+    for text in copied_people(request.output_dir, [item.unit for item in cohort]):
+        say(f"Warning: {text}")
     poor = sum(item.poor for item in cohort)
     console.print(f"{len(cohort)} units with features and an outcome ({request.settings.outcome}): {poor} poor.")
     column = request.settings.outcome.column

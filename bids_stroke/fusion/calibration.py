@@ -9,6 +9,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from bids_stroke.fusion.fitted import Calibration, clipped_logit, fuse
+from bids_stroke.fusion.people import People
 from bids_stroke.fusion.target import LOGITS_PER_DEVIATION, Target
 
 Array = NDArray[np.float64]
@@ -50,7 +51,7 @@ def fit_calibration(fused: Array, target: Target, disagreement: float, coverage:
     def objective(parameters: Array) -> float:
         intercept, slope = parameters
         value = intercept + slope * x
-        loss = np.logaddexp(0, np.where(poor, -value, value)).sum()
+        loss = target.people.weight @ np.logaddexp(0, np.where(poor, -value, value))
         return float(loss + ((parameters - centre) ** 2).sum() / (2 * prior_sd**2))
 
     bounds = [(None, None), (LEAST_SLOPE, None)]
@@ -59,11 +60,11 @@ def fit_calibration(fused: Array, target: Target, disagreement: float, coverage:
     return Calibration(
         temperature=1 / slope,
         intercept=intercept,
-        covariance=_covariance(x, calibrated),
+        covariance=_covariance(x, calibrated, target.people.weight),
         disagreement=disagreement,
         quantiles=(
-            conformal_quantile(1 - calibrated[poor], coverage),
-            conformal_quantile(calibrated[~poor], coverage),
+            conformal_quantile(1 - calibrated[poor], target.people.among(poor), coverage),
+            conformal_quantile(calibrated[~poor], target.people.among(~poor), coverage),
         ),
         coverage=coverage,
     )
@@ -75,27 +76,29 @@ def _by_degree(x: Array, target: Target) -> Array:
     The probability is that of the degree's lying beyond the share of the poor. The slope has a normal prior about 0,
     not about 1, because members that know nothing must not sound sure.
     """
-    degree = target.latent / target.latent.std()
-    distance = x - x.mean()
-    slope = max(0.0, distance @ degree / (distance @ distance + (LOGITS_PER_DEVIATION / PRIOR_SD) ** 2))
-    deviation = np.sqrt(np.sum((degree - slope * distance) ** 2) / (len(x) - 2))
-    beyond = norm.ppf(1 - target.poor.mean())
-    return np.asarray(LOGITS_PER_DEVIATION / deviation * np.array([-slope * x.mean() - beyond, slope]))
+    people = target.people
+    degree = target.latent / np.sqrt(people.mean(target.latent**2))
+    distance = x - people.mean(x)
+    scatter = float(people.weight @ distance**2)
+    slope = max(0.0, float(people.weight @ (distance * degree)) / (scatter + (LOGITS_PER_DEVIATION / PRIOR_SD) ** 2))
+    deviation = np.sqrt(people.weight @ (degree - slope * distance) ** 2 / max(people.n - 2, 1))
+    beyond = norm.ppf(1 - people.mean(target.poor.astype(float)))
+    return np.asarray(LOGITS_PER_DEVIATION / deviation * np.array([-slope * people.mean(x) - beyond, slope]))
 
 
-def _covariance(x: Array, calibrated: Array) -> tuple[tuple[float, float], tuple[float, float]]:
+def _covariance(x: Array, calibrated: Array, weight: Array) -> tuple[tuple[float, float], tuple[float, float]]:
     """Inverse of the observed information of intercept and slope: that of the classes, with the weak priors."""
-    variance = calibrated * (1 - calibrated)
+    variance = weight * calibrated * (1 - calibrated)
     design = np.stack([np.ones_like(x), x])
     information = (design * variance) @ design.T + np.eye(2) / PRIOR_SD**2
     inverse = np.linalg.inv(information)
     return (float(inverse[0, 0]), float(inverse[0, 1])), (float(inverse[1, 0]), float(inverse[1, 1]))
 
 
-def conformal_quantile(nonconformity: Array, coverage: float) -> float:
-    """Split-conformal quantile of one class (Vovk et al.): 1, which excludes nothing, where there are too few."""
-    rank = int(np.ceil((len(nonconformity) + 1) * coverage))
-    return float(np.sort(nonconformity)[rank - 1]) if 0 < rank <= len(nonconformity) else 1.0
+def conformal_quantile(nonconformity: Array, people: People, coverage: float) -> float:
+    """Split-conformal quantile of one class: 1, which excludes nothing, where there are too few people."""
+    found = people.quantile(nonconformity, coverage)
+    return 1.0 if found is None else found
 
 
 def disagreement(probabilities: Array, weights: Array) -> float:

@@ -50,7 +50,7 @@ def fit_probabilities(
     """
     rows = np.asarray(np.isfinite(probabilities).any(axis=1))
     there, outcomes = probabilities[rows], target.of(rows)
-    weights, others = averaged_weights(lambda half: fit_weights(there[half], outcomes.of(half), doubt), outcomes.poor)
+    weights, others = averaged_weights(lambda half: fit_weights(there[half], outcomes.of(half), doubt), outcomes)
     fused = pool(there, others)
     spread = disagreement(there, weights)
     return FittedFusion(weights, replace(fit_calibration(fused, outcomes, spread, coverage), pools="logits"))
@@ -73,8 +73,6 @@ def fit_scores(scores: Array, target: Target, doubt: Array | None = None) -> Sco
     if not rows.any():  # networks without a score
         return ScoreFusion((1 / scores.shape[1],) * scores.shape[1], low, high, None)
     there, outcomes = scores[rows], target.of(rows)
-    weights, others = averaged_weights(
-        lambda half: score_weights(there[half], outcomes.score[half], doubt), outcomes.poor
-    )
+    weights, others = averaged_weights(lambda half: score_weights(there[half], outcomes.of(half), doubt), outcomes)
     fusion = ScoreFusion(tuple(weights.tolist()), low, high, None)
-    return calibrate_scores(fusion, fuse(there, others), outcomes.score)
+    return calibrate_scores(fusion, fuse(there, others), outcomes)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from bids_stroke.fusion.people import People
 
 if TYPE_CHECKING:
     import pandas as pd  # half a second that a prediction of somebody who lacks nothing can do without
@@ -30,6 +32,8 @@ class OutOfFold:
         Outcomes.
     outcome : (n,) float64
         Scores that were measured.
+    people : People
+        Whose rows they are.
     """
 
     names: tuple[str, ...]
@@ -37,19 +41,21 @@ class OutOfFold:
     score: Array
     poor: NDArray[np.bool_]
     outcome: Array
+    people: People
 
     def of_members(self, present: Collection[str]) -> OutOfFold:
         """Of some of the members, in the same order."""
         kept = [i for i, name in enumerate(self.names) if name in present]
         names = tuple(self.names[i] for i in kept)
-        return OutOfFold(names, self.probability[:, kept], self.score[:, kept], self.poor, self.outcome)
+        return replace(self, names=names, probability=self.probability[:, kept], score=self.score[:, kept])
 
 
 def out_of_fold_table(out_of_fold: OutOfFold) -> pd.DataFrame:
-    """Columns ``poor``, ``score``, and of each member ``p_<member>`` and ``s_<member>``."""
+    """Columns ``person`` (a number), ``poor``, ``score``, and of each member ``p_<member>`` and ``s_<member>``."""
     import pandas as pd
 
-    columns: dict[str, Any] = {"poor": out_of_fold.poor.astype(int), "score": out_of_fold.outcome}
+    columns: dict[str, Any] = {"person": out_of_fold.people.of_row, "poor": out_of_fold.poor.astype(int)}
+    columns["score"] = out_of_fold.outcome
     columns |= {f"p_{name}": out_of_fold.probability[:, i] for i, name in enumerate(out_of_fold.names)}
     return pd.DataFrame(columns | {f"s_{name}": out_of_fold.score[:, i] for i, name in enumerate(out_of_fold.names)})
 
@@ -63,4 +69,6 @@ def read_out_of_fold(file: Path) -> OutOfFold | None:
     table = pd.read_csv(file, sep="\t", na_values="n/a")
     names = tuple(str(name).removeprefix("p_") for name in table if str(name).startswith("p_"))
     probability, score = (table[[f"{what}_{name}" for name in names]].to_numpy(np.float64) for what in ("p", "s"))
-    return OutOfFold(names, probability, score, table["poor"].to_numpy(bool), table["score"].to_numpy(np.float64))
+    people = People.of(table.get("person", table.index))  # an older bundle does not tell: each row counts as a person
+    outcome = table["score"].to_numpy(np.float64)
+    return OutOfFold(names, probability, score, table["poor"].to_numpy(bool), outcome, people)

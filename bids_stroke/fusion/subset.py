@@ -48,7 +48,7 @@ def fit_fusion(out_of_fold: OutOfFold, present: Collection[str], coverage: float
         They said nothing of anybody.
     """
     out_of_fold = out_of_fold.of_members(present)
-    target = Target(out_of_fold.poor, out_of_fold.outcome)
+    target = Target(out_of_fold.poor, out_of_fold.outcome, out_of_fold.people)
     doubt = np.array([DOUBT_OF_EARLY if name == EARLY else 1.0 for name in out_of_fold.names])
     whom = _learn_from(out_of_fold)[:, None]
     fitted = fit_probabilities(np.where(whom, out_of_fold.probability, np.nan), target, coverage, doubt)
@@ -62,8 +62,8 @@ def fusion_among(out_of_fold: OutOfFold, present: Collection[str], whole: Fusion
     With too few people to fit it (`LEAST`) it is the whole one, too, whose weights are to be renormalised.
     """
     said = out_of_fold.of_members(present).probability
-    poor = out_of_fold.poor[np.isfinite(said).any(axis=1)]
-    if set(present) >= whole.weights.keys() or whole.calibration is None or min(poor.sum(), (~poor).sum()) < LEAST:
+    fewest = _fewest_of_a_class(out_of_fold, np.asarray(np.isfinite(said).any(axis=1)))
+    if set(present) >= whole.weights.keys() or whole.calibration is None or fewest < LEAST:
         return whole
     return fit_fusion(out_of_fold, present, whole.calibration.coverage)
 
@@ -74,5 +74,9 @@ def _learn_from(out_of_fold: OutOfFold) -> NDArray[np.bool_]:
     if EARLY not in out_of_fold.names:
         return everybody
     whom = np.asarray(np.isfinite(out_of_fold.probability[:, out_of_fold.names.index(EARLY)]))
-    poor = out_of_fold.poor[whom]
-    return whom if min(poor.sum(), (~poor).sum()) >= LEAST_WITH_EARLY else everybody
+    return whom if _fewest_of_a_class(out_of_fold, whom) >= LEAST_WITH_EARLY else everybody
+
+
+def _fewest_of_a_class(out_of_fold: OutOfFold, rows: NDArray[np.bool_]) -> int:
+    """People of the rarer class among these rows."""
+    return min(out_of_fold.people.among(rows & of_class).n for of_class in (out_of_fold.poor, ~out_of_fold.poor))

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
+from bids_stroke.fusion.people import People
+
 Array = NDArray[np.float64]
 
 LOGITS_PER_DEVIATION = 1.702
@@ -24,14 +26,22 @@ class Target:
         Whether the score lies beyond the outcome's threshold.
     score : (n,) float64
         In any unit; large ones may be poor or good.
+    people : People
+        Whose rows they are.
     """
 
     poor: NDArray[np.bool_]
     score: Array
+    people: People
+
+    @classmethod
+    def of_people(cls, poor: NDArray[np.bool_], score: Array) -> Target:
+        """Outcomes of people with one row each."""
+        return cls(poor, score, People.of(np.arange(len(poor))))
 
     def of(self, rows: NDArray[np.bool_] | NDArray[np.int64]) -> Target:
         """Outcomes of some of the rows."""
-        return Target(self.poor[rows], self.score[rows])
+        return Target(self.poor[rows], self.score[rows], self.people.among(rows))
 
     @property
     def has_degrees(self) -> bool:
@@ -51,4 +61,4 @@ class Target:
             return np.zeros(len(self.score))
         downwards = self.score[self.poor].mean() < self.score[~self.poor].mean()
         normal = norm.ppf((rankdata(-self.score if downwards else self.score) - 0.375) / (len(self.score) + 0.25))
-        return np.asarray(normal - normal.mean())
+        return np.asarray(normal - self.people.mean(normal))

@@ -10,6 +10,7 @@ from scipy.optimize import minimize
 
 from bids_stroke.core.errors import DataError
 from bids_stroke.fusion.fitted import clipped_logit
+from bids_stroke.fusion.people import People
 from bids_stroke.fusion.target import Target
 
 Array = NDArray[np.float64]
@@ -54,10 +55,11 @@ def fit_weights(probabilities: Array, target: Target, doubt: Array | None = None
     rows = np.asarray(np.isfinite(probabilities).any(axis=1))
     if not rows.any():
         raise DataError("No unit has a prediction of any member.", "Train with more participants.", "no-predictions")
-    return simplex_weights(np.nan_to_num(clipped_logit(probabilities[rows])), target.of(rows).latent, doubt)
+    known = target.of(rows)
+    return simplex_weights(np.nan_to_num(clipped_logit(probabilities[rows])), known.latent, known.people, doubt)
 
 
-def simplex_weights(said: Array, wanted: Array, doubt: Array | None = None) -> Array:
+def simplex_weights(said: Array, wanted: Array, people: People, doubt: Array | None = None) -> Array:
     """Shares of the members in a sum that follows what is wanted.
 
     Parameters
@@ -66,6 +68,8 @@ def simplex_weights(said: Array, wanted: Array, doubt: Array | None = None) -> A
         Of each member, 0 where it knows nothing.
     wanted : (n,) float64
         What was measured, on any linear scale.
+    people : People
+        Whose rows they are.
     doubt : (members,) float64, optional
         What each member's penalty is multiplied by: `DOUBT_OF_EARLY` of the early fusion. 1 if not given.
 
@@ -79,21 +83,23 @@ def simplex_weights(said: Array, wanted: Array, doubt: Array | None = None) -> A
     Regression with coefficients of 0 or more (Breiman 1996, "Stacked regressions"), scaled to sum 1: the scale is the
     calibration's. A lasso penalty takes out members that know nothing, of which a small cohort with many networks has
     some. It is not tuned: where both sides have root mean square 1, the slope of the squared error at 0 along a member
-    that knows nothing has the standard deviation sqrt(n), and that is the penalty.
+    that knows nothing has the standard deviation sqrt(people), and that is the penalty.
     """
-    n, n_members = said.shape
-    size = np.sqrt(np.mean(said**2, axis=0))
+    n_members, weight = said.shape[1], people.weight
+    size = np.sqrt(weight @ said**2 / people.n)
     size[size == 0] = 1.0
-    deviation = float(wanted.std())
-    if deviation == 0:
+    apart = wanted - people.mean(wanted)
+    deviation = float(np.sqrt(people.mean(apart**2)))
+    if np.ptp(wanted) == 0 or deviation == 0:
         return np.full(n_members, 1 / n_members)
-    scaled, centred = said / size, (wanted - wanted.mean()) / deviation
-    penalty = np.sqrt(n) * (np.ones(n_members) if doubt is None else doubt)
+    scaled, centred = said / size, apart / deviation
+    penalty = np.sqrt(people.n) * (np.ones(n_members) if doubt is None else doubt)
 
     def objective(parameters: Array) -> tuple[float, Array]:
         slopes, intercept = parameters[:-1], parameters[-1]
         error = intercept + scaled @ slopes - centred
-        return float(error @ error / 2 + penalty @ slopes), np.append(scaled.T @ error + penalty, error.sum())
+        weighted = weight * error
+        return float(error @ weighted / 2 + penalty @ slopes), np.append(scaled.T @ weighted + penalty, weighted.sum())
 
     start = np.append(np.full(n_members, _START), 0.0)  # the same for all, so that equal members get equal weights
     bounds = [(0.0, None)] * n_members + [(None, None)]
@@ -103,42 +109,50 @@ def simplex_weights(said: Array, wanted: Array, doubt: Array | None = None) -> A
     return np.asarray((shares + FLOOR) / (1 + n_members * FLOOR))
 
 
-def averaged_weights(fit: Callable[[Rows], Array], poor: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Means of weights that were fitted on random halves of the rows.
+def averaged_weights(fit: Callable[[Rows], Array], target: Target) -> tuple[Array, Array]:
+    """Means of weights that were fitted on random halves of the people.
 
     Parameters
     ----------
     fit : callable
         Weights (members,) from some of the rows.
-    poor : (n,) bool
-        Class of each row; both halves get half of each class. At least one row.
+    target : Target
+        Outcomes of n rows, at least one; both halves get half of the people of each class.
 
     Returns
     -------
     weights : (members,) float64
         Mean over all halves.
     others : (n, members) float64
-        For each row, mean over the halves that it is not in: what the row says of them is said of strangers.
+        For each row, mean over the halves that its person is not in: what the row says of them is said of strangers.
 
     Notes
     -----
     A penalty leaves members out or lets them in, often by one person more or less. Means over halves take out that
     chance, of which there is most where members know little (Buehlmann and Yu 2002, "Analyzing bagging").
-    The splits depend on nothing but which rows are poor.
+    The splits depend on nothing but which people are poor (at least half of the times).
     """
-    if len(poor) == 1:
-        weights = fit(np.arange(1))
-        return weights, weights[None]
-    found = [(half, fit(other)) for halves in _splits(poor) for half, other in (halves, halves[::-1])]
-    others = np.zeros((len(poor), len(found[0][1])))
+    people = target.people
+    if people.n == 1:
+        weights = fit(np.arange(len(people.of_row)))
+        return weights, np.tile(weights, (len(people.of_row), 1))
+    poor = people.sums(target.poor.astype(float)) >= 0.5
+    found = [
+        (np.flatnonzero(half[people.of_row]), fit(np.flatnonzero(~half[people.of_row])))
+        for first in _splits(poor)
+        for half in (first, ~first)
+    ]
+    others = np.zeros((len(people.of_row), len(found[0][1])))
     for half, weights in found:
         others[half] += weights / N_SPLITS
     return np.asarray(np.mean([weights for _, weights in found], axis=0)), others
 
 
-def _splits(poor: NDArray[np.bool_]) -> Iterator[tuple[Rows, Rows]]:
-    """Rows of both halves of each of N_SPLITS splits; the rows of a class take turns."""
+def _splits(poor: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+    """Whether each person is in the first half, for each of N_SPLITS splits; the people of a class take turns."""
     rng = np.random.default_rng(0)
     for _ in range(N_SPLITS):
         order = np.concatenate([rng.permutation(np.flatnonzero(poor)), rng.permutation(np.flatnonzero(~poor))])
-        yield np.sort(order[::2]), np.sort(order[1::2])
+        first = np.zeros(len(poor), dtype=bool)
+        first[order[::2]] = True
+        yield first

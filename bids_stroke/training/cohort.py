@@ -20,6 +20,10 @@ from bids_stroke.features.readers import read_samples
 from bids_stroke.networks import registry
 from bids_stroke.networks.shallow import ShallowNetwork
 
+FEWEST_TO_CORRELATE = 10
+"""Units; a correlation of fewer is chance."""
+AS_GOOD_AS_THE_OUTCOME = 0.98
+"""Correlation: two raters of one examination agree so well, two examinations weeks apart do not."""
 Features = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -124,6 +128,29 @@ def make_cohort(units: Sequence[Labelled], outcome_column: str) -> Cohort:
         first=np.array([covariate_values(unit.unit.covariates, (first,))[0] for unit in units], dtype=np.float64),
         first_name=first,
     )
+
+
+def check_covariates(cohort: Cohort) -> None:
+    """Refuse a covariate that is the outcome under another name: with it every evaluation would be perfect.
+
+    Raises
+    ------
+    UsageError
+        A column follows the outcome more closely than two examinations of one person can (`AS_GOOD_AS_THE_OUTCOME`).
+    """
+    columns = dict(zip(cohort.names, cohort.covariates.T, strict=True)) | {cohort.first_name: cohort.first}
+    for name, values in columns.items():
+        known = np.isfinite(values)
+        if known.sum() < FEWEST_TO_CORRELATE or np.ptp(values[known]) == 0 or np.ptp(cohort.score[known]) == 0:
+            continue
+        r = float(np.corrcoef(values[known], cohort.score[known])[0, 1])
+        if abs(r) > AS_GOOD_AS_THE_OUTCOME:
+            raise UsageError(
+                f"The column {name} is all but the outcome itself (correlation {r:.3f} in {known.sum()} units): what "
+                "is learned from it would be no prediction.",
+                f"Take {name} out of the tables, or correct it: it must hold what was known before the outcome.",
+                "outcome-among-covariates",
+            )
 
 
 def member_covariates(cohort: Cohort, modality: str) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from bids_stroke.ensemble.bundle import Bundle, BundleContents, BundleMember, wr
 from bids_stroke.networks.device import resolve_device
 from bids_stroke.training.baselines import Baseline, baselines, predict_baselines
 from bids_stroke.training.checkpoint import Store
-from bids_stroke.training.cohort import Cohort, make_cohort
+from bids_stroke.training.cohort import Cohort, check_covariates, make_cohort
 from bids_stroke.training.cross_validation import TrainedMember, train_members
 from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
@@ -75,7 +75,8 @@ def train_ensemble(
     Raises
     ------
     UsageError
-        Too few participants of a class for the folds, or a member that is described wrongly.
+        Too few participants of a class for the folds, a member that is described wrongly, or a covariate that is the
+        outcome.
     DataError
         No member could be trained, or a feature file is broken.
 
@@ -88,6 +89,7 @@ def train_ensemble(
     In a fixed split they, and the final networks, are those that were tested: no test row is learned from.
     """
     cohort = make_cohort(units, settings.outcome.column)
+    check_covariates(cohort)
     folds = make_folds(cohort.participants, cohort.poor, settings.training, settings.seed)
     place = resolve_device(device)
     planned = planned_members(settings, cohort)

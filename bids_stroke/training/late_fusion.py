@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.fusion.fitted import Fusion
 from bids_stroke.fusion.out_of_fold import OutOfFold
+from bids_stroke.fusion.people import People
 from bids_stroke.fusion.subset import fit_fusion, fusion_among
 from bids_stroke.training.cohort import Cohort
 from bids_stroke.training.cross_validation import TrainedMember
@@ -104,7 +105,8 @@ def _evidence(
         for what in ("probability", "score")
     ]
     names = tuple(entry.member.name for entry in members)
-    return OutOfFold(names, said[0], said[1], cohort.poor[rows], cohort.score[rows])
+    people = People.of(cohort.participants[row] for row in rows)
+    return OutOfFold(names, said[0], said[1], cohort.poor[rows], cohort.score[rows], people)
 
 
 def _only(values: Array) -> Array:

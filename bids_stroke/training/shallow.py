@@ -56,7 +56,7 @@ def fit_path(cases: Cases, rows: Rows, seed: int) -> FittedPath:
     columns = np.concatenate([features, _covariates(cases, train, scaler)], axis=1)
     poor, score = cases.cohort.poor[train], cases.cohort.score[train]
     score_mean, score_sd = float(score.mean()), float(score.std()) or 1.0
-    target = Target(poor, (score - score_mean) / score_sd)
+    target = Target.of_people(poor, (score - score_mean) / score_sd)
     network = shallow_network(cases.member)
     if network.n_trees:
         path = tree_path(columns, target, network.n_trees, seed)

@@ -10,6 +10,7 @@ from bids_stroke.evaluation.metrics import calibration_slope
 from bids_stroke.fusion.calibration import conformal_quantile, disagreement, fit_calibration
 from bids_stroke.fusion.fit import fit_probabilities
 from bids_stroke.fusion.fitted import pool
+from bids_stroke.fusion.people import People
 from bids_stroke.fusion.target import Target
 from tests.helpers.outcomes import classes, degrees, simulated
 
@@ -28,7 +29,7 @@ def test_calibration_of_noise_says_the_base_rate() -> None:
     rng = np.random.default_rng(1)
     poor = rng.random(600) < 0.3
     fused = expit(rng.standard_normal(600))
-    for target in (classes(poor), Target(poor, np.where(poor, 1, 0) + rng.random(600))):
+    for target in (classes(poor), Target.of_people(poor, np.where(poor, 1, 0) + rng.random(600))):
         calibrated = fit_calibration(fused, target, 0.0, 0.9).apply(np.array([0.1, 0.5, 0.9]))
         assert np.abs(calibrated - 0.3).max() < 0.12
         assert calibrated[0] < calibrated[1] < calibrated[2]
@@ -56,7 +57,7 @@ def test_the_classes_decide_the_calibration_of_many_units(tails: str) -> None:
     said = rng.standard_normal(3000)
     noise = rng.standard_t(2, 3000) if tails == "heavy" else rng.standard_normal(3000)
     score = said + noise
-    fused, target = expit(2 * said), Target(score > 1, score)
+    fused, target = expit(2 * said), Target.of_people(score > 1, score)
     calibrated = fit_calibration(fused, target, 0.0, 0.9).apply(fused)
     truth, even = target.poor.astype(float), np.ones((1, 3000))
     assert calibration_slope(truth, calibrated, even)[0] == pytest.approx(1, abs=0.05)
@@ -91,9 +92,9 @@ def test_conformal_sets_cover_each_class(seed: int) -> None:
 
 
 def test_conformal_quantile_excludes_nothing_where_there_are_too_few() -> None:
-    assert conformal_quantile(np.linspace(0.1, 0.8, 8), 0.9) == 1.0
-    assert conformal_quantile(np.linspace(0.1, 0.9, 9), 0.9) == pytest.approx(0.9)
-    assert conformal_quantile(np.linspace(0.01, 0.99, 99), 0.9) == pytest.approx(0.9)
+    assert conformal_quantile(np.linspace(0.1, 0.8, 8), People.of(range(8)), 0.9) == 1.0
+    assert conformal_quantile(np.linspace(0.1, 0.9, 9), People.of(range(9)), 0.9) == pytest.approx(0.9)
+    assert conformal_quantile(np.linspace(0.01, 0.99, 99), People.of(range(99)), 0.9) == pytest.approx(0.9)
 
 
 def test_disagreement_is_zero_among_equals_and_ignores_missing_members() -> None:

@@ -26,7 +26,7 @@ def test_how_poor_an_outcome_is_tells_more_than_its_class() -> None:
         degree = rng.standard_normal(50)
         said = expit(degree[:, None] * np.array([1.0, 0.5, 0, 0, 0]) + rng.standard_normal((50, 5)) * 0.7)
         for name, score in (("degree", degree), ("class", (degree > 0).astype(float))):
-            errors[name].append(np.abs(fit_weights(said, Target(degree > 0, score)) - best).sum())
+            errors[name].append(np.abs(fit_weights(said, Target.of_people(degree > 0, score)) - best).sum())
     assert np.mean(errors["degree"]) < np.mean(errors["class"])
 
 
@@ -84,7 +84,7 @@ def test_an_early_fusion_is_believed_first_but_not_blindly() -> None:
 
 def averaged(probabilities: np.ndarray, poor: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     target = classes(poor)
-    return averaged_weights(lambda half: fit_weights(probabilities[half], target.of(half)), poor)
+    return averaged_weights(lambda half: fit_weights(probabilities[half], target.of(half)), target)
 
 
 def test_means_over_halves_move_less_from_sample_to_sample() -> None:
@@ -102,8 +102,8 @@ def test_weights_for_a_row_know_neither_its_outcome_nor_what_was_said_of_it() ->
     row = int(np.argmax(poor))
 
     def halves(probabilities: np.ndarray, score: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        known = Target(poor, score)
-        return averaged_weights(lambda half: fit_weights(probabilities[half], known.of(half)), poor)
+        known = Target.of_people(poor, score)
+        return averaged_weights(lambda half: fit_weights(probabilities[half], known.of(half)), known)
 
     weights, others = halves(said, target.score)
     assert weights.sum() == pytest.approx(1) and others.sum(axis=1) == pytest.approx(np.ones(40))
@@ -119,8 +119,8 @@ def test_one_person_of_a_class_does_not_turn_the_others_round() -> None:
     """Half of the halves are without that person: they know nothing of the direction, and say so by equal weights."""
     score = np.arange(20.0)
     said = expit(np.stack([5 - score, score - 5], axis=1) / 5)  # a low score is poor: the first one is right
-    target = Target(score < 1, score)
-    weights, _ = averaged_weights(lambda half: fit_weights(said[half], target.of(half)), target.poor)
+    target = Target.of_people(score < 1, score)
+    weights, _ = averaged_weights(lambda half: fit_weights(said[half], target.of(half)), target)
     assert weights[0] == pytest.approx(0.75, abs=0.01)
 
 

@@ -10,7 +10,7 @@ from bids_stroke.fusion.target import Target
 
 def classes(poor: np.ndarray) -> Target:
     """Outcomes of which nothing but the class is known."""
-    return Target(poor, poor.astype(float))
+    return Target.of_people(poor, poor.astype(float))
 
 
 def simulated(n: int, strengths: tuple[float, ...], seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -26,4 +26,4 @@ def degrees(n: int, seed: int) -> tuple[np.ndarray, Target]:
     rng = np.random.default_rng(seed)
     said = rng.standard_normal(n)
     degree = said + rng.standard_normal(n)
-    return expit(3 * said - 1), Target(degree > 0.5, np.exp(degree))
+    return expit(3 * said - 1), Target.of_people(degree > 0.5, np.exp(degree))

@@ -41,10 +41,10 @@ def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(cohort: 
     fitted, scores = [], []
     for run, item in ((one, clean), (two, dirty)):
         inner = np.stack([run.inner_probability[0], 1 - run.inner_probability[0]], axis=1)
-        fitted.append(fit_probabilities(inner, Target(item.poor, item.score), 0.9))
+        fitted.append(fit_probabilities(inner, Target.of_people(item.poor, item.score), 0.9))
         learned = folds[0].learned
         said = np.stack([run.inner_score[0][learned], np.arange(len(learned))], axis=1)
-        scores.append(fit_scores(said, Target(item.poor, item.score).of(learned)))
+        scores.append(fit_scores(said, Target.of_people(item.poor, item.score).of(learned)))
     assert fitted[0].calibration == fitted[1].calibration and scores[0] == scores[1]
     np.testing.assert_array_equal(fitted[0].weights, fitted[1].weights)
     for attribute in ("scaler", "score_mean", "score_sd"):

@@ -134,5 +134,5 @@ def test_without_an_early_fusion_the_fusion_is_that_of_each_fold() -> None:
     inner = np.stack([entry.folds.inner_probability[0] for entry in single], axis=1)
     said = np.stack([entry.folds.test_probability[0] for entry in single], axis=1)
     test = folds[0].split.test
-    expected = fit_probabilities(inner, Target(cohort.poor, cohort.score), 0.9).apply(said)[1][test]
+    expected = fit_probabilities(inner, Target.of_people(cohort.poor, cohort.score), 0.9).apply(said)[1][test]
     np.testing.assert_array_equal(fused.probability[0, test], expected)

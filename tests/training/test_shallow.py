@@ -46,7 +46,7 @@ def test_a_step_of_the_path_is_what_scikit_learn_fits(lesion_cohort: list[Labell
     standard = (columns - state["centre"].numpy()) / state["spread"].numpy()
     poor, score = cases.cohort.poor[rows], cases.cohort.score[rows]
     z = (score - score.mean()) / score.std()
-    ridge, latent = Ridge(alpha=PENALTIES[step - 1]), Target(poor, score).latent
+    ridge, latent = Ridge(alpha=PENALTIES[step - 1]), Target.of_people(poor, score).latent
     left_out = cross_val_predict(ridge, standard, latent, cv=LeaveOneOut())
     deviation, threshold = np.sqrt(np.mean((latent - left_out) ** 2)), norm.ppf(1 - poor.mean())
     degree = ridge.fit(standard, latent).predict(standard)

@@ -1,0 +1,38 @@
+"""The cohort: a covariate that is the outcome under another name is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from bids_stroke.core.errors import UsageError
+from bids_stroke.core.records import Labelled, UnitFeatures
+from bids_stroke.training.cohort import FEWEST_TO_CORRELATE, Cohort, check_covariates, make_cohort
+
+
+def cohort(noise: float, n: int = 40, column: str = "fma_le_baseline") -> Cohort:
+    """People whose column is their score plus noise (SD, points of 10)."""
+    rng = np.random.default_rng(0)
+    scores = rng.normal(20, 10, n)
+    units = []
+    for i, score in enumerate(scores):
+        known = {"age": 60.0 + i % 7, column: float(score + noise * rng.normal())}
+        units.append(Labelled(UnitFeatures(f"{i}", None, {}, {}, known, "d"), float(score), score <= 17))
+    return make_cohort(units, "fma_le")
+
+
+@pytest.mark.parametrize("column", ["fma_le_baseline", "days_since_stroke"])
+def test_the_outcome_under_another_name_is_refused_with_its_name(column: str) -> None:
+    made = cohort(0.1, column=column)
+    if column == "days_since_stroke":  # below 0 is no number of days
+        made.covariates[:, made.names.index(column)] = made.score
+    with pytest.raises(UsageError, match=rf"The column {column} is all but the outcome itself \(correlation"):
+        check_covariates(made)
+
+
+def test_a_first_score_that_tells_much_is_taken() -> None:
+    check_covariates(cohort(3.0))  # correlation .96
+    check_covariates(cohort(0.0, FEWEST_TO_CORRELATE - 1))  # of so few it may be chance
+    same = cohort(0.1)
+    same.first[:] = 5.0
+    check_covariates(same)
