@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from bids_stroke.app.copied import copied_people
 from bids_stroke.core.records import StepReport, UnitFeatures
 from bids_stroke.derivatives.manifest import make_manifest, manifest_path, write_manifest
@@ -22,6 +24,9 @@ def unit(root: Path, subject: str, session: str | None = None, **files: str) -> 
     return UnitFeatures(subject, session, {})
 
 
+@pytest.mark.inputs(
+    "People of whom an image or a recording has the same content are named by `train`: they may be one person twice."
+)
 def test_who_has_the_same_image_under_two_labels_is_named_once(tmp_path: Path) -> None:
     units = [
         unit(tmp_path, "01", T1w="a", dwi="b", sidecar="{}"),

@@ -108,6 +108,7 @@ def test_the_error_of_a_step_comes_back_with_its_traceback(task: UnitTask) -> No
     assert "read_series" in "".join(caught.value.__notes__)
 
 
+@pytest.mark.inputs("A step whose process was killed beside another step of the same person runs once more, alone.")
 def test_a_step_whose_process_is_killed_is_left_to_this_one(task: UnitTask, caplog: pytest.LogCaptureFixture) -> None:
     with begin_steps(task, [stage for stage in plan_unit(task) if stage.step], LOG) as begun:
         assert begun.take("bold") is None  # was not begun
