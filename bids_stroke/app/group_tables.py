@@ -157,7 +157,8 @@ def _counted(row: dict[str, Any], out_of_fold: _OutOfFold | None) -> dict[str, A
     means = {str(name): mean for name, mean in values.select_dtypes("number").mean().items()}
     intervals = (f"{name}_{end}" for name in ("probability_poor", "predicted_score") for end in ("low", "high"))
     decision = _decision(list(own["prediction"]), means["probability_poor"])
-    return row | means | dict.fromkeys(intervals) | {"prediction": decision, "out_of_fold": True}
+    unknown = dict.fromkeys(name for name in intervals if name not in means)
+    return row | means | unknown | {"prediction": decision, "out_of_fold": True}
 
 
 def _decision(said: Sequence[str], probability: float) -> str:

@@ -33,7 +33,8 @@ from bids_stroke.evaluation.metrics import (
     regression_metrics,
 )
 from bids_stroke.evaluation.missing_modalities import pattern_table
-from bids_stroke.evaluation.participants import reduce_to_participants, repeats_note
+from bids_stroke.evaluation.participants import counted, reduce_to_participants, repeats_note
+from bids_stroke.evaluation.validity import validity_table
 
 OF_CALIBRATED = ("brier", "calibration_slope")
 """Metrics that judge probabilities as such."""
@@ -63,6 +64,8 @@ class Evaluation:
     n_poor: int = 0
     patterns: pd.DataFrame = field(default_factory=pd.DataFrame)
     """Fusion by pattern of missing modalities, from `pattern_table`."""
+    validity: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Whether decisions, sets and intervals of the fusion were right as often as promised, from `validity_table`."""
     procedure: Mapping[str, Any] = field(default_factory=dict)
     """Numbers of draws and permutations, seed, minimum counts."""
 
@@ -117,6 +120,7 @@ def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, 
         n=len(poor),
         n_poor=int(poor.sum()),
         patterns=pattern_table(participants, modality_of or {}, draws),
+        validity=validity_table(counted(table), settings.training.coverage, draws),
         procedure={
             "bootstrap": settings.training.bootstrap,
             "permutations": settings.training.permutations,
@@ -144,6 +148,7 @@ def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
         "metrics": _records(evaluation.metrics),
         "comparisons": _records(evaluation.comparisons),
         "patterns": _records(evaluation.patterns),
+        "validity": _records(evaluation.validity),
         "left_out": _records(evaluation.left_out),
     }
 

@@ -78,6 +78,12 @@ def _settle_outcomes(people: pd.DataFrame, settings: Settings) -> list[str]:
     return [f"The outcome differs between sessions of {who}: the rule was applied to the mean score."]
 
 
+def counted(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows of predictions that are evaluated: with an outcome and a prediction, and not excluded."""
+    found: pd.DataFrame = table[_reasons(table) == ""]
+    return found
+
+
 def repeats_note(table: pd.DataFrame, settings: Settings) -> tuple[str, ...]:
     """Say how well the fusion does in each repeat of a training alone, since the model that is kept is no mean of them.
 

@@ -172,6 +172,7 @@ def _evaluated(evaluation: Evaluation | None) -> dict[str, Any]:
             "tables": [],
             "comparisons": [],
             "patterns": [],
+            "validity": [],
             "plots": [],
             "scores": [],
             "reasons": [],
@@ -194,6 +195,7 @@ def _evaluated(evaluation: Evaluation | None) -> dict[str, Any]:
         "tables": [_wide(metrics, columns) for columns in wide if given.any()],
         "comparisons": evaluation.comparisons.to_dict("records"),
         "patterns": [_pattern(row) for row in evaluation.patterns.to_dict("records")] if given.any() else [],
+        "validity": validity_tables(evaluation.validity) if given.any() else [],
         "plots": drawn,
         "scores": [
             (f"{words.METRIC[str(row['metric'])]}, {row['model']}" + _of_baseline(row), row)
@@ -220,6 +222,25 @@ def _pattern(row: Mapping[Any, Any]) -> dict[str, Any]:
         "n_poor": row["n_poor"],
         "cells": cells,
     }
+
+
+def validity_tables(validity: pd.DataFrame) -> list[dict[str, Any]]:
+    """A table of decisions and one of score intervals: a column for each group of people, a row for each quantity."""
+    tables = []
+    for quantities in (("decided", "error_decided", "set_coverage"), ("interval_coverage", "interval_width")):
+        part = validity[validity["quantity"].isin(quantities)]
+        if part.empty:
+            continue
+        rows = []
+        for quantity, own in part.groupby("quantity", sort=False):
+            cells = [(words.number(row["value"]), words.interval(row)) for row in own.to_dict("records")]
+            promised = own["promised"].iloc[0]
+            kept = "–" if words.missing(promised) else f"{words.number(promised)} or more"
+            rows.append({"name": words.VALIDITY[str(quantity)], "promised": kept, "cells": cells})
+        groups = part.drop_duplicates("people")
+        columns = [f"{words.PEOPLE[who]} ({n})" for who, n in zip(groups["people"], groups["n"], strict=True)]
+        tables.append({"columns": columns, "rows": rows})
+    return tables
 
 
 def _wide(metrics: pd.DataFrame, columns: Sequence[str]) -> dict[str, Any]:

@@ -76,6 +76,21 @@ METRIC = {
     "r2": "R²",
     "mae": "Mean absolute error",
 }
+VALIDITY = {
+    "decided": "People with a decision",
+    "error_decided": "Wrong decisions among these",
+    "set_coverage": "The true outcome is among those held possible",
+    "interval_coverage": "The true score lies in its interval",
+    "interval_width": "Mean width of the interval, in the score's units",
+}
+PEOPLE = {
+    "all": "everybody",
+    "poor": "poor outcome",
+    "good": "good outcome",
+    "lowest": "lowest third of predicted scores",
+    "middle": "middle third",
+    "highest": "highest third",
+}
 _SPELLED = {
     "n": "number of", "fa": "FA", "md": "MD", "rd": "RD", "ad": "AD", "gm": "grey matter", "wm": "white matter",
     "csf": "CSF", "snr": "signal-to-noise ratio", "dice": "Dice overlap with", "eeg": "EEG", "emg": "EMG", "t1w": "T1w",

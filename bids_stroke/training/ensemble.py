@@ -42,8 +42,8 @@ class TrainedEnsemble:
     contents: BundleContents
     out_of_fold: pd.DataFrame
     """One row per unit and repeat: dataset, participant_id, session_id, fold, repeat, score, poor, probability_poor,
-    prediction, predicted_score, ``p_<member>``, ``fusion_<name>`` (other ways to fuse), ``baseline_<name>``; scores
-    as ``s_<member>``, ``s_fusion_early`` and ``s_baseline_<name>``."""
+    prediction, predicted_score with ``_low`` and ``_high``, ``p_<member>``, ``fusion_<name>`` (other ways to fuse),
+    ``baseline_<name>``; scores as ``s_<member>``, ``s_fusion_early`` and ``s_baseline_<name>``."""
     subsets: pd.DataFrame
     """Every subset of members, from `subset_table`."""
     curves: pd.DataFrame
@@ -145,6 +145,7 @@ def _out_of_fold(
         columns["probability_poor"] = fused.probability[i, test]
         columns["prediction"] = list(fused.prediction[i, test])
         columns["predicted_score"] = fused.score[i, test]
+        columns["predicted_score_low"], columns["predicted_score_high"] = fused.interval[:, i, test]
         columns |= {f"p_{entry.member.name}": entry.folds.test_probability[i, test] for entry in single}
         columns |= {f"s_{entry.member.name}": entry.folds.test_score[i, test] for entry in single}
         if early:

@@ -29,6 +29,8 @@ class Fused:
     ----------
     probability, score : (folds, units) float64
         Of the test units of each outer fold, NaN elsewhere and where no member is present.
+    interval : (2, folds, units) float64
+        Ends of the score's interval; NaN where there is none.
     prediction : (folds, units) object
         ``poor``, ``good``, ``abstain``, or None.
     kept : Fusion
@@ -39,6 +41,7 @@ class Fused:
 
     probability: Array
     score: Array
+    interval: Array
     prediction: NDArray[np.object_]
     kept: Fusion
     evidence: OutOfFold
@@ -62,6 +65,7 @@ def fuse_members(
     """
     names = [entry.member.name for entry in members]
     probability, score = np.full((2, len(folds), len(cohort.units)), np.nan)
+    interval = np.full((2, *score.shape), np.nan)
     prediction = np.full(probability.shape, None, dtype=object)
     for i, outer in enumerate(folds):
         evidence = _evidence(members, cohort, [i], outer.learned, "inner")
@@ -72,12 +76,12 @@ def fuse_members(
             own = (there == pattern).all(axis=1)
             rows = outer.split.test[own]
             fusion = fusion_among(evidence, [name for name, has in zip(names, pattern, strict=True) if has], whole)
-            probability[i, rows], score[i, rows], prediction[i, rows] = _apply(fusion, said, own)
+            probability[i, rows], score[i, rows], interval[:, i, rows], prediction[i, rows] = _apply(fusion, said, own)
     if not folds[0].fixed:  # else what was tested is kept
         first = [i for i, outer in enumerate(folds) if outer.repeat == 0]
         evidence = _evidence(members, cohort, first, np.arange(len(cohort.units)), "test")
         whole = fit_fusion(evidence, names, coverage)
-    return Fused(probability, score, prediction, whole, evidence)
+    return Fused(probability, score, interval, prediction, whole, evidence)
 
 
 def apart(members: Sequence[TrainedMember]) -> tuple[list[TrainedMember], TrainedMember | None]:
@@ -86,14 +90,16 @@ def apart(members: Sequence[TrainedMember]) -> tuple[list[TrainedMember], Traine
     return single, next((entry for entry in members if entry.member.modality == EARLY), None)
 
 
-def _apply(fusion: Fusion, said: OutOfFold, rows: NDArray[np.bool_]) -> tuple[Array, Array, NDArray[np.object_]]:
-    """Calibrated probabilities, scores and predictions of some rows."""
+def _apply(fusion: Fusion, said: OutOfFold, rows: NDArray[np.bool_]) -> tuple[Array, Array, Array, NDArray[np.object_]]:
+    """Calibrated probabilities, scores with the ends of their intervals, and predictions of some rows."""
     assert fusion.calibration is not None and fusion.score_fusion is not None  # of training, every one has them
     said = said.of_members(fusion.weights)
     fused = fusion.calibration.fuse(said.probability[rows], np.array(list(fusion.weights.values())))
     probability = fusion.calibration.apply(fused)
     decisions = np.array([fusion.calibration.decide(p) for p in probability], dtype=object)
-    return probability, fusion.score_fusion.apply(said.score[rows]), decisions
+    scores = fusion.score_fusion.apply(said.score[rows])
+    ends = np.array([fusion.score_fusion.interval(score) or (np.nan, np.nan) for score in scores.tolist()])
+    return probability, scores, ends.reshape(-1, 2).T, decisions
 
 
 def _evidence(

@@ -30,7 +30,9 @@ def cohort(n: int = 60) -> pd.DataFrame:
             "poor": poor,
             "probability_poor": probability,
             "prediction": np.where(probability > 0.6, "poor", np.where(probability < 0.4, "good", "abstain")),
-            "predicted_score": score + rng.normal(0, 3, n),
+            "predicted_score": score + (error := rng.normal(0, 3, n)),
+            "predicted_score_low": score + error - 5,
+            "predicted_score_high": score + error + 5,
             "p_fa": rng.random(n),
             "baseline_clinical": rng.random(n),
         }
@@ -60,6 +62,22 @@ def test_group_page_gives_every_model_with_intervals(tmp_path: Path) -> None:
     assert "permutation p = 0.005" in page.text
     assert "Brier score and Calibration slope of fa: its probabilities are not calibrated." in page.text
     assert page.links[:2] == ["sub-000.html", "sub-001.html"]
+
+
+def test_group_page_tells_whether_it_keeps_what_it_promises(tmp_path: Path) -> None:
+    table = cohort()
+    evaluation = evaluate(table, QUICK)
+    page = Page(write_group_report(tmp_path, evaluation, table))
+    assert "Does it keep what it promises?" in page.text
+    rows = evaluation.validity.set_index(["quantity", "people"])
+    held = [rows.loc[("set_coverage", who)] for who in ("all", "poor", "good")]
+    shown = " ".join(f"{row['value']:.2f} {row['low']:.2f} to {row['high']:.2f}" for row in held)
+    assert f"The true outcome is among those held possible {shown} 0.90 or more" in page.text
+    assert f"The true score lies in its interval {rows.loc[('interval_coverage', 'all')]['value']:.2f}" in page.text
+    assert f"poor outcome ({evaluation.n_poor}) good outcome ({60 - evaluation.n_poor}) Promised" in page.text
+    assert "lowest third of predicted scores (20)" in page.text
+    plain = Page(write_group_report(tmp_path, evaluate(table.drop(columns="prediction"), QUICK), table))
+    assert "promises" not in plain.text
 
 
 def test_group_page_without_outcomes_lists_predictions_and_says_so(tmp_path: Path) -> None:

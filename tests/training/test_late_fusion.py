@@ -124,6 +124,8 @@ def test_outcomes_of_the_outer_fold_change_nothing_that_is_said_of_it(n_with: in
     one, two = (fuse_members(members, item, folds, 0.9) for item in (cohort, spoilt))
     np.testing.assert_array_equal(one.probability[0, test], two.probability[0, test])
     np.testing.assert_array_equal(one.score[0, test], two.score[0, test])
+    np.testing.assert_array_equal(one.interval[:, 0, test], two.interval[:, 0, test])
+    assert (one.interval[0, 0, test] < one.interval[1, 0, test]).all()
     assert np.isfinite(one.probability[0, test]).all()
 
 
