@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -70,22 +70,23 @@ def _of_decisions(rows: pd.DataFrame, coverage: float, draws: Draws) -> Iterator
     of_class = {EVERYBODY: np.ones(len(people), bool), "poor": people["poor"] >= 0.5, "good": people["poor"] < 0.5}
     for who, which in of_class.items():
         own = people[which]
-        share, error = own["decided"].to_numpy(), own["wrong"].to_numpy()
-        yield _row("decided", who, len(own), _mean(share), None, draws)
-        yield _row("error_decided", who, len(own), _ratio(error, share), None, draws)
-        yield _row("set_coverage", who, len(own), _mean(1 - error), coverage, draws)
+        share, error, everybody = own["decided"].to_numpy(), own["wrong"].to_numpy(), np.ones(len(own))
+        yield _row(("decided", who), share, everybody, draws)
+        yield _row(("error_decided", who), error, share, draws)
+        yield _row(("set_coverage", who), 1 - error, everybody, draws) | {"promised": coverage}
 
 
 def _of_scores(rows: pd.DataFrame, draws: Draws) -> Iterator[dict[str, Any]]:
-    inside = rows["score"].between(rows["predicted_score_low"], rows["predicted_score_high"])
-    width = rows["predicted_score_high"] - rows["predicted_score_low"]
-    people = _by_person(rows, {"inside": inside, "width": width, "predicted": rows["predicted_score"]})
+    low, high = rows["predicted_score_low"], rows["predicted_score_high"]
+    columns = {"inside": rows["score"].between(low, high), "width": high - low, "predicted": rows["predicted_score"]}
+    people = _by_person(rows, columns)
     third = np.minimum(people["predicted"].rank(method="first").to_numpy() * 3 / (len(people) + 1), 2.999).astype(int)
     groups = {EVERYBODY: np.ones(len(people), bool)} | {name: third == i for i, name in enumerate(THIRDS)}
     for who, which in groups.items():
         own = people[which]
-        yield _row("interval_coverage", who, len(own), _mean(own["inside"].to_numpy()), INTERVAL_COVERAGE, draws)
-        yield _row("interval_width", who, len(own), _mean(own["width"].to_numpy()), None, draws)
+        inside, width, everybody = own["inside"].to_numpy(), own["width"].to_numpy(), np.ones(len(own))
+        yield _row(("interval_coverage", who), inside, everybody, draws) | {"promised": INTERVAL_COVERAGE}
+        yield _row(("interval_width", who), width, everybody, draws)
 
 
 def _by_person(rows: pd.DataFrame, columns: Mapping[str, pd.Series[Any]]) -> pd.DataFrame:
@@ -94,23 +95,14 @@ def _by_person(rows: pd.DataFrame, columns: Mapping[str, pd.Series[Any]]) -> pd.
     return pd.DataFrame(columns).astype(float).groupby(keys, sort=True, dropna=False).mean()
 
 
-def _mean(values: Array) -> Callable[[Array], Array]:
-    return lambda weights: np.asarray(weights @ values / weights.sum(axis=1))
+def _row(about: tuple[str, str], part: Array, whole: Array, draws: Draws) -> dict[str, Any]:
+    """A quantity of some people: the sum of ``part`` over that of ``whole``."""
 
-
-def _ratio(part: Array, whole: Array) -> Callable[[Array], Array]:
-    def ratio(weights: Array) -> Array:
+    def ratio(weights: Array) -> dict[str, Array]:
         total = weights @ whole
-        return np.asarray(np.divide(weights @ part, total, out=np.full(len(weights), np.nan), where=total > 0))
+        return {"": np.divide(weights @ part, total, out=np.full(len(weights), np.nan), where=total > 0)}
 
-    return ratio
-
-
-def _row(
-    quantity: str, who: str, n: int, compute: Callable[[Array], Array], promised: float | None, draws: Draws
-) -> dict[str, Any]:
-    if n < MINIMUM_PER_CLASS:
-        values = undefined(f"too few participants ({n} of at least {MINIMUM_PER_CLASS})")
-    else:
-        values = with_intervals(lambda weights: {quantity: compute(weights)}, n, draws)[quantity]
-    return {"quantity": quantity, "people": who, "n": n, **values, "promised": promised}
+    n = len(whole)
+    few = f"too few participants ({n} of at least {MINIMUM_PER_CLASS})"
+    values = undefined(few) if n < MINIMUM_PER_CLASS else with_intervals(ratio, n, draws)[""]
+    return {"quantity": about[0], "people": about[1], "n": n, **values}
