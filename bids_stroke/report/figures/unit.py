@@ -11,7 +11,6 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from bids_stroke.core.modalities import MAPS
 from bids_stroke.derivatives.names import is_named, parse
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.report.figures import anat, bold, dwi, eegemg, lesion
@@ -79,7 +78,7 @@ FIGURES: tuple[UnitFigure, ...] = (
     ),
     UnitFigure(
         "diffusion",
-        ("dwi", MAPS),
+        ("dwi", "maps"),
         dwi.draw_diffusion,
         "Diffusion maps in standard space",
         "Fractional anisotropy is high in white matter tracts; mean diffusivity is high in the ventricles and in old "
@@ -96,7 +95,7 @@ FIGURES: tuple[UnitFigure, ...] = (
     ),
     UnitFigure(
         "bold",
-        ("bold", MAPS),
+        ("bold", "maps"),
         bold.draw_bold,
         "BOLD maps in standard space",
         "Mean signal, amplitude of slow fluctuations (ALFF, fALFF) and regional homogeneity (ReHo). They should fill "
@@ -115,7 +114,7 @@ FIGURES: tuple[UnitFigure, ...] = (
     ),
     UnitFigure(
         "signals",
-        ("eegemg", MAPS),
+        ("eegemg", "maps"),
         eegemg.draw_signals,
         "EEG and EMG after cleaning",
         "Power spectrum before and after cleaning, and the first window kept with the phases of the trial. A peak at "

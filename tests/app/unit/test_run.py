@@ -20,7 +20,8 @@ from bids_stroke.core.records import Prediction, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
 from bids_stroke.features.readers import GRID_SHAPE
-from bids_stroke.preprocess.registry import Step, StepContext
+from bids_stroke.preprocess.registry import STEPS, Step, StepContext
+from bids_stroke.report.figures.unit import FIGURES
 from tests.helpers.bids import make_dataset
 from tests.helpers.predictions import leave_prediction
 from tests.helpers.units import write_volume
@@ -89,6 +90,12 @@ def test_after_other_failures_there_is_no_prediction(
     assert not old.exists() and old == prediction_paths(task)[0]
     if reason == "out-of-memory":
         assert "2.15 GB more were asked for" in status.detail
+
+
+def test_figures_wait_for_steps_that_exist() -> None:
+    """A name that is none would be waited for by nobody: the figure would be drawn before its files are there."""
+    assert {step for kind in FIGURES for step in kind.steps} <= set(STEPS)
+    assert all(kind.steps for kind in FIGURES)
 
 
 def table_of(out: Path) -> pd.DataFrame:
