@@ -81,7 +81,7 @@ class People:
         rows of one, each counts its share: Dunn, Wasserman and Ramdas 2023, "Distribution-free prediction sets for
         two-layer hierarchical models", pooling.
 
-        >>> People.of("aab").quantile(np.array([1.0, 2.0, 3.0]), 0.5)
+        >>> People.of("aab").quantile(np.array([1.0, 2.0, 3.0]), 0.3)
         2.0
         """
         order = np.argsort(values, kind="stable")

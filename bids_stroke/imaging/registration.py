@@ -73,15 +73,14 @@ def register_affine(moving: nib.Nifti1Image, target: nib.Nifti1Image, work: Path
 
     Notes
     -----
-    Mutual information of the whole brain hardly feels a lesion; leaving the lesion out made it worse in tests. It ends
-    at half of the grid's resolution: the deformable part that follows goes as far or further without the last level.
+    Mutual information of the whole brain hardly feels a lesion; leaving the lesion out made it worse in tests.
     """
     images = {"fixed": to_sitk(target), "moving": to_sitk(moving)}
     start = np.eye(4)
     start[:3, 3] = _centre(moving) - _centre(target)
     path = matrix_file(work / "affine_start.mat", start)
     greedy = Greedy3D()
-    command = f"-a -dof 12 -i fixed moving -m NMI -n 100x50x0 -ia {path} -o affine {options(seed)}"
+    command = f"-a -dof 12 -i fixed moving -m NMI -n 100x50x20 -ia {path} -o affine {options(seed)}"
     execute(greedy, command, images, "affine")
     affine = np.asarray(greedy["affine"], dtype=np.float64)
     determinant = float(np.linalg.det(affine[:3, :3]))
