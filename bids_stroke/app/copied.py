@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from bids_stroke.core.records import UnitFeatures
+from bids_stroke.core.records import UnitFeatures, unit_prefix
 from bids_stroke.derivatives import manifest
 from bids_stroke.preprocess.registry import STEPS
 
@@ -20,7 +20,7 @@ def copied_people(root: Path, units: Iterable[UnitFeatures]) -> list[str]:
     """
     owners: dict[str, dict[str, str]] = {}
     for unit in units:
-        prefix = unit.participant_id + (f"_ses-{unit.session}" if unit.session else "")
+        prefix = unit_prefix(unit.subject, unit.session)
         for step in STEPS:
             done = manifest.read_manifest(manifest.manifest_path(root, prefix, step), root)
             for name, mark in done.inputs.items() if done else ():

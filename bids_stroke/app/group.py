@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_stroke.app.currency import Currency, not_current
-from bids_stroke.app.group_tables import prediction_table, the_outcome, write_group_tables
+from bids_stroke.app.group_tables import prediction_table, promised_coverage, the_outcome, write_group_tables
 from bids_stroke.app.progress import tell_covariates, tracked, warn
 from bids_stroke.app.request import Request
 from bids_stroke.bids.phenotype import outcome_notes
@@ -43,7 +43,12 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     modality_of = {name: member.modality for item in predictions.values() for name, member in item.members.items()}
     counted = int((table["prediction"] != "left-out").sum())
     console.print(f"Evaluating {counted} predictions of {len(modality_of)} members.", highlight=False)
-    evaluation = evaluate(table, request.settings.model_copy(update={"outcome": outcome}), modality_of)
+    evaluation = evaluate(
+        table,
+        request.settings.model_copy(update={"outcome": outcome}),
+        modality_of,
+        promised_coverage(request, predictions.values()),
+    )
     write_group_tables(root, table, evaluation)
     found = read_statuses(root)
     for sentence in found.passed_over:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
@@ -186,6 +186,15 @@ def _bundle_of(request: Request, sha256: str) -> Bundle | None:
     for path in candidates:
         if (path / CHECKSUMS).is_file() and bundle_digest(path) == sha256:
             return load_bundle(path)
+    return None
+
+
+def promised_coverage(request: Request, predictions: Iterable[Prediction]) -> float | None:
+    """What the sets of outcomes of the model promise; None where its bundle is not at hand, or promises nothing."""
+    for sha256 in {str(item.model["sha256"]) for item in predictions}:
+        bundle = _bundle_of(request, sha256)
+        if bundle is not None and bundle.fusion.calibration is not None:
+            return bundle.fusion.calibration.coverage
     return None
 
 

@@ -52,7 +52,7 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     ensemble = train_ensemble(cohort, request.settings, request.execution.device, say, store)
     bundle = write_trained(path("models"), ensemble, request.settings)
     modality_of = {entry.member.name: entry.member.modality for entry in ensemble.contents.members}
-    evaluation = evaluate(ensemble.out_of_fold, request.settings, modality_of)
+    evaluation = evaluate(ensemble.out_of_fold, request.settings, modality_of, request.settings.training.coverage)
     write_evaluation(bundle.path.parent, bundle.path.name, evaluation)
     write_table(path("subsets"), ensemble.subsets)
     write_table(path("curves"), ensemble.curves)

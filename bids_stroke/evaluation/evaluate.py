@@ -70,7 +70,9 @@ class Evaluation:
     """Numbers of draws and permutations, seed, minimum counts."""
 
 
-def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, str] | None = None) -> Evaluation:
+def evaluate(
+    table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, str] | None = None, coverage: float | None = None
+) -> Evaluation:
     """Compute metrics of the fusion, its members and the baselines, each with a 95 % interval by participant.
 
     Parameters
@@ -84,6 +86,8 @@ def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, 
         Outcome rule, seed, number of bootstrap draws and of permutations.
     modality_of : mapping, optional
         Member -> modality, for the patterns of missing ones; one that is not named stands for itself.
+    coverage : float, optional
+        What the model's sets promise: as it was trained, whatever the settings say now.
 
     Raises
     ------
@@ -104,23 +108,19 @@ def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, 
     models = _models(participants)
     rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
     rows += _score_rows(participants, models, draws)
-    poor, fusion = participants["poor"].to_numpy(float), participants["probability_poor"].to_numpy(float)
-    p_value = None
-    if not too_few(poor):
-        rng = np.random.default_rng([settings.seed, 1])
-        p_value = permutation_p(poor, fusion, settings.training.permutations, rng)
+    poor = participants["poor"].to_numpy(float)
     return Evaluation(
         metrics=pd.DataFrame(rows, columns=[*_KEYS, "metric", "value", "low", "high", "n", "n_poor", "reason"]),
         comparisons=pd.DataFrame([_comparison(participants, *model, draws) for model in models[1:]], columns=_COMPARED),
         participants=participants,
         left_out=left_out,
-        permutation_p=p_value,
+        permutation_p=_against_chance(participants, settings),
         outcome=str(settings.outcome),
         notes=notes,
         n=len(poor),
         n_poor=int(poor.sum()),
         patterns=pattern_table(participants, modality_of or {}, draws),
-        validity=validity_table(counted(table), settings.training.coverage, draws),
+        validity=validity_table(counted(table), coverage, draws),
         procedure={
             "bootstrap": settings.training.bootstrap,
             "permutations": settings.training.permutations,
@@ -129,6 +129,14 @@ def evaluate(table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, 
             "minimum_per_class": MINIMUM_PER_CLASS,
         },
     )
+
+
+def _against_chance(participants: pd.DataFrame, settings: Settings) -> float | None:
+    """One-sided p-value of the fusion's AUC against shuffled outcomes; None where there are too few."""
+    poor, fusion = participants["poor"].to_numpy(float), participants["probability_poor"].to_numpy(float)
+    if too_few(poor):
+        return None
+    return permutation_p(poor, fusion, settings.training.permutations, np.random.default_rng([settings.seed, 1]))
 
 
 _KEYS = ("model", "kind")

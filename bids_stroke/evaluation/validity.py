@@ -21,7 +21,7 @@ EVERYBODY, THIRDS = "all", ("lowest", "middle", "highest")
 Mask = NDArray[np.bool_]
 
 
-def validity_table(rows: pd.DataFrame, coverage: float, draws: Draws) -> pd.DataFrame:
+def validity_table(rows: pd.DataFrame, coverage: float | None, draws: Draws) -> pd.DataFrame:
     """Shares of people of whom what was said was true, with 95 % intervals.
 
     Parameters
@@ -30,8 +30,8 @@ def validity_table(rows: pd.DataFrame, coverage: float, draws: Draws) -> pd.Data
         A row per unit (and repeat): ``participant_id``, ``poor`` (0 or 1), ``prediction`` (``poor``, ``good`` or
         ``abstain``), and where there are any ``dataset``, ``score``, ``predicted_score``, ``predicted_score_low``,
         ``predicted_score_high``. Rows that do not count are not among them.
-    coverage : float
-        What the conformal sets promise.
+    coverage : float or None
+        What the conformal sets promise; None where nobody knows.
     draws : Draws
         Number and seed of the bootstrap draws.
 
@@ -62,7 +62,7 @@ def validity_table(rows: pd.DataFrame, coverage: float, draws: Draws) -> pd.Data
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 
-def _of_decisions(rows: pd.DataFrame, coverage: float, draws: Draws) -> Iterator[dict[str, Any]]:
+def _of_decisions(rows: pd.DataFrame, coverage: float | None, draws: Draws) -> Iterator[dict[str, Any]]:
     poor = rows["poor"].astype(float).eq(1)
     decided = rows["prediction"].isin(DECIDED)
     wrong = decided & (rows["prediction"].eq("poor") != poor)

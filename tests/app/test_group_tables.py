@@ -21,6 +21,7 @@ from bids_stroke.derivatives.names import dataset_file, sidecar_of
 from bids_stroke.derivatives.predictions import read_predictions
 from bids_stroke.ensemble import bundle
 from bids_stroke.evaluation.evaluate import evaluate
+from bids_stroke.fusion.fitted import Calibration
 from tests.helpers.bids import make_dataset
 from tests.helpers.predictions import leave_prediction
 from tests.helpers.units import tiny_contents
@@ -119,6 +120,17 @@ def test_without_the_bundle_training_participants_are_left_out(asked: Request) -
     evaluation = evaluate(table.reset_index(), asked.settings)
     assert list(evaluation.left_out["participant_id"]) == ["sub-00"]
     assert list(evaluation.participants["participant_id"]) == ["sub-02"]
+
+
+def test_what_sets_promise_is_told_by_the_model_not_by_todays_settings(asked: Request) -> None:
+    contents = tiny_contents()
+    calibration = replace(contents.fusion.calibration or Calibration(), coverage=0.8)
+    contents = replace(contents, fusion=replace(contents.fusion, calibration=calibration))
+    made = bundle.write_bundle(asked.output_dir / "models" / "tiny", contents)
+    model = {"name": "t", "version": "1", "sha256": made.sha256, "demonstration": False, "outcome": "fma_le<=17"}
+    assert group_tables.promised_coverage(asked, [predict(asked, "00", model=model)]) == 0.8
+    assert asked.settings.training.coverage != 0.8
+    assert group_tables.promised_coverage(asked, [predict(asked, "00", model={**model, "sha256": "elsewhere"})]) is None
 
 
 def test_predictions_of_two_models_are_not_mixed(asked: Request) -> None:

@@ -66,7 +66,7 @@ def test_group_page_gives_every_model_with_intervals(tmp_path: Path) -> None:
 
 def test_group_page_tells_whether_it_keeps_what_it_promises(tmp_path: Path) -> None:
     table = cohort()
-    evaluation = evaluate(table, QUICK)
+    evaluation = evaluate(table, QUICK, coverage=0.9)
     page = Page(write_group_report(tmp_path, evaluation, table))
     assert "Does it keep what it promises?" in page.text
     rows = evaluation.validity.set_index(["quantity", "people"])
@@ -76,6 +76,8 @@ def test_group_page_tells_whether_it_keeps_what_it_promises(tmp_path: Path) -> N
     assert f"The true score lies in its interval {rows.loc[('interval_coverage', 'all')]['value']:.2f}" in page.text
     assert f"poor outcome ({evaluation.n_poor}) good outcome ({60 - evaluation.n_poor}) Promised" in page.text
     assert "lowest third of predicted scores (20)" in page.text
+    unknown = Page(write_group_report(tmp_path, evaluate(table, QUICK), table))  # of a model that is not at hand
+    assert f"The true outcome is among those held possible {shown} –" in unknown.text
     plain = Page(write_group_report(tmp_path, evaluate(table.drop(columns="prediction"), QUICK), table))
     assert "promises" not in plain.text
 
