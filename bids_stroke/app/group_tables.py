@@ -164,7 +164,7 @@ def _counted(row: dict[str, Any], out_of_fold: _OutOfFold | None) -> dict[str, A
 def _decision(said: Sequence[str], probability: float) -> str:
     """The decision of most repeats of the cross-validation; ``abstain`` where there is no such.
 
-    One that contradicts the mean probability of the repeats is none either, as in `Calibration.decide`.
+    One that contradicts the mean probability of the repeats is none either, as the rule has it.
     """
     likely = "poor" if probability > 0.5 else "good" if probability < 0.5 else "abstain"
     return likely if said.count(likely) > len(said) / 2 else "abstain"
@@ -193,8 +193,8 @@ def promised_coverage(request: Request, predictions: Iterable[Prediction]) -> fl
     """What the sets of outcomes of the model promise; None where its bundle is not at hand, or promises nothing."""
     for sha256 in {str(item.model["sha256"]) for item in predictions}:
         bundle = _bundle_of(request, sha256)
-        if bundle is not None and bundle.fusion.calibration is not None:
-            return bundle.fusion.calibration.coverage
+        if bundle is not None and bundle.fusion.distribution is not None:
+            return bundle.fusion.distribution.coverage
     return None
 
 

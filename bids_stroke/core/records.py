@@ -225,6 +225,9 @@ class Prediction:
     """None where nobody knows who the model was trained on."""
     warnings: tuple[str, ...] = ()
     predicted_score_interval: tuple[float, float] | None = None
-    """Of the model's coverage (90 %); None where it is not known."""
+    """Of 90 %; None where it is not known."""
     early_fusion: MemberPrediction | None = None
     """What the regression on the numbers of several members says; None where there is none."""
+    decided_beyond: tuple[float, float] | None = None
+    """``good`` is decided below the first probability of a poor outcome, ``poor`` above the second, nothing between;
+    None for a model that is not calibrated: it names what is more likely."""

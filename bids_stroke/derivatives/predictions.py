@@ -14,8 +14,12 @@ from bids_stroke.core.records import MemberPrediction, Prediction, Session
 from bids_stroke.derivatives import manifest
 
 INTERVAL_METHOD = (
-    "90 %, normal on the logit scale: sampling error of the calibration (fitted on out-of-fold predictions) plus "
-    "the members' typical disagreement over the members present"
+    "90 %, normal on the logit scale: how far the probability would move with other people to learn from (fusion and "
+    "distribution: jackknife over people; members: between their trainings in the folds)"
+)
+DECISION_RULE = (
+    "good below the first probability of a poor outcome, poor above the second, otherwise abstain: of people with "
+    "either outcome at most 10 % (or what training.coverage left) are to get the other decision"
 )
 
 
@@ -28,6 +32,8 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         "probability_poor_interval": list(interval) if interval else None,
         "probability_poor_interval_method": INTERVAL_METHOD if interval else "none: the model is not calibrated",
         "prediction": prediction.prediction,
+        "decided_beyond": list(prediction.decided_beyond) if prediction.decided_beyond else None,
+        "decision_rule": DECISION_RULE if prediction.decided_beyond else "the more likely outcome",
         "predicted_score": prediction.predicted_score,
         "predicted_score_interval": list(scores) if scores else None,
         "members": {name: _member_json(member) for name, member in prediction.members.items()},
@@ -87,6 +93,7 @@ def read_prediction(path: Path) -> Prediction:
             warnings=tuple(content["warnings"]),
             predicted_score_interval=None if scores is None else _pair(scores),
             early_fusion=_member(found) if (found := content.get("early_fusion")) else None,
+            decided_beyond=_pair(limits) if (limits := content.get("decided_beyond")) else None,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -25,7 +25,7 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusio
         found.append("Nobody knows who the model was trained on: whether this participant was, cannot be told.")
     if seen:
         found.append("This participant was in the training set: the prediction is no evidence of the model's worth.")
-    if bundle.fusion.calibration is None:
+    if bundle.fusion.distribution is None:
         found.append(
             "The model is not calibrated: its probability has no interval, and the prediction is the more likely "
             "outcome, without the choice to abstain."
@@ -48,7 +48,7 @@ def _lost_weight(bundle: Bundle, names: list[str], fusion: Fusion) -> list[str]:
     lacks_early = bundle.early is not None and EARLY not in names
     weights = bundle.fusion.weights
     weight = sum(weights[name] for name in names) / sum(weights.values())
-    own = "they have weights and a calibration of their own"
+    own = "they have weights and a distribution of their own"
     done = "the weights were renormalised" if fusion == bundle.fusion else own
     what = f"{applied} of {len(bundle.members)} members" + (" and no early fusion" if lacks_early else "")
     return [f"{what} applied, which hold {weight:.0%} of the weight; {done}."]

@@ -39,7 +39,8 @@ from bids_stroke.ensemble.model_card import model_card
 from bids_stroke.ensemble.tables import read_people
 from bids_stroke.ensemble.weights import read_weights
 from bids_stroke.features.covariates import CovariateScaler
-from bids_stroke.fusion.fitted import Calibration, Fusion, ScoreFusion
+from bids_stroke.fusion.distribution import Distribution, Line
+from bids_stroke.fusion.fitted import Fusion, Scale
 from bids_stroke.fusion.out_of_fold import OutOfFold, out_of_fold_table
 
 if TYPE_CHECKING:
@@ -230,8 +231,8 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "members": [asdict(entry) for entry in contents.members],
         "early_fusion": asdict(contents.early) if contents.early else None,
         "fusion_weights": dict(contents.fusion.weights),
-        "calibration": asdict(contents.fusion.calibration) if contents.fusion.calibration else None,
-        "score_fusion": asdict(contents.fusion.score_fusion) if contents.fusion.score_fusion else None,
+        "scales": [asdict(scale) for scale in contents.fusion.scales],
+        "distribution": asdict(contents.fusion.distribution) if contents.fusion.distribution else None,
         "salt": contents.salt,
         "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
         "facts": dict(contents.facts),
@@ -270,11 +271,12 @@ def _member(entry: EntryFields) -> BundleMember:
 
 
 def _fusion(metadata: MetadataFields) -> Fusion:
-    calibration, scores = metadata.calibration, metadata.score_fusion
+    scales = tuple(Scale(**_tuples(scale.model_dump())) for scale in metadata.scales)
+    if (known := metadata.distribution) is None:
+        return Fusion(metadata.fusion_weights, scales)
+    others = tuple(Line(**line.model_dump()) for line in known.others)
     return Fusion(
-        metadata.fusion_weights,
-        Calibration(**_tuples(calibration.model_dump())) if calibration else None,
-        ScoreFusion(**_tuples(scores.model_dump())) if scores else None,
+        metadata.fusion_weights, scales, Distribution(**_tuples(known.model_dump(exclude={"others"})), others=others)
     )
 
 

@@ -19,7 +19,8 @@ MODEL_CARD = "docs/model_card.md"
 OUT_OF_FOLD = "out_of_fold.tsv"
 EVIDENCE = "evidence.tsv"
 """What the fusion was fitted on."""
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""2: one distribution of the outcome in place of a calibration of the probability and a fusion of scores."""
 PREPROCESSING_VERSION = 1
 """Raised when feature maps change so that older networks must not read them."""
 _COPY_AGAIN = "Copy the bundle again from where it was made, or train it again."

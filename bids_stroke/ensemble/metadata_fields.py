@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -14,7 +15,8 @@ from bids_stroke.core.outcome import Outcome
 _FILE_NAME = r"^[^/\\\x00.][^/\\\x00]*$"
 """Of a member: its weights lie in ``models/<name>.safetensors``, so it must not lead elsewhere."""
 NotNegative = Annotated[float, Field(ge=0)]
-Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Pair = Annotated[list[float], Field(min_length=2, max_length=2)]
 
 
 class _Fields(BaseModel):
@@ -62,29 +64,58 @@ class EntryFields(_Fields):
     score_sd: NotNegative
 
 
-class CalibrationFields(_Fields):
-    """`fusion.fitted.Calibration`."""
+class ScaleFields(_Fields):
+    """`fusion.fitted.Scale`."""
 
-    temperature: Positive = 1.0
-    intercept: float = 0.0
-    covariance: list[Annotated[list[float], Field(min_length=2, max_length=2)]] = Field(
-        default=[[0.0, 0.0], [0.0, 0.0]], min_length=2, max_length=2
-    )
-    disagreement: NotNegative = 0.0
-    quantiles: Annotated[list[float], Field(min_length=2, max_length=2)] = [1.0, 1.0]
-    coverage: Annotated[float, Field(gt=0, lt=1)] = 0.9
-    pools: Literal["logits", "probabilities"] = "probabilities"
+    logit: Pair
+    score: Pair | None = None
+
+    @model_validator(mode="after")
+    def _deviates(self) -> Self:
+        if self.logit[1] <= 0 or (self.score is not None and self.score[1] == 0):
+            raise ValueError("a deviation is 0 or less")
+        return self
 
 
-class ScoreFusionFields(_Fields):
-    """`fusion.fitted.ScoreFusion`."""
+class LineFields(_Fields):
+    """`fusion.distribution.Line`."""
 
-    weights: list[NotNegative]
-    low: float
-    high: float
-    half_width: NotNegative | None
-    slope: float = 1.0
-    intercept: float = 0.0
+    intercept: float
+    slope: float
+    spread: float
+
+
+class DistributionFields(_Fields):
+    """`fusion.distribution.Distribution`."""
+
+    limits: Annotated[list[float], Field(min_length=1)]
+    intercepts: list[float]
+    slope: NotNegative
+    spread: float
+    cut: Annotated[int, Field(ge=0)]
+    ends: Pair
+    means: list[float]
+    range: Pair
+    direction: Literal[-1, 1]
+    levels: Annotated[list[Share], Field(min_length=2, max_length=2)] | None
+    decided: Annotated[list[Share], Field(min_length=2, max_length=2)]
+    coverage: Annotated[float, Field(gt=0, lt=1)]
+    others: list[LineFields] = []
+    refitting: NotNegative = 0.0
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        k = len(self.limits)
+        if len(self.intercepts) != k or len(self.means) != k + 1 or self.cut >= k:
+            raise ValueError("limits, intercepts, means and cut do not belong together")
+        places = [self.ends[0], *self.limits, self.ends[1]]
+        if any(low >= high for low, high in pairwise(places)):
+            raise ValueError("limits do not ascend")
+        if any(low < high for low, high in pairwise(self.intercepts)):
+            raise ValueError("intercepts do not descend")
+        if self.decided[0] > self.decided[1]:
+            raise ValueError("decided: good and poor overlap")
+        return self
 
 
 class SettingsFields(_Fields):
@@ -116,8 +147,8 @@ class MetadataFields(_Fields):
     members: Annotated[list[EntryFields], Field(min_length=1)]
     early_fusion: EntryFields | None = None
     fusion_weights: dict[str, NotNegative]
-    calibration: CalibrationFields | None
-    score_fusion: ScoreFusionFields | None = None
+    scales: list[ScaleFields]
+    distribution: DistributionFields | None
     salt: str
     participants: dict[str, list[str]]
     facts: FactsFields
@@ -138,9 +169,8 @@ class MetadataFields(_Fields):
             raise ValueError("members: two have the same name")
         if set(self.fusion_weights) != set(names) or not sum(self.fusion_weights.values()) > 0:
             raise ValueError("fusion_weights: not one for each member, with a sum above 0")
-        scores = self.score_fusion
-        if scores is not None and (len(scores.weights) != len(names) or scores.low > scores.high):
-            raise ValueError("score_fusion: not a weight for each member, or low above high")
+        if self.distribution is not None and len(self.scales) != len(names):
+            raise ValueError("scales: not one for each member")
         parts = self.early_fusion.member.inputs.get("parts") if self.early_fusion else []
         if not isinstance(parts, list) or not all(part in names for part in parts):
             raise ValueError("early_fusion.member.inputs.parts: not a list of members")

@@ -40,39 +40,35 @@ def model_card(metadata: Mapping[str, Any]) -> str:
         lines.append(f"| {member['name']} | {member['modality']} | {member['network']} | {options} | {weight:.3f} |")
     lines += ["", "## Training", ""]
     lines += [f"- {key.replace('_', ' ')}: {_short(value)}" for key, value in facts.items() if key != "settings"]
-    lines += ["", "## Calibration", "", *_calibration(metadata["calibration"]), *_scores(metadata.get("score_fusion"))]
+    lines += ["", "## Distribution of the outcome", "", *_distribution(metadata["distribution"])]
     lines += ["- Missing modalities are left out; nothing is filled in."]
-    if metadata["calibration"]:
+    if metadata["distribution"]:
         lines += [
-            "- These weights and this calibration are of people who lack nothing. Whoever lacks something has those of "
-            "a fusion of the other members, fitted on the same people (`evidence.tsv`)."
+            "- These weights and this distribution are of people who lack nothing. Whoever lacks something has those "
+            "of a fusion of the other members, fitted on the same people (`evidence.tsv`)."
         ]
     lines += ["", "## Limits", ""]
     lines += [f"- {text}" for text in _limits(metadata)]
     return "\n".join([*lines, ""])
 
 
-def _calibration(calibration: Mapping[str, Any] | None) -> list[str]:
-    if calibration is None:
+def _distribution(known: Mapping[str, Any] | None) -> list[str]:
+    if known is None:
         return [
             "- None: there are no out-of-fold predictions to fit it on. The probability is the members' weighted mean.",
-            "- poor or good: whichever is more likely. No interval, no conformal sets, and so no abstention.",
+            "- poor or good: whichever is more likely. No interval, and no choice to abstain.",
         ]
-    return [
-        f"- Temperature {calibration['temperature']:.3f}, intercept {calibration['intercept']:.3f}, fitted on "
-        "out-of-fold predictions.",
-        f"- poor, good or abstain: class-conditional conformal sets at {calibration['coverage']:.0%}.",
+    good, poor = known["decided"]
+    found = [
+        "- One distribution of the outcome for each person, fitted on out-of-fold predictions: the probability of a "
+        "poor outcome is its share beyond the cut, the predicted score its mean, the range its middle part.",
+        f"- Decided: good below a probability of {good:.1%}, poor above {poor:.1%}, otherwise nothing, so that at most "
+        f"{1 - known['coverage']:.0%} of the people with either outcome get the other decision.",
     ]
-
-
-def _scores(fusion: Mapping[str, Any] | None) -> list[str]:
-    if fusion is None:
-        return []
-    width = "" if fusion["half_width"] is None else f"; its interval is {fusion['half_width']:.3g} to either side"
-    return [
-        f"- Score: the weighted mean of the members' scores times {fusion['slope']:.3f}, plus "
-        f"{fusion['intercept']:.3g}{width}."
-    ]
+    if levels := known["levels"]:
+        ends = sorted(levels if known["direction"] > 0 else [1 - level for level in levels])
+        found += [f"- Range of the score: from {ends[0]:.1%} to {ends[1]:.1%} of the distribution; meant to hold 90 %."]
+    return found
 
 
 def _limits(metadata: Mapping[str, Any]) -> list[str]:

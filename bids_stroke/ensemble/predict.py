@@ -1,8 +1,9 @@
-"""The ensemble on one unit: members on their samples, fusion over those present, calibration, decision."""
+"""The ensemble on one unit: members on their samples, fusion over those present, the distribution of the outcome."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from bids_stroke.ensemble.tables import read_evidence
 from bids_stroke.ensemble.weights import restore_network
 from bids_stroke.features.covariates import covariate_values
 from bids_stroke.features.readers import Samples, read_samples
-from bids_stroke.fusion.fitted import Fusion, ScoreFusion, fuse, more_likely, renormalise
+from bids_stroke.fusion.fitted import Fusion, fuse, more_likely, renormalise
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
 from bids_stroke.networks.device import KEPT_BETWEEN_LAYERS, keep_memory, precision_of, reproducible, resolve_device
 from bids_stroke.networks.shallow import ShallowNetwork
@@ -79,10 +80,6 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     used = renormalise(np.array([fusion.weights[name] for name in names]), np.ones(len(names), dtype=bool))
     means = np.array([samples[name].probabilities.mean() for name in names])
     scores = np.array([samples[name].scores.mean() for name in names])
-    calibration, score_fusion = fusion.calibration, _score_fusion(fusion, names)
-    fused = float((calibration.fuse if calibration else fuse)(means[None], used)[0])
-    score = _known(score_fusion.apply(scores[None])[0])
-    probability = float(calibration.apply(np.array(fused))) if calibration else fused
     modalities = {entry.member.name: entry.member.modality for entry in bundle.fitted}
     said = {
         name: MemberPrediction(
@@ -91,11 +88,7 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
         for name, mean, score, weight in zip(names, means, scores, used, strict=True)
     }
     return Prediction(
-        probability_poor=probability,
-        probability_poor_interval=calibration.interval(fused, used) if calibration else None,
-        prediction=calibration.decide(probability) if calibration else more_likely(probability),
-        predicted_score=score,
-        predicted_score_interval=None if score is None else score_fusion.interval(score),
+        **_outcome(fusion, dict(zip(names, zip(means, scores, strict=True), strict=True))),
         members={name: one for name, one in said.items() if name != EARLY},
         early_fusion=said.get(EARLY),
         missing=missing,
@@ -109,6 +102,30 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
         in_training_set=bundle.saw(unit.dataset, unit.participant_id),
         warnings=tuple(warnings(bundle, unit, names, fusion)),
     )
+
+
+def _outcome(fusion: Fusion, said: Mapping[str, tuple[float, float]]) -> dict[str, Any]:
+    """What is predicted of the outcome, from the probability and the score of each member that applied."""
+    outputs = np.array([said.get(name, (np.nan, np.nan)) for name in fusion.weights])
+    if (known := fusion.distribution) is None:
+        weights = np.array(list(fusion.weights.values()))
+        probability, score = (float(fuse(column[None], weights)[0]) for column in outputs.T)
+        return {
+            "probability_poor": probability,
+            "probability_poor_interval": None,
+            "prediction": more_likely(probability),
+            "predicted_score": _known(score),
+        }
+    index = fusion.index(outputs[None, :, 0], outputs[None, :, 1])
+    probability = float(known.probability(index)[0])
+    return {
+        "probability_poor": probability,
+        "probability_poor_interval": known.probability_interval(float(index[0])),
+        "prediction": known.decide(probability),
+        "decided_beyond": known.decided,
+        "predicted_score": float(known.score(index)[0]),
+        "predicted_score_interval": known.interval(float(index[0])),
+    }
 
 
 def _fusion_among(bundle: Bundle, names: list[str]) -> Fusion:
@@ -139,15 +156,6 @@ def _fitted_among(wanted: _Pattern) -> Fusion:
     )
 
     return fusion_among(evidence, wanted.names, wanted.bundle.fusion)
-
-
-def _score_fusion(fusion: Fusion, names: list[str]) -> ScoreFusion:
-    """How the scores of the named members are fused: a bundle that does not say so, uses its other weights."""
-    found = fusion.score_fusion
-    if found is None:
-        return ScoreFusion(tuple(fusion.weights[name] for name in names), -np.inf, np.inf, None)
-    weights = dict(zip(fusion.weights, found.weights, strict=True))
-    return replace(found, weights=tuple(weights[name] for name in names))
 
 
 def predict_members(

@@ -1,1 +1,1 @@
-"""Members' probabilities -> one calibrated prediction: weights, score, calibration."""
+"""Members' probabilities and scores -> one distribution of the outcome."""

@@ -1,78 +1,83 @@
-"""Fusion and calibration together, in a fold and for the ensemble that is kept."""
+"""Weights, scales and distribution together, in a fold and for the ensemble that is kept."""
 
 from __future__ import annotations
-
-from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bids_stroke.fusion.calibration import disagreement, fit_calibration
-from bids_stroke.fusion.fitted import Calibration, ScoreFusion, fuse, pool
-from bids_stroke.fusion.score import calibrate_scores, score_weights
+from bids_stroke.core.errors import DataError
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.fusion.fit_distribution import fit_distribution, low_is_poor
+from bids_stroke.fusion.fitted import Fusion, Scale, clipped_logit, degrees, fuse
+from bids_stroke.fusion.out_of_fold import OutOfFold
 from bids_stroke.fusion.target import Target
-from bids_stroke.fusion.weights import averaged_weights, fit_weights
+from bids_stroke.fusion.weights import DOUBT_OF_EARLY, averaged_weights, simplex_weights
 
 Array = NDArray[np.float64]
 
 
-@dataclass(frozen=True, eq=False)
-class FittedFusion:
-    """Fusion and calibration fitted on out-of-fold probabilities."""
+def fit_rows(out_of_fold: OutOfFold, coverage: float) -> Fusion:
+    """The fusion of all members of a table, fitted on all its rows that have any.
 
-    weights: Array
-    calibration: Calibration
-
-    def apply(self, probabilities: Array) -> tuple[Array, Array]:
-        """Fused probabilities before and after calibration, NaN where no member has one."""
-        fused = self.calibration.fuse(probabilities, self.weights)
-        return fused, np.where(np.isfinite(fused), self.calibration.apply(fused), np.nan)
-
-
-def fit_probabilities(
-    probabilities: Array, target: Target, coverage: float, doubt: Array | None = None
-) -> FittedFusion:
-    """Fusion weights (`doubt` as in `simplex_weights`) and calibration, on rows where at least one member is present.
-
-    The calibration is fitted on fused probabilities whose weights came from other rows, or it would take the luck of
-    the weights on their own rows for knowledge.
+    The distribution is fitted on indices whose weights came from other people, or it would take the luck of the
+    weights on their own people for knowledge.
 
     Parameters
     ----------
-    probabilities : (n, members) float64
-        Out of the folds, NaN where a member is missing.
-    target : Target
-        Outcomes.
+    out_of_fold : OutOfFold
+        What the members said, with the outcomes.
     coverage : float
-        Of the conformal sets.
-    doubt : (members,) float64, optional
-        As in `simplex_weights`.
+        As in `fit_distribution`.
+
+    Raises
+    ------
+    DataError
+        No row has a probability.
     """
-    rows = np.asarray(np.isfinite(probabilities).any(axis=1))
-    there, outcomes = probabilities[rows], target.of(rows)
-    weights, others = averaged_weights(lambda half: fit_weights(there[half], outcomes.of(half), doubt), outcomes)
-    fused = pool(there, others)
-    spread = disagreement(there, weights)
-    return FittedFusion(weights, replace(fit_calibration(fused, outcomes, spread, coverage), pools="logits"))
+    rows = np.flatnonzero(np.isfinite(out_of_fold.probability).any(axis=1))
+    if not len(rows):
+        raise DataError("No unit has a prediction of any member.", "Train with more participants.", "no-predictions")
+    there = out_of_fold.of_rows(rows)
+    target = Target(there.poor, there.outcome, there.people)
+    scales = fit_scales(there, target)
+    degree = degrees(scales, there.probability, there.score)
+    known = np.nan_to_num(degree)
+    doubt = np.array([DOUBT_OF_EARLY if name == EARLY else 1.0 for name in there.names])
+
+    def fit(half: NDArray[np.int64]) -> Array:
+        own = target.of(half)
+        return simplex_weights(known[half], own.latent, own.people, doubt)
+
+    weights, others = averaged_weights(fit, target)
+    distribution = fit_distribution(fuse(degree, others), target, coverage, _refitting(there, scales, weights))
+    return Fusion(dict(zip(there.names, weights.tolist(), strict=True)), scales, distribution)
 
 
-def fit_scores(scores: Array, target: Target, doubt: Array | None = None) -> ScoreFusion:
-    """Weights; slope and interval with other rows' weights; range of all.
+def fit_scales(out_of_fold: OutOfFold, target: Target) -> tuple[Scale, ...]:
+    """The scale of each member's outputs, where every person counts the same."""
+    sign = -1.0 if low_is_poor(target) else 1.0
+    logits, scores = clipped_logit(out_of_fold.probability), out_of_fold.score
+    found = []
+    for logit, score in zip(logits.T, scores.T, strict=True):
+        centre, deviation = _moments(logit, target)
+        own = _moments(score, target)
+        found.append(Scale((centre, deviation), (own[0], sign * own[1]) if np.isfinite(score).any() else None))
+    return tuple(found)
 
-    Parameters
-    ----------
-    scores : (n, members) float64
-        Out of the folds, NaN where a member is missing.
-    target : Target
-        Outcomes.
-    doubt : (members,) float64, optional
-        As in `simplex_weights`.
-    """
-    rows = np.asarray(np.isfinite(scores).any(axis=1))
-    low, high = float(target.score.min()), float(target.score.max())
-    if not rows.any():  # networks without a score
-        return ScoreFusion((1 / scores.shape[1],) * scores.shape[1], low, high, None)
-    there, outcomes = scores[rows], target.of(rows)
-    weights, others = averaged_weights(lambda half: score_weights(there[half], outcomes.of(half), doubt), outcomes)
-    fusion = ScoreFusion(tuple(weights.tolist()), low, high, None)
-    return calibrate_scores(fusion, fuse(there, others), outcomes)
+
+def _moments(values: Array, target: Target) -> tuple[float, float]:
+    """Mean and standard deviation of what is finite; 1 for a deviation of 0."""
+    known = np.isfinite(values)
+    if not known.any():
+        return 0.0, 1.0
+    people, there = target.people.among(known), values[known]
+    centre = people.mean(there)
+    return centre, float(np.sqrt(people.mean((there - centre) ** 2))) or 1.0
+
+
+def _refitting(out_of_fold: OutOfFold, scales: tuple[Scale, ...], weights: Array) -> float:
+    """Standard deviation of the index between trainings on other people; 0 where nothing is known of it."""
+    deviation = np.array([scale.logit[1] for scale in scales])
+    shift = fuse(out_of_fold.refitted / deviation, weights)
+    known = np.isfinite(shift)
+    return float(np.sqrt(np.mean(shift[known] ** 2))) if known.any() else 0.0

@@ -1,4 +1,4 @@
-"""From the members' probabilities to one calibrated probability, its interval and a decision (pure numpy)."""
+"""How the members' outputs become one prediction (pure numpy)."""
 
 from __future__ import annotations
 
@@ -8,23 +8,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_stroke.fusion.distribution import Distribution
+
 Array = NDArray[np.float64]
 
 PROBABILITY_LIMIT = 1e-3
 """Probabilities are kept this far from 0 and 1 before their logit is taken."""
-INTERVAL_Z = 1.6448536269514722
-"""Standard normal quantile of a two-sided 90 % interval."""
 
 
 def clipped_logit(probability: Array | float) -> Array:
     """Logit of a probability, finite also at 0 and 1."""
     value = np.clip(np.asarray(probability, dtype=np.float64), PROBABILITY_LIMIT, 1 - PROBABILITY_LIMIT)
     return np.asarray(np.log(value) - np.log1p(-value))
-
-
-def expit(value: Array | float) -> Array:
-    """Probability of a logit; numpy alone, because scipy.special takes as long to import as a prediction."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(value, dtype=np.float64))))
 
 
 def renormalise(weights: Array, present: NDArray[np.bool_]) -> Array:
@@ -41,8 +36,8 @@ def fuse(values: Array, weights: Array) -> Array:
     Parameters
     ----------
     values : (n, members) float64
-        Probabilities or scores, NaN where a member is missing.
-    weights : (members,) float64
+        Probabilities, scores or degrees; NaN where a member is missing.
+    weights : (members,) float64, or (n, members)
         On the simplex.
 
     Returns
@@ -55,149 +50,62 @@ def fuse(values: Array, weights: Array) -> Array:
     return np.where(present.any(axis=-1), fused, np.nan)
 
 
-def pool(probabilities: Array, weights: Array) -> Array:
-    """Probability of the weighted mean of the logits of the members present; shapes as in `fuse`.
-
-    The logarithmic opinion pool (Genest and Zidek 1986, "Combining probability distributions").
-    """
-    return np.asarray(expit(fuse(clipped_logit(probabilities), weights)))
-
-
 def more_likely(probability: float) -> str:
     """``poor`` or ``good``, whichever is more likely: all that can be said without calibration."""
     return "poor" if probability >= 0.5 else "good"
 
 
 @dataclass(frozen=True)
-class Calibration:
-    """How a fused probability becomes a calibrated one, with an interval and a decision.
-
-    The calibrated logit is ``intercept + logit / temperature``. Fitted on out-of-fold predictions only.
+class Scale:
+    """How a member's two outputs are put on one scale, its degree: large ones poor, mean 0, deviation 1.
 
     Attributes
     ----------
-    temperature : float
-        Above 1: the members were too sure.
-    intercept : float
-        Logit shift: the members are trained with balanced classes.
-    covariance : 2 x 2 tuple
-        Sampling covariance of (intercept, 1 / temperature).
-    disagreement : float
-        Root mean square distance of a member's logit from the fused one.
-    quantiles : tuple of float
-        Class-conditional split-conformal quantiles of 1 - probability of the true class: poor, good.
-    coverage : float
-        Wanted coverage of the conformal sets, 0.9.
-    pools : {"logits", "probabilities"}
-        Of what the fused probability is a weighted mean.
+    logit : (2,) tuple of float
+        Mean and standard deviation of the logit of its probability.
+    score : (2,) tuple of float, or None
+        Of its score, the deviation negative where low scores are poor; None of a network without a score.
     """
 
-    temperature: float = 1.0
-    intercept: float = 0.0
-    covariance: tuple[tuple[float, float], tuple[float, float]] = ((0.0, 0.0), (0.0, 0.0))
-    disagreement: float = 0.0
-    quantiles: tuple[float, float] = (1.0, 1.0)
-    coverage: float = 0.9
-    pools: str = "probabilities"
+    logit: tuple[float, float]
+    score: tuple[float, float] | None = None
 
-    def fuse(self, probabilities: Array, weights: Array) -> Array:
-        """Fused probabilities (n,) of the members' (n, members), as those that this was fitted on."""
-        return pool(probabilities, weights) if self.pools == "logits" else fuse(probabilities, weights)
+    def degree(self, probability: Array, score: Array) -> Array:
+        """Mean of both outputs (n,), each by its own deviation; NaN without a probability.
 
-    def apply(self, fused: Array) -> Array:
-        """Calibrated probabilities of fused ones."""
-        return np.asarray(expit(self.intercept + clipped_logit(fused) / self.temperature))
-
-    def interval(self, fused: float, weights: Array) -> tuple[float, float]:
-        """90 % interval of a calibrated probability.
-
-        Parameters
-        ----------
-        fused : float
-            Before calibration.
-        weights : (members,) float64
-            Weights used for this unit, renormalised.
-
-        Notes
-        -----
-        Normal on the logit scale, with the sum of two variances: that of the calibration, by the delta method
-        from the covariance of its two numbers, and that of a weighted mean of members which scatter by
-        ``disagreement`` around it, so that fewer members give a wider interval. It says how uncertain the
-        probability is; how uncertain the person's outcome is, the probability itself says.
+        A probability and a score of one network err in part for different reasons, so that their mean errs less.
         """
-        value = float(clipped_logit(fused))
-        slope = 1 / self.temperature
-        direction = np.array([1.0, value])
-        calibration = float(direction @ np.array(self.covariance) @ direction)
-        members = (slope * self.disagreement) ** 2 * float((weights**2).sum())
-        centre, half = self.intercept + slope * value, INTERVAL_Z * np.sqrt(calibration + members)
-        return float(expit(centre - half)), float(expit(centre + half))
-
-    def decide(self, probability: float) -> str:
-        """``poor`` or ``good`` where the conformal set holds only that class, else ``abstain``.
-
-        A set that contradicts the probability (only "good" at 53 % poor, which class-conditional sets can give) is
-        widened to both classes: nobody should read that, and a wider set keeps its coverage.
-        """
-        poor = 1 - probability <= self.quantiles[0]
-        good = probability <= self.quantiles[1]
-        if poor and not good and probability > 0.5:
-            return "poor"
-        if good and not poor and probability < 0.5:
-            return "good"
-        return "abstain"
-
-
-@dataclass(frozen=True)
-class ScoreFusion:
-    """How the members' scores become one, with an interval. Fitted on out-of-fold predictions only.
-
-    Attributes
-    ----------
-    weights : tuple of float
-        On the simplex, in the order of the members.
-    low, high : float
-        Range of the training scores (outcome's units): a prediction beyond is moved to its end.
-    half_width : float or None
-        Of the interval, which covers the true score of the wanted share of people; None where it is not known.
-    slope, intercept : float
-        Of the true score on the weighted mean: above 1 where members know different things and so each say too
-        little, below 1 where they know less than they say.
-    """
-
-    weights: tuple[float, ...]
-    low: float
-    high: float
-    half_width: float | None
-    slope: float = 1.0
-    intercept: float = 0.0
-
-    def apply(self, scores: Array) -> Array:
-        """Fused score (n,) of the members' scores (n, members), NaN where no member has one."""
-        fused = self.intercept + self.slope * fuse(scores, np.array(self.weights))
-        return np.asarray(np.clip(fused, self.low, self.high))
-
-    def interval(self, score: float) -> tuple[float, float] | None:
-        """Interval of a fused score, within the range of the training scores; None without a half-width."""
-        if self.half_width is None or not np.isfinite(score):
-            return None
-        return max(self.low, score - self.half_width), min(self.high, score + self.half_width)
+        logit = (clipped_logit(probability) - self.logit[0]) / self.logit[1]
+        if self.score is None:
+            return np.asarray(logit)
+        other = (score - self.score[0]) / self.score[1]
+        return np.asarray(np.where(np.isfinite(other), (logit + other) / 2, logit))
 
 
 @dataclass(frozen=True)
 class Fusion:
-    """How the members' numbers become one prediction.
+    """How the members' outputs become one prediction.
 
     Attributes
     ----------
     weights : mapping of str to float
         Of each member, and of the early fusion where it takes part; on the simplex.
-    calibration : Calibration or None
-        Of the fused probability; None where there are no out-of-fold predictions to fit it on.
-    score_fusion : ScoreFusion or None
-        Of the scores, its weights in the order of ``weights``; None: with these.
+    scales : tuple of Scale
+        In the order of ``weights``; empty where there is no distribution.
+    distribution : Distribution or None
+        Of the outcome, given the index; None where there are no out-of-fold predictions to fit it on.
     """
 
     weights: Mapping[str, float]
-    calibration: Calibration | None = None
-    score_fusion: ScoreFusion | None = None
+    scales: tuple[Scale, ...] = ()
+    distribution: Distribution | None = None
+
+    def index(self, probability: Array, score: Array) -> Array:
+        """Weighted mean (n,) of the members' degrees, of outputs (n, members); NaN where every member is missing."""
+        return fuse(degrees(self.scales, probability, score), np.array(list(self.weights.values())))
+
+
+def degrees(scales: tuple[Scale, ...], probability: Array, score: Array) -> Array:
+    """Degree (n, members) of each member, of probabilities and scores (n, members)."""
+    found = [scale.degree(probability[:, i], score[:, i]) for i, scale in enumerate(scales)]
+    return np.stack(found, axis=1)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 Array = NDArray[np.float64]
 
+_OF_MEMBERS = {"probability": "p", "score": "s", "refitted": "r"}
+"""Arrays with a column for each member, and the prefix of their columns in the table."""
+
 
 @dataclass(frozen=True, eq=False)
 class OutOfFold:
@@ -34,6 +37,9 @@ class OutOfFold:
         Scores that were measured.
     people : People
         Whose rows they are.
+    refitted : (n, members) float64
+        How far the member's logit would move if it were trained on other people: a draw for each row, the same other
+        people for all members; NaN where nothing is known of it.
     """
 
     names: tuple[str, ...]
@@ -42,22 +48,31 @@ class OutOfFold:
     poor: NDArray[np.bool_]
     outcome: Array
     people: People
+    refitted: Array
 
     def of_members(self, present: Collection[str]) -> OutOfFold:
         """Of some of the members, in the same order."""
         kept = [i for i, name in enumerate(self.names) if name in present]
         names = tuple(self.names[i] for i in kept)
-        return replace(self, names=names, probability=self.probability[:, kept], score=self.score[:, kept])
+        arrays = {name: getattr(self, name)[:, kept] for name in _OF_MEMBERS}
+        return replace(self, names=names, **arrays)
+
+    def of_rows(self, rows: NDArray[np.int64]) -> OutOfFold:
+        """Of some of the rows."""
+        arrays = {name: getattr(self, name)[rows] for name in (*_OF_MEMBERS, "poor", "outcome")}
+        return replace(self, people=self.people.among(rows), **arrays)
 
 
 def out_of_fold_table(out_of_fold: OutOfFold) -> pd.DataFrame:
-    """Columns ``person`` (a number), ``poor``, ``score``, and of each member ``p_<member>`` and ``s_<member>``."""
+    """Columns ``person`` (a number), ``poor``, ``score``, and of each member ``p_``, ``s_`` and ``r_<member>``."""
     import pandas as pd
 
     columns: dict[str, Any] = {"person": out_of_fold.people.of_row, "poor": out_of_fold.poor.astype(int)}
     columns["score"] = out_of_fold.outcome
-    columns |= {f"p_{name}": out_of_fold.probability[:, i] for i, name in enumerate(out_of_fold.names)}
-    return pd.DataFrame(columns | {f"s_{name}": out_of_fold.score[:, i] for i, name in enumerate(out_of_fold.names)})
+    for array, prefix in _OF_MEMBERS.items():
+        values = getattr(out_of_fold, array)
+        columns |= {f"{prefix}_{name}": values[:, i] for i, name in enumerate(out_of_fold.names)}
+    return pd.DataFrame(columns)
 
 
 def read_out_of_fold(file: Path) -> OutOfFold | None:
@@ -68,7 +83,11 @@ def read_out_of_fold(file: Path) -> OutOfFold | None:
 
     table = pd.read_csv(file, sep="\t", na_values="n/a")
     names = tuple(str(name).removeprefix("p_") for name in table if str(name).startswith("p_"))
-    probability, score = (table[[f"{what}_{name}" for name in names]].to_numpy(np.float64) for what in ("p", "s"))
-    people = People.of(table.get("person", table.index))  # an older bundle does not tell: each row counts as a person
+    arrays = {
+        array: table[[f"{prefix}_{name}" for name in names]].to_numpy(np.float64)
+        for array, prefix in _OF_MEMBERS.items()
+    }
     outcome = table["score"].to_numpy(np.float64)
-    return OutOfFold(names, probability, score, table["poor"].to_numpy(bool), outcome, people)
+    return OutOfFold(
+        names, poor=table["poor"].to_numpy(bool), outcome=outcome, people=People.of(table["person"]), **arrays
+    )

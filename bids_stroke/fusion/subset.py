@@ -1,7 +1,7 @@
-"""One fusion for everybody who has the same members: weights, calibration and the fusion of the scores.
+"""One fusion for everybody who has the same members: weights, scales and distribution.
 
 A weight says what a member tells beside the others. Where some of these are missing, others that told the same must
-take their place, and a calibration of all is too sure of few. So whoever lacks something gets a fusion that is fitted
+take their place, and a distribution of all is too sure of few. So whoever lacks something gets a fusion that is fitted
 without what is missing, on the same people.
 """
 
@@ -13,11 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bids_stroke.core.modalities import EARLY
-from bids_stroke.fusion.fit import fit_probabilities, fit_scores
+from bids_stroke.fusion.fit import fit_rows
 from bids_stroke.fusion.fitted import Fusion
 from bids_stroke.fusion.out_of_fold import OutOfFold
-from bids_stroke.fusion.target import Target
-from bids_stroke.fusion.weights import DOUBT_OF_EARLY
 
 LEAST = 4
 """People of each class of whom the members said something, that a fusion of their own needs."""
@@ -35,7 +33,7 @@ def fit_fusion(out_of_fold: OutOfFold, present: Collection[str], coverage: float
     present : collection of str
         Names of members, and of the early fusion.
     coverage : float
-        Of the conformal sets.
+        As in `fit_distribution`.
 
     Returns
     -------
@@ -47,13 +45,8 @@ def fit_fusion(out_of_fold: OutOfFold, present: Collection[str], coverage: float
     DataError
         They said nothing of anybody.
     """
-    out_of_fold = out_of_fold.of_members(present)
-    target = Target(out_of_fold.poor, out_of_fold.outcome, out_of_fold.people)
-    doubt = np.array([DOUBT_OF_EARLY if name == EARLY else 1.0 for name in out_of_fold.names])
-    whom = _learn_from(out_of_fold)[:, None]
-    fitted = fit_probabilities(np.where(whom, out_of_fold.probability, np.nan), target, coverage, doubt)
-    scores = fit_scores(np.where(whom, out_of_fold.score, np.nan), target, doubt)
-    return Fusion(dict(zip(out_of_fold.names, fitted.weights.tolist(), strict=True)), fitted.calibration, scores)
+    members = out_of_fold.of_members(present)
+    return fit_rows(members.of_rows(np.flatnonzero(_learn_from(members))), coverage)
 
 
 def fusion_among(out_of_fold: OutOfFold, present: Collection[str], whole: Fusion) -> Fusion:
@@ -63,9 +56,9 @@ def fusion_among(out_of_fold: OutOfFold, present: Collection[str], whole: Fusion
     """
     said = out_of_fold.of_members(present).probability
     fewest = _fewest_of_a_class(out_of_fold, np.asarray(np.isfinite(said).any(axis=1)))
-    if set(present) >= whole.weights.keys() or whole.calibration is None or fewest < LEAST:
+    if set(present) >= whole.weights.keys() or whole.distribution is None or fewest < LEAST:
         return whole
-    return fit_fusion(out_of_fold, present, whole.calibration.coverage)
+    return fit_fusion(out_of_fold, present, whole.distribution.coverage)
 
 
 def _learn_from(out_of_fold: OutOfFold) -> NDArray[np.bool_]:

@@ -8,8 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
-from bids_stroke.core.errors import DataError
-from bids_stroke.fusion.fitted import clipped_logit
 from bids_stroke.fusion.people import People
 from bids_stroke.fusion.target import Target
 
@@ -23,40 +21,6 @@ DOUBT_OF_EARLY = 0.5
 FLOOR = 1e-3
 """Least weight of a member, before renormalising: whoever has nothing but members of no use gets their mean."""
 _START = 0.1
-
-
-def fit_weights(probabilities: Array, target: Target, doubt: Array | None = None) -> Array:
-    """Weights with which the members' logits are averaged.
-
-    Parameters
-    ----------
-    probabilities : (n, members) float64
-        Out-of-fold, NaN where a member is missing, which counts as knowing nothing.
-    target : Target
-        Outcomes.
-    doubt : (members,) float64, optional
-        As in `simplex_weights`.
-
-    Returns
-    -------
-    (members,) float64
-        As `simplex_weights` gives them.
-
-    Raises
-    ------
-    DataError
-        No row has a probability.
-
-    Notes
-    -----
-    Adding logits is how independent evidence is joined; a mean of probabilities stays between its members and so
-    cannot be surer than the surest of them.
-    """
-    rows = np.asarray(np.isfinite(probabilities).any(axis=1))
-    if not rows.any():
-        raise DataError("No unit has a prediction of any member.", "Train with more participants.", "no-predictions")
-    known = target.of(rows)
-    return simplex_weights(np.nan_to_num(clipped_logit(probabilities[rows])), known.latent, known.people, doubt)
 
 
 def simplex_weights(said: Array, wanted: Array, people: People, doubt: Array | None = None) -> Array:
@@ -81,7 +45,7 @@ def simplex_weights(said: Array, wanted: Array, people: People, doubt: Array | N
     Notes
     -----
     Regression with coefficients of 0 or more (Breiman 1996, "Stacked regressions"), scaled to sum 1: the scale is the
-    calibration's. A lasso penalty takes out members that know nothing, of which a small cohort with many networks has
+    distribution's. A lasso penalty takes out members that know nothing, of which a small cohort with many networks has
     some. It is not tuned: where both sides have root mean square 1, the slope of the squared error at 0 along a member
     that knows nothing has the standard deviation sqrt(people), and that is the penalty.
     """

@@ -254,6 +254,20 @@ def unit_name(subject: str, session: str | None) -> str:
     return f"sub-{subject}" + (f", session {session}" if session else "")
 
 
+def rule_in_words(decided: tuple[float, float]) -> str:
+    """When an outcome is decided, by the limits of the probability of a poor one.
+
+    >>> rule_in_words((0.18, 1.0))
+    'A good outcome is decided below 18 %, a poor one never; between is no decision.'
+    """
+    good = f"below {percent(decided[0])}" if decided[0] > 0 else "never"
+    poor = f"above {percent(decided[1])}" if decided[1] < 1 else "never"
+    if good == poor:
+        return "Too few people were learned from for any decision."
+    lines = " (black lines)" if "never" not in (good, poor) else ""
+    return f"A good outcome is decided {good}, a poor one {poor}{lines}; between is no decision."
+
+
 def render(template: str, **values: Any) -> str:
     """Fill in a page of ``templates/``; everything inserted is escaped, and a forgotten value is an error."""
     return _environment().get_template(template).render(version=bids_stroke.__version__, **values)
@@ -269,5 +283,6 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "reason": reason_in_words, "quantity": quantity_in_words, "number": number, "significant": significant,
         "percent": percent, "p_value": p_value, "interval": interval, "outcome": outcome_in_words,
+        "rule": rule_in_words,
     }  # fmt: skip
     return environment

@@ -1,4 +1,4 @@
-"""The whole of training: members through nested folds, fusion and calibration on what they had not seen."""
+"""The whole of training: members through nested folds, fusion and distribution on what they had not seen."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def train_ensemble(
 
     Notes
     -----
-    The outer test rows are touched only to be predicted. The final fusion weights and calibration are fitted on the
+    The outer test rows are touched only to be predicted. The final fusion weights and distribution are fitted on the
     outer out-of-fold predictions of everybody, for which all of that cross-validation takes the place of inner folds;
     of several repeats on the first alone, because the mean of several trainings is better and surer than one, and one
     is kept (with 5 repeats, sets at 90 % that were fitted on the mean covered 81 to 87 % in a simulation).
@@ -112,7 +112,7 @@ def _ensemble(
     measured: Mapping[str, Baseline],
     settings: Settings,
 ) -> TrainedEnsemble:
-    """Fusion and calibration of the trained members, in each fold and of the ensemble that is kept."""
+    """Fusion of the trained members, in each fold and of the ensemble that is kept."""
     fused = fuse_members(members, cohort, folds, settings.training.coverage)
     table = _out_of_fold(cohort, folds, members, measured, fused)
     contents = _contents(cohort, members, fused, table, settings)

@@ -60,7 +60,7 @@ class OuterFold:
 
     @property
     def validated(self) -> Rows:
-        """Rows that an inner fold predicts: what fusion weights and calibration are fitted on."""
+        """Rows that an inner fold predicts: what fusion weights and distribution are fitted on."""
         return np.sort(np.concatenate([split.test for split in self.inner]))
 
     @property

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_stroke.core.modalities import EARLY
-from bids_stroke.fusion.fitted import Fusion
+from bids_stroke.fusion.fitted import Fusion, clipped_logit
 from bids_stroke.fusion.out_of_fold import OutOfFold
 from bids_stroke.fusion.people import People
 from bids_stroke.fusion.subset import fit_fusion, fusion_among
@@ -80,6 +80,7 @@ def fuse_members(
     if not folds[0].fixed:  # else what was tested is kept
         first = [i for i, outer in enumerate(folds) if outer.repeat == 0]
         evidence = _evidence(members, cohort, first, np.arange(len(cohort.units)), "test")
+        evidence = replace(evidence, refitted=_refitted(members, [folds[i] for i in first], evidence))
         whole = fit_fusion(evidence, names, coverage)
     return Fused(probability, score, interval, prediction, whole, evidence)
 
@@ -92,14 +93,14 @@ def apart(members: Sequence[TrainedMember]) -> tuple[list[TrainedMember], Traine
 
 def _apply(fusion: Fusion, said: OutOfFold, rows: NDArray[np.bool_]) -> tuple[Array, Array, Array, NDArray[np.object_]]:
     """Calibrated probabilities, scores with the ends of their intervals, and predictions of some rows."""
-    assert fusion.calibration is not None and fusion.score_fusion is not None  # of training, every one has them
+    known = fusion.distribution
+    assert known is not None  # of training, every one has it
     said = said.of_members(fusion.weights)
-    fused = fusion.calibration.fuse(said.probability[rows], np.array(list(fusion.weights.values())))
-    probability = fusion.calibration.apply(fused)
-    decisions = np.array([fusion.calibration.decide(p) for p in probability], dtype=object)
-    scores = fusion.score_fusion.apply(said.score[rows])
-    ends = np.array([fusion.score_fusion.interval(score) or (np.nan, np.nan) for score in scores.tolist()])
-    return probability, scores, ends.reshape(-1, 2).T, decisions
+    index = fusion.index(said.probability[rows], said.score[rows])
+    probability = known.probability(index)
+    decisions = np.array([known.decide(p) for p in probability.tolist()], dtype=object)
+    ends = np.array([known.interval(value) or (np.nan, np.nan) for value in index.tolist()])
+    return probability, known.score(index), ends.reshape(-1, 2).T, decisions
 
 
 def _evidence(
@@ -112,7 +113,31 @@ def _evidence(
     ]
     names = tuple(entry.member.name for entry in members)
     people = People.of(cohort.participants[row] for row in rows)
-    return OutOfFold(names, said[0], said[1], cohort.poor[rows], cohort.score[rows], people)
+    unknown = np.full_like(said[0], np.nan)  # an outer fold has one training of each row only
+    return OutOfFold(names, said[0], said[1], cohort.poor[rows], cohort.score[rows], people, unknown)
+
+
+def _refitted(members: Sequence[TrainedMember], folds: Sequence[OuterFold], evidence: OutOfFold) -> Array:
+    """`OutOfFold.refitted` of everybody, from the inner folds of one repeat, in which each row is predicted often.
+
+    A person is told by another training in each outer fold whose test part he or she is not in. Two such trainings
+    share people; how far they lie apart then tells of the variance over samples by the delete-d jackknife (Shao and
+    Wu 1989, "A general theory for jackknife variance estimation"): times kept over left-out people.
+    """
+    logits = np.stack(
+        [clipped_logit(entry.folds.inner_probability[: len(folds)]) for entry in members], axis=2
+    )  # (folds, units, members), NaN of the row's own fold
+    there = np.isfinite(logits)
+    count = there.sum(axis=0)
+    mean = np.divide(np.where(there, logits, 0.0).sum(axis=0), count, out=np.zeros(count.shape), where=count > 0)
+    kept = (1 - 1 / len(folds)) * (1 - 1 / len(folds[0].inner))
+    found = np.full(evidence.probability.shape, np.nan)
+    for i, outer in enumerate(folds):
+        rows, other = outer.split.test, (i + 1) % len(folds)
+        own = count[rows]
+        scale = np.sqrt(np.divide(own, own - 1, out=np.full(own.shape, np.nan), where=own > 1) * kept / (1 - kept))
+        found[rows] = (logits[other, rows] - mean[rows]) * scale
+    return found
 
 
 def _only(values: Array) -> Array:

@@ -21,10 +21,9 @@ from bids_stroke.derivatives.names import dataset_file, sidecar_of
 from bids_stroke.derivatives.predictions import read_predictions
 from bids_stroke.ensemble import bundle
 from bids_stroke.evaluation.evaluate import evaluate
-from bids_stroke.fusion.fitted import Calibration
 from tests.helpers.bids import make_dataset
 from tests.helpers.predictions import leave_prediction
-from tests.helpers.units import tiny_contents
+from tests.helpers.units import tiny_contents, tiny_distribution
 
 PEOPLE = {"00": 10, "01": 30, "02": 12, "03": 28}
 
@@ -124,8 +123,7 @@ def test_without_the_bundle_training_participants_are_left_out(asked: Request) -
 
 def test_what_sets_promise_is_told_by_the_model_not_by_todays_settings(asked: Request) -> None:
     contents = tiny_contents()
-    calibration = replace(contents.fusion.calibration or Calibration(), coverage=0.8)
-    contents = replace(contents, fusion=replace(contents.fusion, calibration=calibration))
+    contents = replace(contents, fusion=replace(contents.fusion, distribution=tiny_distribution(coverage=0.8)))
     made = bundle.write_bundle(asked.output_dir / "models" / "tiny", contents)
     model = {"name": "t", "version": "1", "sha256": made.sha256, "demonstration": False, "outcome": "fma_le<=17"}
     assert group_tables.promised_coverage(asked, [predict(asked, "00", model=model)]) == 0.8

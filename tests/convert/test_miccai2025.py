@@ -85,7 +85,7 @@ def test_the_bundle_says_what_it_is(bundle: Bundle) -> None:
     again = load_bundle(bundle.path)
     assert [entry.member.name for entry in again.members] == ["fa", "wm"]
     assert set(again.fusion.weights.values()) == {0.5}
-    assert again.fusion.calibration is None
+    assert again.fusion.distribution is None
     assert again.saw("somewhere", "sub-01") is None
     entry = again.members[0]
     ours = np.array([45.0, 0.0, 1568.0])

@@ -15,8 +15,8 @@ from bids_stroke.bids.labels import participant_hash
 from bids_stroke.core.errors import ModelError, OutputError
 from bids_stroke.ensemble.bundle import load_bundle, write_bundle
 from bids_stroke.ensemble.metadata import CHECKSUMS, METADATA, bundle_digest
-from bids_stroke.fusion.fitted import Fusion, ScoreFusion
-from tests.helpers.units import tiny_contents
+from bids_stroke.fusion.fitted import Fusion
+from tests.helpers.units import tiny_contents, tiny_fusion
 
 FILES = (METADATA, "models/a.safetensors", "docs/model_card.md", "splits.tsv", "out_of_fold.tsv")
 
@@ -151,12 +151,13 @@ def test_out_of_fold_predictions_are_found_by_hash(folder: Path) -> None:
     assert table.loc[participant_hash(bundle.salt, "tiny", "sub-01"), "probability_poor"] == 0.6
 
 
-def test_how_the_score_is_fused_comes_back_and_is_told(tmp_path: Path) -> None:
-    weights = {"a": 0.5, "b": 0.5}
-    fusion = Fusion(weights, score_fusion=ScoreFusion((0.2, 0.8), 0.0, 34.0, 9.5, slope=1.25, intercept=-4.0))
+def test_the_distribution_of_the_outcome_comes_back_and_is_told(tmp_path: Path) -> None:
+    fusion = tiny_fusion("a", "b", levels=(0.03, 0.93))
     path = write_bundle(tmp_path, tiny_contents(fusion=fusion)).path
     assert load_bundle(path).fusion == fusion
-    assert "times 1.250, plus -4; its interval is 9.5 to either side" in (path / "docs" / "model_card.md").read_text()
+    card = (path / "docs" / "model_card.md").read_text()
+    assert "Decided: good below a probability of 40.0%, poor above 60.0%" in card
+    assert "from 7.0% to 97.0% of the distribution" in card  # low scores are poor: the levels count from there
 
 
 def test_a_full_disk_leaves_the_bundle_that_was_there(folder: Path) -> None:

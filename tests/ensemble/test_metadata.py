@@ -127,10 +127,13 @@ HARM = {
     "members.1.score_mean": at("members", 1, "score_mean", value=True),
     "fusion_weights.a": at("fusion_weights", "a", value=float("inf")),
     "fusion_weights": at("fusion_weights", value={"a": 1.0}),
-    "calibration.temperature": at("calibration", "temperature", value=0.0),
-    "calibration.covariance.0": at("calibration", "covariance", value=[[1.0], [0.0, 1.0]]),
-    "calibration.pools": at("calibration", "pools", value="votes"),
-    "calibration": at("calibration", value="none"),
+    "scales.0": at("scales", 0, "logit", value=[0.0, 0.0]),
+    "scales": at("scales", value=[]),
+    "distribution.slope": at("distribution", "slope", value=-1.0),
+    "distribution.levels.0": at("distribution", "levels", value=[-0.1, 0.9]),
+    "distribution.direction": at("distribution", "direction", value=0),
+    "distribution.cut": at("distribution", "cut", value=-1),
+    "distribution": at("distribution", value="none"),
     "participants.train": at("participants", "train", value="abc"),
     "facts": at("facts", value=[]),
     "facts.settings": at("facts", value={"settings": 1}),
@@ -138,7 +141,6 @@ HARM = {
     "demonstration": at("demonstration", value="no"),
     "name": at("name", value=None),
     "salt": lambda metadata: metadata.pop("salt"),
-    "score_fusion": at("score_fusion", value={"weights": [1.0], "low": 0.0, "high": 1.0, "half_width": None}),
 }
 
 
@@ -164,7 +166,7 @@ def test_metadata_that_are_no_object(folder: Path, text: str) -> None:
 
 
 def test_packages_that_are_no_mapping_do_not_hide_the_version(folder: Path) -> None:
-    content = json.loads((folder / METADATA).read_text()) | {"format_version": 2, "required_packages_version": []}
+    content = json.loads((folder / METADATA).read_text()) | {"format_version": 99, "required_packages_version": []}
     (folder / METADATA).write_text(json.dumps(content))
     sign(folder)
     error = refused(folder)

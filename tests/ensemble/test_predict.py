@@ -19,9 +19,10 @@ from bids_stroke.ensemble.bundle import Bundle, load_bundle, write_bundle
 from bids_stroke.ensemble.predict import predict, predict_members
 from bids_stroke.ensemble.weights import restore_network
 from bids_stroke.features.readers import read_samples
+from bids_stroke.fusion.fitted import Fusion
 from bids_stroke.networks import registry
 from tests.helpers.bundles import rhythm_unit, volume_bundle
-from tests.helpers.units import LSTM, blob, tiny_contents, write_volume
+from tests.helpers.units import LSTM, blob, tiny_contents, tiny_distribution, write_volume
 
 
 @pytest.fixture
@@ -47,16 +48,28 @@ def test_members_give_the_mean_of_their_windows(bundle: Bundle, unit: UnitFeatur
         assert prediction.members[name].score == pytest.approx(float(output[:, 1].mean()) * 8 + 17, rel=1e-6)
 
 
-def test_fusion_and_calibration_are_those_of_the_bundle(bundle: Bundle, unit: UnitFeatures) -> None:
+def test_everything_that_is_predicted_comes_from_one_distribution(bundle: Bundle, unit: UnitFeatures) -> None:
     prediction = predict(bundle, unit, "cpu")
     a, b = prediction.members["a"], prediction.members["b"]
-    fused = 0.75 * a.probability + 0.25 * b.probability
-    expected = 1 / (1 + np.exp(-(0.2 + np.log(fused / (1 - fused)) / 1.5)))
-    assert prediction.probability_poor == pytest.approx(expected)
-    assert a.score is not None and b.score is not None
+    degrees = [((np.log(m.probability / (1 - m.probability)) - 0.1) / 0.8 + (m.score - 17) / -9) / 2 for m in (a, b)]
+    index = 0.75 * degrees[0] + 0.25 * degrees[1]
+    known = tiny_distribution()
+    assert prediction.probability_poor == pytest.approx(float(known.probability(np.array([index]))[0]))
+    assert prediction.predicted_score == pytest.approx(float(known.score(np.array([index]))[0]))
+    assert prediction.predicted_score_interval == pytest.approx(known.interval(index))
+    assert prediction.probability_poor_interval == pytest.approx(known.probability_interval(index))
+    assert prediction.decided_beyond == known.decided
+    assert prediction.prediction == known.decide(prediction.probability_poor)
+
+
+def test_without_a_distribution_outputs_are_averaged(tmp_path: Path, unit: UnitFeatures) -> None:
+    fusion = Fusion({"a": 0.75, "b": 0.25})
+    prediction = predict(write_bundle(tmp_path / "plain", tiny_contents(fusion=fusion)), unit, "cpu")
+    a, b = prediction.members["a"], prediction.members["b"]
+    assert prediction.probability_poor == pytest.approx(0.75 * a.probability + 0.25 * b.probability)
     assert prediction.predicted_score == pytest.approx(0.75 * a.score + 0.25 * b.score)
-    low, high = prediction.probability_poor_interval
-    assert 0 < low < prediction.probability_poor < high < 1
+    assert prediction.probability_poor_interval is None and prediction.decided_beyond is None
+    assert prediction.predicted_score_interval is None and prediction.prediction != "abstain"
 
 
 def test_weights_are_renormalised_over_the_members_present(tmp_path: Path, unit: UnitFeatures) -> None:

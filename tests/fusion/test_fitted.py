@@ -1,29 +1,11 @@
-"""A fitted fusion applied: members that are missing, intervals and decisions."""
+"""A fitted fusion applied: members that are missing, and the scale of those that are there."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from bids_stroke.fusion.fit import fit_probabilities
-from bids_stroke.fusion.fitted import Calibration, clipped_logit, fuse, pool, renormalise
-from tests.helpers.outcomes import classes, simulated
-
-
-def test_pool_is_a_mean_of_logits_over_the_members_present() -> None:
-    values = np.array([[0.2, 0.8], [np.nan, 0.8], [np.nan, np.nan], [0.9, 0.9]])
-    pooled = pool(values, np.array([0.5, 0.5]))
-    assert pooled[[0, 1, 3]] == pytest.approx([0.5, 0.8, 0.9])
-    assert np.isnan(pooled[2])
-
-
-def test_a_calibration_from_before_logits_were_pooled_is_read_as_it_was_made() -> None:
-    values, weights = np.array([[0.2, 0.9]]), np.array([0.5, 0.5])
-    assert Calibration().fuse(values, weights) == pytest.approx(fuse(values, weights))
-    probabilities, poor = simulated(40, (1.0, 1.0))
-    assert fit_probabilities(probabilities, classes(poor), 0.9).calibration.pools == "logits"
+from bids_stroke.fusion.fitted import Fusion, Scale, clipped_logit, fuse, more_likely, renormalise
 
 
 def test_fuse_leaves_missing_members_out() -> None:
@@ -34,32 +16,23 @@ def test_fuse_leaves_missing_members_out() -> None:
     assert renormalise(np.array([0.6, 0.2, 0.2]), np.array([True, False, True])) == pytest.approx([0.75, 0, 0.25])
 
 
-def test_fewer_members_and_an_unsure_calibration_widen_the_interval() -> None:
-    sure = Calibration(disagreement=0.5)
-    unsure = replace(sure, covariance=((0.3, 0.0), (0.0, 0.3)))
-    width = {}
-    for name, calibration, weights in (
-        ("four", sure, np.full(4, 0.25)), ("one", sure, np.ones(1)), ("unsure", unsure, np.ones(1))
-    ):  # fmt: skip
-        low, high = calibration.interval(0.7, weights)
-        assert low < 0.7 < high
-        width[name] = high - low
-    assert width["four"] < width["one"] < width["unsure"]
+def test_a_degree_is_the_mean_of_both_outputs_by_their_own_deviations() -> None:
+    scale = Scale((0.5, 2.0), (17.0, -4.0))  # low scores are poor
+    probability, score = np.array([0.8, 0.8, np.nan]), np.array([13.0, np.nan, 13.0])
+    logit = (np.log(4) - 0.5) / 2
+    found = scale.degree(probability, score)
+    assert found[:2] == pytest.approx([(logit + 1) / 2, logit]) and np.isnan(found[2])
+    assert Scale((0.5, 2.0)).degree(probability, score)[0] == pytest.approx(logit)
 
 
-def test_interval_of_one_member_is_its_disagreement_on_the_logit_scale() -> None:
-    low, high = Calibration(disagreement=0.5).interval(0.5, np.ones(1))
-    assert clipped_logit(high) == pytest.approx(1.645 * 0.5, rel=1e-3)
-    assert clipped_logit(low) == pytest.approx(-1.645 * 0.5, rel=1e-3)
+def test_the_index_is_a_weighted_mean_over_the_members_that_are_there() -> None:
+    fusion = Fusion({"a": 0.75, "b": 0.25}, (Scale((0.0, 1.0)), Scale((0.0, 2.0))))
+    said = np.array([[0.9, 0.9], [np.nan, 0.9], [np.nan, np.nan]])
+    nothing = np.full_like(said, np.nan)
+    logit = float(clipped_logit(0.9))
+    found = fusion.index(said, nothing)
+    assert found[:2] == pytest.approx([0.75 * logit + 0.25 * logit / 2, logit / 2]) and np.isnan(found[2])
 
 
-@pytest.mark.parametrize(
-    ("probability", "quantiles", "decision"),
-    [
-        (0.9, (0.6, 0.6), "poor"), (0.1, (0.6, 0.6), "good"),
-        (0.5, (0.6, 0.6), "abstain"), (0.5, (0.4, 0.4), "abstain"), (0.99, (1.0, 1.0), "abstain"),
-        (0.53, (0.4, 0.6), "abstain"), (0.47, (0.6, 0.4), "abstain"),
-    ],
-)  # fmt: skip
-def test_decision_follows_the_conformal_set(probability: float, quantiles: tuple[float, float], decision: str) -> None:
-    assert Calibration(quantiles=quantiles).decide(probability) == decision
+def test_without_a_distribution_the_more_likely_outcome_is_named() -> None:
+    assert [more_likely(p) for p in (0.2, 0.5, 0.8)] == ["good", "poor", "poor"]

@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from bids_stroke.core.errors import DataError
+from bids_stroke.fusion.fitted import clipped_logit
 from bids_stroke.fusion.target import Target
-from bids_stroke.fusion.weights import DOUBT_OF_EARLY, averaged_weights, fit_weights
+from bids_stroke.fusion.weights import DOUBT_OF_EARLY, averaged_weights, simplex_weights
 from tests.helpers.outcomes import classes, degrees, simulated
+
+
+def fit_weights(probabilities: np.ndarray, target: Target, doubt: np.ndarray | None = None) -> np.ndarray:
+    """From the members' logits, 0 where one knows nothing."""
+    return simplex_weights(np.nan_to_num(clipped_logit(probabilities)), target.latent, target.people, doubt)
 
 
 def weights_of(n: int, strengths: tuple[float, ...], seed: int) -> np.ndarray:
@@ -58,11 +63,6 @@ def test_weights_are_found_with_members_missing() -> None:
     gaps[1::3, 1] = np.nan
     gaps[2] = np.nan
     assert fit_weights(gaps, classes(poor))[0] > 0.8
-
-
-def test_no_prediction_at_all_is_an_error() -> None:
-    with pytest.raises(DataError, match="No unit has a prediction"):
-        fit_weights(np.full((4, 2), np.nan), classes(np.array([True, False, True, False])))
 
 
 def test_members_that_know_nothing_get_next_to_nothing() -> None:

@@ -11,7 +11,7 @@ import torch
 from bids_stroke.core.records import Member, UnitFeatures
 from bids_stroke.ensemble.bundle import Bundle, write_bundle
 from bids_stroke.networks import registry
-from tests.helpers.units import VOLUME, rhythm, tiny_contents, write_recording
+from tests.helpers.units import VOLUME, rhythm, tiny_contents, tiny_fusion, write_recording
 
 
 def volume_bundle(folder: Path) -> Bundle:
@@ -27,7 +27,7 @@ def volume_bundle(folder: Path) -> Bundle:
         tiny_contents(
             members=(*contents.members, entry),
             states={**contents.states, "c": registry.build("cbam_resnet3d", **arguments).state_dict()},
-            fusion=replace(contents.fusion, weights={"a": 0.5, "b": 0.25, "c": 0.25}),
+            fusion=replace(tiny_fusion("a", "b", "c"), weights={"a": 0.5, "b": 0.25, "c": 0.25}),
         ),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import expit
 
+from bids_stroke.fusion.out_of_fold import OutOfFold
 from bids_stroke.fusion.target import Target
 
 
@@ -27,3 +28,11 @@ def degrees(n: int, seed: int) -> tuple[np.ndarray, Target]:
     said = rng.standard_normal(n)
     degree = said + rng.standard_normal(n)
     return expit(3 * said - 1), Target.of_people(degree > 0.5, np.exp(degree))
+
+
+def out_of_fold(probability: np.ndarray, target: Target, score: np.ndarray | None = None) -> OutOfFold:
+    """What members said; without scores and other trainings if none are given."""
+    nothing = np.full(probability.shape, np.nan)
+    names = tuple(f"m{i}" for i in range(probability.shape[1]))
+    said = nothing if score is None else score
+    return OutOfFold(names, probability, said, target.poor, target.score, target.people, nothing)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -23,7 +25,8 @@ from bids_stroke.features.readers import (
     GRID_SHAPE,
     complete_inputs,
 )
-from bids_stroke.fusion.fitted import Calibration, Fusion
+from bids_stroke.fusion.distribution import Distribution, Line
+from bids_stroke.fusion.fitted import Fusion, Scale
 from bids_stroke.networks import registry
 
 CHANNELS = ("C3", "C4", "rectus femoris")
@@ -121,6 +124,23 @@ def tiny_settings(**training: object) -> Settings:
     return Settings.model_validate({"training": values | training})
 
 
+def tiny_distribution(**changes: Any) -> Distribution:
+    """Of a score from 0 to 34, of which 17 and less is poor; nothing is decided between 40 and 60 %."""
+    found = Distribution(
+        limits=(-25.5, -17.5, -8.5), intercepts=(1.0, 0.2, -1.0), slope=1.2, spread=0.1, cut=1, ends=(-34.5, 0.5),
+        means=(-30.0, -21.0, -13.0, -4.0), range=(-34.0, 0.0), direction=-1, levels=(0.05, 0.95), decided=(0.4, 0.6),
+        coverage=0.9, others=(Line(0.1, 1.1, 0.1), Line(0.3, 1.3, 0.1)), refitting=0.2,
+    )  # fmt: skip
+    return replace(found, **changes)
+
+
+def tiny_fusion(*names: str, **changes: Any) -> Fusion:
+    """Of up to three members, weights 0.75, 0.25, 0; `changes` of the distribution."""
+    weights = dict(zip(names, (0.75, 0.25, 0.0), strict=False))
+    scales = tuple(Scale((0.1, 0.8), (17.0, -9.0)) for _ in weights)
+    return Fusion(weights, scales, tiny_distribution(**changes))
+
+
 def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> BundleContents:
     """A bundle of untrained LSTMs with weights 0.75 and 0.25, trained (it says) on sub-00 and sub-01 of "tiny"."""
     names_of_covariates = ("age", "sex", "days_since_stroke")
@@ -138,10 +158,7 @@ def tiny_contents(names: Sequence[str] = ("a", "b"), **changes: object) -> Bundl
     values = {
         "name": "tiny", "version": "1.0.0", "outcome": "fma_le<=17", "demonstration": False,
         "members": tuple(members), "states": states,
-        "fusion": Fusion(
-            dict(zip(names, (0.75, 0.25, 0.0), strict=False)),
-            Calibration(1.5, 0.2, ((0.1, 0.01), (0.01, 0.05)), 0.4, (0.6, 0.7), 0.9),
-        ),
+        "fusion": tiny_fusion(*names),
         "salt": salt,
         "participants": {"train": tuple(participant_hash(salt, "tiny", name) for name in people["participant_id"])},
         "splits": people.assign(repeat=0, fold=[0, 1]),

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from bids_stroke.core.records import Labelled
-from bids_stroke.fusion.fit import fit_probabilities, fit_scores
+from bids_stroke.fusion.fit import fit_rows
 from bids_stroke.fusion.target import Target
 from bids_stroke.training.cohort import make_cohort, read_cases
 from bids_stroke.training.cross_validation import best_epoch, cross_validate, fit_final
@@ -16,6 +16,7 @@ from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.loss_curve import Curve
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.trainer import Place, fit
+from tests.helpers.outcomes import out_of_fold
 from tests.helpers.training import CLINICAL_MEMBER, REGIONS, cases_of, silent
 from tests.helpers.units import tiny_settings
 
@@ -38,15 +39,13 @@ def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(cohort: 
     one, two = (cross_validate(item, folds, place, silent) for item in (cases, spoilt))
     assert one.epochs[0] == two.epochs[0]
     np.testing.assert_array_equal(one.inner_probability, two.inner_probability)
-    fitted, scores = [], []
+    fitted = []
     for run, item in ((one, clean), (two, dirty)):
         inner = np.stack([run.inner_probability[0], 1 - run.inner_probability[0]], axis=1)
-        fitted.append(fit_probabilities(inner, Target.of_people(item.poor, item.score), 0.9))
-        learned = folds[0].learned
-        said = np.stack([run.inner_score[0][learned], np.arange(len(learned))], axis=1)
-        scores.append(fit_scores(said, Target.of_people(item.poor, item.score).of(learned)))
-    assert fitted[0].calibration == fitted[1].calibration and scores[0] == scores[1]
-    np.testing.assert_array_equal(fitted[0].weights, fitted[1].weights)
+        scores = np.stack([run.inner_score[0], np.arange(len(inner), dtype=float)], axis=1)
+        evidence = out_of_fold(inner, Target.of_people(item.poor, item.score), scores)
+        fitted.append(fit_rows(evidence.of_rows(folds[0].learned), 0.9))
+    assert fitted[0] == fitted[1]
     for attribute in ("scaler", "score_mean", "score_sd"):
         fits = [fit(item, folds[0].split.train, 1, place) for item in (cases, spoilt)]
         assert getattr(fits[0], attribute) == getattr(fits[1], attribute)

@@ -86,14 +86,16 @@ def test_early_fusion_finds_the_weak_cause_beside_the_strong_one(tmp_path: Path)
         assert rest.weight == 1 and said.predicted_score is not None
         (warning,) = (text for text in said.warnings if "weight" in text)
         assert warning.startswith("1 of 2 members and no early fusion applied, which hold ")
-        assert warning.endswith("% of the weight; they have weights and a calibration of their own.")
+        assert warning.endswith("% of the weight; they have weights and a distribution of their own.")
         # as an ensemble of that member alone, fitted on the same people, would say
         evidence = read_out_of_fold(bundle.path / EVIDENCE)
         assert evidence is not None and evidence.names == ("lesion", "power", "early_fusion")
         (name,) = said.members
-        own = fit_fusion(evidence, [name], 0.9).calibration
-        assert own is not None and own != bundle.fusion.calibration
-        assert said.probability_poor == pytest.approx(float(own.apply(np.array(rest.probability))))
+        own = fit_fusion(evidence, [name], 0.9)
+        assert own.distribution is not None and own.distribution != bundle.fusion.distribution
+        index = own.index(np.array([[rest.probability]]), np.array([[rest.score]]))
+        assert said.probability_poor == pytest.approx(float(own.distribution.probability(index)[0]))
+        assert said.predicted_score == pytest.approx(float(own.distribution.score(index)[0]))
     card = (bundle.path / "docs" / "model_card.md").read_text()
     assert "Whoever lacks something has those of a fusion of the other members" in card
     assert "| early_fusion | early_fusion |" in card

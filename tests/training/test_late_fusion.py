@@ -10,18 +10,30 @@ from scipy.special import expit, logit
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from bids_stroke.core.modalities import EARLY
-from bids_stroke.fusion.fit import fit_probabilities
-from bids_stroke.fusion.fitted import pool
+from bids_stroke.fusion.fit import fit_rows
+from bids_stroke.fusion.fitted import Fusion
 from bids_stroke.fusion.subset import fusion_among
 from bids_stroke.fusion.target import Target
 from bids_stroke.training.cross_validation import TrainedMember
 from bids_stroke.training.late_fusion import Fused, fuse_members
 from tests.helpers.members import NAMES, trained
+from tests.helpers.outcomes import out_of_fold
 
 
 def only_tested(fused: Fused) -> np.ndarray:
     """(units,) of the single repeat."""
     return np.asarray(np.nansum(fused.probability, axis=0))
+
+
+def renormalised(kept: Fusion, members: list[TrainedMember], rows: np.ndarray) -> np.ndarray:
+    """What the fusion of all members says of people who lack the first one."""
+    outputs = []
+    for what in ("test_probability", "test_score"):
+        said = np.stack([np.nansum(getattr(entry.folds, what), axis=0) for entry in members], axis=1)[rows]
+        said[:, 0] = np.nan
+        outputs.append(said)
+    assert kept.distribution is not None
+    return kept.distribution.probability(kept.index(*outputs))
 
 
 def without(name: str, members: list[TrainedMember], lacking: np.ndarray) -> list[TrainedMember]:
@@ -59,11 +71,7 @@ def test_that_is_better_than_to_renormalise_what_is_left_beside_it() -> None:
         members, cohort, folds = trained(60, lacking, seed)
         everybody = fuse_members(members, cohort, folds, 0.9)
         said = {"ours": only_tested(everybody)[lacking]}
-        weights = np.array([everybody.kept.weights[name] for name in NAMES])
-        probabilities = np.stack([np.nansum(entry.folds.test_probability, axis=0) for entry in members], axis=1)
-        probabilities[lacking, 0] = np.nan
-        assert everybody.kept.calibration is not None
-        said["renormalised"] = everybody.kept.calibration.apply(pool(probabilities[lacking], weights))
+        said["renormalised"] = renormalised(everybody.kept, members, lacking)
         for name, values in said.items():
             area[name].append(roc_auc_score(cohort.poor[lacking], values))
             error[name].append(brier_score_loss(cohort.poor[lacking], values))
@@ -83,17 +91,14 @@ def test_members_that_told_the_same_take_the_place_of_one_that_is_missing() -> N
             field: expit(logit(getattr(big.folds, field)) + noise)
             for field in ("inner_probability", "test_probability")
         }
+        worse |= {field: getattr(big.folds, field) - noise / 2 for field in ("inner_score", "test_score")}
         twin = replace(big, member=replace(big.member, name="twin"), folds=replace(big.folds, **worse))
         both = [big, twin, by_name["small"]]
         whole = fuse_members(both, cohort, folds, 0.9)
         lacks = fuse_members(without("big", both, np.arange(60) % 2 == 0), cohort, folds, 0.9)
         rows = np.arange(60) % 2 == 0
-        said = np.stack([np.nansum(entry.folds.test_probability, axis=0) for entry in both], axis=1)[rows]
-        said[:, 0] = np.nan
-        calibration = whole.kept.calibration
-        assert calibration is not None
-        renormalised = calibration.apply(calibration.fuse(said, np.array(list(whole.kept.weights.values()))))
-        for name, values in (("ours", only_tested(lacks)[rows]), ("renormalised", renormalised)):
+        plain = renormalised(whole.kept, both, rows)
+        for name, values in (("ours", only_tested(lacks)[rows]), ("renormalised", plain)):
             error[name].append(brier_score_loss(cohort.poor[rows], values))
     assert np.mean(error["ours"]) < np.mean(error["renormalised"]) - 0.03
 
@@ -133,8 +138,27 @@ def test_without_an_early_fusion_the_fusion_is_that_of_each_fold() -> None:
     members, cohort, folds = trained(60, np.zeros(60, bool))
     single = members[1:]
     fused = fuse_members(single, cohort, folds, 0.9)
-    inner = np.stack([entry.folds.inner_probability[0] for entry in single], axis=1)
-    said = np.stack([entry.folds.test_probability[0] for entry in single], axis=1)
-    test = folds[0].split.test
-    expected = fit_probabilities(inner, Target.of_people(cohort.poor, cohort.score), 0.9).apply(said)[1][test]
-    np.testing.assert_array_equal(fused.probability[0, test], expected)
+    inner, scores, said, scores_said = (
+        np.stack([getattr(entry.folds, f"{part}_{what}")[0] for entry in single], axis=1)
+        for part in ("inner", "test")
+        for what in ("probability", "score")
+    )
+    learned, test = folds[0].learned, folds[0].split.test
+    evidence = out_of_fold(inner, Target.of_people(cohort.poor, cohort.score), scores)
+    expected = fit_rows(evidence.of_rows(learned), 0.9)
+    index = expected.index(said, scores_said)[test]
+    assert expected.distribution is not None
+    np.testing.assert_array_equal(fused.probability[0, test], expected.distribution.probability(index))
+    np.testing.assert_array_equal(fused.score[0, test], expected.distribution.score(index))
+
+
+def test_how_far_other_trainings_move_a_member_is_learned_from_the_folds() -> None:
+    """Here each fold's members err by a deviation of 0.6 logits of their own; with half of the people kept as many."""
+    members, cohort, folds = trained(300, np.zeros(300, bool))
+    fused = fuse_members(members, cohort, folds, 0.9)
+    kept = (4 / 5) * (2 / 3)
+    moved = fused.evidence.refitted
+    assert np.isfinite(moved).all()
+    np.testing.assert_allclose(moved.std(axis=0), 0.6 * np.sqrt(kept / (1 - kept)), rtol=0.15)
+    assert fused.kept.distribution is not None and fused.kept.distribution.refitting > 0
+    assert np.isnan(fuse_members(members, cohort, folds[:1], 0.9).evidence.refitted).all()

@@ -181,11 +181,15 @@ def test_the_interval_of_the_score_goes_from_training_to_the_prediction(
     bundle = write_trained(tmp_path, ensemble, settings)
     prediction = predict(bundle, lesion_cohort[0].unit, "cpu")
     assert bundle.fusion == ensemble.contents.fusion
-    assert bundle.fusion.score_fusion is not None and bundle.fusion.score_fusion.half_width is not None
+    known = bundle.fusion.distribution
+    assert known is not None and known.levels is not None
     low, high = prediction.predicted_score_interval or (0.0, 0.0)
     assert prediction.predicted_score is not None and low < prediction.predicted_score < high
-    scores = np.array([[prediction.members[name].score for name in ("clinical", "lesion_regions")]])
-    assert prediction.predicted_score == pytest.approx(float(bundle.fusion.score_fusion.apply(scores)[0]))
+    said = [prediction.members[name] for name in ("clinical", "lesion_regions")]
+    index = bundle.fusion.index(np.array([[m.probability for m in said]]), np.array([[m.score for m in said]]))
+    assert prediction.predicted_score == pytest.approx(float(known.score(index)[0]))
+    assert prediction.probability_poor == pytest.approx(float(known.probability(index)[0]))
+    assert prediction.decided_beyond == known.decided and known.refitting > 0
     content = prediction_json(prediction)
     assert content["predicted_score_interval"] == [low, high]
     (tmp_path / "p.json").write_text(json.dumps(content))
