@@ -143,12 +143,12 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
 def _check_model(model: Model, tasks: Sequence[UnitTask]) -> None:
     """ModelError where a model cannot predict the units: it ends the run here, not every unit later."""
     import_torch()
-    from bids_stroke.ensemble.bundle import load_bundle
+    from bids_stroke.ensemble.bundle import load_bundle, networks_of
     from bids_stroke.ensemble.weights import check_members
 
     steps = [step for task in tasks for step in needed_steps(task.session, task.settings)]
     modalities = {CLINICAL, EARLY} | {modality for step in steps for modality in step.modalities}
-    check_members(model.path, [entry.member for entry in load_bundle(model.path).fitted], modalities)
+    check_members(model.path, [entry.member for entry in networks_of(load_bundle(model.path))], modalities)
 
 
 def _reason(result: object) -> str:

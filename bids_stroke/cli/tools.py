@@ -169,11 +169,11 @@ def show(folder: Path) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 def verify(folder: Path) -> None:
     """Check version, checksums and preprocessing of a bundle, and that its weights fit its networks."""
-    from bids_stroke.ensemble.bundle import load_bundle
+    from bids_stroke.ensemble.bundle import load_bundle, networks_of
     from bids_stroke.ensemble.weights import check_members
 
     bundle = load_bundle(folder)
-    check_members(folder, [entry.member for entry in bundle.fitted])
+    check_members(folder, [entry.member for entry in networks_of(bundle)])
     click.echo(f"{folder}: bundle {bundle.name} {bundle.version} is whole, sha256 {bundle.sha256}")
 
 

@@ -20,7 +20,8 @@ from bids_stroke.bids.columns import SYNONYMS
 from bids_stroke.convert.keras_weights import NETWORK, read_state
 from bids_stroke.core.errors import ModelError, OutputError, UsageError
 from bids_stroke.core.records import Member
-from bids_stroke.ensemble.bundle import Bundle, BundleContents, BundleMember, write_bundle
+from bids_stroke.ensemble.bundle import Bundle, BundleContents, write_bundle
+from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.features.readers import complete_inputs
 from bids_stroke.fusion.fitted import Fusion

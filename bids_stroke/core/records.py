@@ -228,6 +228,8 @@ class Prediction:
     """Of 90 %; None where it is not known."""
     early_fusion: MemberPrediction | None = None
     """What the regression on the numbers of several members says; None where there is none."""
+    baselines: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Probability of a poor outcome and score of each ordinary model that the prediction is held against."""
     decided_beyond: tuple[float, float] | None = None
     """``good`` is decided below the first probability of a poor outcome, ``poor`` above the second, nothing between;
     None for a model that is not calibrated: it names what is more likely."""

@@ -38,6 +38,10 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         "predicted_score_interval": list(scores) if scores else None,
         "members": {name: _member_json(member) for name, member in prediction.members.items()},
         "early_fusion": _member_json(prediction.early_fusion) if prediction.early_fusion else None,
+        "baselines": {
+            name: {"probability_poor": probability, "predicted_score": score}
+            for name, (probability, score) in prediction.baselines.items()
+        },
         "missing": dict(prediction.missing),
         "model": dict(prediction.model),
         "in_training_set": prediction.in_training_set,
@@ -51,7 +55,10 @@ def _member_json(member: MemberPrediction) -> dict[str, Any]:
 
 
 def prediction_row(prediction: Prediction) -> dict[str, Any]:
-    """The prediction as a row of a table: the numbers, the members' probabilities ``p_<member>``, ``fusion_early``."""
+    """The prediction as a row of a table: the numbers, those of the members, the early fusion and the baselines.
+
+    Probabilities are ``p_<member>``, ``fusion_early`` and ``baseline_<name>``, scores have ``s_`` before these names.
+    """
     low, high = prediction.probability_poor_interval or (None, None)
     lowest, highest = prediction.predicted_score_interval or (None, None)
     row: dict[str, Any] = {
@@ -67,7 +74,12 @@ def prediction_row(prediction: Prediction) -> dict[str, Any]:
         "demonstration": prediction.model["demonstration"],
     }
     row |= {f"p_{name}": member.probability for name, member in prediction.members.items()}
-    return row | ({"fusion_early": prediction.early_fusion.probability} if prediction.early_fusion else {})
+    row |= {f"s_{name}": member.score for name, member in prediction.members.items() if member.score is not None}
+    if early := prediction.early_fusion:
+        row |= {"fusion_early": early.probability, "s_fusion_early": early.score}
+    for name, (probability, score) in prediction.baselines.items():
+        row |= {f"baseline_{name}": probability, f"s_baseline_{name}": score}
+    return row
 
 
 def read_prediction(path: Path) -> Prediction:
@@ -93,6 +105,10 @@ def read_prediction(path: Path) -> Prediction:
             warnings=tuple(content["warnings"]),
             predicted_score_interval=None if scores is None else _pair(scores),
             early_fusion=_member(found) if (found := content.get("early_fusion")) else None,
+            baselines={
+                name: (one["probability_poor"], one["predicted_score"])
+                for name, one in content.get("baselines", {}).items()
+            },
             decided_beyond=_pair(limits) if (limits := content.get("decided_beyond")) else None,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import UnitFeatures
-from bids_stroke.ensemble.bundle import Bundle, BundleMember
+from bids_stroke.ensemble.bundle import Bundle
+from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.features.covariates import covariate_notes, covariate_values
 from bids_stroke.fusion.fitted import Fusion
 

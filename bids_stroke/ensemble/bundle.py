@@ -23,6 +23,8 @@ import bids_stroke
 from bids_stroke.bids.labels import ledger_hash, participant_hash
 from bids_stroke.core.records import SPACE, Member
 from bids_stroke.derivatives.outputs import temporary_beside, write_json, write_table, write_text, writing
+from bids_stroke.ensemble.baselines import Baseline
+from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.ensemble.metadata import (
     CHECKSUMS,
     EVIDENCE,
@@ -46,33 +48,13 @@ from bids_stroke.fusion.out_of_fold import OutOfFold, out_of_fold_table
 if TYPE_CHECKING:
     import pandas as pd  # half a second that a prediction can do without
 
-    from bids_stroke.ensemble.metadata_fields import EntryFields, MetadataFields
+    from bids_stroke.ensemble.metadata_fields import BaselineFields, EntryFields, MetadataFields
 
 TEST = "test"
 """Role of people on whom the finished model was tested: it has learned nothing from them."""
 MONAI_SCHEMA = (
     "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
 )
-
-
-@dataclass(frozen=True)
-class BundleMember:
-    """One member, or the early fusion, with what its inputs and outputs need.
-
-    Attributes
-    ----------
-    member : Member
-        Name, modality, network, arguments and reader's options, all complete.
-    scaler : CovariateScaler
-        Fitted on the training participants.
-    score_mean, score_sd : float
-        The network's score is standardised with these (outcome's units).
-    """
-
-    member: Member
-    scaler: CovariateScaler
-    score_mean: float
-    score_sd: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +67,7 @@ class BundleContents:
     demonstration: bool
     members: tuple[BundleMember, ...]
     states: Mapping[str, Mapping[str, torch.Tensor]]
-    """State dict of each member, and of the early fusion."""
+    """State dict of each member, of the early fusion and of the baselines."""
     fusion: Fusion
     salt: str
     participants: Mapping[str, tuple[str, ...]]
@@ -98,6 +80,8 @@ class BundleContents:
     """The early fusion; ``fusion`` weighs it beside the members."""
     evidence: OutOfFold | None = None
     """What the fusion was fitted on; None where there is nothing, as in a model that was not trained here."""
+    baselines: tuple[Baseline, ...] = ()
+    """What the fusion is held against."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """``description``, ``authors``, ``copyright`` and ``made`` (a sentence) of a model that was not trained here."""
 
@@ -118,6 +102,7 @@ class Bundle:
     participants: Mapping[str, frozenset[str]]
     facts: Mapping[str, Any]
     early: BundleMember | None = None
+    baselines: tuple[Baseline, ...] = ()
 
     @property
     def fitted(self) -> tuple[BundleMember, ...]:
@@ -143,6 +128,11 @@ class Bundle:
 def fitted(bundle: Bundle | BundleContents) -> tuple[BundleMember, ...]:
     """The members of a bundle and, last, its early fusion."""
     return (*bundle.members, bundle.early) if bundle.early else bundle.members
+
+
+def networks_of(bundle: Bundle | BundleContents) -> tuple[BundleMember, ...]:
+    """All that has weights: `fitted`, then the baselines."""
+    return (*fitted(bundle), *(one.entry for one in bundle.baselines))
 
 
 def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
@@ -171,7 +161,7 @@ def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
 
 def _write_files(folder: Path, contents: BundleContents) -> None:
     (folder / "models").mkdir(parents=True)
-    for entry in fitted(contents):
+    for entry in networks_of(contents):
         state = {key: value.detach().cpu().contiguous() for key, value in contents.states[entry.member.name].items()}
         weights = save(state)  # save_file would make it unreadable for other users
         (folder / weights_file(entry.member.name)).write_bytes(weights)
@@ -230,12 +220,21 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "demonstration": contents.demonstration,
         "members": [asdict(entry) for entry in contents.members],
         "early_fusion": asdict(contents.early) if contents.early else None,
-        "fusion_weights": dict(contents.fusion.weights),
-        "scales": [asdict(scale) for scale in contents.fusion.scales],
-        "distribution": asdict(contents.fusion.distribution) if contents.fusion.distribution else None,
+        **_fusion_json(contents.fusion),
+        "baselines": [
+            asdict(one.entry) | {"needs": one.needs} | _fusion_json(one.fusion) for one in contents.baselines
+        ],
         "salt": contents.salt,
         "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
         "facts": dict(contents.facts),
+    }
+
+
+def _fusion_json(fusion: Fusion) -> dict[str, Any]:
+    return {
+        "fusion_weights": dict(fusion.weights),
+        "scales": [asdict(scale) for scale in fusion.scales],
+        "distribution": asdict(fusion.distribution) if fusion.distribution else None,
     }
 
 
@@ -259,6 +258,7 @@ def load_bundle(path: Path) -> Bundle:
         members=tuple(_member(entry) for entry in metadata.members),
         fusion=_fusion(metadata),
         early=_member(metadata.early_fusion) if metadata.early_fusion else None,
+        baselines=tuple(Baseline(_member(one), _fusion(one), one.needs) for one in metadata.baselines),
         salt=metadata.salt,
         participants={role: frozenset(hashes) for role, hashes in metadata.participants.items()},
         facts=metadata.facts.model_dump(exclude_unset=True),
@@ -270,7 +270,7 @@ def _member(entry: EntryFields) -> BundleMember:
     return BundleMember(Member(**entry.member.model_dump()), scaler, entry.score_mean, entry.score_sd)
 
 
-def _fusion(metadata: MetadataFields) -> Fusion:
+def _fusion(metadata: MetadataFields | BaselineFields) -> Fusion:
     scales = tuple(Scale(**_tuples(scale.model_dump())) for scale in metadata.scales)
     if (known := metadata.distribution) is None:
         return Fusion(metadata.fusion_weights, scales)

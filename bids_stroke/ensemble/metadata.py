@@ -145,7 +145,7 @@ def verify_bundle(path: Path) -> MetadataFields:
     bundle_digest(path)
     listed = verify_checksums(path)
     metadata = _metadata(path)
-    names = [METADATA, MODEL_CARD, OUT_OF_FOLD, *(weights_file(entry.member.name) for entry in metadata.fitted)]
+    names = [METADATA, MODEL_CARD, OUT_OF_FOLD, *(weights_file(entry.member.name) for entry in metadata.networks)]
     if (path / EVIDENCE).exists():
         names.append(EVIDENCE)
     _require_listed(path, names, listed)

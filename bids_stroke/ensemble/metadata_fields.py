@@ -118,6 +118,21 @@ class DistributionFields(_Fields):
         return self
 
 
+class BaselineFields(EntryFields):
+    """`ensemble.baselines.Baseline`."""
+
+    fusion_weights: dict[str, NotNegative]
+    scales: Annotated[list[ScaleFields], Field(min_length=1, max_length=1)]
+    distribution: DistributionFields
+    needs: str | None = None
+
+    @model_validator(mode="after")
+    def _is_of_itself(self) -> Self:
+        if set(self.fusion_weights) != {self.member.name} or not self.member.name.startswith("baseline_"):
+            raise ValueError("not named baseline_, or its fusion is of something else")
+        return self
+
+
 class SettingsFields(_Fields):
     """What is read of the settings of the training, which are kept for people to read."""
 
@@ -146,6 +161,7 @@ class MetadataFields(_Fields):
     demonstration: bool
     members: Annotated[list[EntryFields], Field(min_length=1)]
     early_fusion: EntryFields | None = None
+    baselines: list[BaselineFields] = Field(default_factory=list)
     fusion_weights: dict[str, NotNegative]
     scales: list[ScaleFields]
     distribution: DistributionFields | None
@@ -167,6 +183,8 @@ class MetadataFields(_Fields):
         names = [entry.member.name for entry in self.fitted]
         if len(set(names)) < len(names):
             raise ValueError("members: two have the same name")
+        if len({one.member.name for one in self.networks}) < len(self.networks):
+            raise ValueError("baselines: two have the same name")
         if set(self.fusion_weights) != set(names) or not sum(self.fusion_weights.values()) > 0:
             raise ValueError("fusion_weights: not one for each member, with a sum above 0")
         if self.distribution is not None and len(self.scales) != len(names):
@@ -180,6 +198,11 @@ class MetadataFields(_Fields):
     def fitted(self) -> list[EntryFields]:
         """The members and, last, the early fusion."""
         return [*self.members, *([self.early_fusion] if self.early_fusion else [])]
+
+    @property
+    def networks(self) -> list[EntryFields]:
+        """All that has weights: `fitted`, then the baselines."""
+        return [*self.fitted, *self.baselines]
 
 
 def metadata_fields(file: Path, content: Mapping[str, Any]) -> MetadataFields:

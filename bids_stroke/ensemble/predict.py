@@ -17,7 +17,9 @@ from bids_stroke.core.errors import MissingModalityError, ModelError
 from bids_stroke.core.modalities import CLINICAL, EARLY
 from bids_stroke.core.records import Member, MemberPrediction, Prediction, UnitFeatures
 from bids_stroke.ensemble.applicability import COVARIATES_MISSING, nobody_applies, unit_name, warnings
-from bids_stroke.ensemble.bundle import Bundle
+from bids_stroke.ensemble.baselines import ordinary_mean
+from bids_stroke.ensemble.bundle import Bundle, networks_of
+from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.ensemble.metadata import bundle_digest
 from bids_stroke.ensemble.tables import read_evidence
 from bids_stroke.ensemble.weights import restore_network
@@ -72,7 +74,9 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     UsageError
         The device is not there.
     """
-    samples, missing = predict_members(bundle, unit, device, precision)
+    here = _Here(bundle, unit, resolve_device(device), precision)
+    keep_memory(KEPT_BETWEEN_LAYERS)
+    samples, missing = _members(here)
     if not samples:
         raise nobody_applies(bundle, unit, missing)
     names = list(samples)
@@ -80,17 +84,16 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     used = renormalise(np.array([fusion.weights[name] for name in names]), np.ones(len(names), dtype=bool))
     means = np.array([samples[name].probabilities.mean() for name in names])
     scores = np.array([samples[name].scores.mean() for name in names])
-    modalities = {entry.member.name: entry.member.modality for entry in bundle.fitted}
+    kinds = {entry.member.name: entry.member.modality for entry in bundle.fitted}
     said = {
-        name: MemberPrediction(
-            float(mean), _known(score), len(samples[name].probabilities), float(weight), modalities[name]
-        )
+        name: MemberPrediction(float(mean), _known(score), len(samples[name].scores), float(weight), kinds[name])
         for name, mean, score, weight in zip(names, means, scores, used, strict=True)
     }
     return Prediction(
         **_outcome(fusion, dict(zip(names, zip(means, scores, strict=True), strict=True))),
         members={name: one for name, one in said.items() if name != EARLY},
         early_fusion=said.get(EARLY),
+        baselines=_baselines(here),
         missing=missing,
         model={
             "name": bundle.name,
@@ -162,27 +165,33 @@ def predict_members(
     bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision: str = "fp32"
 ) -> tuple[dict[str, MemberSamples], dict[str, str]]:
     """What each member, and the early fusion, says of each sample, and why others say nothing: name -> reason code."""
-    place = resolve_device(device)
+    here = _Here(bundle, unit, resolve_device(device), precision)
     keep_memory(KEPT_BETWEEN_LAYERS)
+    return _members(here)
+
+
+def _members(here: _Here) -> tuple[dict[str, MemberSamples], dict[str, str]]:
     found, missing = {}, {}
-    here = _Here(bundle, unit, place)
-    for entry in bundle.fitted:
-        member = entry.member
-        known = covariate_values(unit.covariates, entry.scaler.names)
+    for entry in here.bundle.fitted:
         try:
-            here.check(member)
-            if entry.scaler.lacking(known) or (member.modality == CLINICAL and not entry.scaler.tells_of(known)):
-                raise MissingModalityError(f"{member.name} needs covariates.", reason=COVARIATES_MISSING)
-            samples = here.samples(member)
+            found[entry.member.name] = here.says(entry)
         except MissingModalityError as error:
-            missing[member.name] = error.reason
-            continue
-        data, covariates = samples.data, entry.scaler.transform(known)
-        output = run_network(here.network(member), data, np.tile(covariates, (len(data), 1)), place, precision)
-        poor, score = output[:, POOR_LOGIT], output[:, SCORE]
-        scores = score * entry.score_sd + entry.score_mean
-        found[member.name] = MemberSamples(1 / (1 + np.exp(-poor)), scores, samples.positions)
+            missing[entry.member.name] = error.reason
     return found, missing
+
+
+def _baselines(here: _Here) -> dict[str, tuple[float, float]]:
+    """What each baseline says of the unit, and their mean; those that lack something say nothing."""
+    said = {}
+    for baseline in here.bundle.baselines:
+        if baseline.needs and not np.isfinite(covariate_values(here.unit.covariates, (baseline.needs,))[0]):
+            continue
+        try:
+            own = here.says(baseline.entry)
+        except MissingModalityError:
+            continue
+        said[baseline.name] = baseline.outcome(float(own.probabilities.mean()), float(own.scores.mean()))
+    return said | ordinary_mean(said)
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,7 +201,20 @@ class _Here:
     bundle: Bundle
     unit: UnitFeatures
     place: torch.device
+    precision: str
     cache: dict[str, Samples] = field(default_factory=dict)
+
+    def says(self, entry: BundleMember) -> MemberSamples:
+        """What a network says of each sample; MissingModalityError where what it needs is not there."""
+        member, known = entry.member, covariate_values(self.unit.covariates, entry.scaler.names)
+        self.check(member)
+        if entry.scaler.lacking(known) or (member.modality == CLINICAL and not entry.scaler.tells_of(known)):
+            raise MissingModalityError(f"{member.name} needs covariates.", reason=COVARIATES_MISSING)
+        samples = self.samples(member)
+        data, covariates = samples.data, np.tile(entry.scaler.transform(known), (len(samples.data), 1))
+        output = run_network(self.network(member), data, covariates, self.place, self.precision)
+        scores = output[:, SCORE] * entry.score_sd + entry.score_mean
+        return MemberSamples(1 / (1 + np.exp(-output[:, POOR_LOGIT])), scores, samples.positions)
 
     def check(self, member: Member) -> None:
         """MissingModalityError if the unit lacks the modality of a member, or of a part of the early fusion."""
@@ -268,7 +290,7 @@ def _network(wanted: _Wanted) -> nn.Module:
     """A member's network with its weights, once per process (``sha256`` tells a changed bundle)."""
     if bundle_digest(wanted.path) != wanted.sha256:
         raise ModelError(f"Model {wanted.path} was changed during the run.", "Run again.", "changed-model")
-    member = next(entry.member for entry in wanted.bundle.fitted if entry.member.name == wanted.name)
+    member = next(entry.member for entry in networks_of(wanted.bundle) if entry.member.name == wanted.name)
     state = wanted.bundle.state(wanted.name)
     return restore_network(member.network, member.arguments, state, torch.device(wanted.device))
 

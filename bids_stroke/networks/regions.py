@@ -40,6 +40,10 @@ LEAST_MEMBERSHIP = 1e-3
 """In the tract, below which a voxel is not read for it."""
 
 
+_NUMBERS: Mapping[str, tuple[int, ...]] = {"all": (1, 1, 1, 1), "whole": (1,), "tract": (1, 1), "asymmetry": (1,)}
+"""Choice -> its blocks; of all, those of the parcels follow."""
+
+
 @dataclass(frozen=True)
 class RegionsArguments(ShallowArguments):
     """What a `Regions` network measures.
@@ -52,17 +56,22 @@ class RegionsArguments(ShallowArguments):
         Parcels of one side.
     shrink : int
         That of the reader: voxels of 2 mm averaged per side.
+    numbers : {"all", "whole", "tract", "asymmetry"}
+        All of them; that of the whole alone; of the whole and the tract (sum of its sides); or of the tract alone the
+        difference of its sides over their sum.
     """
 
     quantity: Literal["volume", "mean"] = "mean"
     n_parcels: int = 16
     shrink: int = 1
+    numbers: Literal["all", "whole", "tract", "asymmetry"] = "all"
 
     def check(self) -> None:
         """Check the ranges."""
         require(
             self.quantity in ("volume", "mean"), f"quantity={self.quantity!r} is not known.", "Choose volume or mean."
         )
+        require(self.numbers in _NUMBERS, f"numbers={self.numbers!r} is not known.", f"Choose {', '.join(_NUMBERS)}.")
         require(
             1 <= self.n_parcels <= MOST_PARCELS and 1 <= self.shrink <= 8,
             f"n_parcels={self.n_parcels} must be 1 to {MOST_PARCELS}, shrink={self.shrink} 1 to 8.",
@@ -88,7 +97,7 @@ class Regions(ShallowNetwork):
     tract: Tensor
 
     def __init__(self, arguments: RegionsArguments) -> None:
-        super().__init__(arguments, 4 + 2 * arguments.n_parcels, arguments.n_trees)
+        super().__init__(arguments, sum(_blocks(arguments)), arguments.n_trees)
         shape = tuple(size // arguments.shrink for size in GRID_SHAPE)
         self.input_shape = (1, *shape)
         self.register_buffer("labels", torch.zeros(shape, dtype=torch.int16))
@@ -108,8 +117,7 @@ class Regions(ShallowNetwork):
     @property
     def blocks(self) -> tuple[int, ...]:
         """The whole, the tract's three numbers, the parcels' sums, their differences."""
-        n = self.arguments.n_parcels
-        return (1, 1, 1, 1, n, n)
+        return _blocks(self.arguments)
 
     def features(self, image: Tensor) -> Tensor:
         """Numbers of each region.
@@ -121,7 +129,7 @@ class Regions(ShallowNetwork):
 
         Returns
         -------
-        Tensor, shape (n, 4 + 2 * n_parcels), float64
+        Tensor, shape (n, 4 + 2 * n_parcels), float64, or of fewer numbers if not all are wanted
         """
         everything = image.flatten(1)
         labels, tract, left = self.labels.flatten(), self.tract.flatten(), self._left().to(image.device)
@@ -147,7 +155,9 @@ class Regions(ShallowNetwork):
         added, apart = sides[0] + sides[1], sides[0] - sides[1]
         between = apart[:, 2:] if self.arguments.quantity == "volume" else apart[:, 2:].abs()
         tracts = torch.stack([added[:, 1], apart[:, 1], apart[:, 1].abs()], dim=1)
-        return torch.cat([total, tracts, added[:, 2:], between], dim=1)
+        if self.arguments.numbers == "asymmetry":
+            return tracts[:, 2:] / tracts[:, :1].clamp(min=1e-9)
+        return torch.cat([total, tracts, added[:, 2:], between], dim=1)[:, : self.n_features]
 
     @property
     def _voxel_ml(self) -> float:
@@ -162,6 +172,11 @@ class Regions(ShallowNetwork):
         """Sum of the voxels of each parcel; (n, voxels) -> (n, n_parcels)."""
         n = self.arguments.n_parcels
         return values.new_zeros(len(values), n + 1).index_add_(1, labels, values)[:, :n]
+
+
+def _blocks(arguments: RegionsArguments) -> tuple[int, ...]:
+    found = _NUMBERS[arguments.numbers]
+    return (*found, arguments.n_parcels, arguments.n_parcels) if arguments.numbers == "all" else found
 
 
 @lru_cache(maxsize=4)

@@ -1,137 +1,121 @@
-"""Baselines in the folds of the networks: what age, time, the first score and one number of an image tell."""
+"""Baselines in the folds of the members: what age, time, the first score and ordinary models of few numbers tell.
+
+Each is a member that is fitted in one go, and calibrated as an ensemble of itself, so that nothing but what it knows
+sets it apart from the fusion. They are kept in the bundle, so that the fusion can be held against them on new people.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from sklearn.linear_model import LogisticRegression, Ridge
 
-from bids_stroke.core.errors import MissingModalityError
-from bids_stroke.features.covariates import CovariateScaler
-from bids_stroke.features.readers import read_samples
-from bids_stroke.networks import registry
-from bids_stroke.networks.shallow import ShallowNetwork
-from bids_stroke.training.cohort import Cohort
-from bids_stroke.training.folds import Split
+from bids_stroke.core.modalities import CLINICAL
+from bids_stroke.core.records import Member
+from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_training import TrainingSettings
+from bids_stroke.training.cohort import Cases, Cohort
+from bids_stroke.training.cross_validation import TrainedMember, cross_validate, fit_final
+from bids_stroke.training.folds import OuterFold, roles
+from bids_stroke.training.late_fusion import Fused, fuse_members
+from bids_stroke.training.members import planned_member
+from bids_stroke.training.trainer import Place
 
 Array = NDArray[np.float64]
 
-MINIMUM_PER_CLASS = 3
+INITIAL_SCORE = "initial_score"
+BASELINES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "clinical": {"modality": CLINICAL},
+        INITIAL_SCORE: {"modality": CLINICAL},
+        "lesion_volume": {"modality": "lesion", "network": "regions", "n_parcels": 1, "numbers": "whole"},
+        "tract_load": {"modality": "lesion", "network": "regions", "n_parcels": 1, "numbers": "tract"},
+        "parcels_linear": {"modality": "lesion", "network": "regions"},
+        "parcels_trees": {"modality": "lesion", "network": "regions", "n_trees": 150},
+        "tract_asymmetry": {"modality": "fa", "network": "regions", "n_parcels": 1, "numbers": "asymmetry"},
+        "band_power": {"modality": "eegemg", "network": "band_power"},
+    }
+)
+"""Described as members are. All have age, sex and days since stroke too, where they are known; ``clinical`` nothing
+else, `INITIAL_SCORE` the outcome's first value beside them."""
 
 
 @dataclass(frozen=True, eq=False)
-class Baseline:
-    """Predictors of a baseline.
+class TrainedBaseline:
+    """A baseline after training, with what it said out of the folds, calibrated."""
 
-    Attributes
-    ----------
-    columns : (units, columns) float64
-        NaN where missing.
-    known : (units,) bool
-        Rows that it says something of: those that have what the baseline is named for.
-    """
-
-    columns: Array
-    known: NDArray[np.bool_]
+    name: str
+    entry: TrainedMember
+    fused: Fused
+    needs: str | None
+    """Covariate without which it says nothing."""
 
 
-def baselines(cohort: Cohort, inputs: Mapping[str, Mapping[str, Any]]) -> dict[str, Baseline]:
-    """Every baseline that somebody has the predictors of.
-
-    ``clinical`` is age, sex and days since stroke. The others have these too, where they are known:
-    ``initial_score`` the first score; ``lesion_volume`` log(1 + ml) of the lesion in standard space; ``tract_load``
-    beside it log(1 + ml / 0.1) of its parts in the corticospinal tracts, added; ``tract_asymmetry`` the difference of
-    mean FA between the tract's sides over their sum; ``band_power`` the logarithmic share of each band, mean over
-    channels.
+def planned_baselines(settings: Settings, cohort: Cohort, members: Sequence[Member]) -> list[Cases]:
+    """The baselines that somebody has the modality of, without samples; named ``baseline_<name>``.
 
     Parameters
     ----------
+    settings : Settings
+        Of the training.
     cohort : Cohort
-        Units with their feature files.
-    inputs : mapping
-        Options of the readers by modality, for those whose defaults are not meant.
+        Units and covariates.
+    members : sequence of Member
+        Those that are trained: recordings are read as they read them.
     """
-    lesion, fa, power = _lesion(cohort), _asymmetry(cohort), _band_power(cohort, inputs.get("eegemg", {}))
-    own = {
-        "clinical": cohort.covariates[:, :0], "initial_score": cohort.first[:, None], "lesion_volume": lesion[:, :1],
-        "tract_load": lesion, "tract_asymmetry": fa, "band_power": power,
-    }  # fmt: skip
-    clinical = cohort.covariates[:, np.isfinite(cohort.covariates).any(axis=0)]
-    found = {name: _baseline(columns, clinical) for name, columns in own.items()}
-    return {name: baseline for name, baseline in found.items() if baseline.known.any()}
-
-
-def _baseline(own: Array, clinical: Array) -> Baseline:
-    named = own if own.shape[1] else clinical
-    return Baseline(np.concatenate([own, clinical], axis=1), np.asarray(np.isfinite(named).any(axis=1)))
-
-
-def _lesion(cohort: Cohort) -> Array:
-    """log(1 + ml) of the lesion, and log(1 + ml / 0.1) of its parts in the tracts, (n, 2)."""
-    return _measured(cohort, "lesion", {}, _network("regions", quantity="volume", n_parcels=1))[:, :2]
-
-
-def _asymmetry(cohort: Cohort) -> Array:
-    """|left - right| / (left + right) of the tract's mean FA, (n, 1)."""
-    values = _measured(cohort, "fa", {}, _network("regions", quantity="mean", n_parcels=1))
-    total = values[:, 1:2]
-    return np.divide(values[:, 3:4], total, out=np.full_like(total, np.nan), where=total > 0)
-
-
-def _band_power(cohort: Cohort, inputs: Mapping[str, Any]) -> Array:
-    """Logarithmic share of each band, mean over windows and channels, (n, bands); (n, 0) without options."""
-    if not inputs:
-        return np.full((len(cohort.units), 1), np.nan)
-    channels = len(inputs["channels"])
-    network = _network("band_power", n_channels=channels, rate=inputs["rate"])
-    values = _measured(cohort, "eegemg", inputs, network)
-    return np.asarray(values.reshape(len(values), -1, channels).mean(axis=2))
-
-
-def _network(name: str, **arguments: Any) -> ShallowNetwork:
-    network = registry.build(name, **arguments)
-    assert isinstance(network, ShallowNetwork)  # the registry says so
-    return network
-
-
-def _measured(cohort: Cohort, modality: str, inputs: Mapping[str, Any], network: ShallowNetwork) -> Array:
-    """Features of each unit, mean over its samples; NaN where the modality is missing."""
-    found = np.full((len(cohort.units), network.n_features), np.nan)
-    if any(unit.unit.features.get(modality) for unit in cohort.units):
-        network.prepare()
-    for row, labelled in enumerate(cohort.units):
-        if paths := labelled.unit.features.get(modality, ()):
-            try:
-                samples = read_samples(modality, paths, inputs).data
-            except MissingModalityError:  # such as a channel that the member needs
+    found = []
+    for name, description in BASELINES.items():
+        text, own = dict(description), cohort
+        if text["modality"] == CLINICAL and name != INITIAL_SCORE:
+            own = replace(cohort, first=np.full_like(cohort.first, np.nan))
+        if not _somebody_has(name, str(text["modality"]), own):
+            continue
+        if text["modality"] == "eegemg":
+            read = [member.inputs for member in members if member.modality == "eegemg"]
+            if not read:
                 continue
-            found[row] = network.features(torch.from_numpy(samples)).mean(0).numpy()
+            text["inputs"] = read[0]
+        member, options = planned_member(name, text, settings, own)
+        found.append(Cases(replace(member, name=f"baseline_{name}"), options, (), own))
     return found
 
 
-def predict_baselines(found: Mapping[str, Baseline], cohort: Cohort, split: Split) -> dict[str, tuple[Array, Array]]:
-    """Probabilities and scores of the test rows, by models fitted on the training rows.
+def _somebody_has(name: str, modality: str, cohort: Cohort) -> bool:
+    if name == INITIAL_SCORE:
+        return bool(np.isfinite(cohort.first).any())
+    if modality == CLINICAL:
+        return bool(np.isfinite(cohort.covariates).any())
+    return any(unit.unit.features.get(modality) for unit in cohort.units)
 
-    Logistic regression (L2, C=1) and ridge regression (alpha=1) on standardised predictors. NaN for rows without
-    what a baseline is named for, and everywhere if the training rows hold too few of a class.
-    """
-    return {name: _predict(baseline, cohort, split) for name, baseline in found.items()}
+
+def train_baselines(
+    cases: Sequence[Cases], folds: Sequence[OuterFold], place: Place, training: TrainingSettings
+) -> list[TrainedBaseline]:
+    """Baselines through the folds of the members, then fitted for good; left out where too few have what they need."""
+    found = []
+    for i, read in enumerate(cases):
+        name = read.member.name.removeprefix("baseline_")
+        own = _with_first(read) if name == INITIAL_SCORE else read
+        here = replace(place, seed=500_000_000 + 1_000_000 * i + place.seed)
+        run = cross_validate(own, folds, here, _silent)
+        fitted = fit_final(own, run, here, roles(folds, len(own.cohort.units))["train"])
+        if fitted is None or not np.isfinite(run.epochs).all():
+            continue
+        entry = TrainedMember(own.member, run, fitted, len(own.having(np.arange(len(own.samples)))))
+        needs = own.cohort.first_name if name == INITIAL_SCORE else None
+        found.append(TrainedBaseline(name, entry, fuse_members([entry], own.cohort, folds, training.coverage), needs))
+    return found
 
 
-def _predict(baseline: Baseline, cohort: Cohort, split: Split) -> tuple[Array, Array]:
-    columns, known = baseline.columns, baseline.known
-    train, there = split.train[known[split.train]], known[split.test]
-    poor, score = cohort.poor[train], cohort.score[train]
-    probability, expected = np.full(len(split.test), np.nan), np.full(len(split.test), np.nan)
-    if min(poor.sum(), (~poor).sum()) < MINIMUM_PER_CLASS or not there.any():
-        return probability, expected
-    scaler = CovariateScaler.fit([str(i) for i in range(columns.shape[1])], columns[train])
-    before, after = scaler.transform(columns[train]), scaler.transform(columns[split.test[there]])
-    probability[there] = LogisticRegression().fit(before, poor).predict_proba(after)[:, 1]
-    expected[there] = Ridge().fit(before, score).predict(after)
-    return probability, expected
+def _with_first(cases: Cases) -> Cases:
+    """Of those only whose first score is known."""
+    known = np.isfinite(cases.cohort.first)
+    return replace(cases, samples=tuple(s if has else None for s, has in zip(cases.samples, known, strict=True)))
+
+
+def _silent(_: str) -> None:
+    """Baselines take seconds: their folds need no line each."""

@@ -24,6 +24,7 @@ FEWEST_TO_CORRELATE = 10
 """Units; a correlation of fewer is chance."""
 AS_GOOD_AS_THE_OUTCOME = 0.98
 """Correlation: two raters of one examination agree so well, two examinations weeks apart do not."""
+_AFTER_FEATURES = ("n_trees", "n_covariates")
 Features = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -162,23 +163,52 @@ def member_covariates(cohort: Cohort, modality: str) -> tuple[str, ...]:
 def read_cases(member: Member, options: TrainingSettings, cohort: Cohort) -> Cases:
     """Read the samples of a member for the whole cohort; of a shallow network, its features only."""
     bare = Cases(member, options, (), cohort)
-    features = _features(member) if bare.shallow else None
-    samples = [
-        _read(member, labelled, known, features) for labelled, known in zip(cohort.units, bare.known, strict=True)
-    ]
-    return replace(bare, samples=tuple(samples))
+    if bare.shallow:
+        return read_shallow_cases([bare])[0]
+    return replace(bare, samples=tuple(_read(member, labelled) for labelled in cohort.units))
 
 
-def _read(member: Member, labelled: Labelled, known: bool, features: Features | None) -> torch.Tensor | None:
+def read_shallow_cases(wanted: Sequence[Cases]) -> list[Cases]:
+    """Read the features of members that are fitted in one go, each file once for all of them.
+
+    Parameters
+    ----------
+    wanted : sequence of Cases
+        Without samples; of the same units.
+    """
+    found: list[Cases] = list(wanted)
+    groups: dict[str, list[int]] = {}
+    for i, bare in enumerate(wanted):
+        groups.setdefault(f"{bare.member.modality} {sorted(bare.member.inputs.items())}", []).append(i)
+    for own in groups.values():
+        kinds = {i: _measure(wanted[i].member) for i in own}
+        measures = {key: _features(wanted[i].member) for i, key in kinds.items()}
+        samples: dict[int, list[torch.Tensor | None]] = {i: [] for i in own}
+        for row, labelled in enumerate(wanted[own[0]].cohort.units):
+            data = _read(wanted[own[0]].member, labelled)
+            measured = {key: None if data is None else measure(data) for key, measure in measures.items()}
+            for i in own:
+                clinical = wanted[i].member.modality == CLINICAL
+                samples[i].append(None if clinical and not wanted[i].known[row] else measured[kinds[i]])
+        for i in own:
+            found[i] = replace(wanted[i], samples=tuple(samples[i]))
+    return found
+
+
+def _measure(member: Member) -> str:
+    """What two networks have in common that measure the same, whatever follows."""
+    return f"{member.network} {sorted((k, v) for k, v in member.arguments.items() if k not in _AFTER_FEATURES)}"
+
+
+def _read(member: Member, labelled: Labelled) -> torch.Tensor | None:
     """Samples of one unit; None where it lacks the modality."""
     paths = labelled.unit.features.get(member.modality, ())
-    if not (known if member.modality == CLINICAL else paths):
+    if not (paths or member.modality == CLINICAL):
         return None
     try:
-        data = torch.from_numpy(read_samples(member.modality, paths, member.inputs).data)
+        return torch.from_numpy(read_samples(member.modality, paths, member.inputs).data)
     except MissingModalityError:  # for this member the unit lacks the modality (a muscle, a window)
         return None
-    return features(data) if features else data
 
 
 def _features(member: Member) -> Features:

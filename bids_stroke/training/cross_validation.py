@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import Member
-from bids_stroke.core.settings_training import TrainingSettings
-from bids_stroke.training.cohort import Cases, Cohort, read_cases
+from bids_stroke.training.cohort import Cases, read_cases
 from bids_stroke.training.early_fusion import join_cases
 from bids_stroke.training.folds import OuterFold, Split, roles
 from bids_stroke.training.loss_curve import Curve
@@ -70,21 +69,22 @@ class TrainedMember:
 
 
 def train_members(
-    planned: Sequence[tuple[Member, TrainingSettings]],
-    cohort: Cohort,
-    folds: Sequence[OuterFold],
-    place: Place,
-    progress: Callable[[str], None],
+    planned: Sequence[Cases], folds: Sequence[OuterFold], place: Place, progress: Callable[[str], None]
 ) -> list[TrainedMember]:
-    """Each member, then the early fusion, through the folds, then fitted for good; left out where too few have it."""
+    """Each member, then the early fusion, through the folds, then fitted for good; left out where too few have it.
+
+    Those without samples are read here, one after the other.
+    """
     members = []
     joinable: dict[str, Cases] = {}
-    rows = roles(folds, len(cohort.units))["train"]
-    for i, (member, options) in enumerate(planned):
+    everybody = np.arange(len(planned[0].cohort.units))
+    rows = roles(folds, len(everybody))["train"]
+    for i, bare in enumerate(planned):
+        member = bare.member
         if lost := [part for part in member.inputs.get("parts", ()) if part not in joinable]:
             progress(f"{member.name}: left out, as {', '.join(lost)} is")
             continue
-        cases = _cases(member, options, cohort, joinable)
+        cases = bare if bare.samples else _read(bare, joinable)
         here = replace(place, seed=1_000_000 * (i + 1) + place.seed)
         run = cross_validate(cases, folds, here, progress)
         fitted = fit_final(cases, run, here, rows)
@@ -93,14 +93,15 @@ def train_members(
             progress(f"{member.name}: left out, too few units have {what}")
         else:
             joinable |= {member.name: cases} if cases.shallow else {}
-            members.append(TrainedMember(member, run, fitted, len(cases.having(np.arange(len(cohort.units))))))
+            members.append(TrainedMember(member, run, fitted, len(cases.having(everybody))))
     return members
 
 
-def _cases(member: Member, options: TrainingSettings, cohort: Cohort, joinable: Mapping[str, Cases]) -> Cases:
+def _read(bare: Cases, joinable: Mapping[str, Cases]) -> Cases:
+    member = bare.member
     if member.modality == EARLY:
-        return join_cases(member, options, [joinable[part] for part in member.inputs["parts"]])
-    return read_cases(member, options, cohort)
+        return join_cases(member, bare.options, [joinable[part] for part in member.inputs["parts"]])
+    return read_cases(member, bare.options, bare.cohort)
 
 
 def cross_validate(

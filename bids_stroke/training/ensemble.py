@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,15 @@ from bids_stroke.core.errors import DataError
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import Labelled, Member
 from bids_stroke.core.settings import Settings
+from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.derivatives.outputs import tsv_text
-from bids_stroke.ensemble.bundle import Bundle, BundleContents, BundleMember, write_bundle
+from bids_stroke.ensemble.baselines import Baseline, ordinary_mean
+from bids_stroke.ensemble.bundle import Bundle, BundleContents, write_bundle
+from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.networks.device import resolve_device
-from bids_stroke.training.baselines import Baseline, baselines, predict_baselines
+from bids_stroke.training.baselines import TrainedBaseline, planned_baselines, train_baselines
 from bids_stroke.training.checkpoint import Store
-from bids_stroke.training.cohort import Cohort, check_covariates, make_cohort
+from bids_stroke.training.cohort import Cases, Cohort, check_covariates, make_cohort, read_shallow_cases
 from bids_stroke.training.cross_validation import TrainedMember, train_members
 from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
@@ -97,25 +100,42 @@ def train_ensemble(
         progress(f"{name}: left out, nobody has {settings.training.members[name]['modality']}")
     if settings.training.early_fusion not in (True, False) and planned[-1][0].modality != EARLY:
         progress(f"{EARLY}: left out, fewer than two of its parts are there")
-    # First, because a file that cannot be read should not be met after hours of training.
-    measured = baselines(cohort, {member.modality: member.inputs for member, _ in planned})
-    members = train_members(planned, cohort, folds, Place(place, settings.precision, settings.seed, store), progress)
+    wanted, compared = _read_first(planned, settings, cohort)
+    here = Place(place, settings.precision, settings.seed, store)
+    baselines = train_baselines(compared, folds, here, settings.training)
+    members = train_members(wanted, folds, here, progress)
     if not members:
         raise DataError("No member could be trained: too few units.", "Add participants.", "too-few-participants")
-    return _ensemble(cohort, folds, members, measured, settings)
+    return _ensemble(folds, members, baselines, cohort, settings)
+
+
+def _read_first(
+    planned: Sequence[tuple[Member, TrainingSettings]], settings: Settings, cohort: Cohort
+) -> tuple[list[Cases], list[Cases]]:
+    """Members and baselines; those that are fitted in one go with their numbers, each file read once for all.
+
+    First, because a file that cannot be read should not be met after hours of training.
+    """
+    wanted = [Cases(member, options, (), cohort) for member, options in planned]
+    compared = planned_baselines(settings, cohort, [member for member, _ in planned])
+    direct = [i for i, own in enumerate(wanted) if own.shallow and own.member.modality != EARLY]
+    read = read_shallow_cases([*(wanted[i] for i in direct), *compared])
+    for i, own in zip(direct, read, strict=False):
+        wanted[i] = own
+    return wanted, read[len(direct) :]
 
 
 def _ensemble(
-    cohort: Cohort,
     folds: Sequence[OuterFold],
     members: Sequence[TrainedMember],
-    measured: Mapping[str, Baseline],
+    baselines: Sequence[TrainedBaseline],
+    cohort: Cohort,
     settings: Settings,
 ) -> TrainedEnsemble:
     """Fusion of the trained members, in each fold and of the ensemble that is kept."""
     fused = fuse_members(members, cohort, folds, settings.training.coverage)
-    table = _out_of_fold(cohort, folds, members, measured, fused)
-    contents = _contents(cohort, members, fused, table, settings)
+    table = _out_of_fold(cohort, folds, members, baselines, fused)
+    contents = replace(_contents(cohort, members, fused, table, settings), **_kept(baselines, members))
     contents = with_roles(contents, cohort, roles(folds, len(cohort.units)))
     single, _ = apart(members)
     outputs = [_outputs(cohort, single, i, outer) for i, outer in enumerate(folds)]
@@ -133,7 +153,7 @@ def _out_of_fold(
     cohort: Cohort,
     folds: Sequence[OuterFold],
     members: Sequence[TrainedMember],
-    measured: Mapping[str, Baseline],
+    baselines: Sequence[TrainedBaseline],
     fused: Fused,
 ) -> pd.DataFrame:
     tables = []
@@ -152,7 +172,8 @@ def _out_of_fold(
             columns |= {"fusion_early": early.folds.test_probability[i, test]}
             columns |= {"s_fusion_early": early.folds.test_score[i, test]}
         columns |= {f"fusion_{name}": p for name, p in alternatives(_outputs(cohort, single, i, outer)).items()}
-        for name, (chances, expected) in predict_baselines(measured, cohort, outer.split).items():
+        said = {one.name: (one.fused.probability[i, test], one.fused.score[i, test]) for one in baselines}
+        for name, (chances, expected) in (said | ordinary_mean(said)).items():
             columns |= {f"baseline_{name}": chances, f"s_baseline_{name}": expected}
         tables.append(pd.DataFrame(columns).sort_values(["participant_id", "session_id"]))
     table = pd.concat(tables, ignore_index=True)
@@ -192,7 +213,7 @@ def _contents(
         demonstration=settings.training.demonstration,
         members=tuple(_bundle_member(entry) for entry in single),
         early=_bundle_member(early) if early else None,
-        states={entry.member.name: entry.fitted.state for entry in members},
+        states={},
         fusion=fused.kept,
         evidence=fused.evidence,
         salt=salt,
@@ -201,6 +222,15 @@ def _contents(
         out_of_fold=table,
         facts=model_facts(cohort, members, settings),
     )
+
+
+def _kept(baselines: Sequence[TrainedBaseline], members: Sequence[TrainedMember]) -> dict[str, Any]:
+    """What the bundle holds of the baselines, and all states."""
+    entries = [*members, *(one.entry for one in baselines)]
+    return {
+        "baselines": tuple(Baseline(_bundle_member(one.entry), one.fused.kept, one.needs) for one in baselines),
+        "states": {entry.member.name: entry.fitted.state for entry in entries},
+    }
 
 
 def _bundle_member(entry: TrainedMember) -> BundleMember:

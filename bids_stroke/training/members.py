@@ -36,7 +36,7 @@ def planned_members(settings: Settings, cohort: Cohort) -> list[tuple[Member, Tr
     if np.isfinite(cohort.covariates).any() or np.isfinite(cohort.first).any():
         there.add(CLINICAL)
     wanted = member_descriptions(settings)
-    planned = [_planned(name, dict(text), settings, cohort) for name, text in wanted.items()]
+    planned = [planned_member(name, dict(text), settings, cohort) for name, text in wanted.items()]
     found = [(member, options) for member, options in planned if member.modality in there]
     if not found:
         raise UsageError(
@@ -47,7 +47,16 @@ def planned_members(settings: Settings, cohort: Cohort) -> list[tuple[Member, Tr
     return [*found, (early, settings.training)] if early else found
 
 
-def _planned(name: str, text: dict[str, Any], settings: Settings, cohort: Cohort) -> tuple[Member, TrainingSettings]:
+def planned_member(
+    name: str, text: dict[str, Any], settings: Settings, cohort: Cohort
+) -> tuple[Member, TrainingSettings]:
+    """A member that is described as under ``training.members``, complete, with its training settings.
+
+    Raises
+    ------
+    UsageError, ModelError
+        As for `planned_members`.
+    """
     place, network = place_of(name), network_of(text)
     modality, spec = text.pop("modality"), registry.NETWORKS[network]
     text.pop("network", None)

@@ -18,7 +18,8 @@ from bids_stroke.core.records import Labelled, Member, UnitFeatures
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.names import beside
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.ensemble.bundle import BundleContents, BundleMember
+from bids_stroke.ensemble.bundle import BundleContents
+from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.features.readers import (
     GRID_AFFINE,

@@ -1,19 +1,38 @@
-"""Baselines: what each one uses, and where it is missing."""
+"""Baselines: what each one uses, where it is missing, and that it is kept for new people."""
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from sklearn.metrics import r2_score, roc_auc_score
 
 from bids_stroke.core.records import Labelled, UnitFeatures
-from bids_stroke.features.readers import GRID_SHAPE, complete_inputs
-from bids_stroke.training.baselines import baselines, predict_baselines
-from bids_stroke.training.cohort import make_cohort
+from bids_stroke.ensemble.baselines import ordinary_mean
+from bids_stroke.ensemble.predict import predict
+from bids_stroke.features.readers import GRID_SHAPE
+from bids_stroke.training.baselines import planned_baselines, train_baselines
+from bids_stroke.training.cohort import make_cohort, read_shallow_cases
+from bids_stroke.training.ensemble import train_ensemble, write_trained
 from bids_stroke.training.folds import nested_folds
+from tests.helpers.new_people import PLACE
+from tests.helpers.training import CLINICAL_MEMBER, REGIONS, settings_of, silent
 from tests.helpers.units import LSTM, labelled, rhythm, tiny_settings, write_recording, write_volume
+
+
+def baselines_of(units: list[Labelled]) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Out-of-fold probabilities and scores of each baseline."""
+    cohort, settings = make_cohort(units, "fma_le"), tiny_settings()
+    folds = nested_folds(cohort.participants, cohort.poor, settings.training, 0)
+    trained = train_baselines(
+        read_shallow_cases(planned_baselines(settings, cohort, [])), folds, PLACE, settings.training
+    )
+    merged = {}
+    for one in trained:
+        values = (one.fused.probability, one.fused.score)
+        merged[one.name] = tuple(np.where(np.isfinite(v).any(0), np.nansum(v, axis=0), np.nan) for v in values)
+    return merged
 
 
 def test_baselines_use_only_what_they_are_named_for() -> None:
@@ -21,31 +40,19 @@ def test_baselines_use_only_what_they_are_named_for() -> None:
     units = []
     for i in range(60):
         score = float(rng.integers(0, 34))
-        known = {"age": rng.normal(60, 10), "sex": "F", "fma_le_baseline": score + rng.normal(), "fma_le": score}
+        known = {"age": rng.normal(60, 10), "sex": "F", "fma_le": score}
+        if i < 50:
+            known["fma_le_baseline"] = score + rng.normal()
         units.append(Labelled(UnitFeatures(f"{i}", None, {}, {}, known, "d"), score, score <= 17))
-    cohort = make_cohort(units, "fma_le")
-    values = baselines(cohort, {})
-    assert set(values) == {"clinical", "initial_score"}
-    split = nested_folds(cohort.participants, cohort.poor, tiny_settings().training, 0)[0].split
-    predicted = predict_baselines(values, cohort, split)
-    poor, score = cohort.poor[split.test], cohort.score[split.test]
-    assert roc_auc_score(poor, predicted["initial_score"][0]) > 0.95
-    assert roc_auc_score(poor, predicted["clinical"][0]) < 0.85
-    assert r2_score(score, predicted["initial_score"][1]) > 0.9 > r2_score(score, predicted["clinical"][1])
-
-
-def test_baseline_is_missing_where_its_predictor_is() -> None:
-    score = np.where(np.arange(20) % 2, 10.0, 30.0)
-    known = [{"age": 50.0 + i} | ({"fma_le_baseline": i} if i < 19 else {}) for i in range(20)]
-    units = [Labelled(UnitFeatures(f"{i}", None, {}, {}, known[i], "d"), score[i], score[i] <= 17) for i in range(20)]
-    cohort = make_cohort(units, "fma_le")
-    split = nested_folds(cohort.participants, cohort.poor, tiny_settings(outer_folds=2).training, 0)[0].split
-    if 19 not in split.test:
-        split = replace(split, train=split.test, test=split.train)
-    predicted = predict_baselines(baselines(cohort, {}), cohort, split)
-    for values in predicted["initial_score"]:
-        assert np.isnan(values).tolist() == [row == 19 for row in split.test]
-    assert np.isfinite(predicted["clinical"][0]).all()
+    found = baselines_of(units)
+    assert set(found) == {"clinical", "initial_score"}
+    poor, score = (np.array([getattr(unit, name) for unit in units]) for name in ("poor", "score"))
+    assert np.isfinite(found["initial_score"][0]).tolist() == [i < 50 for i in range(60)]
+    assert np.isfinite(found["clinical"][0]).all()
+    assert roc_auc_score(poor[:50], found["initial_score"][0][:50]) > 0.95
+    assert roc_auc_score(poor, found["clinical"][0]) < 0.85
+    assert r2_score(score[:50], found["initial_score"][1][:50]) > 0.9
+    assert r2_score(score, found["clinical"][1]) < 0.3
 
 
 def test_baselines_of_images_measure_what_they_are_named_for(tmp_path: Path) -> None:
@@ -59,18 +66,53 @@ def test_baselines_of_images_measure_what_they_are_named_for(tmp_path: Path) -> 
                  "lesion": [write_volume(tmp_path / f"{i}_lesion.nii", lesion)]}  # fmt: skip
         files |= {"eegemg": write_recording(tmp_path, f"sub-{i}_task-leg", rhythm(2.0 if i < 3 else 6.0, 3, rng))}
         units.append(labelled(tmp_path, f"{i}", 10.0 + i, files))
-    inputs = {"eegemg": complete_inputs("eegemg", LSTM["inputs"])}
-    found = baselines(make_cohort(units, "fma_le"), inputs)
-    assert set(found) == {
-        "clinical", "initial_score", "lesion_volume", "tract_load", "tract_asymmetry", "band_power"
+    cohort, settings = make_cohort(units, "fma_le"), tiny_settings(members={"lstm": LSTM})
+    from bids_stroke.training.members import planned_members
+
+    members = [member for member, _ in planned_members(settings, cohort)]
+    planned = planned_baselines(settings, cohort, members)
+    read = {cases.member.name: cases for cases in read_shallow_cases(planned)}
+    assert set(read) == {
+        "baseline_clinical", "baseline_initial_score", "baseline_lesion_volume", "baseline_tract_load",
+        "baseline_parcels_linear", "baseline_parcels_trees", "baseline_tract_asymmetry", "baseline_band_power",
     }  # fmt: skip
-    np.testing.assert_allclose(
-        found["lesion_volume"].columns[:, 0], np.log1p(np.arange(6) / 5 * 600 * 0.008), rtol=1e-5
-    )
+
+    def numbers(name: str) -> np.ndarray:
+        return np.stack([read[f"baseline_{name}"].of(i).numpy().mean(0) for i in range(6)])
+
+    np.testing.assert_allclose(numbers("lesion_volume")[:, 0], np.log1p(np.arange(6) / 5 * 600 * 0.008), rtol=1e-5)
+    assert numbers("lesion_volume").shape[1] == 1 and numbers("tract_load").shape[1] == 2
+    np.testing.assert_array_equal(numbers("parcels_linear")[:, :2], numbers("tract_load"))
+    np.testing.assert_array_equal(numbers("parcels_linear"), numbers("parcels_trees"))
     left = 0.4 - 0.05 * np.arange(6)
-    np.testing.assert_allclose(found["tract_asymmetry"].columns[:, 0], (0.4 - left) / (0.4 + left), atol=0.01)
-    delta, theta = found["band_power"].columns[:, 0], found["band_power"].columns[:, 1]
-    assert ((delta > theta) == (np.arange(6) < 3)).all()
-    assert found["tract_load"].columns.shape[1] == found["lesion_volume"].columns.shape[1] + 1
-    without = baselines(make_cohort(units, "fma_le"), {})
-    assert "band_power" not in without
+    np.testing.assert_allclose(numbers("tract_asymmetry")[:, 0], (0.4 - left) / (0.4 + left), atol=0.01)
+    power = numbers("band_power")
+    assert ((power[:, 0] > power[:, 3]) == (np.arange(6) < 3)).all()  # delta, theta of the first of three channels
+    assert read["baseline_clinical"].names == ("age", "sex", "days_since_stroke")
+    assert read["baseline_initial_score"].names[-1] == "fma_le_baseline"
+    without = [cases.member.name for cases in planned_baselines(settings, cohort, [])]
+    assert "baseline_band_power" not in without  # nobody says which channels
+
+
+def test_they_are_kept_in_the_bundle_and_applied_to_new_people(lesion_cohort: list[Labelled], tmp_path: Path) -> None:
+    settings = settings_of(clinical=CLINICAL_MEMBER, lesion_regions=REGIONS)
+    ensemble = train_ensemble(lesion_cohort, settings, "cpu", silent)
+    columns = {name.removeprefix("baseline_") for name in ensemble.out_of_fold if name.startswith("baseline_")}
+    assert {"clinical", "lesion_volume", "tract_load", "parcels_linear", "parcels_trees", "ordinary_mean"} <= columns
+    bundle = write_trained(tmp_path, ensemble, settings)
+    assert {one.name for one in bundle.baselines} == columns - {"ordinary_mean"}
+    assert bundle.baselines == ensemble.contents.baselines
+    said = predict(bundle, lesion_cohort[0].unit, "cpu")
+    assert set(said.baselines) == columns and said.missing == {}
+    for i in (0, 1):
+        parts = [said.baselines[name][i] for name in ("parcels_linear", "parcels_trees")]
+        assert said.baselines["ordinary_mean"][i] == pytest.approx(np.mean(parts))
+    assert all(0 < probability < 1 for probability, _ in said.baselines.values())
+    bare = UnitFeatures("x", None, {}, {"lesion": "no-lesion"}, {"age": 60.0}, "other")
+    assert set(predict(bundle, bare, "cpu").baselines) == {"clinical"}
+
+
+def test_there_is_no_mean_of_half_of_its_parts() -> None:
+    assert ordinary_mean({"parcels_linear": (0.2, 1.0)}) == {}
+    both = ordinary_mean({"parcels_linear": (0.2, 1.0), "parcels_trees": (0.4, 3.0), "clinical": (0.9, 9.0)})
+    assert both == {"ordinary_mean": (pytest.approx(0.3), 2.0)}
