@@ -22,14 +22,12 @@ from bids_stroke.evaluation.bootstrap import (
     undefined,
     with_intervals,
 )
+from bids_stroke.evaluation.comparisons import Compared, comparison_table
 from bids_stroke.evaluation.metrics import (
     CLASSIFICATION,
     REGRESSION,
-    Array,
     classification_metrics,
-    delong_test,
     permutation_p,
-    ranking_metrics,
     regression_metrics,
 )
 from bids_stroke.evaluation.missing_modalities import pattern_table
@@ -49,8 +47,7 @@ class Evaluation:
     """Long: model, kind (fusion, member, other fusion, baseline), metric, value, low, high, n, n_poor,
     reason."""
     comparisons: pd.DataFrame
-    """Fusion against each other model: model, kind, n, n_poor, auc_fusion, auc, difference, low, high, p_delong,
-    reason."""
+    """Fusion against each other model, from `comparison_table`."""
     participants: pd.DataFrame
     """One row per evaluated participant, mean over sessions and repeats."""
     left_out: pd.DataFrame
@@ -111,7 +108,7 @@ def evaluate(
     poor = participants["poor"].to_numpy(float)
     return Evaluation(
         metrics=pd.DataFrame(rows, columns=[*_KEYS, "metric", "value", "low", "high", "n", "n_poor", "reason"]),
-        comparisons=pd.DataFrame([_comparison(participants, *model, draws) for model in models[1:]], columns=_COMPARED),
+        comparisons=comparison_table(participants, counted(table), [_compared(*model) for model in models[1:]], draws),
         participants=participants,
         left_out=left_out,
         permutation_p=_against_chance(participants, settings),
@@ -140,7 +137,7 @@ def _against_chance(participants: pd.DataFrame, settings: Settings) -> float | N
 
 
 _KEYS = ("model", "kind")
-_COMPARED = (*_KEYS, "n", "n_poor", "auc_fusion", "auc", "difference", "low", "high", "p_delong", "reason")
+_SCORE_PREFIX = {"member": "s_", "other fusion": "s_fusion_", "baseline": "s_baseline_"}
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -175,6 +172,15 @@ def _models(participants: pd.DataFrame) -> list[tuple[str, str, str]]:
     return found
 
 
+def _calibrated(name: str, kind: str) -> bool:
+    """Whether a model's probabilities are meant as such: stacking, too, is a regression of its own."""
+    return kind in ("fusion", "baseline") or name == "stacking"
+
+
+def _compared(name: str, kind: str, column: str) -> Compared:
+    return Compared(name, kind, column, _SCORE_PREFIX[kind] + name, _calibrated(name, kind))
+
+
 def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: Draws) -> list[dict[str, Any]]:
     given = people.dropna(subset=[column])
     poor, probability = given["poor"].to_numpy(float), given[column].to_numpy(float)
@@ -182,7 +188,7 @@ def _model_rows(people: pd.DataFrame, name: str, kind: str, column: str, draws: 
     head = {"model": name, "kind": kind, "n": len(poor), "n_poor": int(poor.sum())}
     if reason:
         return [{**head, **undefined(reason), "metric": metric} for metric in CLASSIFICATION]
-    calibrated = kind != "member" and (kind != "other fusion" or name == "stacking")  # which is a regression of its own
+    calibrated = _calibrated(name, kind)
     values = with_intervals(
         lambda weights: classification_metrics(poor, probability, weights, slope=calibrated), len(poor), draws
     )
@@ -195,9 +201,8 @@ def _score_rows(people: pd.DataFrame, models: Sequence[tuple[str, str, str]], dr
     """R2 and mean absolute error of each predicted score: of the fusions, the members and the baselines."""
     if "score" not in people.columns:
         return []
-    prefixes = {"member": "s_", "other fusion": "s_fusion_", "baseline": "s_baseline_"}
     found = [("fusion", "fusion", "predicted_score")]
-    found += [(name, kind, prefixes[kind] + name) for name, kind, _ in models if kind in prefixes]
+    found += [(name, kind, _SCORE_PREFIX[kind] + name) for name, kind, _ in models if kind in _SCORE_PREFIX]
     there = [model for model in found if model[2] in people.columns]
     return [row for model in there for row in _score_rows_of(people.dropna(subset=["score", model[2]]), model, draws)]
 
@@ -213,22 +218,3 @@ def _score_rows_of(given: pd.DataFrame, model: tuple[str, str, str], draws: Draw
         return [{**head, **undefined(reason), "metric": metric} for metric in REGRESSION]
     values = with_intervals(lambda weights: regression_metrics(score, predicted, weights), len(given), draws)
     return [{**head, "metric": metric, **values[metric]} for metric in REGRESSION]
-
-
-def _comparison(people: pd.DataFrame, name: str, kind: str, column: str, draws: Draws) -> dict[str, Any]:
-    """Difference of AUC, fusion minus the other model, on the participants that have both."""
-    given = people.dropna(subset=[column])
-    poor, fusion, other = (given[key].to_numpy(float) for key in ("poor", "probability_poor", column))
-    head: dict[str, Any] = {"model": name, "kind": kind, "n": len(poor), "n_poor": int(poor.sum())}
-    if reason := too_few(poor):
-        nothing = dict.fromkeys(("auc_fusion", "auc", "difference", "low", "high", "p_delong"), np.nan)
-        return {**head, **nothing, "reason": reason}
-
-    def areas(weights: Array) -> dict[str, Array]:
-        pair = [ranking_metrics(poor, values, weights)["auc"] for values in (fusion, other)]
-        return {"auc_fusion": pair[0], "auc": pair[1], "difference": pair[0] - pair[1]}
-
-    values = with_intervals(areas, len(poor), draws)
-    head |= {key: values[key]["value"] for key in ("auc_fusion", "auc")}
-    return {**head, "difference": values["difference"].pop("value"), **values["difference"],
-            "p_delong": delong_test(poor, fusion, other)}  # fmt: skip

@@ -170,7 +170,7 @@ def _evaluated(evaluation: Evaluation | None) -> dict[str, Any]:
         return {
             "evaluation": None,
             "tables": [],
-            "comparisons": [],
+            "comparisons": {"rows": []},
             "patterns": [],
             "validity": [],
             "plots": [],
@@ -193,7 +193,7 @@ def _evaluated(evaluation: Evaluation | None) -> dict[str, Any]:
     return {
         "evaluation": evaluation,
         "tables": [_wide(metrics, columns) for columns in wide if given.any()],
-        "comparisons": evaluation.comparisons.to_dict("records"),
+        "comparisons": comparisons_in_words(evaluation.comparisons),
         "patterns": [_pattern(row) for row in evaluation.patterns.to_dict("records")] if given.any() else [],
         "validity": validity_tables(evaluation.validity) if given.any() else [],
         "plots": drawn,
@@ -222,6 +222,31 @@ def _pattern(row: Mapping[Any, Any]) -> dict[str, Any]:
         "n_poor": row["n_poor"],
         "cells": cells,
     }
+
+
+def comparisons_in_words(comparisons: pd.DataFrame) -> dict[str, Any]:
+    """A row for each model, a column for each metric, each with its lines below the difference."""
+    metrics = [name for name in ("auc", "brier", "r2") if (comparisons["metric"] == name).any()]
+    rows = []
+    for (model, kind), own in comparisons.groupby(["model", "kind"], sort=False):
+        by_metric = {str(row["metric"]): row for row in own.to_dict("records")}
+        first = by_metric["auc"]
+        cells = [_difference(by_metric.get(name, {})) for name in metrics]
+        rows.append({"model": model, "kind": kind, "n": first["n"], "n_poor": first["n_poor"], "cells": cells})
+    return {
+        "columns": [words.METRIC[name] for name in metrics],
+        "rows": rows,
+        "refitted": bool(comparisons["low_refit"].notna().any()),
+        "n_tests": int(comparisons["p_holm"].notna().sum()),
+    }
+
+
+def _difference(row: Mapping[Any, Any]) -> dict[str, Any]:
+    if words.missing(row.get("difference")):
+        return {"difference": "–", "lines": []}
+    refit = {"low": row["low_refit"], "high": row["high_refit"]}
+    lines = [words.interval(row), *([words.interval(refit)] if not words.missing(row["low_refit"]) else [])]
+    return {"difference": words.number(row["difference"]), "lines": [*lines, f"p {words.p_value(row['p_holm'], '=')}"]}
 
 
 def validity_tables(validity: pd.DataFrame) -> list[dict[str, Any]]:
