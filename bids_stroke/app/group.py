@@ -23,6 +23,7 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     """Gather predictions, join outcomes where there are any, evaluate, report."""
     from bids_stroke.evaluation.evaluate import evaluate
     from bids_stroke.report.group import GroupDetails, write_group_report
+    from bids_stroke.report.summary import summary_lines
 
     root, currency = request.output_dir, Currency.of(request, dataset_name)
     units = {item.prefix: currency.look(item, prediction=True) for item in tracked(console, sessions, "Reading units")}
@@ -53,6 +54,8 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     found = read_statuses(root)
     for sentence in found.passed_over:
         warn(console, sentence)
+    for text in summary_lines(evaluation):
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
     page = write_group_report(root, evaluation, table, GroupDetails(statuses=found.units, steps=steps))
     console.print(f"Report: {page}", soft_wrap=True)
     return 0

@@ -32,6 +32,7 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     cohort = labelled_cohort(request, sessions, dataset_name, say)  # before the imports: it may end here
     from bids_stroke.evaluation.evaluate import evaluate
     from bids_stroke.report.plots import curves_plot
+    from bids_stroke.report.summary import summary_lines
     from bids_stroke.training.checkpoint import Store
     from bids_stroke.training.ensemble import train_ensemble, write_trained
 
@@ -58,6 +59,8 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     write_table(path("curves"), ensemble.curves)
     write_text(path("curves_plot"), curves_plot(ensemble.curves))
     shutil.rmtree(store.folder, ignore_errors=True)  # last: until all is written, the next run can start from it
+    for text in summary_lines(evaluation):
+        say(text)
     console.print(f"Model: {bundle.path}", soft_wrap=True)
     return 0
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy.stats import norm
 from scipy.stats import t as student
 
 from bids_stroke.evaluation.bootstrap import MINIMUM_PARTICIPANTS, Draws, too_few, with_intervals
@@ -157,7 +156,7 @@ def _test(metric: str, truth: Array, fusion: Array, model: Array) -> float:
     error = float(apart.std(ddof=1)) / np.sqrt(len(apart))
     if error == 0:
         return 1.0 if apart.mean() == 0 else float("nan")
-    return float(2 * norm.sf(abs(apart.mean()) / error))
+    return float(2 * student.sf(abs(apart.mean()) / error, len(apart) - 1))
 
 
 def _over_folds(rows: pd.DataFrame, names: tuple[str, str, str], metric: str) -> tuple[float, float]:

@@ -117,7 +117,7 @@ def evaluate(
         n=len(poor),
         n_poor=int(poor.sum()),
         patterns=pattern_table(participants, modality_of or {}, draws),
-        validity=validity_table(counted(table), coverage, draws),
+        validity=validity_table(counted(table), coverage, draws, modality_of or {}),
         procedure={
             "bootstrap": settings.training.bootstrap,
             "permutations": settings.training.permutations,

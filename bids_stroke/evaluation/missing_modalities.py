@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from bids_stroke.core.modalities import CLINICAL, MODALITIES
 from bids_stroke.evaluation.bootstrap import Draws, too_few, undefined, with_intervals
@@ -48,8 +49,7 @@ def pattern_table(people: pd.DataFrame, modality_of: Mapping[str, str], draws: D
     The same people are in several rows, and people who lack a modality differ from others also in other things: what
     a modality adds is told by the comparison of models on the same people, not by two rows of this table.
     """
-    members = {str(name).removeprefix("p_"): people[name].notna() for name in people if str(name).startswith("p_")}
-    there = _modalities(members, modality_of)
+    there = modalities_of(people, modality_of)
     if people.empty or not there:
         return pd.DataFrame(columns=list(COLUMNS))
     names = list(there)
@@ -64,13 +64,15 @@ def pattern_table(people: pd.DataFrame, modality_of: Mapping[str, str], draws: D
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def _modalities(members: Mapping[str, pd.Series[bool]], modality_of: Mapping[str, str]) -> dict[str, Any]:
-    """Who has each modality, in the usual order: whom any of its members predicted."""
-    found: dict[str, Any] = {}
-    for member, present in members.items():
+def modalities_of(rows: pd.DataFrame, modality_of: Mapping[str, str]) -> dict[str, NDArray[np.bool_]]:
+    """Which rows have each modality, in the usual order: those that any of its members, ``p_<member>``, predicted."""
+    found: dict[str, NDArray[np.bool_]] = {}
+    for name in rows:
+        member = str(name).removeprefix("p_")
         modality = modality_of.get(member, member)
-        if modality != CLINICAL:
-            found[modality] = found.get(modality, False) | present.to_numpy(bool)
+        if str(name).startswith("p_") and modality != CLINICAL:
+            present = rows[name].notna().to_numpy(bool)
+            found[modality] = found.get(modality, np.zeros(len(rows), bool)) | present
     return {name: found[name] for name in _in_order(list(found))}
 
 

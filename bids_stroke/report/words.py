@@ -82,6 +82,9 @@ VALIDITY = {
     "set_coverage": "The true outcome is among those held possible",
     "interval_coverage": "The true score lies in its interval",
     "interval_width": "Mean width of the interval, in the score's units",
+    "calibration_slope": "Calibration slope (1 is ideal)",
+    "calibration_intercept": "Calibration intercept (0 is ideal)",
+    "ici": "Mean distance from the calibration curve (ICI, 0 is ideal)",
 }
 PEOPLE = {
     "all": "everybody",

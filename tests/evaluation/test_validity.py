@@ -7,7 +7,9 @@ import pandas as pd
 import pytest
 
 from bids_stroke.evaluation.bootstrap import Draws
-from bids_stroke.evaluation.validity import COLUMNS, INTERVAL_COVERAGE, validity_table
+from bids_stroke.evaluation.calibration import calibration_intercept
+from bids_stroke.evaluation.metrics import calibration_slope
+from bids_stroke.evaluation.validity import CALIBRATION, COLUMNS, INTERVAL_COVERAGE, validity_table
 
 DRAWS = Draws(200, 0)
 
@@ -23,6 +25,7 @@ def people(n: int, seed: int = 0) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "participant_id": [f"sub-{i}" for i in range(n)], "poor": poor.astype(int), "prediction": said,
+            "probability_poor": np.where(rng.random(n) < 0.2, rng.random(n), np.where(poor, 0.8, 0.2)),
             "score": score, "predicted_score": predicted, "predicted_score_low": predicted - 4,
             "predicted_score_high": predicted + 4,
         }
@@ -44,6 +47,7 @@ def test_shares_are_what_was_planted() -> None:
     assert set(found) == {
         *((q, who) for q in ("decided", "error_decided", "set_coverage") for who in ("all", "poor", "good")),
         *((q, who) for q in ("interval_coverage", "interval_width") for who in ("all", "lowest", "middle", "highest")),
+        *((q, "all") for q in CALIBRATION),
     }
 
 
@@ -91,3 +95,36 @@ def test_too_few_and_nothing_have_their_reason() -> None:
     assert not without["quantity"].str.startswith("interval").any()
     left_out = validity_table(people(40).assign(prediction="left-out", score=None), 0.9, DRAWS)
     assert left_out.empty
+
+
+def test_calibration_is_told_with_intervals_and_without_where_a_class_is_too_rare() -> None:
+    table = people(600)
+    made = validity_table(table, 0.9, DRAWS).set_index(["quantity", "people"])
+    poor, probability = table["poor"].to_numpy(float), table["probability_poor"].to_numpy(float)
+    ones = np.ones((1, 600))
+    assert made.loc[("calibration_slope", "all"), "value"] == pytest.approx(
+        calibration_slope(poor, probability, ones)[0]
+    )
+    assert made.loc[("calibration_intercept", "all"), "value"] == pytest.approx(
+        calibration_intercept(poor, probability, ones)[0]
+    )
+    row = made.loc[("ici", "all")]
+    assert row["low"] < row["value"] < row["high"]
+    rare = validity_table(table[table["poor"] == 0], 0.9, DRAWS).set_index(["quantity", "people"])
+    assert rare.loc[("ici", "all"), "reason"].startswith("only one kind of outcome")
+
+
+def test_people_with_and_without_a_modality_are_told_apart() -> None:
+    table = people(400)
+    has = np.arange(400) % 4 != 0
+    table = table.assign(p_fa=np.where(has, 0.5, np.nan), p_md=np.where(has, 0.5, np.nan), p_clinical=0.5)
+    table.loc[~has, "prediction"] = "abstain"
+    table.loc[~has, "score"] = 99.0
+    modalities = {"fa": "fa", "md": "md", "clinical": "clinical"}
+    made = validity_table(table, 0.9, DRAWS, modalities).set_index(["quantity", "people"])
+    groups = {who for _, who in made.index if who.startswith("with")}
+    assert groups == {"with fa", "without fa", "with md", "without md"}
+    assert made.loc[("decided", "without fa"), "value"] == 0 < made.loc[("decided", "with fa"), "value"]
+    assert made.loc[("interval_coverage", "without fa"), "value"] == 0
+    assert made.loc[("set_coverage", "with fa"), "n"] == 300
+    assert np.isfinite(made.loc[("ici", "without fa"), "value"])

@@ -1,0 +1,71 @@
+"""The evaluation in a few lines, for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from bids_stroke.report import words
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from bids_stroke.evaluation.evaluate import Evaluation
+
+AGAINST = ("ordinary_mean", "parcels_linear", "tract_load", "lesion_volume", "initial_score", "clinical")
+"""Baselines in the order in which they are hard to beat: the first that is there is named."""
+
+
+def summary_lines(evaluation: Evaluation) -> list[str]:
+    """What the fusion is worth, whether it keeps its promises, and what an ordinary model does, each with its interval.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        From `evaluate`.
+    """
+    if not evaluation.n:
+        return ["Not evaluated: no outcome is known."]
+    found = [f"Evaluated: {evaluation.n} people, {evaluation.n_poor} of them with a poor outcome."]
+    own = evaluation.metrics[evaluation.metrics["model"] == "fusion"].set_index("metric")
+    told = [_told(words.METRIC[name], own.loc[name]) for name in ("auc", "r2", "brier") if name in own.index]
+    found += [f"Fusion: {', '.join(text for text in told if text) or own['reason'].iloc[0]}."]
+    return [*found, *_validity(evaluation.validity), *_against(evaluation.comparisons)]
+
+
+def _told(name: str, row: Any) -> str:
+    """``AUC 0.79 (0.76 to 0.83)``; empty without a value."""
+    if words.missing(row["value"]):
+        return ""
+    ends = words.interval(row)
+    return f"{name} {words.number(row['value'])}" + (f" ({ends})" if ends else "")
+
+
+def _validity(table: pd.DataFrame) -> Iterator[str]:
+    rows = {str(row["quantity"]): row for row in table.to_dict("records") if row["people"] == "all"}
+    names = {
+        "decided": "share decided", "error_decided": "wrong among these", "set_coverage": "outcome not contradicted",
+        "interval_coverage": "score in its range",
+    }  # fmt: skip
+    for start, chosen in (
+        ("Promises", names),
+        ("Calibration", {"calibration_slope": "slope", "calibration_intercept": "intercept", "ici": "ICI"}),
+    ):
+        told = [_told(name, rows[key]) for key, name in chosen.items() if key in rows]
+        if kept := [text for text in told if text]:
+            yield f"{start}: {', '.join(kept)}."
+
+
+def _against(table: pd.DataFrame) -> Iterator[str]:
+    by_model = dict(iter(table[table["kind"] == "baseline"].groupby("model")))
+    model = next((name for name in AGAINST if name in by_model), None)
+    if model is None:
+        return
+    told = [
+        f"{words.METRIC[str(row['metric'])]} {row['difference']:+.2f} ({words.interval(row)}), "
+        f"p {words.p_value(row['p_holm'], '=')}"
+        for row in by_model[model].to_dict("records")
+        if not words.missing(row["difference"])
+    ]
+    if told:
+        yield f"Fusion less the baseline {model}: {'; '.join(told)} (corrected for all comparisons)."

@@ -1,0 +1,29 @@
+"""The evaluation in a few lines."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bids_stroke.evaluation.evaluate import evaluate
+from bids_stroke.report.summary import summary_lines
+from tests.helpers.predictions import QUICK, cohort
+
+
+def test_worth_promises_calibration_and_an_ordinary_model_are_told() -> None:
+    table = cohort(90)
+    table["prediction"] = np.where(table["probability_poor"] > 0.7, "poor", "abstain")
+    table["predicted_score_low"], table["predicted_score_high"] = table["predicted_score"] - 6, table["score"] + 6
+    table["baseline_ordinary_mean"], table["s_baseline_ordinary_mean"] = 0.5, 17.0
+    lines = summary_lines(evaluate(table, QUICK, coverage=0.9))
+    assert lines[0] == f"Evaluated: 90 people, {int(table['poor'].sum())} of them with a poor outcome."
+    assert lines[1].startswith("Fusion: AUC 0.") and "R² 0." in lines[1] and " to " in lines[1]
+    assert lines[2].startswith("Promises: share decided 0.") and "score in its range 0." in lines[2]
+    assert lines[3].startswith("Calibration: slope ") and "ICI 0." in lines[3]
+    assert lines[4].startswith("Fusion less the baseline ordinary_mean: AUC +0.") and "R² +0." in lines[4]
+
+
+def test_without_outcomes_or_with_few_it_says_so() -> None:
+    assert summary_lines(evaluate(cohort(5).assign(poor=np.nan), QUICK)) == ["Not evaluated: no outcome is known."]
+    few = summary_lines(evaluate(cohort(6), QUICK))
+    assert "too few participants" in few[1] or "only one kind" in few[1]
+    assert len(few) == 2
