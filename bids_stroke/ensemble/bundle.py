@@ -1,6 +1,8 @@
-"""A trained ensemble on disk: a MONAI Bundle with checksums, without pickle.
+"""A trained ensemble on disk, laid out like a MONAI Bundle, with checksums, without pickle.
 
-Layout: ``configs/metadata.json`` (MONAI's fields, then ours), ``models/<member>.safetensors``,
+It is none: an ensemble of networks on different inputs has no single ``network_def`` that MONAI's commands could build.
+
+Layout: ``configs/metadata.json`` (MONAI's names where they say what ours mean), ``models/<member>.safetensors``,
 ``docs/model_card.md``, ``splits.tsv`` and ``out_of_fold.tsv`` (participants as salted hashes), ``evidence.tsv`` (what
 the fusion was fitted on, and the fusion of whoever lacks something will be), and ``SHA256SUMS``
 over all of them, which ``sha256sum -c`` can check too.
@@ -52,9 +54,6 @@ if TYPE_CHECKING:
 
 TEST = "test"
 """Role of people on whom the finished model was tested: it has learned nothing from them."""
-MONAI_SCHEMA = (
-    "https://github.com/Project-MONAI/MONAI-extra-test-data/releases/download/0.8.1/meta_schema_20240725.json"
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -189,13 +188,7 @@ def _hashed(table: pd.DataFrame, contents: BundleContents) -> pd.DataFrame:
 
 
 def _metadata(contents: BundleContents) -> dict[str, Any]:
-    inputs = {
-        entry.member.name: {"type": "feature", "format": entry.member.modality, "dtype": "float32"}
-        for entry in contents.members
-    }
-    outputs = {"type": "probability", "format": "classification", "dtype": "float32", "value_range": [0, 1]}
     return {
-        "schema": MONAI_SCHEMA,
         "version": contents.version,
         "changelog": {contents.version: contents.origin.get("made", "Trained by bids_stroke.")},
         "monai_version": installed_version("monai"),
@@ -208,10 +201,6 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "authors": contents.origin.get("authors", "Trained with bids_stroke by its user"),
         "copyright": contents.origin.get("copyright", "As the training data's terms say"),
         "intended_use": "Research only; not for decisions about patients.",
-        "network_data_format": {
-            "inputs": inputs,
-            "outputs": {"pred": {**outputs, "channel_def": {"0": "probability of a poor outcome"}}},
-        },
         "format_version": FORMAT_VERSION,
         "preprocessing_version": PREPROCESSING_VERSION,
         "space": SPACE,
