@@ -67,7 +67,7 @@ class BandPower(ShallowNetwork):
     arguments: BandPowerArguments
 
     def __init__(self, arguments: BandPowerArguments) -> None:
-        super().__init__(arguments, arguments.n_channels * len(arguments.bands), arguments.n_trees)
+        super().__init__(arguments, arguments.n_channels * len(arguments.bands))
         self.input_shape = (None, arguments.n_channels)
 
     @classmethod

@@ -86,7 +86,7 @@ class Coherence(ShallowNetwork):
 
     def __init__(self, arguments: CoherenceArguments) -> None:
         columns = len(arguments.bands) * (1 + arguments.n_channels)
-        super().__init__(arguments, columns, arguments.n_trees)
+        super().__init__(arguments, columns)
         self.input_shape = (None, arguments.n_channels)
 
     @classmethod

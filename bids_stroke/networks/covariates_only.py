@@ -20,7 +20,7 @@ class CovariatesOnly(ShallowNetwork):
     arguments_class = ShallowArguments
 
     def __init__(self, arguments: ShallowArguments) -> None:
-        super().__init__(arguments, 0, arguments.n_trees)
+        super().__init__(arguments, 0)
         self.input_shape = (0,)
 
     def features(self, image: Tensor) -> Tensor:

@@ -71,7 +71,6 @@ class RegionsArguments(ShallowArguments):
         require(
             self.quantity in ("volume", "mean"), f"quantity={self.quantity!r} is not known.", "Choose volume or mean."
         )
-        require(self.numbers in _NUMBERS, f"numbers={self.numbers!r} is not known.", f"Choose {', '.join(_NUMBERS)}.")
         require(
             1 <= self.n_parcels <= MOST_PARCELS and 1 <= self.shrink <= 8,
             f"n_parcels={self.n_parcels} must be 1 to {MOST_PARCELS}, shrink={self.shrink} 1 to 8.",
@@ -97,7 +96,7 @@ class Regions(ShallowNetwork):
     tract: Tensor
 
     def __init__(self, arguments: RegionsArguments) -> None:
-        super().__init__(arguments, sum(_blocks(arguments)), arguments.n_trees)
+        super().__init__(arguments, sum(_blocks(arguments)))
         shape = tuple(size // arguments.shrink for size in GRID_SHAPE)
         self.input_shape = (1, *shape)
         self.register_buffer("labels", torch.zeros(shape, dtype=torch.int16))

@@ -1,4 +1,4 @@
-"""Shallow networks, fitted in one go: fixed features, then linear functions or small trees, one set for each output.
+"""Shallow networks, fitted in one go: fixed features, then linear functions, a kernel or small trees for each output.
 
 The features are computed by formulas that depend on no person, so nothing but what follows them is fitted: linear
 functions by ridge regression, or sums of regression trees by gradient boosting (Friedman 2001, "Greedy function
@@ -16,6 +16,7 @@ from torch import Tensor
 from bids_stroke.networks.base import N_OUTPUTS, Arguments, Network, require
 
 MOST_TREES = 2000
+MOST_WAVES = 5000
 TREE_DEPTH = 2
 TREE_NODES, TREE_LEAVES = 2**TREE_DEPTH - 1, 2**TREE_DEPTH
 
@@ -27,14 +28,22 @@ class ShallowArguments(Arguments):
     Attributes
     ----------
     n_trees : int
-        Trees of each output (in training: the most); 0 for linear functions.
+        Trees of each output (in training: the most); 0 for functions without trees.
+    n_waves : int
+        Random waves that stand for a kernel, of which linear functions are made; 0 for linear functions of the columns.
     """
 
     takes_covariates = True
     n_trees: int = 0
+    n_waves: int = 0
 
     def __post_init__(self) -> None:
-        """Check the number of trees, then the rest."""
+        """Check the number of trees and of waves, then the rest."""
+        require(
+            0 <= self.n_waves <= MOST_WAVES and not (self.n_waves and self.n_trees),
+            f"n_waves={self.n_waves} is outside 0 to {MOST_WAVES}, or n_trees is given too.",
+            "Give 0 for linear functions, or about 500 and no n_trees.",
+        )
         require(
             0 <= self.n_trees <= MOST_TREES,
             f"n_trees={self.n_trees} is outside 0 to {MOST_TREES}.",
@@ -77,8 +86,12 @@ class ShallowNetwork(Network):
         What to build.
     n_features : int
         Columns that `features` gives.
-    n_trees : int
-        Trees of each output; 0 for linear functions.
+
+    Notes
+    -----
+    Waves (`ShallowArguments.n_waves`) are random Fourier features of a Gaussian kernel (Rahimi and Recht 2007, "Random
+    features for large-scale kernel machines"): a kernel machine that need not keep the numbers of the people that it
+    was fitted on.
     """
 
     shallow = True
@@ -86,14 +99,18 @@ class ShallowNetwork(Network):
     spread: Tensor
     weight: Tensor
     bias: Tensor
+    waves: Tensor
+    phase: Tensor
     feature: Tensor
     threshold: Tensor
     value: Tensor
 
-    def __init__(self, arguments: Arguments, n_features: int, n_trees: int = 0) -> None:
+    def __init__(self, arguments: Arguments, n_features: int) -> None:
         super().__init__(arguments)
-        self.n_features, self.n_trees = n_features, n_trees
-        n, double = n_features + arguments.n_covariates, torch.float64
+        self.n_features = n_features
+        self.n_trees: int = getattr(arguments, "n_trees", 0)
+        self.n_waves: int = getattr(arguments, "n_waves", 0)
+        n, double, n_trees = n_features + arguments.n_covariates, torch.float64, self.n_trees
         if n_trees:
             self.register_buffer("feature", torch.zeros(N_OUTPUTS, n_trees, TREE_NODES, dtype=torch.int16))
             self.register_buffer("threshold", torch.zeros(N_OUTPUTS, n_trees, TREE_NODES, dtype=double))
@@ -101,7 +118,10 @@ class ShallowNetwork(Network):
             return
         self.register_buffer("centre", torch.zeros(n, dtype=double))
         self.register_buffer("spread", torch.ones(n, dtype=double))
-        self.register_buffer("weight", torch.zeros(N_OUTPUTS, n, dtype=double))
+        if self.n_waves:
+            self.register_buffer("waves", torch.zeros(n, self.n_waves, dtype=double))
+            self.register_buffer("phase", torch.zeros(self.n_waves, dtype=double))
+        self.register_buffer("weight", torch.zeros(N_OUTPUTS, self.n_waves or n, dtype=double))
         self.register_buffer("bias", torch.zeros(N_OUTPUTS, dtype=double))
 
     def prepare(self) -> None:
@@ -123,7 +143,10 @@ class ShallowNetwork(Network):
         if self.n_trees:
             trees = zip(self.feature, self.threshold, self.value, strict=True)
             return torch.stack([tree_values(joined, *output).sum(1) for output in trees], dim=1)
-        return ((joined - self.centre) / self.spread) @ self.weight.T + self.bias
+        columns = (joined - self.centre) / self.spread
+        if self.n_waves:
+            columns = torch.cos(columns @ self.waves + self.phase)
+        return columns @ self.weight.T + self.bias
 
     def compute(self, image: Tensor, covariates: Tensor) -> Tensor:
         """Images as `features` takes them -> outputs (n, 2) float64."""

@@ -24,7 +24,7 @@ FEWEST_TO_CORRELATE = 10
 """Units; a correlation of fewer is chance."""
 AS_GOOD_AS_THE_OUTCOME = 0.98
 """Correlation: two raters of one examination agree so well, two examinations weeks apart do not."""
-_AFTER_FEATURES = ("n_trees", "n_covariates")
+_AFTER_FEATURES = ("n_trees", "n_waves", "n_covariates")
 Features = Callable[[torch.Tensor], torch.Tensor]
 
 

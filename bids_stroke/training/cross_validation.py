@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import Member
 from bids_stroke.training.cohort import Cases, read_cases
+from bids_stroke.training.cost import Budget
 from bids_stroke.training.early_fusion import join_cases
 from bids_stroke.training.folds import OuterFold, Split, roles
 from bids_stroke.training.loss_curve import Curve
@@ -78,6 +79,7 @@ def train_members(
     members = []
     joinable: dict[str, Cases] = {}
     everybody = np.arange(len(planned[0].cohort.units))
+    budget = Budget(planned[0].options.max_minutes)
     rows = roles(folds, len(everybody))["train"]
     for i, bare in enumerate(planned):
         member = bare.member
@@ -85,6 +87,9 @@ def train_members(
             progress(f"{member.name}: left out, as {', '.join(lost)} is")
             continue
         cases = bare if bare.samples else _read(bare, joinable)
+        if not cases.shallow and (why := budget.holds(cases, folds, place)):
+            progress(f"{member.name}: left out: {why}")
+            continue
         here = replace(place, seed=1_000_000 * (i + 1) + place.seed)
         run = cross_validate(cases, folds, here, progress)
         fitted = fit_final(cases, run, here, rows)

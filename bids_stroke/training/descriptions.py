@@ -18,6 +18,7 @@ DEFAULT_SHALLOW_MEMBERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "lesion_regions": {"modality": "lesion", "network": "regions"},
         "lesion_trees": {"modality": "lesion", "network": "regions", "n_trees": 150},
+        "lesion_kernel": {"modality": "lesion", "network": "regions", "n_waves": 500},
         "fa_regions": {"modality": "fa", "network": "regions"},
         "eegemg_power": {"modality": "eegemg", "network": "band_power"},
         "eegemg_coherence": {"modality": "eegemg", "network": "coherence"},

@@ -73,8 +73,9 @@ def _joinable(network: str) -> bool:
 def _by_default(member: Member, cohort: Cohort) -> bool:
     """Whether a member is a part without being named.
 
-    It must be linear (the numbers of trees are often another member's too), and most units must have its modality,
-    because all parts are needed.
+    It must be linear (the numbers of trees and waves are often another member's too), and most units must have its
+    modality, because all parts are needed.
     """
     having = sum(bool(unit.unit.features.get(member.modality)) for unit in cohort.units)
-    return _joinable(member.network) and not member.arguments.get("n_trees") and 2 * having >= len(cohort.units)
+    linear = not (member.arguments.get("n_trees") or member.arguments.get("n_waves"))
+    return _joinable(member.network) and linear and 2 * having >= len(cohort.units)

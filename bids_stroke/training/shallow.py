@@ -21,7 +21,7 @@ from bids_stroke.networks.base import POOR_LOGIT, SCORE
 from bids_stroke.networks.shallow import ShallowNetwork
 from bids_stroke.training.cohort import Cases, shallow_network
 from bids_stroke.training.loss_curve import Curve
-from bids_stroke.training.shallow_paths import PENALTIES, TREES_PER_STEP, Path, penalty_path, tree_path
+from bids_stroke.training.shallow_paths import PENALTIES, TREES_PER_STEP, Path, penalty_path, tree_path, wave_path
 from bids_stroke.training.trainer import Fitted
 
 Rows = NDArray[np.int64]
@@ -61,7 +61,9 @@ def fit_path(cases: Cases, rows: Rows, seed: int) -> FittedPath:
     if network.n_trees:
         path = tree_path(columns, target, network.n_trees, seed)
     else:
-        path = penalty_path(columns, target, (*network.blocks, *((1,) * cases.n_covariates)))
+        blocks = (*network.blocks, *((1,) * cases.n_covariates))
+        waves = network.n_waves
+        path = wave_path(columns, target, blocks, waves) if waves else penalty_path(columns, target, blocks)
     share = float(poor.mean())
     return FittedPath(path, scaler, score_mean, score_sd, (0.5 / (1 - share), 0.5 / share))
 

@@ -1,4 +1,4 @@
-"""Paths of models for shallow networks: linear functions from strong to weak penalties, or more and more trees."""
+"""Paths of models for shallow networks: linear functions, or kernels, with ever weaker penalties, or more trees."""
 
 from __future__ import annotations
 
@@ -92,6 +92,41 @@ def penalty_path(columns: Array, target: Target, blocks: tuple[int, ...]) -> Pat
         return {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
 
     return Path(outputs, state)
+
+
+def wave_path(columns: Array, target: Target, blocks: tuple[int, ...], n_waves: int) -> Path:
+    """Ridge regression as in `penalty_path`, on random waves of the columns: a Gaussian kernel machine.
+
+    Parameters
+    ----------
+    columns, target, blocks
+        As for `penalty_path`.
+    n_waves : int
+        How many; the same in every fit, so that only their weights are learned.
+
+    Notes
+    -----
+    Random Fourier features (Rahimi and Recht 2007). The kernel's width is that of scikit-learn's ``gamma="scale"``:
+    one over the variance of all columns together.
+    """
+    centre, spread = columns.mean(0), _spread(columns, blocks)
+    rng = np.random.default_rng(0)
+    waves = rng.standard_normal((columns.shape[1], n_waves)) * np.sqrt(2 / len(blocks))
+    phase = rng.uniform(0, 2 * np.pi, n_waves)
+
+    def wave(values: Array) -> Array:
+        return np.asarray(np.cos(((values - centre) / spread) @ waves + phase))
+
+    linear = penalty_path(wave(columns), target, (n_waves,))
+
+    def state(step: int) -> dict[str, Tensor]:
+        found = {name: value.numpy() for name, value in linear.state(step).items()}
+        weight = found["weight"] / found["spread"]
+        arrays = {"centre": centre, "spread": spread, "waves": waves, "phase": phase, "weight": weight}
+        arrays["bias"] = found["bias"] - weight @ found["centre"]
+        return {name: torch.from_numpy(values.copy()) for name, values in arrays.items()}
+
+    return Path(lambda values: linear.outputs(wave(values)), state)
 
 
 def _spread(columns: Array, blocks: tuple[int, ...]) -> Array:

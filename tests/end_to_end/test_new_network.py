@@ -91,7 +91,7 @@ BY_EPOCHS += """
 IN_ONE_GO = FILE.format(
     imports="require\nfrom bids_stroke.networks.shallow import ShallowArguments, ShallowNetwork",
     arguments="ShallowArguments", base="ShallowNetwork",
-    features=", arguments.n_channels, arguments.n_trees", numbers=".double()",
+    features=", arguments.n_channels", numbers=".double()",
 )  # fmt: skip
 LINES = {
     "toy": NetworkSpec("bids_stroke.networks.toy:Roughness", kind="window"),

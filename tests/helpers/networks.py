@@ -57,7 +57,7 @@ def make(item: Sample, seed: int = 0) -> Network:
     network = registry.build(item.network, **item.arguments)
     if isinstance(network, ShallowNetwork):
         network.prepare()
-        for name in ("centre", "weight", "bias", "threshold", "value"):
+        for name in ("centre", "weight", "bias", "waves", "phase", "threshold", "value"):
             if hasattr(network, name):
                 getattr(network, name).normal_()
         if network.n_trees:

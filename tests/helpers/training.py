@@ -12,6 +12,7 @@ INPUTS = {"channels": list(CHANNELS), "rate": float(RATE), "seconds": SECONDS}
 POWER = {"modality": "eegemg", "network": "band_power", "inputs": INPUTS}
 REGIONS = {"modality": "lesion", "network": "regions", "n_parcels": 4}
 TREES = REGIONS | {"n_trees": 35}
+KERNEL = REGIONS | {"n_waves": 80}
 CLINICAL_MEMBER = {"modality": "clinical"}
 
 

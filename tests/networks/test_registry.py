@@ -24,6 +24,8 @@ VARIANTS = {
     **SAMPLES,
     "cbam_resnet3d without covariates": SAMPLES["cbam_resnet3d"].but(n_covariates=0),
     "regions in trees": SAMPLES["regions"].but(n_trees=3),
+    "regions in waves": SAMPLES["regions"].but(n_waves=5),
+    "the tract of regions": SAMPLES["regions"].but(numbers="asymmetry"),
     **{f"slice_cnn {name}": SAMPLES["slice_cnn"].but(backbone=name) for name in BACKBONES},
 }
 each_sample = pytest.mark.parametrize("item", SAMPLES.values(), ids=SAMPLES)
@@ -223,6 +225,7 @@ def test_unknown_network_is_refused_with_the_choice() -> None:
         ("regions", {"n_parcels": 0}, "n_parcels=0"),
         ("regions", {"shrink": 9}, "shrink=9"),
         ("regions", {"n_trees": -1}, "n_trees=-1"),
+        ("regions", {"n_waves": 5, "n_trees": 5}, "n_waves=5"),
         ("band_power", {"rate": 6.0}, "6 Hz"),
         ("band_power", {"n_channels": 0}, "n_channels=0"),
         ("coherence", {"rate": 50.0}, "50 Hz"),

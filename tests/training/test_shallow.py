@@ -14,6 +14,7 @@ from scipy.stats import norm
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
+from sklearn.metrics.pairwise import rbf_kernel
 from sklearn.model_selection import LeaveOneOut, cross_val_predict
 
 from bids_stroke.core.records import Labelled
@@ -29,7 +30,7 @@ from bids_stroke.training.members import planned_members
 from bids_stroke.training.shallow import fit_path, fit_shallow, predict_shallow, shallow_curve
 from bids_stroke.training.shallow_paths import LEARNING_RATE, PENALTIES
 from bids_stroke.training.trainer import Place
-from tests.helpers.training import CLINICAL_MEMBER, POWER, REGIONS, TREES, cases_of, settings_of, silent
+from tests.helpers.training import CLINICAL_MEMBER, KERNEL, POWER, REGIONS, TREES, cases_of, settings_of, silent
 from tests.helpers.units import rhythm_cohort
 
 PLACE = Place(torch.device("cpu"), "fp32", 0)
@@ -78,6 +79,31 @@ def test_a_step_of_the_trees_is_what_scikit_learn_fits(lesion_cohort: list[Label
         np.testing.assert_allclose(expected, scores[count - 1] * score.std() + score.mean(), atol=1e-9)
 
 
+def test_with_many_waves_it_is_a_kernel_machine(lesion_cohort: list[Labelled]) -> None:
+    """With enough waves the score is that of scikit-learn's kernel ridge regression, on new people too."""
+    cases = cases_of(lesion_cohort, KERNEL | {"n_waves": 5000})
+    train, test, step = np.arange(24), cases.having(np.arange(24, 32)), 12
+    rows = cases.having(train)
+    state = (path := fit_path(cases, rows, 0)).path.state(step)
+    blocks = (1, 1, 1, 1, 4, 4, *((1,) * cases.n_covariates))
+
+    def standard(of: np.ndarray) -> np.ndarray:
+        covariates = path.scaler.transform(cases.covariates[of])
+        columns = np.concatenate([[cases.of(row)[0].numpy() for row in of], covariates], axis=1)
+        return (columns - state["centre"].numpy()) / state["spread"].numpy()
+
+    x, y = standard(rows), cases.cohort.score[rows]
+    gram = rbf_kernel(x, gamma=1 / len(blocks))
+    middle = np.eye(len(x)) - 1 / len(x)
+    centred = middle @ gram @ middle
+    penalty = PENALTIES[step - 1] * np.trace(centred) / len(x)  # the waves' variances sum to 1
+    dual = np.linalg.solve(centred + penalty * np.eye(len(x)), y - y.mean())
+    across = (rbf_kernel(standard(test), x, gamma=1 / len(blocks)) - gram.mean(0)) @ middle
+    found = predict_shallow(fit_shallow(cases, rows, step, 0), cases, test)[1]
+    np.testing.assert_allclose(found, across @ dual + y.mean(), atol=0.15 * y.std())
+    assert np.corrcoef(found, across @ dual)[0, 1] > 0.98
+
+
 def test_the_path_leads_from_the_mean_to_the_data(lesion_cohort: list[Labelled]) -> None:
     cases = cases_of(lesion_cohort, REGIONS)
     curve = shallow_curve(cases, np.arange(16), cases.having(np.arange(16, 32)), 0)
@@ -93,7 +119,7 @@ def test_columns_of_a_block_keep_their_proportions(lesion_cohort: list[Labelled]
     assert len(set(spread[:4])) >= 3 and len(set(spread[4:8])) == len(set(spread[8:12])) == 1
 
 
-@pytest.mark.parametrize("member", [REGIONS, TREES], ids=["linear", "trees"])
+@pytest.mark.parametrize("member", [REGIONS, TREES, KERNEL], ids=["linear", "trees", "kernel"])
 def test_garbage_in_the_outer_test_fold_changes_nothing_that_was_fitted(
     lesion_cohort: list[Labelled], member: dict[str, object]
 ) -> None:

@@ -1,0 +1,83 @@
+"""What a training costs is known before it starts, and what the budget does not hold is left out."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+import torch
+
+from bids_stroke.core.records import Labelled
+from bids_stroke.training import cost
+from bids_stroke.training.cohort import make_cohort, read_cases
+from bids_stroke.training.cost import Budget, estimated_minutes
+from bids_stroke.training.cross_validation import cross_validate, fit_final
+from bids_stroke.training.ensemble import train_ensemble
+from bids_stroke.training.folds import nested_folds
+from bids_stroke.training.members import planned_members
+from bids_stroke.training.trainer import Place
+from tests.helpers.training import CLINICAL_MEMBER, silent
+from tests.helpers.units import LSTM, tiny_settings
+
+PLACE = Place(torch.device("cpu"), "fp32", 0)
+
+
+def test_the_estimate_is_what_it_takes(cohort: list[Labelled], monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that counts samples: one second for each that is trained, a third for each that is predicted."""
+    settings = tiny_settings(members={"lstm": LSTM}, epochs=4, patience=100)
+    whole = make_cohort(cohort, "fma_le")
+    folds = nested_folds(whole.participants, whole.poor, settings.training, 0)
+    cases = read_cases(*planned_members(settings, whole)[0], whole)
+    monkeypatch.setattr(cost, "_seconds_per_sample", lambda *_: 60.0)
+    counted = {"trained": 0, "predicted": 0}
+    trainer = cost.Trainer
+    batch, predict = trainer._covariates, trainer.predict
+
+    def covariates(self, rows):  # type: ignore[no-untyped-def]
+        counted["trained"] += len(rows) if self.model.training and torch.is_grad_enabled() else 0
+        return batch(self, rows)
+
+    def predicted(self, rows):  # type: ignore[no-untyped-def]
+        counted["predicted"] += sum(len(self.cases.of(row)) for row in self.cases.having(rows))
+        return predict(self, rows)
+
+    monkeypatch.setattr(trainer, "_covariates", covariates)
+    monkeypatch.setattr(trainer, "predict", predicted)
+    run = cross_validate(cases, folds, PLACE, silent)
+    chosen = run.epochs.copy()
+    fit_final(cases, run, PLACE, np.arange(len(cohort)))
+    most = estimated_minutes(cases, folds, PLACE)
+    assert (chosen <= 4).all()
+    assert counted["trained"] + counted["predicted"] / 3 <= most
+    if (chosen == 4).all():
+        assert counted["trained"] + counted["predicted"] / 3 == pytest.approx(most)
+    assert counted["trained"] > 0.4 * most
+
+
+def test_the_time_of_a_step_is_measured(cohort: list[Labelled]) -> None:
+    settings = tiny_settings(members={"lstm": LSTM}, epochs=5)
+    whole = make_cohort(cohort, "fma_le")
+    cases = read_cases(*planned_members(settings, whole)[0], whole)
+    begin = time.perf_counter()
+    before = torch.get_rng_state()
+    seconds = cost._seconds_per_sample(cases, PLACE)
+    assert 0 < seconds < time.perf_counter() - begin
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_what_the_budget_does_not_hold_is_left_out_and_named(cohort: list[Labelled]) -> None:
+    settings = tiny_settings(members={"clinical": CLINICAL_MEMBER, "lstm": LSTM}, epochs=2, max_minutes=1e-6)
+    said: list[str] = []
+    ensemble = train_ensemble(cohort, settings, "cpu", said.append)
+    assert [entry.member.name for entry in ensemble.contents.members] == ["clinical"]
+    (text,) = (text for text in said if text.startswith("lstm"))
+    assert text.startswith("lstm: left out: it takes up to ") and text.endswith("training.max_minutes has 1e-06 left")
+
+
+def test_a_budget_is_spent_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cost, "estimated_minutes", lambda *_: 4.0)
+    budget = Budget(10.0)
+    nothing: tuple[object, object, object] = (None, None, None)
+    assert [bool(budget.holds(*nothing)) for _ in range(3)] == [False, False, True]  # type: ignore[arg-type]
+    assert budget.minutes == 2.0 and Budget(None).holds(*nothing) == ""  # type: ignore[arg-type]
