@@ -56,7 +56,7 @@ class TrainingSettings(Frozen):
     gradient_clip: Annotated[float, Field(gt=0)] = 1.0
     """Largest norm of the gradient."""
     coverage: Annotated[float, Field(gt=0.5, lt=1)] = 0.9
-    """Of the conformal sets behind poor, good and abstain."""
+    """Share of the people with either outcome whom a decision (poor, good) may not contradict; less decides more."""
     members: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Member name -> {modality, network, inputs (options of the reader), training (epochs, patience, batch_size,
     learning_rate, schedule, weight_decay, samples_per_epoch of this member), and the network's own arguments}; empty:

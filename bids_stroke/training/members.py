@@ -60,7 +60,8 @@ def idle_members(weights: Mapping[str, float], modality_of: Mapping[str, str]) -
     modality_of : mapping of str to str
         Modality by member; the early fusion is not among them.
 
-    >>> idle_members({"cnn": 0.004, "trees": 0.9, "lstm": 0.001}, {"cnn": "lesion", "trees": "lesion", "lstm": "eegemg"})
+    >>> weights = {"cnn": 0.004, "trees": 0.9, "lstm": 0.001}
+    >>> idle_members(weights, {"cnn": "lesion", "trees": "lesion", "lstm": "eegemg"})
     ['cnn']
     """
     return [
