@@ -230,6 +230,8 @@ class Prediction:
     """What the regression on the numbers of several members says; None where there is none."""
     baselines: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Probability of a poor outcome and score of each ordinary model that the prediction is held against."""
+    rules: tuple[Mapping[str, Any], ...] = ()
+    """What rules of the clinic say, of those that the tables have columns for (`clinical_rules.RuleResult`)."""
     decided_beyond: tuple[float, float] | None = None
     """``good`` is decided below the first probability of a poor outcome, ``poor`` above the second, nothing between;
     None for a model that is not calibrated: it names what is more likely."""

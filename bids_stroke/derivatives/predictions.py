@@ -42,6 +42,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             name: {"probability_poor": probability, "predicted_score": score}
             for name, (probability, score) in prediction.baselines.items()
         },
+        "rules": [{**rule, "missing": list(rule["missing"])} for rule in prediction.rules],
         "missing": dict(prediction.missing),
         "model": dict(prediction.model),
         "in_training_set": prediction.in_training_set,
@@ -57,7 +58,8 @@ def _member_json(member: MemberPrediction) -> dict[str, Any]:
 def prediction_row(prediction: Prediction) -> dict[str, Any]:
     """The prediction as a row of a table: the numbers, those of the members, the early fusion and the baselines.
 
-    Probabilities are ``p_<member>``, ``fusion_early`` and ``baseline_<name>``, scores have ``s_`` before these names.
+    Probabilities are ``p_<member>``, ``fusion_early`` and ``baseline_<name>``, scores have ``s_`` before these names;
+    ``rule_<name>`` is what a rule of the clinic says.
     """
     low, high = prediction.probability_poor_interval or (None, None)
     lowest, highest = prediction.predicted_score_interval or (None, None)
@@ -79,7 +81,7 @@ def prediction_row(prediction: Prediction) -> dict[str, Any]:
         row |= {"fusion_early": early.probability, "s_fusion_early": early.score}
     for name, (probability, score) in prediction.baselines.items():
         row |= {f"baseline_{name}": probability, f"s_baseline_{name}": score}
-    return row
+    return row | {f"rule_{rule['rule'].replace(' ', '_')}": rule["says"] or None for rule in prediction.rules}
 
 
 def read_prediction(path: Path) -> Prediction:
@@ -109,6 +111,7 @@ def read_prediction(path: Path) -> Prediction:
                 name: (one["probability_poor"], one["predicted_score"])
                 for name, one in content.get("baselines", {}).items()
             },
+            rules=tuple({**rule, "missing": tuple(rule["missing"])} for rule in content.get("rules", [])),
             decided_beyond=_pair(limits) if (limits := content.get("decided_beyond")) else None,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

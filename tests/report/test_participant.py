@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 
 from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, UnitStatus
+from bids_stroke.features.clinical_rules import clinical_rules
 from bids_stroke.report.participant import UnitReport, write_participant_report
 from tests.helpers.pages import FLAGGED_STEPS, Page
 
@@ -121,3 +122,16 @@ def test_a_mirrored_unit_is_marked_and_a_text_of_all_steps_is_said_once(tmp_path
     assert "Mirrored: the right side of the brain is affected." in page.text
     assert page.text.count(text) == 1
     assert f"T1-weighted image, Diffusion (DWI): {text}" in page.text
+
+
+def test_rules_of_the_clinic_and_the_limits_of_the_decision_stand_beside_the_prediction(tmp_path: Path) -> None:
+    rules = tuple(asdict(rule) for rule in clinical_rules({"safe": 4.0, "mep": 0.0, "tct": 55.0}))
+    prediction = replace(PREDICTION, rules=rules, decided_beyond=(0.18, 0.7))
+    text = Page(write_participant_report(tmp_path, "01", [UnitReport("01", None, prediction)])).text
+    limits = "A good outcome is decided below 18 %, a poor one above 70 % (black lines); between is no decision."
+    assert limits in text
+    missing = "PREP2 use of the affected arm and hand at 3 months nothing: NIHSS on day 3 is missing SAFE 4, MEP 0"
+    assert missing in text
+    assert "TWIST 2017 independent walking walks independently by 6 weeks trunk control test 55" in text
+    plain = Page(write_participant_report(tmp_path, "02", [UnitReport("02", None, PREDICTION)])).text
+    assert "Rules of the clinic" not in plain and limits not in plain

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -16,6 +16,7 @@ from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import Session, StepReport, UnitFeatures
 from bids_stroke.derivatives.outputs import Outputs, tsv_text
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row
+from bids_stroke.features.clinical_rules import clinical_rules
 from bids_stroke.networks.torch_import import import_torch
 
 
@@ -44,7 +45,8 @@ def predict_unit(
     bundle = load_bundle(model.path)
     prediction = predict(bundle, unit, device=task.device, precision=task.settings.precision)
     broken = [f"Predicted without {name}, which failed: {' '.join(reports[name].warnings)}" for name in failed]
-    prediction = replace(prediction, warnings=(*prediction.warnings, *broken))
+    rules = tuple(asdict(result) for result in clinical_rules(known))
+    prediction = replace(prediction, rules=rules, warnings=(*prediction.warnings, *broken))
     path, table = prediction_paths(task)
     content = prediction_json(prediction) | {
         "Sources": outputs.sources(item for paths in features.values() for item in paths)

@@ -1,0 +1,176 @@
+"""Prediction rules that clinics already use, from columns of the tables: no scan is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from bids_stroke.bids.columns import Value
+from bids_stroke.features.covariates import covariate_values
+
+COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "SAFE": ("safe", "safe_score", "safe_day3"),
+        "MEP": ("mep", "mep_status", "mep_present"),
+        "NIHSS on day 3": ("nihss_day3", "nihss_d3"),
+        "knee extension (MRC)": ("knee_extension_mrc", "mrc_knee_extension"),
+        "Berg Balance Scale": ("berg", "bbs", "berg_balance", "berg_balance_scale"),
+        "trunk control test": ("tct", "trunk_control_test"),
+        "hip extension (MRC)": ("hip_extension_mrc", "mrc_hip_extension"),
+    }
+)
+"""What a rule needs -> columns that hold it, lower or upper case; beside them the age."""
+HIGHEST: Mapping[str, float] = MappingProxyType(
+    {
+        "SAFE": 10, "MEP": 1, "NIHSS on day 3": 42, "knee extension (MRC)": 5, "Berg Balance Scale": 56,
+        "trunk control test": 100, "hip extension (MRC)": 5,
+    }
+)  # fmt: skip
+"""Of its scale, which begins at 0."""
+_MEP_WORDS: Mapping[str, float] = MappingProxyType(
+    dict.fromkeys(("present", "positive", "yes", "mep+", "+", "true"), 1.0)
+    | dict.fromkeys(("absent", "negative", "no", "mep-", "-", "false"), 0.0)
+)
+OLD = 80.0
+"""Years, from which on both groups' tools expect less."""
+
+
+@dataclass(frozen=True)
+class RuleResult:
+    """What a rule says of a person.
+
+    Attributes
+    ----------
+    rule : str
+        Its name.
+    about : str
+        What it predicts.
+    says : str
+        Its prediction; empty where something is missing that it needs.
+    used : mapping of str to float
+        The values that it was made from.
+    missing : tuple of str
+        What is not in the tables, or not on its scale, and would be needed.
+    source : str
+        Where it was published.
+    """
+
+    rule: str
+    about: str
+    says: str
+    used: Mapping[str, float]
+    missing: tuple[str, ...]
+    source: str
+
+
+class _Asked:
+    """Values that a rule asks for one after the other; a missing one ends it."""
+
+    def __init__(self, known: Mapping[str, Value]) -> None:
+        self.columns = {column.lower(): value for column, value in known.items()}
+        self.age = float(covariate_values(known, ("age",))[0])
+        self.used: dict[str, float] = {}
+
+    def __call__(self, name: str) -> float:
+        found = self.age if name == "age" else self.read(name)
+        if not np.isfinite(found):
+            raise _MissingError(name)
+        self.used[name] = found
+        return found
+
+    def read(self, name: str) -> float:
+        """A value on its scale; NaN where there is none."""
+        for column in COLUMNS[name]:
+            value = self.columns.get(column)
+            if name == "MEP" and isinstance(value, str):
+                value = _MEP_WORDS.get(value.strip().lower())
+            if isinstance(value, float | int) and 0 <= value <= HIGHEST[name]:
+                return float(value)
+        return float("nan")
+
+
+class _MissingError(Exception):
+    """A value that a rule needs and the tables do not have."""
+
+
+def _prep2(ask: _Asked) -> str:
+    safe = ask("SAFE")
+    if safe >= 8:
+        return "excellent"
+    if safe >= 5:
+        return "excellent" if ask("age") < OLD else "good"
+    if ask("MEP") > 0:
+        return "good"
+    return "limited" if ask("NIHSS on day 3") < 7 else "poor"
+
+
+def _twist_2017(ask: _Asked) -> str:
+    if ask("trunk control test") > 40:
+        return "walks independently by 6 weeks"
+    return "walks independently by 12 weeks" if ask("hip extension (MRC)") >= 3 else "walks with help at 12 weeks"
+
+
+def _twist_2022(ask: _Asked) -> str:
+    berg = ask("Berg Balance Scale")
+    points = (0 if berg < 6 else 1 if berg < 16 else 2) + int(ask("knee extension (MRC)") >= 3) + int(ask("age") < OLD)
+    return f"{points} of 4 points; more points, earlier independent walking"
+
+
+@dataclass(frozen=True)
+class _Rule:
+    name: str
+    about: str
+    needs: tuple[str, ...]
+    decide: Callable[[_Asked], str]
+    source: str
+
+
+RULES = (
+    _Rule(
+        "PREP2", "use of the affected arm and hand at 3 months", ("SAFE", "MEP"), _prep2,
+        "Stinear et al. 2017, Ann Clin Transl Neurol 4:811; SAFE within 3 days, MEP on days 3 to 7",
+    ),
+    _Rule(
+        "TWIST 2017", "independent walking", ("trunk control test", "hip extension (MRC)"), _twist_2017,
+        "Smith et al. 2017, Neurorehabil Neural Repair 31:955; measured 1 week after the stroke",
+    ),
+    _Rule(
+        "TWIST 2022", "independent walking by 4, 6, 9, 16 or 26 weeks", ("knee extension (MRC)", "Berg Balance Scale"),
+        _twist_2022, "Smith et al. 2022, Neurorehabil Neural Repair 36:461; measured 1 week after the stroke",
+    ),
+)  # fmt: skip
+"""In this order on the page; one is told where the tables have any of what it needs beside the age."""
+
+
+def clinical_rules(known: Mapping[str, Value]) -> list[RuleResult]:
+    """What each rule says of a person, of those that the tables have anything for.
+
+    Parameters
+    ----------
+    known : mapping
+        Column -> value of participants.tsv and sessions.tsv (`bids.phenotype.unit_covariates`).
+
+    Notes
+    -----
+    PREP2: with a SAFE score of 8 or more, or of 5 or more below 80 years, excellent; of 5 to 7 from 80 years on, good;
+    below 5 good with a motor evoked potential, else limited with an NIHSS below 7 and poor from 7 on. TWIST 2017:
+    trunk control test above 40, else hip extension of MRC grade 3 or more. TWIST 2022: one point each for an age below
+    80 and for knee extension of MRC grade 3 or more, none, one or two for a Berg Balance Scale below 6, of 6 to 15, or
+    more; the only whole points that fit the paper's categories and its maximum of 4, whose tables of probabilities we
+    do not have.
+    """
+    found = []
+    for rule in RULES:
+        ask = _Asked(known)
+        if not any(np.isfinite(ask.read(name)) for name in rule.needs):
+            continue
+        missing: tuple[str, ...] = ()
+        try:
+            says = rule.decide(ask)
+        except _MissingError as error:
+            says, missing = "", (str(error),)
+        found.append(RuleResult(rule.name, rule.about, says, ask.used, missing, rule.source))
+    return found
