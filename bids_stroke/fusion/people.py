@@ -60,6 +60,17 @@ class People:
         """Weighted sums (people,) of values (n,) of each person's rows."""
         return np.asarray(np.bincount(self.of_row, self.weight * values, self.n), dtype=np.float64)
 
+    def ranks(self, values: Array) -> Array:
+        """Rank among people (n,), from 1 to their number: the mean rank of equals, to which each row adds its weight.
+
+        >>> People.of("aabc").ranks(np.array([1.0, 1.0, 3.0, 3.0])).tolist()
+        [1.0, 1.0, 2.5, 2.5]
+        """
+        found, place = np.unique(values, return_inverse=True)
+        equal = np.bincount(place, self.weight, len(found))
+        below = np.cumsum(equal) - equal
+        return np.asarray((below + (equal + 1) / 2)[place])
+
     def quantile(self, values: Array, coverage: float) -> float | None:
         """What a further person's value does not exceed, with a probability of at least ``coverage``.
 

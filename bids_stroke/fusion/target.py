@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, rankdata
+from scipy.stats import norm
 
 from bids_stroke.fusion.people import People
 
@@ -60,5 +60,6 @@ class Target:
         if self.poor.all() or not self.poor.any():  # which end of the score is poor, nobody knows
             return np.zeros(len(self.score))
         downwards = self.score[self.poor].mean() < self.score[~self.poor].mean()
-        normal = norm.ppf((rankdata(-self.score if downwards else self.score) - 0.375) / (len(self.score) + 0.25))
+        rank = self.people.ranks(-self.score if downwards else self.score)
+        normal = norm.ppf((rank - 0.375) / (self.people.n + 0.25))
         return np.asarray(normal - self.people.mean(normal))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy.special import expit
 
 from bids_stroke.features.covariates import CovariateScaler
+from bids_stroke.fusion.people import People
 from bids_stroke.fusion.target import Target
 from bids_stroke.networks import registry
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
@@ -39,13 +40,14 @@ class FittedPath:
     class_weights: tuple[float, float]
     """Of good and poor."""
 
-    def loss(self, poor: NDArray[np.bool_], score: Array, said: tuple[Array, Array], share: float) -> Array:
-        """Mean loss of unit-level predictions (steps, n) at each step; `share` is that of the score beside it."""
+    def loss(self, target: Target, said: tuple[Array, Array], share: float) -> Array:
+        """Mean loss over people of predictions (steps, n) at each step; `share` is that of the score beside it."""
+        poor, weight = target.poor, target.people.weight / target.people.n
         probability = np.clip(said[0], 1e-6, 1 - 1e-6)
         good_weight, poor_weight = self.class_weights
-        classes = np.where(poor, -poor_weight * np.log(probability), -good_weight * np.log1p(-probability)).mean(1)
-        squares = ((said[1] - score) / self.score_sd) ** 2
-        return np.asarray((classes + share * squares.mean(1) / 2) / (1 + share))
+        classes = np.where(poor, -poor_weight * np.log(probability), -good_weight * np.log1p(-probability)) @ weight
+        squares = ((said[1] - target.score) / self.score_sd) ** 2 @ weight
+        return np.asarray((classes + share * squares / 2) / (1 + share))
 
 
 def fit_path(cases: Cases, rows: Rows, seed: int) -> FittedPath:
@@ -55,8 +57,10 @@ def fit_path(cases: Cases, rows: Rows, seed: int) -> FittedPath:
     features = np.stack([cases.of(row).numpy().mean(0) for row in train])
     columns = np.concatenate([features, _covariates(cases, train, scaler)], axis=1)
     poor, score = cases.cohort.poor[train], cases.cohort.score[train]
-    score_mean, score_sd = float(score.mean()), float(score.std()) or 1.0
-    target = Target.of_people(poor, (score - score_mean) / score_sd)
+    people = people_of(cases, train)
+    score_mean = people.mean(score)
+    score_sd = float(np.sqrt(people.mean((score - score_mean) ** 2))) or 1.0
+    target = Target(poor, (score - score_mean) / score_sd, people)
     network = shallow_network(cases.member)
     if network.n_trees:
         path = tree_path(columns, target, network.n_trees, seed)
@@ -64,7 +68,7 @@ def fit_path(cases: Cases, rows: Rows, seed: int) -> FittedPath:
         blocks = (*network.blocks, *((1,) * cases.n_covariates))
         waves = network.n_waves
         path = wave_path(columns, target, blocks, waves) if waves else penalty_path(columns, target, blocks)
-    share = float(poor.mean())
+    share = people.mean(poor.astype(float))
     return FittedPath(path, scaler, score_mean, score_sd, (0.5 / (1 - share), 0.5 / share))
 
 
@@ -73,7 +77,13 @@ def shallow_curve(cases: Cases, train: Rows, valid: Rows, seed: int) -> Curve:
     fitted = fit_path(cases, train, seed)
     said = _predict(fitted.path.outputs, fitted, cases, valid)
     share = cases.options.score_weight
-    return Curve(fitted.loss(cases.cohort.poor[valid], cases.cohort.score[valid], said, share), *said)
+    target = Target(cases.cohort.poor[valid], cases.cohort.score[valid], people_of(cases, valid))
+    return Curve(fitted.loss(target, said, share), *said)
+
+
+def people_of(cases: Cases, rows: Rows) -> People:
+    """Whose rows they are."""
+    return People.of(cases.cohort.participants[row] for row in rows)
 
 
 def fit_shallow(cases: Cases, rows: Rows, step: int, seed: int) -> Fitted:

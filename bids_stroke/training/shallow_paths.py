@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from scipy.stats import norm
 from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
-from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
+from bids_stroke.fusion.people import People
 from bids_stroke.fusion.target import LOGITS_PER_DEVIATION, Target
 from bids_stroke.networks.base import N_OUTPUTS, POOR_LOGIT, SCORE
 from bids_stroke.networks.shallow import TREE_DEPTH, TREE_LEAVES, TREE_NODES, tree_values
@@ -63,24 +63,26 @@ def penalty_path(columns: Array, target: Target, blocks: tuple[int, ...]) -> Pat
     Notes
     -----
     Ridge regression (Hastie et al. 2009, "The elements of statistical learning", 3.4) of the score and of the latent
-    degree behind the classes (`Target.latent`). The logit is that of the degree's lying beyond the share of the poor,
-    by the deviation of rows that are left out (Allen 1974, "The relationship between variable selection and data
-    augmentation and a method for prediction"); it is shifted so that both classes count the same, as for the other
-    networks. One penalty for both outputs.
+    degree behind the classes (`Target.latent`); every person counts once. The logit is that of the degree's lying
+    beyond the share of the poor, by the deviation of people who are left out with all their rows (Allen 1974, "The
+    relationship between variable selection and data augmentation and a method for prediction"); it is shifted so that
+    both classes count the same, as for the other networks. One penalty for both outputs.
     """
-    centre, spread = columns.mean(0), _spread(columns, blocks)
-    left, size, right = np.linalg.svd((columns - centre) / spread, full_matrices=False)
-    latent, threshold = target.latent, float(norm.ppf(1 - target.poor.mean()))
+    people = target.people
+    centre, spread = _mean(columns, people), _spread(columns, blocks, people)
+    root = np.sqrt(people.weight)  # rows times the root of their weight: sums over rows are sums over people
+    left, size, right = np.linalg.svd(root[:, None] * (columns - centre) / spread, full_matrices=False)
+    latent, threshold = root * target.latent, float(norm.ppf(1 - people.mean(target.poor.astype(float))))
     wanted = np.zeros((N_OUTPUTS, len(columns)))
-    wanted[POOR_LOGIT], wanted[SCORE] = latent, target.score
+    wanted[POOR_LOGIT], wanted[SCORE] = latent, root * target.score
     # scikit-learn's RidgeCV leaves rows out as cheaply, but keeps the weights of one penalty only.
     weight, bias = np.empty((len(PENALTIES), N_OUTPUTS, columns.shape[1])), np.zeros((len(PENALTIES), N_OUTPUTS))
     for i, penalty in enumerate(PENALTIES):
         weight[i] = (wanted @ left) * (size / (size**2 + penalty)) @ right
         kept = size**2 / (size**2 + penalty)
-        leverage = 1 / len(columns) + left**2 @ kept
-        left_out = (latent - left @ (kept * (left.T @ latent))) / (1 - leverage)
-        deviation = float(np.sqrt(np.mean(left_out**2)))
+        residual = latent - left @ (kept * (left.T @ latent))
+        left_out = _left_out(residual, np.column_stack([root / np.sqrt(people.n), left * np.sqrt(kept)]), people)
+        deviation = float(np.sqrt((left_out**2).sum() / people.n))
         weight[i, POOR_LOGIT] *= LOGITS_PER_DEVIATION / deviation
         bias[i, POOR_LOGIT] = LOGITS_PER_DEVIATION * threshold * (1 - 1 / deviation)
 
@@ -109,7 +111,7 @@ def wave_path(columns: Array, target: Target, blocks: tuple[int, ...], n_waves: 
     Random Fourier features (Rahimi and Recht 2007). The kernel's width is that of scikit-learn's ``gamma="scale"``:
     one over the variance of all columns together.
     """
-    centre, spread = columns.mean(0), _spread(columns, blocks)
+    centre, spread = _mean(columns, target.people), _spread(columns, blocks, target.people)
     rng = np.random.default_rng(0)
     waves = rng.standard_normal((columns.shape[1], n_waves)) * np.sqrt(2 / len(blocks))
     phase = rng.uniform(0, 2 * np.pi, n_waves)
@@ -129,10 +131,24 @@ def wave_path(columns: Array, target: Target, blocks: tuple[int, ...], n_waves: 
     return Path(lambda values: linear.outputs(wave(values)), state)
 
 
-def _spread(columns: Array, blocks: tuple[int, ...]) -> Array:
+def _left_out(residual: Array, roots: Array, people: People) -> Array:
+    """Residuals (n,) of people who are left out of a linear fit, whose hat matrix is ``roots @ roots.T``."""
+    found = residual / (1 - (roots**2).sum(axis=1))
+    counts = np.bincount(people.of_row)
+    for person in np.flatnonzero(counts > 1):
+        own = np.flatnonzero(people.of_row == person)
+        found[own] = np.linalg.solve(np.eye(len(own)) - roots[own] @ roots[own].T, residual[own])
+    return np.asarray(found)
+
+
+def _mean(columns: Array, people: People) -> Array:
+    return np.asarray(people.weight @ columns / people.n)
+
+
+def _spread(columns: Array, blocks: tuple[int, ...], people: People) -> Array:
     """What divides each column, (columns,)."""
     ends = np.cumsum(blocks)
-    variance = columns.var(0)
+    variance = _mean((columns - _mean(columns, people)) ** 2, people)
     sums = [np.full(size, variance[end - size : end].sum()) for size, end in zip(blocks, ends, strict=True)]
     found = np.concatenate(sums)
     return np.asarray(np.where(found > 1e-12, np.sqrt(found), 1.0))
@@ -150,14 +166,16 @@ def tree_path(columns: Array, target: Target, n_trees: int, seed: int) -> Path:
     seed : int
         Of the people and columns that a tree may use.
     """
-    leaf = min(LEAST_LEAF, max(1, len(columns) // 10))
+    leaf = min(LEAST_LEAF, max(1, target.people.n // 10)) * len(columns) // target.people.n  # in rows
     how: dict[str, Any] = {
         "n_estimators": n_trees, "learning_rate": LEARNING_RATE, "subsample": SUBSAMPLE, "max_depth": TREE_DEPTH,
         "max_features": "sqrt", "min_samples_leaf": leaf, "init": "zero", "random_state": seed % 2**32,
     }  # fmt: skip
-    weights = compute_sample_weight("balanced", target.poor)
+    own = target.people.weight
+    share = target.people.mean(target.poor.astype(float))
+    weights = own * np.where(target.poor, 0.5 / share, 0.5 / (1 - share))
     classes = GradientBoostingClassifier(**how).fit(columns, target.poor, weights)
-    scores = GradientBoostingRegressor(**how).fit(columns, target.score)
+    scores = GradientBoostingRegressor(**how).fit(columns, target.score, own)
     arrays = [_tree_arrays(model.estimators_[:, 0]) for model in (classes, scores)]
     feature, threshold, value = (torch.stack(parts) for parts in zip(*arrays, strict=True))
     counts = [*range(TREES_PER_STEP, n_trees, TREES_PER_STEP), n_trees]

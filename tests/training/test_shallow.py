@@ -21,6 +21,7 @@ from bids_stroke.core.records import Labelled
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row, read_prediction
 from bids_stroke.ensemble.predict import predict
 from bids_stroke.evaluation.evaluate import evaluate
+from bids_stroke.fusion.people import People
 from bids_stroke.fusion.target import LOGITS_PER_DEVIATION, Target
 from bids_stroke.training.cohort import make_cohort, read_cases
 from bids_stroke.training.cross_validation import cross_validate
@@ -28,7 +29,7 @@ from bids_stroke.training.ensemble import train_ensemble, write_trained
 from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.shallow import fit_path, fit_shallow, predict_shallow, shallow_curve
-from bids_stroke.training.shallow_paths import LEARNING_RATE, PENALTIES
+from bids_stroke.training.shallow_paths import LEARNING_RATE, PENALTIES, penalty_path
 from bids_stroke.training.trainer import Place
 from tests.helpers.training import CLINICAL_MEMBER, KERNEL, POWER, REGIONS, TREES, cases_of, settings_of, silent
 from tests.helpers.units import rhythm_cohort
@@ -72,11 +73,14 @@ def test_a_step_of_the_trees_is_what_scikit_learn_fits(lesion_cohort: list[Label
            "min_samples_leaf": 2, "init": "zero", "random_state": 5, "n_estimators": 35}  # fmt: skip
     weights = np.where(poor, 1 / poor.mean(), 1 / (1 - poor.mean())) / 2
     chances = list(GradientBoostingClassifier(**how).fit(columns, poor, weights).staged_predict_proba(columns))
-    z = (score - score.mean()) / score.std()
-    scores = list(GradientBoostingRegressor(**how).fit(columns, z).staged_predict(columns))
+    people = People.of(range(len(rows)))  # its mean, because a tree's ties hang on the last digit
+    centre = people.mean(score)
+    deviation = np.sqrt(people.mean((score - centre) ** 2))
+    z = (score - centre) / deviation
+    scores = list(GradientBoostingRegressor(**how).fit(columns, z, people.weight).staged_predict(columns))
     for (probability, expected), count in zip(found, (10, 20, 35), strict=True):
         np.testing.assert_allclose(probability, chances[count - 1][:, 1], atol=1e-9)
-        np.testing.assert_allclose(expected, scores[count - 1] * score.std() + score.mean(), atol=1e-9)
+        np.testing.assert_allclose(expected, scores[count - 1] * deviation + centre, atol=1e-9)
 
 
 def test_with_many_waves_it_is_a_kernel_machine(lesion_cohort: list[Labelled]) -> None:
@@ -112,6 +116,41 @@ def test_the_path_leads_from_the_mean_to_the_data(lesion_cohort: list[Labelled])
     assert spreads[0] < 0.1 * spreads[-1]
     assert 0 < np.argmin(curve.losses) < len(PENALTIES) - 1
     assert curve.losses[0] - curve.losses.min() > 0.05
+
+
+@pytest.mark.parametrize("member", [REGIONS, TREES | {"n_trees": 10}, KERNEL], ids=["linear", "trees", "kernel"])
+def test_a_person_counts_once_however_many_sessions_there_are(
+    lesion_cohort: list[Labelled], member: dict[str, object]
+) -> None:
+    """Everybody's row thrice changes nothing; of trees, which draw half of the rows, only what chance does."""
+    cases = cases_of(lesion_cohort, member)
+    rows = cases.having(np.arange(32))
+    thrice = np.repeat(rows, 3)
+    once, again = (predict_shallow(fit_shallow(cases, of, 1, 0), cases, rows) for of in (rows, thrice))
+    tolerance = 0.2 if "n_trees" in member else 1e-6
+    np.testing.assert_allclose(again[0], once[0], atol=tolerance)
+    np.testing.assert_allclose(again[1], once[1], atol=tolerance * 30)
+    losses = [shallow_curve(cases, rows, valid, 0).losses for valid in (rows[:9], np.repeat(rows[:9], 3))]
+    np.testing.assert_allclose(losses[1], losses[0])
+
+
+def test_people_are_left_out_with_all_their_sessions() -> None:
+    """The deviation of a fit is that of people who are not in it: as if it were fitted again without each of them."""
+    rng = np.random.default_rng(0)
+    people = People.of(rng.integers(0, 12, 30))
+    columns, degree = rng.standard_normal((30, 3)), rng.standard_normal(12)[people.of_row]
+    target = Target(degree > 0, degree + 0.1 * rng.standard_normal(30), people)
+    step = 11
+    state = penalty_path(columns, target, (1, 1, 1)).state(step)
+    standard = (columns - state["centre"].numpy()) / state["spread"].numpy()
+    latent, squares = target.latent, 0.0
+    for person in range(people.n):
+        own = people.of_row == person
+        fit = Ridge(alpha=PENALTIES[step - 1]).fit(standard[~own], latent[~own], people.weight[~own])
+        squares += people.weight[own] @ (latent[own] - fit.predict(standard[own])) ** 2
+    whole = Ridge(alpha=PENALTIES[step - 1]).fit(standard, latent, people.weight)
+    deviation = np.sqrt(squares / people.n)
+    np.testing.assert_allclose(state["weight"][0].numpy(), LOGITS_PER_DEVIATION * whole.coef_ / deviation, rtol=1e-6)
 
 
 def test_columns_of_a_block_keep_their_proportions(lesion_cohort: list[Labelled]) -> None:
