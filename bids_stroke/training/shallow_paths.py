@@ -114,6 +114,7 @@ def wave_path(columns: Array, target: Target, blocks: tuple[int, ...], n_waves: 
     centre, spread = _mean(columns, target.people), _spread(columns, blocks, target.people)
     rng = np.random.default_rng(0)
     waves = rng.standard_normal((columns.shape[1], n_waves)) * np.sqrt(2 / len(blocks))
+    waves[np.ptp(columns, axis=0) == 0] = 0.0  # what was the same in everybody must not move a new person
     phase = rng.uniform(0, 2 * np.pi, n_waves)
 
     def wave(values: Array) -> Array:

@@ -23,7 +23,7 @@ from bids_stroke.ensemble.predict import predict
 from bids_stroke.evaluation.evaluate import evaluate
 from bids_stroke.fusion.people import People
 from bids_stroke.fusion.target import LOGITS_PER_DEVIATION, Target
-from bids_stroke.training.cohort import make_cohort, read_cases
+from bids_stroke.training.cohort import Cases, make_cohort, read_cases
 from bids_stroke.training.cross_validation import cross_validate
 from bids_stroke.training.ensemble import train_ensemble, write_trained
 from bids_stroke.training.folds import nested_folds
@@ -106,6 +106,25 @@ def test_with_many_waves_it_is_a_kernel_machine(lesion_cohort: list[Labelled]) -
     found = predict_shallow(fit_shallow(cases, rows, step, 0), cases, test)[1]
     np.testing.assert_allclose(found, across @ dual + y.mean(), atol=0.15 * y.std())
     assert np.corrcoef(found, across @ dual)[0, 1] > 0.98
+
+
+@pytest.mark.parametrize("member", [REGIONS, TREES, KERNEL], ids=["linear", "trees", "kernel"])
+def test_what_nobody_lacked_in_training_moves_nobody_who_lacks_it(
+    lesion_cohort: list[Labelled], member: dict[str, object]
+) -> None:
+    """A person without an age, where all had one, is told what a person of the mean age is told."""
+    bare = cases_of(lesion_cohort, member)
+    rows = bare.having(np.arange(24))
+
+    def aged(ages: np.ndarray | float) -> Cases:
+        covariates = bare.cohort.covariates.copy()
+        covariates[:, 0] = ages
+        return replace(bare, cohort=replace(bare.cohort, covariates=covariates))
+
+    ages = np.linspace(40, 90, len(lesion_cohort))
+    fitted = fit_shallow(aged(ages), rows, 3, 0)
+    changed = [predict_shallow(fitted, aged(age), rows) for age in (np.nan, ages[rows].mean())]
+    np.testing.assert_allclose(changed[0], changed[1], rtol=1e-5)
 
 
 def test_the_path_leads_from_the_mean_to_the_data(lesion_cohort: list[Labelled]) -> None:
