@@ -83,6 +83,7 @@ class LineFields(_Fields):
     intercept: float
     slope: float
     spread: float
+    reach: NotNegative
 
 
 class DistributionFields(_Fields):
@@ -92,6 +93,7 @@ class DistributionFields(_Fields):
     intercepts: list[float]
     slope: NotNegative
     spread: float
+    reach: NotNegative
     cut: Annotated[int, Field(ge=0)]
     ends: Pair
     means: list[float]

@@ -19,8 +19,8 @@ COLUMNS = (
 )  # fmt: skip
 FEWEST_FOLDS = 3
 """With which an interval over folds is given."""
-LEAST_OF_A_FOLD = 2
-"""People of each class in a fold whose AUC is used."""
+LEAST_IN_A_FOLD, LEAST_OF_A_CLASS = 5, 2
+"""People in a fold that is used, and of each class for AUC and Brier score."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def comparison_table(
     DataFrame
         A row per model and metric. ``difference``: fusion minus other of ``auc`` and ``r2``, of ``brier`` (where
         less is better) too; ``low`` and ``high`` its 95 % interval over people, models as they are; ``low_refit`` and
-        ``high_refit`` one over the folds, in which the models were fitted anew, where there are folds; ``p``
+        ``high_refit`` one of the mean over the folds, in which the models were fitted anew, where there are any; ``p``
         two-sided; ``p_holm`` corrected for all rows of the table. NaN with a ``reason`` where people are too few.
 
     Notes
@@ -170,9 +170,11 @@ def _over_folds(rows: pd.DataFrame, names: tuple[str, str, str], metric: str) ->
     for _, own in given.groupby(["repeat", "fold"]):
         people = own[[*keys, *names]].groupby(keys, dropna=False).mean()
         truth, fusion, model = (people[name].to_numpy(float) for name in names)
+        if len(truth) < LEAST_IN_A_FOLD:
+            continue
         if metric != "r2":
             truth = (truth >= 0.5).astype(float)
-            if min(truth.sum(), len(truth) - truth.sum()) < LEAST_OF_A_FOLD:
+            if min(truth.sum(), len(truth) - truth.sum()) < LEAST_OF_A_CLASS:
                 continue
         weights = np.ones((1, len(truth)))
         one, two = (_MEASURES[metric](truth, said, weights)[0] for said in (fusion, model))

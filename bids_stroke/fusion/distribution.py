@@ -26,22 +26,25 @@ class Line:
     """How the logit of lying beyond a limit follows from the index.
 
     ``(intercept + slope * index) * exp(-spread * index)``: with a ``spread`` above 0, people with a high index differ
-    more from each other.
+    more from each other; no more so beyond ``reach`` to either side.
     """
 
     intercept: float
     slope: float
     spread: float
+    reach: float
 
     def logit(self, index: Array | float) -> Array:
         """Of each index, in its shape."""
         x = np.asarray(index, dtype=np.float64)
-        return np.asarray((self.intercept + self.slope * x) * np.exp(-self.spread * x))
+        return np.asarray(
+            (self.intercept + self.slope * x) * np.exp(-self.spread * np.clip(x, -self.reach, self.reach))
+        )
 
     def steepness(self, index: float) -> float:
         """Change of the logit along the index."""
-        inner = self.intercept + self.slope * index
-        return float((self.slope - self.spread * inner) * np.exp(-self.spread * index))
+        inner = self.spread * (self.intercept + self.slope * index) if abs(index) < self.reach else 0.0
+        return float((self.slope - inner) * np.exp(-self.spread * np.clip(index, -self.reach, self.reach)))
 
 
 @dataclass(frozen=True)
@@ -60,6 +63,8 @@ class Distribution:
         `Line.intercept` of each limit, descending.
     slope, spread : float
         `Line.slope` and `Line.spread`, of all limits.
+    reach : float
+        `Line.reach`, of all limits.
     cut : int
         Which of the limits is the cut.
     ends : (2,) tuple of float
@@ -86,6 +91,7 @@ class Distribution:
     intercepts: tuple[float, ...]
     slope: float
     spread: float
+    reach: float
     cut: int
     ends: tuple[float, float]
     means: tuple[float, ...]
@@ -100,7 +106,7 @@ class Distribution:
     @property
     def line(self) -> Line:
         """Of the cut."""
-        return Line(self.intercepts[self.cut], self.slope, self.spread)
+        return Line(self.intercepts[self.cut], self.slope, self.spread, self.reach)
 
     def probability(self, index: Array) -> Array:
         """Probability of a poor outcome (n,) of indices (n,): the share of the distribution beyond the cut."""
@@ -151,6 +157,7 @@ class Distribution:
     def _shares(self, index: Array) -> Array:
         """Probability of each interval between limits, (n, k + 1)."""
         x = np.asarray(index, dtype=np.float64)[:, None]
-        beyond = expit((np.array(self.intercepts) + self.slope * x) * np.exp(-self.spread * x))
+        narrow = np.exp(-self.spread * np.clip(x, -self.reach, self.reach))
+        beyond = expit((np.array(self.intercepts) + self.slope * x) * narrow)
         ones, zeros = np.ones_like(x), np.zeros_like(x)
         return np.asarray(-np.diff(np.concatenate([ones, beyond, zeros], axis=1), axis=1))

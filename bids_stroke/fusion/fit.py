@@ -15,6 +15,11 @@ from bids_stroke.fusion.weights import DOUBT_OF_EARLY, averaged_weights, simplex
 
 Array = NDArray[np.float64]
 
+CONSTANT = 1e-6
+"""Deviation by size, up to which an output is the same for everybody: more than single precision's rounding."""
+FEWEST = 2
+"""People of each class of whom the members said something, without whom nothing can be fitted."""
+
 
 def fit_rows(out_of_fold: OutOfFold, coverage: float) -> Fusion:
     """The fusion of all members of a table, fitted on all its rows that have any.
@@ -32,13 +37,19 @@ def fit_rows(out_of_fold: OutOfFold, coverage: float) -> Fusion:
     Raises
     ------
     DataError
-        No row has a probability.
+        No row has a probability, or those that have are too few (`FEWEST`).
     """
     rows = np.flatnonzero(np.isfinite(out_of_fold.probability).any(axis=1))
     if not len(rows):
         raise DataError("No unit has a prediction of any member.", "Train with more participants.", "no-predictions")
     there = out_of_fold.of_rows(rows)
     target = Target(there.poor, there.outcome, there.people)
+    if min(target.people.among(of_class).n for of_class in (target.poor, ~target.poor)) < FEWEST:
+        raise DataError(
+            f"The members said something of too few people ({target.people.n}, or of one kind of outcome).",
+            "Train with more participants.",
+            "too-few-participants",
+        )
     scales = fit_scales(there, target)
     degree = degrees(scales, there.probability, there.score)
     known = np.nan_to_num(degree)
@@ -66,13 +77,14 @@ def fit_scales(out_of_fold: OutOfFold, target: Target) -> tuple[Scale, ...]:
 
 
 def _moments(values: Array, target: Target) -> tuple[float, float]:
-    """Mean and standard deviation of what is finite; 1 for a deviation of 0."""
+    """Mean and standard deviation of what is finite; 1 for one of 0, or of nothing but rounding."""
     known = np.isfinite(values)
     if not known.any():
         return 0.0, 1.0
     people, there = target.people.among(known), values[known]
     centre = people.mean(there)
-    return centre, float(np.sqrt(people.mean((there - centre) ** 2))) or 1.0
+    deviation = float(np.sqrt(people.mean((there - centre) ** 2)))
+    return centre, deviation if deviation > CONSTANT * float(np.abs(there).max()) else 1.0
 
 
 def _refitting(out_of_fold: OutOfFold, scales: tuple[Scale, ...], weights: Array) -> float:

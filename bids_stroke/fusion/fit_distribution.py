@@ -25,9 +25,11 @@ LEAST_BEYOND = 2.0
 SLOPE_SD = 1.0
 """Of the slope's prior about 0, per standard deviation of the index (1 gives an AUC of about .75); or the slope found,
 where that is larger."""
-FINITE_SD = 10.0
-"""Of a prior of slope and intercepts that does nothing but keep them finite where the index separates the classes."""
+STEEPEST_SD, FINITE_SD = 3.0, 10.0
+"""Of priors of the slope and of the intercepts, which keep them finite where the index separates a few people."""
 SPREAD_SD = 0.25
+REACH = 2.5
+"""Deviations of the index up to which the spread changes."""
 N_GROUPS = 10
 """Of people, each left out once."""
 
@@ -122,21 +124,25 @@ class _Task:
         """The same with slope and spread times a factor, and intercepts that fit these."""
         start = fitted.copy()
         start[-2:] *= factor
+        # no more spread than lets the probability rise with the index, as far as the spread changes
+        most = start[-2] / (abs(start[self.cut]) + REACH * start[-2]) if start[-2] > 0 else 0.0
+        start[-1] = np.clip(start[-1], -most, most)
         bounds = [(None, None)] * (len(start) - 2) + [(value, value) for value in start[-2:].tolist()]
         return np.asarray(minimize(self._loss, start, (weight,), "L-BFGS-B", jac=True, bounds=bounds).x)
 
     def _loss(self, parameters: Array, weight: Array) -> tuple[float, Array]:
         intercepts, slope, spread = parameters[:-2], parameters[-2], parameters[-1]
-        narrow = np.exp(-spread * self.x)[:, None]
+        near = np.clip(self.x, -REACH, REACH)
+        narrow = np.exp(-spread * near)[:, None]
         logit = (intercepts + slope * self.x[:, None]) * narrow
         both = weight[:, None] * self.share
         loss = float((both * (np.logaddexp(0, logit) - self.beyond * logit)).sum())
         error = both * (expit(logit) - self.beyond)
-        precision = np.concatenate([self.share / FINITE_SD**2, [1 / FINITE_SD**2, 1 / SPREAD_SD**2]])
+        precision = np.concatenate([self.share / FINITE_SD**2, [1 / STEEPEST_SD**2, 1 / SPREAD_SD**2]])
         gradient = np.concatenate(
             [
                 (error * narrow).sum(axis=0),
-                [float((error * narrow * self.x[:, None]).sum()), float(-(error * logit * self.x[:, None]).sum())],
+                [float((error * narrow * self.x[:, None]).sum()), float(-(error * logit * near[:, None]).sum())],
             ]
         )
         away = parameters * precision
@@ -149,8 +155,10 @@ class _Task:
         inside = np.where(self.beyond[:, self.cut] > 0, np.maximum(inside, self.cut + 1), np.minimum(inside, self.cut))
         weight, k = target.people.weight, len(self.places) + 1
         total = np.bincount(inside, weight, k)
-        means = np.divide(np.bincount(inside, weight * degree, k), total, out=np.zeros(k), where=total > 0)
         values = np.unique(degree)
+        bounds = np.clip([values[0], *self.places, values[-1]], values[0], values[-1])
+        middle = (bounds[:-1] + bounds[1:]) / 2  # of an interval in which nobody is
+        means = np.divide(np.bincount(inside, weight * degree, k), total, out=middle, where=total > 0)
         gap = np.diff(values) if len(values) > 1 else np.ones(1)
         # intercepts may cross by the priors' hair: a probability of lying between limits is never below 0
         intercepts = np.minimum.accumulate(fitted[:-2])
@@ -159,6 +167,7 @@ class _Task:
             intercepts=tuple(intercepts.tolist()),
             slope=float(fitted[-2]) / self.size,
             spread=float(fitted[-1]) / self.size,
+            reach=REACH * self.size,
             cut=self.cut,
             ends=(float(values[0] - gap[0] / 2), float(values[-1] + gap[-1] / 2)),
             means=tuple(means.tolist()),
@@ -188,14 +197,15 @@ def _limits(degree: Array, target: Target) -> tuple[Array, int]:
     if not target.has_degrees:
         return np.array([cut]), 0
     weight = target.people.weight
-    above = weight @ (degree[:, None] > middle[None])
-    allowed = middle[(above >= LEAST_BEYOND) & (target.people.n - above >= LEAST_BEYOND)]
+    order = np.argsort(degree, kind="stable")
+    below = np.cumsum(weight[order])[np.searchsorted(degree[order], middle) - 1]
+    above = target.people.n - below
+    allowed = middle[(above >= LEAST_BEYOND) & (below >= LEAST_BEYOND)]
     if len(allowed) > MOST_LIMITS:
-        order = np.argsort(degree, kind="stable")
         shares = np.cumsum(weight[order]) / target.people.n
         wanted = norm.cdf(np.linspace(-2.4, 2.4, MOST_LIMITS))
         at = degree[order][np.minimum(np.searchsorted(shares, wanted), len(order) - 1)]
-        allowed = np.unique(allowed[np.abs(allowed[None] - at[:, None]).argmin(axis=1)])
+        allowed = np.unique(allowed[np.minimum(np.searchsorted(allowed, at), len(allowed) - 1)])
     places = np.union1d(allowed, [cut])
     return places, int(np.searchsorted(places, cut))
 

@@ -58,14 +58,19 @@ def _validity(table: pd.DataFrame) -> Iterator[str]:
 
 def _against(table: pd.DataFrame) -> Iterator[str]:
     by_model = dict(iter(table[table["kind"] == "baseline"].groupby("model")))
-    model = next((name for name in AGAINST if name in by_model), None)
-    if model is None:
-        return
-    told = [
-        f"{words.METRIC[str(row['metric'])]} {row['difference']:+.2f} ({words.interval(row)}), "
-        f"p {words.p_value(row['p_holm'], '=')}"
-        for row in by_model[model].to_dict("records")
-        if not words.missing(row["difference"])
-    ]
-    if told:
-        yield f"Fusion less the baseline {model}: {'; '.join(told)} (corrected for all comparisons)."
+    for model in (name for name in AGAINST if name in by_model):
+        told = [
+            f"{words.METRIC[str(row['metric'])]} {_signed(row['difference'])} ({words.interval(row)}), "
+            f"p {words.p_value(row['p_holm'], '=')}"
+            for row in by_model[model].to_dict("records")
+            if not words.missing(row["difference"])
+        ]
+        if told:
+            yield f"Fusion less the baseline {model}: {'; '.join(told)} (corrected for all comparisons)."
+            return
+
+
+def _signed(value: float) -> str:
+    """``+0.05``, ``−0.01``, ``0.00``."""
+    rounded = round(value, 2)
+    return words.number(abs(rounded)) if rounded == 0 else ("+" if rounded > 0 else "") + words.number(rounded)

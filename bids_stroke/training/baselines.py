@@ -18,6 +18,8 @@ from bids_stroke.core.modalities import CLINICAL
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_training import TrainingSettings
+from bids_stroke.fusion.people import People
+from bids_stroke.fusion.subset import LEAST
 from bids_stroke.training.cohort import Cases, Cohort
 from bids_stroke.training.cross_validation import TrainedMember, cross_validate, fit_final
 from bids_stroke.training.folds import OuterFold, roles
@@ -103,12 +105,20 @@ def train_baselines(
         here = replace(place, seed=500_000_000 + 1_000_000 * i + place.seed)
         run = cross_validate(own, folds, here, _silent)
         fitted = fit_final(own, run, here, roles(folds, len(own.cohort.units))["train"])
-        if fitted is None or not np.isfinite(run.epochs).all():
+        if fitted is None or not all(_enough(own, run.inner_probability[k], outer) for k, outer in enumerate(folds)):
             continue
         entry = TrainedMember(own.member, run, fitted, len(own.having(np.arange(len(own.samples)))))
         needs = own.cohort.first_name if name == INITIAL_SCORE else None
         found.append(TrainedBaseline(name, entry, fuse_members([entry], own.cohort, folds, training.coverage), needs))
     return found
+
+
+def _enough(cases: Cases, said: Array, outer: OuterFold) -> bool:
+    """Whether a baseline said enough of a fold's training people to be calibrated on them."""
+    known = outer.learned[np.isfinite(said[outer.learned])]
+    poor = cases.cohort.poor[known]
+    people = People.of(cases.cohort.participants[row] for row in known)
+    return min(people.among(of_class).n for of_class in (poor, ~poor)) >= LEAST
 
 
 def _with_first(cases: Cases) -> Cases:

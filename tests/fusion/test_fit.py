@@ -137,3 +137,19 @@ def test_the_same_rows_several_times_change_nothing() -> None:
     assert list(three.weights.values()) == pytest.approx(list(one.weights.values()), abs=5e-3)
     assert three.scales[0].logit == pytest.approx(one.scales[0].logit)
     assert three.distribution.slope == pytest.approx(one.distribution.slope, rel=0.02)
+
+
+def test_a_member_that_says_the_same_of_everybody_moves_nobody() -> None:
+    """Its deviation is rounding, not 0: by that, a new person of whom it says a little else would be infinitely far."""
+    probability, poor = simulated(47, (1.0,))
+    constant = np.full((47, 1), 0.3, dtype=np.float32).astype(float)
+    fusion = fit_rows(out_of_fold(np.hstack([probability, constant]), classes(poor)), 0.9)
+    one, other = said(fusion, np.array([[0.7, 0.3], [0.7, 0.31]]))
+    assert other == pytest.approx(one, abs=0.01)
+
+
+def test_of_too_few_nothing_is_fitted() -> None:
+    probability, _ = simulated(6, (1.0,))
+    for poor in (np.arange(6) < 1, np.arange(6) < 0):
+        with pytest.raises(DataError, match="too few people"):
+            fit_rows(out_of_fold(probability, classes(poor)), 0.9)

@@ -55,6 +55,17 @@ def test_baselines_use_only_what_they_are_named_for() -> None:
     assert r2_score(score, found["clinical"][1]) < 0.3
 
 
+def test_a_baseline_that_few_have_is_left_out() -> None:
+    """With five people of each class, an inner fold would be calibrated on one or two of them."""
+    rng = np.random.default_rng(0)
+    units = []
+    for i in range(40):
+        score = float(i % 2 * 10 + 12 + rng.normal())
+        known = {"age": rng.normal(60, 10)} | ({"fma_le_baseline": score} if i < 10 else {})
+        units.append(Labelled(UnitFeatures(f"{i}", None, {}, {}, known, "d"), score, score <= 17))
+    assert set(baselines_of(units)) == {"clinical"}
+
+
 def test_baselines_of_images_measure_what_they_are_named_for(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     units = []
