@@ -128,7 +128,8 @@ def tiny_settings(**training: object) -> Settings:
 def tiny_distribution(**changes: Any) -> Distribution:
     """Of a score from 0 to 34, of which 17 and less is poor; nothing is decided between 40 and 60 %."""
     found = Distribution(
-        limits=(-25.5, -17.5, -8.5), intercepts=(1.0, 0.2, -1.0), slope=1.2, spread=0.1, reach=3.0, cut=1, ends=(-34.5, 0.5),
+        limits=(-25.5, -17.5, -8.5), intercepts=(1.0, 0.2, -1.0), slope=1.2, spread=0.1, reach=3.0, cut=1,
+        ends=(-34.5, 0.5),
         means=(-30.0, -21.0, -13.0, -4.0), range=(-34.0, 0.0), direction=-1, levels=(0.05, 0.95), decided=(0.4, 0.6),
         coverage=0.9, others=(Line(0.1, 1.1, 0.1, 3.0), Line(0.3, 1.3, 0.1, 3.0)), refitting=0.2,
     )  # fmt: skip
