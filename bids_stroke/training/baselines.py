@@ -67,7 +67,7 @@ def planned_baselines(settings: Settings, cohort: Cohort, members: Sequence[Memb
     cohort : Cohort
         Units and covariates.
     members : sequence of Member
-        Those that are trained: recordings are read as they read them.
+        Those that are trained: a modality is read as a member reads it, if possible one of the same network.
     """
     found = []
     for name, description in BASELINES.items():
@@ -76,14 +76,21 @@ def planned_baselines(settings: Settings, cohort: Cohort, members: Sequence[Memb
             own = replace(cohort, first=np.full_like(cohort.first, np.nan))
         if not _somebody_has(name, str(text["modality"]), own):
             continue
-        if text["modality"] == "eegemg":
-            read = [member.inputs for member in members if member.modality == "eegemg"]
-            if not read:
-                continue
-            text["inputs"] = read[0]
+        if (read := _read_as(str(text["modality"]), str(text.get("network")), members)) is not None:
+            text["inputs"] = read
+        elif text["modality"] == "eegemg":  # nobody says which channels
+            continue
         member, options = planned_member(name, text, settings, own)
         found.append(Cases(replace(member, name=f"baseline_{name}"), options, (), own))
     return found
+
+
+def _read_as(modality: str, network: str, members: Sequence[Member]) -> Mapping[str, Any] | None:
+    """Options of the reader that a member has; of images only those of the same network, which fix its grid."""
+    own = [member for member in members if member.modality == modality]
+    alike = [member for member in own if member.network == network]
+    chosen = alike or (own if modality == "eegemg" else [])
+    return chosen[0].inputs if chosen else None
 
 
 def _somebody_has(name: str, modality: str, cohort: Cohort) -> bool:
