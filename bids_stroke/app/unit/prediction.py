@@ -16,7 +16,6 @@ from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import Session, StepReport, UnitFeatures
 from bids_stroke.derivatives.outputs import Outputs, tsv_text
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row
-from bids_stroke.features.clinical_rules import clinical_rules
 from bids_stroke.networks.torch_import import import_torch
 
 
@@ -35,6 +34,7 @@ def predict_unit(
     import_torch()
     from bids_stroke.ensemble.bundle import load_bundle
     from bids_stroke.ensemble.predict import predict
+    from bids_stroke.features.clinical_rules import clinical_rules
 
     session = task.session
     features, missing = merge_features(reports, session, task.settings)
