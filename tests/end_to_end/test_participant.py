@@ -138,6 +138,13 @@ def test_the_prediction_says_what_the_contract_asks(out: Path) -> None:
     assert 0 <= low <= prediction["probability_poor"] <= high <= 1
     assert prediction["prediction"] in ("poor", "good", "abstain")
     assert 0 <= prediction["predicted_score"] <= 34
+    lowest, highest = prediction["predicted_score_interval"]
+    assert 0 <= lowest < prediction["predicted_score"] < highest <= 34
+    good, poor = prediction["decided_beyond"]
+    assert (prediction["prediction"] == "poor") == (prediction["probability_poor"] > poor)
+    assert (prediction["prediction"] == "good") == (prediction["probability_poor"] < good)
+    assert set(prediction["baselines"]) > {"clinical", "tract_load", "parcels_linear", "parcels_trees", "ordinary_mean"}
+    assert prediction["rules"] == []  # the tables have none of their columns
     assert len(prediction["members"]) == 14
     parts = [*prediction["members"].values(), prediction["early_fusion"]]
     assert sum(part["weight"] for part in parts) == pytest.approx(1)
