@@ -19,7 +19,8 @@ INTERVAL_METHOD = (
 )
 DECISION_RULE = (
     "good below the first probability of a poor outcome, poor above the second, otherwise abstain: of people with "
-    "either outcome at most 10 % (or what training.coverage left) are to get the other decision"
+    "either outcome no more than training.coverage leaves (10 % of .9) are to get the other decision, and nobody whose "
+    "other outcome has twice that probability"
 )
 
 

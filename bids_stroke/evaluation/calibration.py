@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bids_stroke.evaluation.metrics import Array
+from bids_stroke.evaluation.metrics import Array, finite_logit
 
 SPAN = 0.75
 """Share of the people whom a point of the calibration curve is drawn from, as usual with loess."""
@@ -34,8 +34,7 @@ def calibration_intercept(poor: Array, probability: Array, weights: Array, itera
     The intercept of a logistic regression with the logit as offset (Van Calster et al. 2019, "Calibration: the
     Achilles heel of predictive analytics"), by Newton's method.
     """
-    clipped = np.clip(probability, 1e-6, 1 - 1e-6)
-    logit = np.log(clipped / (1 - clipped))
+    logit = finite_logit(probability)
     observed, total = weights @ poor, weights.sum(axis=1)
     found = np.zeros(len(weights))
     for _ in range(iterations):

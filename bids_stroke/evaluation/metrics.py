@@ -131,6 +131,12 @@ def ranking_metrics(poor: Array, probability: Array, weights: Array) -> dict[str
     return {"auc": np.where(both, auc, np.nan), "average_precision": np.where(both, average, np.nan)}
 
 
+def finite_logit(probability: Array) -> Array:
+    """Logit of probabilities, finite at 0 and 1 too."""
+    clipped = np.clip(probability, 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(clipped / (1 - clipped)))
+
+
 def calibration_slope(poor: Array, probability: Array, weights: Array) -> Array:
     """Slope of the logistic regression of the outcome on the logit of the probability (Cox 1958; 1 is ideal).
 
@@ -147,8 +153,7 @@ def calibration_slope(poor: Array, probability: Array, weights: Array) -> Array:
         (draws,), no unit. Infinite (plus or minus) where the probabilities separate the outcomes completely, NaN where
         the draw holds one class or one probability only, or where the fit does not converge.
     """
-    clipped = np.clip(probability, 1e-6, 1 - 1e-6)
-    logit = np.log(clipped / (1 - clipped))
+    logit = finite_logit(probability)
     lowest = {c: np.where((weights > 0) & (poor == c), logit, np.inf).min(axis=1) for c in (0, 1)}
     highest = {c: np.where((weights > 0) & (poor == c), logit, -np.inf).max(axis=1) for c in (0, 1)}
     undefined = np.isinf(lowest[0]) | np.isinf(lowest[1])

@@ -72,11 +72,11 @@ def validity_table(
         found += [*_of_decisions(classes, coverage, draws), *_of_calibration(EVERYBODY, classes, draws)]
     if len(scores):
         found += _of_scores(scores, draws)
-    for own in (classes, scores):
-        for who, which in _by_modality(own, modality_of):
-            some = own[which]
-            found += _of_decided(who, _decisions(some), coverage, draws) if own is classes else []
-            found += _of_calibration(who, some, draws) if own is classes else _of_interval(who, _intervals(some), draws)
+    for who, which in _by_modality(classes, modality_of):
+        found += _of_decided(who, _decisions(classes[which]), coverage, draws)
+        found += _of_calibration(who, classes[which], draws)
+    for who, which in _by_modality(scores, modality_of):
+        found += _of_interval(who, _intervals(scores[which]), draws)
     return pd.DataFrame(found, columns=list(COLUMNS))
 
 

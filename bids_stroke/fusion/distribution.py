@@ -21,6 +21,11 @@ def expit(value: Array | float) -> Array:
     return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(value, dtype=np.float64))))
 
 
+def narrowing(index: Array, spread: float, reach: float) -> Array:
+    """What the logits of indices (any shape) are multiplied by: below 1 where people differ more."""
+    return np.asarray(np.exp(-spread * np.clip(index, -reach, reach)))
+
+
 @dataclass(frozen=True)
 class Line:
     """How the logit of lying beyond a limit follows from the index.
@@ -37,14 +42,12 @@ class Line:
     def logit(self, index: Array | float) -> Array:
         """Of each index, in its shape."""
         x = np.asarray(index, dtype=np.float64)
-        return np.asarray(
-            (self.intercept + self.slope * x) * np.exp(-self.spread * np.clip(x, -self.reach, self.reach))
-        )
+        return np.asarray((self.intercept + self.slope * x) * narrowing(x, self.spread, self.reach))
 
     def steepness(self, index: float) -> float:
         """Change of the logit along the index."""
         inner = self.spread * (self.intercept + self.slope * index) if abs(index) < self.reach else 0.0
-        return float((self.slope - inner) * np.exp(-self.spread * np.clip(index, -self.reach, self.reach)))
+        return float((self.slope - inner) * narrowing(np.asarray(index), self.spread, self.reach))
 
 
 @dataclass(frozen=True)
@@ -157,7 +160,6 @@ class Distribution:
     def _shares(self, index: Array) -> Array:
         """Probability of each interval between limits, (n, k + 1)."""
         x = np.asarray(index, dtype=np.float64)[:, None]
-        narrow = np.exp(-self.spread * np.clip(x, -self.reach, self.reach))
-        beyond = expit((np.array(self.intercepts) + self.slope * x) * narrow)
+        beyond = expit((np.array(self.intercepts) + self.slope * x) * narrowing(x, self.spread, self.reach))
         ones, zeros = np.ones_like(x), np.zeros_like(x)
         return np.asarray(-np.diff(np.concatenate([ones, beyond, zeros], axis=1), axis=1))

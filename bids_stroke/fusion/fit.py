@@ -50,7 +50,7 @@ def fit_rows(out_of_fold: OutOfFold, coverage: float) -> Fusion:
             "Train with more participants.",
             "too-few-participants",
         )
-    scales = fit_scales(there, target)
+    scales = _scales(there, target)
     degree = degrees(scales, there.probability, there.score)
     known = np.nan_to_num(degree)
     doubt = np.array([DOUBT_OF_EARLY if name == EARLY else 1.0 for name in there.names])
@@ -64,15 +64,15 @@ def fit_rows(out_of_fold: OutOfFold, coverage: float) -> Fusion:
     return Fusion(dict(zip(there.names, weights.tolist(), strict=True)), scales, distribution)
 
 
-def fit_scales(out_of_fold: OutOfFold, target: Target) -> tuple[Scale, ...]:
+def _scales(out_of_fold: OutOfFold, target: Target) -> tuple[Scale, ...]:
     """The scale of each member's outputs, where every person counts the same."""
     sign = -1.0 if low_is_poor(target) else 1.0
     logits, scores = clipped_logit(out_of_fold.probability), out_of_fold.score
     found = []
     for logit, score in zip(logits.T, scores.T, strict=True):
-        centre, deviation = _moments(logit, target)
-        own = _moments(score, target)
-        found.append(Scale((centre, deviation), (own[0], sign * own[1]) if np.isfinite(score).any() else None))
+        centre, deviation = _moments(score, target)
+        of_score = (centre, sign * deviation) if np.isfinite(score).any() else None
+        found.append(Scale(_moments(logit, target), of_score))
     return tuple(found)
 
 

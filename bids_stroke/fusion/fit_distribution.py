@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import norm
 
-from bids_stroke.fusion.distribution import Distribution
+from bids_stroke.fusion.distribution import Distribution, narrowing
 from bids_stroke.fusion.people import People
 from bids_stroke.fusion.target import Target
 
@@ -133,7 +133,7 @@ class _Task:
     def _loss(self, parameters: Array, weight: Array) -> tuple[float, Array]:
         intercepts, slope, spread = parameters[:-2], parameters[-2], parameters[-1]
         near = np.clip(self.x, -REACH, REACH)
-        narrow = np.exp(-spread * near)[:, None]
+        narrow = narrowing(self.x, spread, REACH)[:, None]
         logit = (intercepts + slope * self.x[:, None]) * narrow
         both = weight[:, None] * self.share
         loss = float((both * (np.logaddexp(0, logit) - self.beyond * logit)).sum())

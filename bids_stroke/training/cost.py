@@ -17,7 +17,7 @@ from bids_stroke.training.trainer import Place, Trainer
 Rows = NDArray[np.int64]
 
 FORWARD = 1 / 3
-"""Share of a training step that a prediction takes."""
+"""Share of a training step that a prediction takes: a rule of thumb, as going back costs twice going forward."""
 BATCHES = 2
 """So many are timed, after as many to warm up."""
 

@@ -135,7 +135,7 @@ def _ensemble(
     """Fusion of the trained members, in each fold and of the ensemble that is kept."""
     fused = fuse_members(members, cohort, folds, settings.training.coverage)
     table = _out_of_fold(cohort, folds, members, baselines, fused)
-    contents = replace(_contents(cohort, members, fused, table, settings), **_kept(baselines, members))
+    contents = _with_baselines(_contents(cohort, members, fused, table, settings), baselines)
     contents = with_roles(contents, cohort, roles(folds, len(cohort.units)))
     single, _ = apart(members)
     outputs = [_outputs(cohort, single, i, outer) for i, outer in enumerate(folds)]
@@ -213,7 +213,7 @@ def _contents(
         demonstration=settings.training.demonstration,
         members=tuple(_bundle_member(entry) for entry in single),
         early=_bundle_member(early) if early else None,
-        states={},
+        states={entry.member.name: entry.fitted.state for entry in members},
         fusion=fused.kept,
         evidence=fused.evidence,
         salt=salt,
@@ -224,13 +224,11 @@ def _contents(
     )
 
 
-def _kept(baselines: Sequence[TrainedBaseline], members: Sequence[TrainedMember]) -> dict[str, Any]:
-    """What the bundle holds of the baselines, and all states."""
-    entries = [*members, *(one.entry for one in baselines)]
-    return {
-        "baselines": tuple(Baseline(_bundle_member(one.entry), one.fused.kept, one.needs) for one in baselines),
-        "states": {entry.member.name: entry.fitted.state for entry in entries},
-    }
+def _with_baselines(contents: BundleContents, baselines: Sequence[TrainedBaseline]) -> BundleContents:
+    """The contents with what the fusion is held against, and its states."""
+    kept = tuple(Baseline(_bundle_member(one.entry), one.fused.kept, one.needs) for one in baselines)
+    states = {one.entry.member.name: one.entry.fitted.state for one in baselines}
+    return replace(contents, baselines=kept, states={**contents.states, **states})
 
 
 def _bundle_member(entry: TrainedMember) -> BundleMember:

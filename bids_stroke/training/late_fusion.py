@@ -61,7 +61,7 @@ def fuse_members(
     folds : sequence of OuterFold
         Those of the members.
     coverage : float
-        Of the conformal sets.
+        As in `fit_distribution`.
     """
     names = [entry.member.name for entry in members]
     probability, score = np.full((2, len(folds), len(cohort.units)), np.nan)

@@ -26,7 +26,7 @@ PENALTIES = tuple(float(value) for value in np.logspace(4, -1, 16))
 TREES_PER_STEP = 10
 LEARNING_RATE = 0.05
 SUBSAMPLE = 0.5
-"""Share of the people from whom each tree is grown (Friedman 2002, "Stochastic gradient boosting")."""
+"""Share of the rows from which each tree is grown (Friedman 2002, "Stochastic gradient boosting")."""
 LEAST_LEAF = 5
 """People in a leaf; a tenth of them all where there are fewer than fifty."""
 
