@@ -46,7 +46,8 @@ class Unit:
 
     def why_no_features(self, modalities: Collection[str]) -> str:
         """Why the unit's features of these modalities do not count; empty where they do, or there are none."""
-        steps = [name for name in self.stale if name in STEPS and set(STEPS[name].modalities) & set(modalities)]
+        own = [name for name in self.stale if name in STEPS]
+        steps = [name for name in own if STEPS[name].gathers or set(STEPS[name].modalities) & set(modalities)]
         return "; ".join(f"{name} ({self.stale[name]})" for name in steps)
 
 

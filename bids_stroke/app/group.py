@@ -13,10 +13,12 @@ from bids_stroke.app.progress import tell_covariates, tracked, warn
 from bids_stroke.app.request import Request
 from bids_stroke.bids.phenotype import outcome_notes
 from bids_stroke.core.records import Session, StepReport
+from bids_stroke.derivatives.biomarkers import write_cohort
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.predictions import read_predictions
 from bids_stroke.derivatives.status import read_statuses
 from bids_stroke.quality.judge import cohort_table, write_cohort_table
+from bids_stroke.report.biomarkers import values
 
 
 def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
@@ -33,6 +35,7 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
         warn(console, not_current(prefix, why))
     quality = write_group_quality(root, sessions, steps)  # also where there are features only
     console.print(f"Quality of all units: {quality}", soft_wrap=True)
+    biomarkers = write_group_biomarkers(root, sessions, steps)
     predictions = read_predictions(root, [item for item in sessions if item.prefix not in stale])
     outcome = the_outcome(request, predictions)
     table = prediction_table(request, sessions, predictions, outcome, stale)
@@ -56,7 +59,7 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
         warn(console, sentence)
     for text in summary_lines(evaluation):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
-    page = write_group_report(root, evaluation, table, GroupDetails(statuses=found.units, steps=steps))
+    page = write_group_report(root, evaluation, table, GroupDetails(found.units, steps, biomarkers))
     console.print(f"Report: {page}", soft_wrap=True)
     return 0
 
@@ -75,3 +78,16 @@ def write_group_quality(root: Path, sessions: Sequence[Session], steps: Mapping[
     """
     units = {(item.subject, item.session): steps[item.prefix] for item in sessions if steps[item.prefix]}
     return write_cohort_table(dataset_file(root, "group_quality"), cohort_table(units))
+
+
+def write_group_biomarkers(
+    root: Path, sessions: Sequence[Session], steps: Mapping[str, Mapping[str, StepReport]]
+) -> list[Mapping[str, float]]:
+    """Write the biomarkers of the units that have any as one table, and return them; no table where nobody has."""
+    path = dataset_file(root, "group_biomarkers")
+    units = {(item.subject, item.session): found for item in sessions if (found := values(steps[item.prefix]))}
+    if units:
+        write_cohort(path, units)
+    else:
+        path.unlink(missing_ok=True)
+    return list(units.values())

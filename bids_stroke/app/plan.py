@@ -13,7 +13,7 @@ from bids_stroke.app.model import Model
 from bids_stroke.bids.columns import SYNONYMS
 from bids_stroke.core.digest import code_digest, digest
 from bids_stroke.core.libraries import deciding_versions
-from bids_stroke.core.modalities import MAPS, MODALITIES, QUERIES
+from bids_stroke.core.modalities import BIOMARKERS, MAPS, MODALITIES, QUERIES
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.text_files import NOT_FETCHED
@@ -112,6 +112,8 @@ def plan_unit(task: UnitTask, names_in: Names | None = None) -> list[Stage]:
         before = [stages[name] for name in step.builds_on(task.settings) if name in stages]
         files = step.files(task.session)
         own: Recipe = {METADATA: metadata_digests(files), EARLIER: {stage.name: stage.key for stage in before}}
+        if step.gathers:  # of what was not asked for it tells nothing
+            own = {**own, "modalities": sorted(task.settings.modalities)}
         if task.settings.lesion_side == "normalise":  # besides the lesion mask, this tells what is mirrored
             own = {**own, "affected side": side_told(task.session)}
         paths = {path for item in files for path in input_paths(item, names_in)}
@@ -183,11 +185,13 @@ def needed_steps(session: Session, settings: Settings) -> tuple[Step, ...]:
     """Registered steps that give a wanted modality and have input files, with the steps that they build on."""
     ready = set(session.maps)
     wanted: set[str] = set()
-    for step in reversed(tuple(STEPS.values())):
+    for step in reversed(tuple(step for step in STEPS.values() if not step.gathers)):
         gives = set(step.modalities) & set(settings.modalities) - (ready if step.name != MAPS else set())
         if step.name in wanted or (gives and step.files(session)):
             wanted |= {step.name, *step.builds_on(settings)}
-    return tuple(step for step in STEPS.values() if step.name in wanted and step.files(session))
+    found = [step for step in STEPS.values() if step.name in wanted and step.files(session)]
+    names = {step.name for step in found}
+    return (*found, *(step for step in STEPS.values() if step.gathers and names & {*step.after}))
 
 
 def missing_inputs(session: Session, settings: Settings, steps: Sequence[Step] | None = None) -> dict[str, str]:
@@ -247,10 +251,10 @@ def merge_features(
 ) -> tuple[dict[str, tuple[Path, ...]], dict[str, str]]:
     """Feature files by modality, and the reason for each wanted modality that is not there."""
     features: dict[str, tuple[Path, ...]] = {}
-    missing = missing_inputs(session, settings)
+    missing, wanted = missing_inputs(session, settings), {*settings.modalities, BIOMARKERS}
     for report in (reports[name] for name in STEPS if name in reports):
         missing |= {modality: reason for modality, reason in report.missing.items() if modality in settings.modalities}
-        features |= {modality: paths for modality, paths in report.outputs.items() if modality in settings.modalities}
+        features |= {modality: paths for modality, paths in report.outputs.items() if modality in wanted}
     missing |= {m: "not-computed" for m in settings.modalities if m not in features and m not in missing}
     return features, {modality: reason for modality, reason in missing.items() if modality not in features}
 

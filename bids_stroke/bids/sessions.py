@@ -10,6 +10,7 @@ from typing import Any
 from bids_stroke.bids.choice.duplicates import one_of_each
 from bids_stroke.bids.choice.kinds_of_image import as_sidecars_tell, what_tells
 from bids_stroke.bids.choice.unread import Unread
+from bids_stroke.bids.collector import nothing_collected
 from bids_stroke.bids.fetched import absent
 from bids_stroke.bids.filters import why_filtered
 from bids_stroke.bids.labels import has_folder
@@ -21,7 +22,6 @@ from bids_stroke.bids.precomputed import epi_of, take_ready
 from bids_stroke.bids.rows import Unit
 from bids_stroke.bids.sidecars import Metadata
 from bids_stroke.bids.subject_files import Datasets, SubjectFiles
-from bids_stroke.core.collector import nothing_collected
 from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError
 from bids_stroke.core.json_files import read_json_object
 from bids_stroke.core.modalities import EVERY_TASK, MODALITIES, QUERIES

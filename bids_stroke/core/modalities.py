@@ -11,13 +11,15 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
-Sample = Literal["volume", "slice", "window", "numbers", "none"]
-"""One sample of a network: a 3D map, an axial slice, a window of a time series, what other members make of theirs, or
-no image at all."""
+Sample = Literal["volume", "slice", "window", "row", "numbers", "none"]
+"""One sample of a network: a 3D map, an axial slice, a window of a time series, a row of a table, what other members
+make of theirs, or no image at all."""
 CLINICAL = "clinical"
 """What a member reads that has no image: covariates only. Every unit with any covariate has it."""
 EARLY = "early_fusion"
 """Name, and for want of one the modality, of the regression on the numbers of several members together."""
+BIOMARKERS = "biomarkers"
+"""Established numbers of all that is measured, and the step that makes them of what the other steps gave."""
 MAPS = "maps"
 """Step that takes ready maps, of whatever modality has a `StandardMap`."""
 EVERY_TASK = "*"
@@ -166,9 +168,10 @@ MODALITIES: Mapping[str, Modality] = {
 
 NOT_MEASURED: Mapping[str, Modality] = {
     CLINICAL: Modality(CLINICAL, "age, sex, time since stroke, first score", sample="none", network="covariates"),
+    BIOMARKERS: Modality(BIOMARKERS, "established biomarkers", BIOMARKERS, sample="row", network=BIOMARKERS),
     EARLY: Modality(EARLY, "numbers of several modalities together", sample="numbers", network=EARLY),
 }
-"""What members read that no step measures: it cannot be asked for in ``--modalities``, and is missing for no reason."""
+"""What members read that is no measurement of its own: it cannot be asked for in ``--modalities``."""
 
 
 def record_of(name: str) -> Modality:
@@ -188,4 +191,5 @@ def given_by(step: str) -> tuple[str, ...]:
     """
     if step == MAPS:
         return tuple([name for name, modality in MODALITIES.items() if modality.standard_map])
-    return tuple([name for name, modality in MODALITIES.items() if modality.step == step])
+    known = {**MODALITIES, **NOT_MEASURED}
+    return tuple([name for name, modality in known.items() if modality.step == step])

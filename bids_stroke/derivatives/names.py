@@ -150,6 +150,7 @@ UNIT_FILES: Mapping[str, OutputName] = {
     "prediction": OutputName("", "prediction", ".json", {"desc": ANY}, unknown=BY_SUFFIX),
     "prediction_table": OutputName("", "prediction", ".tsv", {"desc": ANY}, unknown=BY_SUFFIX),
     "quality": OutputName("", "quality", ".tsv", unknown=BY_SUFFIX),
+    "biomarkers": OutputName("", "biomarkers", ".tsv", unknown=BY_SUFFIX),
     "figure": OutputName("figures", "figure", ".png", {"desc": ANY}, RUN, "figures"),
 }  # fmt: skip
 """Role -> name of the files under ``sub-<label>[/ses-<label>]/``; `Outputs.path` gives their paths."""
@@ -157,8 +158,7 @@ UNIT_FILES: Mapping[str, OutputName] = {
 DATASET_FILES: Mapping[str, str] = {
     "participant_report": "sub-{subject}.html",
     "group_report": "group.html",
-    "group_quality": "group_quality.tsv",
-    "group_predictions": "group_predictions.tsv",
+    **{f"group_{what}": f"group_{what}.tsv" for what in ("quality", "biomarkers", "predictions")},
     "participant_predictions": "phenotype/prediction.tsv",
     # of an evaluation: ``name`` is ``group``, or that of a model, beside it
     "metrics": "{name}_metrics.tsv",

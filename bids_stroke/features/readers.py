@@ -18,10 +18,12 @@ import torch
 from nibabel.filebasedimages import ImageFileError
 from numpy.typing import NDArray
 
+from bids_stroke.core.biomarkers import BIOMARKERS as EVERY_BIOMARKER
 from bids_stroke.core.channels import CHANNELS
 from bids_stroke.core.errors import DataError, ModelError
-from bids_stroke.core.modalities import CLINICAL, MODALITIES
+from bids_stroke.core.modalities import BIOMARKERS, CLINICAL, MODALITIES
 from bids_stroke.derivatives.names import is_named
+from bids_stroke.features.biomarkers import read_row
 from bids_stroke.features.recordings import read_windows
 
 GRID_SHAPE = (91, 109, 91)
@@ -70,7 +72,7 @@ def read_samples(modality: str, paths: Sequence[Path], inputs: Inputs) -> Sample
     Parameters
     ----------
     modality : str
-        One of MODALITIES, or CLINICAL, whose one sample is empty.
+        One of MODALITIES, BIOMARKERS, or CLINICAL, whose one sample is empty.
     paths : sequence of Path
         The unit's files of this modality (StepReport.outputs).
     inputs : mapping
@@ -98,10 +100,10 @@ def reader_of(modality: str) -> Reader:
     ModelError
         There is no such modality.
     """
-    if modality not in MODALITIES:
+    known = MODALITIES.get(modality)
+    if known is None and modality not in READERS:
         raise ModelError(f"There is no modality {modality!r}.", f"Choose one of {', '.join(MODALITIES)}.")
-    known = MODALITIES[modality]
-    if known.sample == "volume" and modality not in READERS:
+    if known is not None and known.sample == "volume" and modality not in READERS:
         return Reader(read_volume, MappingProxyType({"scale": known.scale, "shrink": 1}))
     return READERS[modality]
 
@@ -192,6 +194,11 @@ def read_eegemg(paths: Sequence[Path], inputs: Inputs) -> Samples:
     return Samples(data, onsets)
 
 
+def read_biomarkers(paths: Sequence[Path], inputs: Inputs) -> Samples:
+    """A row of established biomarkers, NaN where one is not known: (1, columns); see biomarkers.py."""
+    return Samples(read_row(paths, inputs), (0.0,))
+
+
 def _standardise(data: Array, brain: NDArray[np.bool_]) -> Array:
     inside = data[brain].astype(np.float64)
     spread = inside.std() or 1.0
@@ -223,5 +230,6 @@ READERS: Mapping[str, Reader] = {
     "eegemg": Reader(
         read_eegemg, MappingProxyType({"channels": CHANNELS, "rate": 250.0, "seconds": 10.0, "max_interpolated": 3})
     ),
+    BIOMARKERS: Reader(read_biomarkers, MappingProxyType({"columns": tuple(EVERY_BIOMARKER)})),
 }
 """Readers of the modalities that are not one map on the standard grid; one of a map would replace the usual reader."""

@@ -31,7 +31,7 @@ class NetworkSpec:
     ----------
     path : str
         ``module:class``.
-    kind : {"volume", "slice", "window", "numbers", "none"}
+    kind : {"volume", "slice", "window", "row", "numbers", "none"}
         What one input is: it reads the modalities whose `Modality.sample` is the same.
     """
 
@@ -67,6 +67,7 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
         "regions": NetworkSpec("bids_stroke.networks.regions:Regions", kind="volume"),
         "band_power": NetworkSpec("bids_stroke.networks.band_power:BandPower", kind="window"),
         "coherence": NetworkSpec("bids_stroke.networks.coherence:Coherence", kind="window"),
+        "biomarkers": NetworkSpec("bids_stroke.networks.biomarkers:Biomarkers", kind="row"),
         "early_fusion": NetworkSpec("bids_stroke.networks.early_fusion:EarlyFusion", kind="numbers"),
         "covariates": NetworkSpec("bids_stroke.networks.covariates_only:CovariatesOnly", kind="none"),
     }

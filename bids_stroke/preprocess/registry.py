@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_stroke.core.modalities import MAPS, given_by
+from bids_stroke.core.modalities import BIOMARKERS, MAPS, given_by
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.outputs import Outputs
@@ -53,12 +53,16 @@ class Step:
         Steps whose files it may use; when they change, this step runs again.
     settings : str
         Section of Settings that changes its results; empty if none does.
+    gathers : bool
+        Whether it makes something of what the steps in ``after`` gave, and reads no input files of its own: it runs
+        where any of them does, and makes none of them run.
     """
 
     name: str
     inputs: tuple[str, ...]
     after: tuple[str, ...] = ()
     settings: str = ""
+    gathers: bool = False
 
     @property
     def modalities(self) -> tuple[str, ...]:
@@ -98,6 +102,7 @@ STEPS: Mapping[str, Step] = {
         Step("bold", inputs=("bold",), after=("anat", "lesion"), settings="bold"),
         Step("eegemg", inputs=("eeg", "emg"), settings="eegemg"),
         Step(MAPS, inputs=("maps",), settings="anat"),
+        Step(BIOMARKERS, inputs=(), after=("lesion", "dwi", "bold", "eegemg", MAPS), gathers=True),
     )
 }
 """By name, in the order in which they run: of a modality that two steps give, the later one's files count."""

@@ -40,6 +40,7 @@ class Rule:
 
 
 _SHARE: Limits = (0.0, 1.0)
+_Z: Limits = (-3.0, 5.0)
 _TEMPLATE = "Low: the registration to the standard brain has failed or the brain mask is wrong"
 _MOTION = "Sum of shifts, and of rotations on a sphere of 50 mm, from volume to volume. Much: the maps are uncertain"
 _HEADERS = "From where the headers put it. Much: the registration has failed, or the T1w is of another day"
@@ -229,12 +230,12 @@ _BOLD = {
         "overlap of the brain with the T1w's", "1", "Dice. Low: the registration to the T1w has failed", (0.8, None),
         (0.5, None)
     ),
-    "bold/hand_left_right_z": Rule(
-        "left to right, motor cortex of the hand", "Fisher z", "Connectivity of mirrored seeds", _ANY, (-3.0, 5.0)
-    ),
-    "bold/leg_left_right_z": Rule(
-        "left to right, motor cortex of the leg", "Fisher z", "Connectivity of mirrored seeds", _ANY, (-3.0, 5.0)
-    ),
+    **{
+        f"bold/{part}_{kind}_z": Rule(f"left to right, motor cortex of the {part}{how}", "Fisher z", what, _ANY, _Z)
+        for part in ("hand", "leg")
+        for kind, how, what in (("left_right", "", "Connectivity of mirrored seeds"),
+                                ("homotopic", ", voxel by voxel", "Connectivity of voxels with their mirror images"))
+    },
 }  # fmt: skip
 
 _HUM = "Power at the mains frequency over that beside it"

@@ -12,7 +12,7 @@ import pandas as pd
 from bids_stroke.core.records import StepReport, UnitStatus
 from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
 from bids_stroke.derivatives.outputs import write_text
-from bids_stroke.report import plots, quality, words
+from bids_stroke.report import biomarkers, plots, quality, words
 from bids_stroke.report.evaluation import evaluated_part
 
 if TYPE_CHECKING:
@@ -28,6 +28,8 @@ class GroupDetails:
     statuses: Sequence[UnitStatus] = ()
     steps: Mapping[str, Mapping[str, StepReport]] = field(default_factory=dict)
     """Reports by unit and step, for the quality overview."""
+    biomarkers: Sequence[Mapping[str, float]] = ()
+    """Established biomarkers of each unit that has any."""
     how: str = ""
     """How the predictions that were evaluated came about; told from the table of predictions if empty."""
 
@@ -67,6 +69,8 @@ def write_group_report(
         quality=quality.overview(details.steps),
         flagged=quality.flagged_units(details.steps),
         quality_file=DATASET_FILES["group_quality"],
+        biomarkers=biomarkers.overview(details.biomarkers),
+        biomarkers_file=DATASET_FILES["group_biomarkers"],
         histogram=_histogram(predictions),
         **evaluated_part(evaluated),
         left_out=evaluation.left_out.to_dict("records") if evaluation is not None else [],

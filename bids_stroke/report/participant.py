@@ -8,11 +8,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.modalities import BIOMARKERS, EARLY
 from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, UnitStatus
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_text
-from bids_stroke.report import quality, words
+from bids_stroke.report import biomarkers, quality, words
 from bids_stroke.report.figures.unit import caption, rank
 
 
@@ -72,6 +72,7 @@ def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
         "warnings": _warnings(unit.steps),
         "flagged": quality.flagged(unit.steps),
         "quality": [(step, list(own)) for step, own in groupby(quality.lines(unit.steps), key=lambda item: item.step)],
+        "biomarkers": biomarkers.lines(biomarkers.values(unit.steps)),
         "quality_file": unit.quality_file.relative_to(root).as_posix() if unit.quality_file else "",
         "mirrored": any(report.qc.get("mirrored") for report in unit.steps.values()),
         "figures": [(path.relative_to(root).as_posix(), *caption(path)) for path in sorted(unit.figures, key=rank)],
@@ -123,8 +124,8 @@ def _missing(unit: UnitReport) -> list[tuple[str, str]]:
     }
     if unit.prediction is not None:
         for name, reason in unit.prediction.missing.items():
-            if name == EARLY:  # what it lacks, one of its parts lacks
-                continue
             modality = unit.member_modality.get(name, name.split("_")[0])
+            if EARLY == name or modality == BIOMARKERS:  # what it lacks, something else lacks
+                continue
             found.setdefault(words.modality_in_words(modality), reason)
     return [(name, words.reason_in_words(reason)) for name, reason in found.items()]

@@ -58,6 +58,7 @@ REASON = {
     "no-good-window": "no window of the recording was free of artefacts",
     "no-usable-channel": "no channel of the recording could be used",
     "covariates-missing": "the model needs age, sex or time since stroke, and not all are known",
+    "biomarkers-missing": "most of the numbers that the model needs are not known",
     "channels-missing": "the recording lacks channels that the model needs",
     "no-t1w-registration": "there is no T1-weighted image to bring it into the standard space",
 }
@@ -128,7 +129,7 @@ def step_in_words(name: str) -> str:
     >>> step_in_words("dwi"), step_in_words("lesion")
     ('Diffusion (DWI)', 'Lesion mask')
     """
-    text = STEP.get(name) or ", ".join(MODALITIES[modality].words for modality in given_by(name))
+    text = STEP.get(name) or ", ".join(record_of(modality).words for modality in given_by(name))
     return text[0].upper() + text[1:] if text else name
 
 

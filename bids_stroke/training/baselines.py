@@ -22,9 +22,10 @@ from bids_stroke.fusion.people import People
 from bids_stroke.fusion.subset import LEAST
 from bids_stroke.training.cohort import Cases, Cohort
 from bids_stroke.training.cross_validation import TrainedMember, cross_validate, fit_final
+from bids_stroke.training.descriptions import BIOMARKER_MEMBERS
 from bids_stroke.training.folds import OuterFold, roles
 from bids_stroke.training.late_fusion import Fused, fuse_members
-from bids_stroke.training.members import planned_member
+from bids_stroke.training.members import planned_member, somebody_has
 from bids_stroke.training.trainer import Place
 
 Array = NDArray[np.float64]
@@ -38,8 +39,8 @@ BASELINES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "tract_load": {"modality": "lesion", "network": "regions", "n_parcels": 1, "numbers": "tract"},
         "parcels_linear": {"modality": "lesion", "network": "regions"},
         "parcels_trees": {"modality": "lesion", "network": "regions", "n_trees": 150},
-        "tract_asymmetry": {"modality": "fa", "network": "regions", "n_parcels": 1, "numbers": "asymmetry"},
         "band_power": {"modality": "eegemg", "network": "band_power"},
+        **BIOMARKER_MEMBERS,
     }
 )
 """Described as members are. All have age, sex and days since stroke too, where they are known; ``clinical`` nothing
@@ -76,11 +77,14 @@ def planned_baselines(settings: Settings, cohort: Cohort, members: Sequence[Memb
             own = replace(cohort, first=np.full_like(cohort.first, np.nan))
         if not _somebody_has(name, str(text["modality"]), own):
             continue
-        if (read := _read_as(str(text["modality"]), str(text.get("network")), members)) is not None:
+        read = _read_as(str(text["modality"]), str(text.get("network")), members)
+        if read is not None and "inputs" not in text:
             text["inputs"] = read
         elif text["modality"] == "eegemg":  # nobody says which channels
             continue
         member, options = planned_member(name, text, settings, own)
+        if not somebody_has(member, own):
+            continue
         found.append(Cases(replace(member, name=f"baseline_{name}"), options, (), own))
     return found
 

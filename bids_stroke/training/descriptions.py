@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from bids_stroke.core.biomarkers import GROUPS
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.modalities import CLINICAL, EARLY, MODALITIES, record_of
+from bids_stroke.core.modalities import BIOMARKERS, CLINICAL, EARLY, MODALITIES, given_by, record_of
 from bids_stroke.core.settings import Settings
 from bids_stroke.networks import registry
 
@@ -26,6 +27,10 @@ DEFAULT_SHALLOW_MEMBERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """Members beside the networks that are trained by epochs: few numbers, which small cohorts bear better.
 These are settings, as those under ``training.members``: a network need not be among them."""
+BIOMARKER_MEMBERS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {f"{BIOMARKERS}_{group}": {"modality": BIOMARKERS, "inputs": {"columns": [group]}} for group in GROUPS}
+)
+"""A member on the established biomarkers of each thing that they are made of: who lacks it lacks this member alone."""
 TRAINING_KEYS = ("epochs", "patience", "batch_size", "learning_rate", "schedule", "weight_decay", "samples_per_epoch")
 """Training settings that a member may have of its own."""
 
@@ -33,7 +38,8 @@ TRAINING_KEYS = ("epochs", "patience", "batch_size", "learning_rate", "schedule"
 def member_descriptions(settings: Settings) -> dict[str, dict[str, Any]]:
     """Give the descriptions of all members by name: of ``training.members``, or where there are none by default.
 
-    By default there is one member for each wanted modality, one on covariates only, and DEFAULT_SHALLOW_MEMBERS.
+    By default there is one member for each wanted modality, one on covariates only, DEFAULT_SHALLOW_MEMBERS, and
+    BIOMARKER_MEMBERS.
 
     Raises
     ------
@@ -52,7 +58,8 @@ def _default_members(modalities: Sequence[str]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {name: {"modality": name} for name in MODALITIES if name in modalities}
     found[CLINICAL] = {"modality": CLINICAL}
     shallow = {name: dict(text) for name, text in DEFAULT_SHALLOW_MEMBERS.items() if text["modality"] in modalities}
-    return found | shallow
+    groups = [group for group in GROUPS if set(given_by(group)) & set(modalities)]
+    return found | shallow | {name: dict(BIOMARKER_MEMBERS[name]) for name in (f"{BIOMARKERS}_{g}" for g in groups)}
 
 
 def _check_early_fusion(wanted: bool | Sequence[str], described: Sequence[str]) -> None:
@@ -86,8 +93,9 @@ def _check_words(place: str, text: Mapping[str, Any]) -> None:
                 f"{place}.{part} is {text[part]!r}.", "Write 'key: value' lines below it, or leave it out."
             )
     modality = text.get("modality")
-    if not isinstance(modality, str) or modality not in (*MODALITIES, CLINICAL):
-        raise UsageError(f"{place}.modality is {modality!r}.", f"Choose one of {', '.join((*MODALITIES, CLINICAL))}.")
+    known = (*MODALITIES, BIOMARKERS, CLINICAL)
+    if not isinstance(modality, str) or modality not in known:
+        raise UsageError(f"{place}.modality is {modality!r}.", f"Choose one of {', '.join(known)}.")
     network, sample = network_of(text), record_of(modality).sample
     spec = registry.NETWORKS.get(network)
     if spec is None or spec.kind != sample:

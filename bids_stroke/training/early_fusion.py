@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.modalities import BIOMARKERS, EARLY
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.networks import registry
@@ -73,9 +73,10 @@ def _joinable(network: str) -> bool:
 def _by_default(member: Member, cohort: Cohort) -> bool:
     """Whether a member is a part without being named.
 
-    It must be linear (the numbers of trees and waves are often another member's too), and most units must have its
-    modality, because all parts are needed.
+    It must be linear (the numbers of trees and waves are often another member's too, and so are biomarkers), and most
+    units must have its modality, because all parts are needed.
     """
     having = sum(bool(unit.unit.features.get(member.modality)) for unit in cohort.units)
     linear = not (member.arguments.get("n_trees") or member.arguments.get("n_waves"))
-    return _joinable(member.network) and linear and 2 * having >= len(cohort.units)
+    own = member.modality != BIOMARKERS
+    return _joinable(member.network) and linear and own and 2 * having >= len(cohort.units)

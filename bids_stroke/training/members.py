@@ -9,10 +9,11 @@ import numpy as np
 from pydantic import ValidationError
 
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.modalities import CLINICAL
+from bids_stroke.core.modalities import BIOMARKERS, CLINICAL
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_training import TrainingSettings
+from bids_stroke.features.biomarkers import can_have, expanded
 from bids_stroke.features.readers import complete_inputs
 from bids_stroke.networks import registry
 from bids_stroke.training.cohort import Cohort, member_covariates
@@ -35,12 +36,9 @@ def planned_members(settings: Settings, cohort: Cohort) -> list[tuple[Member, Tr
     ModelError
         An argument that the network or the reader does not know.
     """
-    there = {modality for unit in cohort.units for modality in unit.unit.features}
-    if np.isfinite(cohort.covariates).any() or np.isfinite(cohort.first).any():
-        there.add(CLINICAL)
     wanted = member_descriptions(settings)
     planned = [planned_member(name, dict(text), settings, cohort) for name, text in wanted.items()]
-    found = [(member, options) for member, options in planned if member.modality in there]
+    found = [(member, options) for member, options in planned if somebody_has(member, cohort)]
     if not found:
         raise UsageError(
             f"No unit has a modality of the members {', '.join(wanted)}.",
@@ -48,6 +46,14 @@ def planned_members(settings: Settings, cohort: Cohort) -> list[tuple[Member, Tr
         )
     early = planned_early_fusion(settings.training.early_fusion, [member for member, _ in found], cohort)
     return [*found, (early, settings.training)] if early else found
+
+
+def somebody_has(member: Member, cohort: Cohort) -> bool:
+    """Whether any unit has what a member reads."""
+    if member.modality == CLINICAL:
+        return bool(np.isfinite(cohort.covariates).any() or np.isfinite(cohort.first).any())
+    own = [unit.unit.features for unit in cohort.units if unit.unit.features.get(member.modality)]
+    return any(member.modality != BIOMARKERS or can_have(member.inputs["columns"], there) for there in own)
 
 
 def idle_members(weights: Mapping[str, float], modality_of: Mapping[str, str]) -> list[str]:
@@ -89,6 +95,8 @@ def planned_member(
     if modality == "eegemg":
         inputs.setdefault("seconds", settings.eegemg.window_seconds)
     inputs = complete_inputs(modality, inputs)
+    if modality == BIOMARKERS:
+        inputs["columns"] = expanded(inputs["columns"])
     chosen = spec.network
     options = _member_options(place, network, text.pop("training", {}), settings)
     columns = 2 * len(member_covariates(cohort, modality))

@@ -30,6 +30,8 @@ from bids_stroke.preprocess.registry import STEPS, Step
 
 NORMALISE = Settings(lesion_side="normalise")
 AS_IS = Settings()
+BUILT_ON_ALL = ("biomarkers", "prediction", "figures")
+"""Stages that are made of what the steps gave."""
 
 
 def file(folder: Path, name: str, **metadata: object) -> BidsFile:
@@ -74,7 +76,7 @@ def changed(one: UnitTask, other: UnitTask) -> set[str]:
 
 def test_all_that_there_is(session: Session) -> None:
     needed = names(needed_steps(session, Settings()))
-    assert needed == ["anat", "lesion", "dwi", "bold"]
+    assert needed == ["anat", "lesion", "dwi", "bold", "biomarkers"]
     missing = missing_inputs(session, Settings())
     assert set(missing) == {name for name, modality in MODALITIES.items() if modality.step not in needed}
     assert missing["eegemg"] == "no-eeg"
@@ -82,26 +84,35 @@ def test_all_that_there_is(session: Session) -> None:
 
 def test_only_what_a_modality_builds_on(session: Session) -> None:
     assert names(needed_steps(session, Settings(modalities=("gm",)))) == ["anat"]
-    assert names(needed_steps(session, Settings(modalities=("fa",)))) == ["anat", "lesion", "dwi"]
+    assert names(needed_steps(session, Settings(modalities=("fa",)))) == ["anat", "lesion", "dwi", "biomarkers"]
     no_t1w = replace(session, raw={**session.raw, "t1w": ()}, lesion=())
-    assert names(needed_steps(no_t1w, Settings(modalities=("fa",)))) == ["dwi"]
+    assert names(needed_steps(no_t1w, Settings(modalities=("fa",)))) == ["dwi", "biomarkers"]
 
 
 def test_ready_maps_replace_the_steps_that_would_make_them(session: Session) -> None:
     maps = dict.fromkeys(("fa", "md", "rd", "ad"), session.files("t1w")[0])
     ready = replace(session, maps=maps)
-    assert names(needed_steps(ready, Settings(modalities=("fa", "md", "rd", "ad")))) == ["maps"]
+    assert names(needed_steps(ready, Settings(modalities=("fa", "md", "rd", "ad")))) == ["maps", "biomarkers"]
     some = replace(session, maps={"fa": session.files("t1w")[0]})
-    assert names(needed_steps(some, Settings(modalities=("fa", "md")))) == ["anat", "lesion", "dwi", "maps"]
+    needed = needed_steps(some, Settings(modalities=("fa", "md")))
+    assert names(needed) == ["anat", "lesion", "dwi", "maps", "biomarkers"]
 
 
 def test_a_stage_depends_on_its_own_settings_and_on_what_it_builds_on(task: UnitTask) -> None:
     dwi = replace(task, settings=Settings(dwi=DwiSettings(max_b=2000)))
-    assert changed(task, dwi) == {"dwi", "prediction", "figures"}
+    assert changed(task, dwi) == {"dwi", *BUILT_ON_ALL}
     bold = replace(task, settings=Settings(bold=BoldSettings(low_pass=0.2)))
-    assert changed(task, bold) == {"bold", "prediction", "figures"}
+    assert changed(task, bold) == {"bold", *BUILT_ON_ALL}
     anat = replace(task, settings=Settings(anat={"bias_shrink": 2}))
-    assert changed(task, anat) == {"anat", "lesion", "dwi", "bold", "prediction", "figures"}
+    assert changed(task, anat) == {"anat", "lesion", "dwi", "bold", *BUILT_ON_ALL}
+
+
+def test_numbers_of_what_is_not_asked_for_are_not_made(task: UnitTask) -> None:
+    """The lesion step runs for the diffusion images, too: without being asked for, it gives no biomarkers."""
+    asked = (Settings(modalities=("fa", "lesion")), Settings(modalities=("fa",)))
+    both, one = (keys(replace(task, settings=settings)) for settings in asked)
+    assert both["lesion"] == one["lesion"]
+    assert both["biomarkers"] != one["biomarkers"]
 
 
 def test_the_seed_changes_everything(task: UnitTask) -> None:
@@ -120,8 +131,7 @@ def test_metadata_change_the_step_that_reads_them(task: UnitTask) -> None:
     bold = replace(task.session.files("bold")[0], metadata={"RepetitionTime": 3.0})
     assert changed(task, replace(task, session=replace(task.session, raw={**task.session.raw, "bold": (bold,)}))) == {
         "bold",
-        "prediction",
-        "figures",
+        *BUILT_ON_ALL,
     }
 
 
@@ -195,6 +205,8 @@ def test_features_are_merged_and_every_absence_has_a_reason(session: Session, tm
     }
     features, missing = merge_features(reports, session, settings)
     assert features == {"fa": (tmp_path / "fa",)}
+    numbers = {"biomarkers": StepReport({"biomarkers": (tmp_path / "numbers",)})}
+    assert merge_features(reports | numbers, session, settings)[0]["biomarkers"] == (tmp_path / "numbers",)
     assert missing == {"gm": "not-computed", "lesion": "not-computed", "bold": "too-few-volumes", "eegemg": "no-eeg"}
 
 
@@ -219,11 +231,12 @@ def test_stages_know_the_setting_and_what_tells_the_side(tmp_path: Path) -> None
     session = Session("1", None, raw={"t1w": (file("sub-1_T1w.nii.gz"),), "eeg": (file("sub-1_eeg.edf"),)},
                       lesion=(file("sub-1_label-L_mask.nii.gz"),), covariates={"lesion_side": "R"})  # fmt: skip
     only_eeg = {"modalities": ("eegemg",)}
-    assert [s.name for s in needed_steps(session, AS_IS.model_copy(update=only_eeg))] == ["eegemg"]
+    assert [s.name for s in needed_steps(session, AS_IS.model_copy(update=only_eeg))] == ["eegemg", "biomarkers"]
     assert [s.name for s in needed_steps(session, NORMALISE.model_copy(update=only_eeg))] == [
         "anat",
         "lesion",
         "eegemg",
+        "biomarkers",
     ]
     task = UnitTask(session, tmp_path / "out", tmp_path, AS_IS, None, "cohort")
     keys = []

@@ -8,7 +8,7 @@ import pytest
 
 from bids_stroke.bids.sessions import Selection
 from bids_stroke.cli.app import command
-from bids_stroke.core.modalities import MODALITIES, NOT_MEASURED, QUERIES, Modality, given_by, record_of
+from bids_stroke.core.modalities import BIOMARKERS, MODALITIES, NOT_MEASURED, QUERIES, Modality, given_by, record_of
 from bids_stroke.core.settings import Settings
 from bids_stroke.networks.registry import NETWORKS
 
@@ -34,8 +34,9 @@ def test_what_is_measured_has_a_step_and_queries(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NOT_MEASURED)
-def test_what_is_not_measured_has_neither(name: str) -> None:
-    assert (record_of(name).step, record_of(name).queries, record_of(name).standard_map) == ("", (), None)
+def test_what_is_not_measured_has_no_queries(name: str) -> None:
+    assert (record_of(name).queries, record_of(name).standard_map) == ((), None)
+    assert record_of(name).step == (BIOMARKERS if name == BIOMARKERS else "")
 
 
 def test_nothing_is_both_measured_and_not() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from bids_stroke.core.channels import CHANNELS as PUBLISHED
 from bids_stroke.core.errors import DataError, MissingModalityError, ModelError
-from bids_stroke.core.modalities import MODALITIES
+from bids_stroke.core.modalities import BIOMARKERS, MODALITIES
 from bids_stroke.core.settings import Settings
 from bids_stroke.features.readers import (
     GRID_AFFINE,
@@ -50,7 +50,7 @@ def test_every_modality_has_a_reader(modality: str) -> None:
 
 
 def test_no_reader_is_left_over() -> None:
-    assert set(READERS) <= set(MODALITIES)
+    assert set(READERS) <= {*MODALITIES, BIOMARKERS}
 
 
 def test_volume_is_scaled_and_keeps_its_axes(tmp_path: Path) -> None:

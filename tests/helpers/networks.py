@@ -44,6 +44,7 @@ SAMPLES = {
         sample("regions", (1, 11, 13, 11), shrink=8, n_parcels=3, n_covariates=4),
         sample("band_power", (200, 3), n_channels=3, rate=100.0, n_covariates=4),
         sample("coherence", (500, 3), n_channels=3, sites=(0, 1), n_covariates=4),
+        sample("biomarkers", (3,), columns=("cst_load", "plic_fa_left", "lesion_volume_ml"), n_covariates=4),
         sample("early_fusion", (5,), part_blocks=(3, 2), n_covariates=4),
         sample("covariates", (0,), n_covariates=4),
     )

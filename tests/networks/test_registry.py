@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bids_stroke.core.errors import ModelError
-from bids_stroke.core.modalities import CLINICAL, MODALITIES, record_of
+from bids_stroke.core.modalities import MODALITIES, NOT_MEASURED, record_of
 from bids_stroke.features.readers import complete_inputs
 from bids_stroke.networks import registry
 from bids_stroke.networks.base import N_OUTPUTS, POOR_LOGIT, SCORE, Arguments, Network, feature_layer
@@ -25,7 +25,7 @@ VARIANTS = {
     "cbam_resnet3d without covariates": SAMPLES["cbam_resnet3d"].but(n_covariates=0),
     "regions in trees": SAMPLES["regions"].but(n_trees=3),
     "regions in waves": SAMPLES["regions"].but(n_waves=5),
-    "the tract of regions": SAMPLES["regions"].but(numbers="asymmetry"),
+    "the tract of regions": SAMPLES["regions"].but(numbers="tract"),
     **{f"slice_cnn {name}": SAMPLES["slice_cnn"].but(backbone=name) for name in BACKBONES},
 }
 each_sample = pytest.mark.parametrize("item", SAMPLES.values(), ids=SAMPLES)
@@ -122,7 +122,7 @@ def test_arguments_survive_json(item: Sample) -> None:
 @each_sample
 def test_its_input_decides_arguments_that_it_has(item: Sample) -> None:
     spec = registry.NETWORKS[item.network]
-    for modality in [name for name in (*MODALITIES, CLINICAL) if record_of(name).sample == spec.kind]:
+    for modality in [name for name in (*MODALITIES, *NOT_MEASURED) if record_of(name).sample == spec.kind]:
         given = spec.network.from_input(modality, complete_inputs(modality, {}))
         assert given.keys() <= spec.defaults.keys()
         arguments = registry.build(item.network, **given).arguments

@@ -7,7 +7,7 @@ import importlib
 import pytest
 
 from bids_stroke.core.frozen import Frozen
-from bids_stroke.core.modalities import MAPS, MODALITIES, QUERIES
+from bids_stroke.core.modalities import BIOMARKERS, MAPS, MODALITIES, QUERIES
 from bids_stroke.core.records import OTHER_KINDS, Session
 from bids_stroke.core.settings import Settings
 from bids_stroke.preprocess.registry import STEPS, TELL_THE_SIDE, Step
@@ -52,4 +52,11 @@ def test_the_queries_of_a_modality_are_what_its_step_reads(name: str) -> None:
 
 
 def test_ready_maps_come_last_so_that_they_count() -> None:
-    assert ORDER[-1] == MAPS
+    assert [name for name in ORDER if not STEPS[name].gathers][-1] == MAPS
+
+
+def test_what_gathers_comes_after_all_that_it_gathers_and_asks_for_nothing() -> None:
+    gathering = [step for step in STEPS.values() if step.gathers]
+    assert [step.name for step in gathering] == [BIOMARKERS] == ORDER[-1:]
+    assert all(step.inputs == () for step in gathering)
+    assert {*STEPS[BIOMARKERS].after} == {name for name in ORDER if STEPS[name].modalities} - {"anat", BIOMARKERS}

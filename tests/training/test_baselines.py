@@ -85,7 +85,7 @@ def test_baselines_of_images_measure_what_they_are_named_for(tmp_path: Path) -> 
     read = {cases.member.name: cases for cases in read_shallow_cases(planned)}
     assert set(read) == {
         "baseline_clinical", "baseline_initial_score", "baseline_lesion_volume", "baseline_tract_load",
-        "baseline_parcels_linear", "baseline_parcels_trees", "baseline_tract_asymmetry", "baseline_band_power",
+        "baseline_parcels_linear", "baseline_parcels_trees", "baseline_band_power",
     }  # fmt: skip
 
     def numbers(name: str) -> np.ndarray:
@@ -95,8 +95,6 @@ def test_baselines_of_images_measure_what_they_are_named_for(tmp_path: Path) -> 
     assert numbers("lesion_volume").shape[1] == 1 and numbers("tract_load").shape[1] == 2
     np.testing.assert_array_equal(numbers("parcels_linear")[:, :2], numbers("tract_load"))
     np.testing.assert_array_equal(numbers("parcels_linear"), numbers("parcels_trees"))
-    left = 0.4 - 0.05 * np.arange(6)
-    np.testing.assert_allclose(numbers("tract_asymmetry")[:, 0], (0.4 - left) / (0.4 + left), atol=0.01)
     power = numbers("band_power")
     assert ((power[:, 0] > power[:, 3]) == (np.arange(6) < 3)).all()  # delta, theta of the first of three channels
     assert read["baseline_clinical"].names == ("age", "sex", "days_since_stroke")

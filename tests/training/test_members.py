@@ -8,8 +8,9 @@ from typing import get_args
 
 import pytest
 
+from bids_stroke.core.biomarkers import of_group
 from bids_stroke.core.errors import ModelError, UsageError
-from bids_stroke.core.modalities import Sample, record_of
+from bids_stroke.core.modalities import BIOMARKERS, Sample, record_of
 from bids_stroke.core.records import Labelled, UnitFeatures
 from bids_stroke.core.settings import load_settings
 from bids_stroke.networks import registry
@@ -75,6 +76,21 @@ def test_default_members_are_those_of_each_modality_that_is_there(cohort: list[L
     assert arguments["clinical"]["n_covariates"] == 8  # the first score too
 
 
+def test_biomarkers_are_a_member_for_each_thing_that_somebody_has(cohort: list[Labelled]) -> None:
+    unit = replace(cohort[0].unit, features={name: (Path("x"),) for name in ("fa", "lesion", BIOMARKERS)})
+    known = make_cohort([replace(cohort[0], unit=unit)], "fma_le")
+    planned = {member.name: member for member, _ in planned_members(tiny_settings(members={}), known)}
+    assert {name for name in planned if name.startswith(BIOMARKERS)} == {"biomarkers_lesion", "biomarkers_dwi"}
+    assert tuple(planned["biomarkers_dwi"].inputs["columns"]) == of_group("dwi")
+    assert not {*planned["early_fusion"].inputs["parts"]} & {"biomarkers_lesion", "biomarkers_dwi"}
+
+
+def test_a_biomarker_that_is_none_is_told_before_anything_is_read(cohort: list[Labelled]) -> None:
+    text = {"modality": BIOMARKERS, "inputs": {"columns": ["lesion", "grip"]}}
+    with pytest.raises(ModelError, match="columns names grip"):
+        planned_members(tiny_settings(members={"x": text}), make_cohort(cohort, "fma_le"))
+
+
 def test_member_may_train_in_its_own_way(cohort: list[Labelled]) -> None:
     settings = tiny_settings(members={"x": LSTM | {"training": {"epochs": 7}}, "y": LSTM})
     planned = planned_members(settings, make_cohort(cohort, "fma_le"))
@@ -84,12 +100,12 @@ def test_member_may_train_in_its_own_way(cohort: list[Labelled]) -> None:
 def test_demonstration_settings_describe_every_kind_of_member() -> None:
     settings = load_settings(ROOT / "bids_stroke" / "data" / "demonstration.yml")
     assert settings.training.demonstration
-    everything = {modality: (Path("x"),) for modality in settings.modalities}
+    everything = {modality: (Path("x"),) for modality in (*settings.modalities, BIOMARKERS)}
     unit = Labelled(UnitFeatures("01", None, everything, {}, {"age": 60.0}), 10, True)
     members = [member for member, _ in planned_members(settings, make_cohort([unit], "fma_le"))]
     assert {record_of(member.modality).sample for member in members} == set(get_args(Sample))
     assert {NETWORKS[member.network].kind for member in members} == {spec.kind for spec in NETWORKS.values()}
-    assert len(members) == 15
+    assert len(members) == 19
 
 
 def test_there_is_one_for_lesion_cohorts() -> None:

@@ -144,8 +144,9 @@ def can_begin(task: UnitTask, stages: Sequence[Stage]) -> list[Step]:
     """
     if task.processes <= 1:
         return []
-    due = [stage.step for stage in stages if stage.step is not None and stage.is_due(task)]
-    waited_for = {name for stage in stages if stage.step for name in stage.step.builds_on(task.settings)}
+    steps = [stage.step for stage in stages if stage.step is not None and not stage.step.gathers]
+    waited_for = {name for step in steps for name in step.builds_on(task.settings)}
+    due = [stage.step for stage in stages if stage.step in steps and stage.is_due(task)]
     last = [step for step in due if step.name not in waited_for]
     others = last if len(last) < len(due) else last[1:]
     return others[: task.processes - 1]

@@ -136,7 +136,7 @@ def missing_in_words(missing: Mapping[str, str]) -> str:
 def _forget_unplanned(task: UnitTask, planned: set[str]) -> None:
     """Remove manifests of steps that this run does not have: train and group must not read them."""
     for step in STEPS.values():
-        if step.name not in planned and set(step.modalities) & set(task.settings.modalities):
+        if step.name not in planned and (step.gathers or set(step.modalities) & set(task.settings.modalities)):
             manifest.manifest_path(task.output_dir, task.session.prefix, step.name).unlink(missing_ok=True)
 
 

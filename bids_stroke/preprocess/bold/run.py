@@ -19,13 +19,14 @@ from bids_stroke.core.records import BidsFile
 from bids_stroke.imaging.forms import form_warnings
 from bids_stroke.imaging.images import array, like, load_image, voxel_ml
 from bids_stroke.imaging.motion import estimate_motion, motion_parameters, realign_series
+from bids_stroke.imaging.motor_areas import MOTOR_AREAS
 from bids_stroke.preprocess.bold import slice_timing
 from bids_stroke.preprocess.bold.cleaning import clean
 from bids_stroke.preprocess.bold.confounds import MUCH_MOTION_MM, confound_table
 from bids_stroke.preprocess.bold.headless import find_headless
 from bids_stroke.preprocess.bold.maps import amplitudes, regional_homogeneity
 from bids_stroke.preprocess.bold.registration import Place, place, points_of, rough_brain, sample
-from bids_stroke.preprocess.bold.seed_connectivity import SEEDS, connectivity, seed_masks
+from bids_stroke.preprocess.bold.seed_connectivity import connectivity, find_seeds
 from bids_stroke.preprocess.bold.slice_timing import slice_times
 from bids_stroke.preprocess.bold.steady_state import steady_volumes
 
@@ -210,7 +211,7 @@ def feature_maps(
     cleaned = clean(signals, table, tr, band)
     alff, falff = amplitudes(cleaned.broad, tr, band)
     noise = detrend(signals, axis=0).std(axis=0)
-    seeds = seed_masks(placed, corrected)
+    seeds = find_seeds(placed, corrected)
     connected, mirrored = connectivity(cleaned.band, placed.brain, seeds)
     values = {
         "mean": mean, "alff": alff, "falff": falff, "reho": regional_homogeneity(cleaned.band, placed.brain),
@@ -226,7 +227,7 @@ def feature_maps(
         "brain_volume_ml": float(placed.brain.sum()) * voxel_ml(corrected),
         **mirrored,
     }
-    lost = [name for name in SEEDS if name not in seeds]
+    lost = [name for name in MOTOR_AREAS if name not in seeds.masks]
     warnings = [f"No connectivity of {', '.join(lost)}: outside the images or the brain."] if lost else []
     return maps, qc, (*cleaned.warnings, *warnings)
 

@@ -3,36 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass
 
 import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 from nibabel.affines import apply_affine
 
+from bids_stroke.imaging.motor_areas import MOTOR_AREAS, near
 from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.preprocess.bold.registration import Place, points_of
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-SEEDS: Mapping[str, tuple[float, float, float]] = MappingProxyType(
-    {
-        "handL": (-38.0, -24.0, 56.0),
-        "handR": (38.0, -24.0, 56.0),
-        "legL": (-8.0, -30.0, 66.0),
-        "legR": (8.0, -30.0, 66.0),
-    }
-)
-"""Centres in standard space (mm): hand knob of the precentral gyrus, paracentral lobule; exactly mirrored."""
-_RADIUS_MM = 6.0
 _GRID_MM = 2.0
 _FEWEST_VOXELS = 4
 _LARGEST_R = 1.0 - 1e-7
 
 
-def seed_masks(place: Place, grid: nib.Nifti1Image) -> dict[str, Mask]:
-    """Voxels of a run that lie within 6 mm of a seed in standard space, inside the brain.
+@dataclass(frozen=True, eq=False)
+class Seeds:
+    """The motor areas in a run.
+
+    Attributes
+    ----------
+    masks : mapping of str to (x, y, z) bool
+        By area (``handL``), inside the brain; areas of fewer than 4 voxels are left out.
+    pairs : mapping of str to (n, 2, 3) int
+        By part of the body (``hand``): voxels of the left area, each with the voxel of its mirror image in standard
+        space, both inside the brain.
+    """
+
+    masks: Mapping[str, Mask]
+    pairs: Mapping[str, npt.NDArray[np.int64]]
+
+
+def find_seeds(place: Place, grid: nib.Nifti1Image) -> Seeds:
+    """Voxels of a run that lie within 6 mm of a motor area in standard space, inside the brain.
 
     Parameters
     ----------
@@ -40,30 +48,29 @@ def seed_masks(place: Place, grid: nib.Nifti1Image) -> dict[str, Mask]:
         Of the run: its brain, and its way to standard space.
     grid : nib.Nifti1Image
         The run's grid.
-
-    Returns
-    -------
-    dict of str to (x, y, z) bool
-        Seeds with 4 voxels and more; others lie outside the images or the brain.
     """
     fine = standard_grid(_GRID_MM)
     index = np.stack(np.meshgrid(*(np.arange(n) for n in fine.shape[:3]), indexing="ij"), axis=-1)
     standard = apply_affine(fine.affine, index)
     voxels = np.round(apply_affine(np.linalg.inv(grid.affine), points_of(fine, place.chain))).astype(int)
-    found = {}
-    for name, centre in SEEDS.items():
-        near = voxels[np.linalg.norm(standard - centre, axis=-1) <= _RADIUS_MM]
-        near = near[((near >= 0) & (near < place.brain.shape)).all(axis=1)]
+    there = ((voxels >= 0) & (voxels < place.brain.shape)).all(axis=-1)
+    there[there] = place.brain[tuple(voxels[there].T)]
+    masks, pairs = {}, {}
+    for name in MOTOR_AREAS:
+        inside = near(standard, name) & there
         mask = np.zeros(place.brain.shape, bool)
-        mask[tuple(near.T)] = True
-        mask &= place.brain
+        mask[tuple(voxels[inside].T)] = True
         if mask.sum() >= _FEWEST_VOXELS:
-            found[name] = mask
-    return found
+            masks[name] = mask
+        both = inside & there[::-1]  # the grid is its own mirror image
+        if name.endswith("L"):
+            found = np.unique(np.stack([voxels[both], voxels[::-1][both]], axis=1), axis=0)
+            pairs |= {name[:-1]: found} if len(found) >= _FEWEST_VOXELS else {}
+    return Seeds(masks, pairs)
 
 
-def connectivity(signals: Array, brain: Mask, seeds: Mapping[str, Mask]) -> tuple[dict[str, Array], dict[str, float]]:
-    """Fisher-transformed correlation of each voxel with each seed's mean series, and between mirrored seeds.
+def connectivity(signals: Array, brain: Mask, seeds: Seeds) -> tuple[dict[str, Array], dict[str, float]]:
+    """Fisher-transformed correlation of each voxel with each seed's mean series, and between the two sides.
 
     Parameters
     ----------
@@ -71,29 +78,39 @@ def connectivity(signals: Array, brain: Mask, seeds: Mapping[str, Mask]) -> tupl
         Cleaned and band-passed series of the brain's voxels, in the order of ``series[brain]``.
     brain : (x, y, z) bool
         The brain.
-    seeds : mapping of str to (x, y, z) bool
-        From `seed_masks`.
+    seeds : Seeds
+        From `find_seeds`.
 
     Returns
     -------
     maps : dict of str to (voxels,) float64
         By seed.
     mirrored : dict of str to float
-        ``hand_left_right_z``, ``leg_left_right_z``: between the seeds of the two sides, where both are there.
+        ``hand_left_right_z``, ``leg_left_right_z``: between the mean series of the two sides, where both are there.
+        ``hand_homotopic_z``, ``leg_homotopic_z``: mean over voxels, each with its mirror image.
 
     Notes
     -----
     Biswal et al. 1995, "Functional connectivity in the motor cortex of resting human brain using echo-planar MRI";
     after stroke the correlation between the two motor cortices falls: Carter et al. 2010, "Resting interhemispheric
-    functional magnetic resonance imaging connectivity predicts performance after stroke".
+    functional magnetic resonance imaging connectivity predicts performance after stroke". Voxel by voxel: Zuo et al.
+    2010, "Growing together and growing apart: regional and sex differences in the lifespan developmental trajectories
+    of functional homotopy".
     """
-    series = {name: signals[:, mask[brain]].mean(axis=1) for name, mask in seeds.items()}
+    series = {name: signals[:, mask[brain]].mean(axis=1) for name, mask in seeds.masks.items()}
     maps = {name: _fisher(signals, seed) for name, seed in series.items()}
     mirrored = {
         f"{part}_left_right_z": float(_fisher(series[f"{part}L"][:, None], series[f"{part}R"])[0])
         for part in ("hand", "leg")
         if f"{part}L" in series and f"{part}R" in series
     }
+    column = np.full(brain.shape, -1)
+    column[brain] = np.arange(signals.shape[1])
+    for part, pairs in seeds.pairs.items():
+        left, right = (signals[:, column[tuple(pairs[:, side].T)]] for side in (0, 1))
+        mirrored[f"{part}_homotopic_z"] = float(
+            np.mean([_fisher(left[:, [i]], right[:, i]) for i in range(len(pairs))])
+        )
     return maps, mirrored
 
 

@@ -15,11 +15,11 @@ import numpy.typing as npt
 from bids_stroke.core.errors import DataError, MissingModalityError
 from bids_stroke.core.records import BidsFile, StepReport
 from bids_stroke.imaging.images import array, like, reorient, stored_orientation
+from bids_stroke.imaging.motor_areas import MOTOR_AREAS
 from bids_stroke.imaging.standard_space import standard_grid, template
 from bids_stroke.imaging.transforms import resample, save_rigid
 from bids_stroke.preprocess.bold.precomputed import is_ready, process_ready
 from bids_stroke.preprocess.bold.run import Carried, Run, Series, carry, process
-from bids_stroke.preprocess.bold.seed_connectivity import SEEDS
 
 if TYPE_CHECKING:
     from bids_stroke.preprocess.registry import StepContext
@@ -249,7 +249,7 @@ class _Writer:
         affected = "" if abs(left - 0.5) < _CLEARLY_ONE_SIDED else "L" if left > 0.5 else "R"
         side = {"Side": "ipsilesional" if name.endswith(affected) else "contralesional"} if affected else {}
         text = "Fisher z of the correlation with the mean series within 6 mm of the seed, cleaned and band-passed"
-        return {"Units": "1", "Description": text, "SeedCentre": list(SEEDS[name]), **side}
+        return {"Units": "1", "Description": text, "SeedCentre": list(MOTOR_AREAS[name]), **side}
 
 
 def describe(table: Any) -> dict[str, Any]:

@@ -21,12 +21,12 @@ from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.names import parse, sidecar_of
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.imaging.images import array
+from bids_stroke.imaging.motor_areas import MOTOR_AREAS
 from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.imaging.transforms import resample
 from bids_stroke.preprocess.bold import step
 from bids_stroke.preprocess.bold.headless import Headless
 from bids_stroke.preprocess.bold.precomputed import read_confounds, without_headless
-from bids_stroke.preprocess.bold.seed_connectivity import SEEDS
 from bids_stroke.preprocess.registry import StepContext
 from tests.helpers.bids import make_dataset
 
@@ -131,7 +131,7 @@ def test_maps_in_standard_space_are_like_those_of_the_raw_run(
     found = likeness(raw_report, report)
     # the run has voxels of 6 mm: on a fine grid they are smooth, which changes all but the mean
     assert found["mean"] > 0.99  # measured: 0.9987
-    assert min(found[seed] for seed in SEEDS) > 0.85  # 0.90 to 0.94
+    assert min(found[seed] for seed in MOTOR_AREAS) > 0.85  # 0.90 to 0.94
     assert found["alff"] > 0.8  # 0.847
     reho = [
         np.median(nib.load(one.outputs["bold"][3]).get_fdata()[20:40, 20:50, 20:40]) for one in (report, raw_report)

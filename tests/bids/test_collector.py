@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from bids_stroke.core.collector import nothing_collected
+from bids_stroke.bids.collector import nothing_collected
 
 
 def test_the_collector_rests_within_and_works_again_afterwards() -> None:
