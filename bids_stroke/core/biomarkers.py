@@ -50,7 +50,7 @@ class Biomarker:
 
 
 _TRACT = "Corticospinal tract of the symmetric MNI template, from the medulla to the leg area of the motor cortex"
-_PLIC = "the part of the tract in the posterior limb of the internal capsule"
+_PLIC = "the part of the tract in the posterior limb of the internal capsule (z from -2 to 18 mm)"
 _ZHU = "Zhu et al. 2010, Stroke 41:910 (lesion load of the corticospinal tract)"
 _STINEAR = "Stinear et al. 2007, Brain 130:170 (asymmetry of the posterior limb of the internal capsule)"
 _LINDENBERG = "Lindenberg et al. 2010, Neurology 74:280 (asymmetry of the corticospinal tract)"
@@ -67,7 +67,7 @@ def _asymmetry(part: str, param: str) -> Biomarker:
     """Asymmetry of a tensor measure in the tract (``cst``) or its capsular part (``plic``)."""
     where, source = (_TRACT, _LINDENBERG) if part == "cst" else (f"{_TRACT}: {_PLIC}", _STINEAR)
     words = f"{param.upper()} asymmetry, {'corticospinal tract' if part == 'cst' else 'internal capsule'}"
-    definition = f"{_ASYMMETRY}; weighted means of {param.upper()}. {where}."
+    definition = f"{_ASYMMETRY}; weighted means of {param.upper()} of the places that the map covers on both sides. {where}."
     return Biomarker(f"{part}_{param}_asymmetry", "dwi", words, definition, source, typical=0.03)
 
 
@@ -75,7 +75,7 @@ def _one_side(part: str, side: str) -> Biomarker:
     """Mean FA of one side of the tract, or of its capsular part."""
     where, source = (_TRACT, _LINDENBERG) if part == "cst" else (f"{_TRACT}: {_PLIC}", _STINEAR)
     words = f"FA, {'corticospinal tract' if part == 'cst' else 'internal capsule'}, {side}"
-    return Biomarker(f"{part}_fa_{side}", "dwi", words, f"Weighted mean of FA on the {side}. {where}.", source,
+    return Biomarker(f"{part}_fa_{side}", "dwi", words, f"Mean of FA on the {side}, weighted by membership. {where}.", source,
                      typical=0.5)  # fmt: skip
 
 
@@ -97,15 +97,15 @@ _EVERY = (
     Biomarker("lesion_volume_ml", "lesion", "lesion volume", "Sum of the lesion's shares of each voxel in standard space: "
               "of a brain of the template's size.", "-", "ml", (0.0, inf)),
     Biomarker("lesion_laterality", "lesion", "lesion side", "Volume on the left less that on the right over their sum: "
-              "1 all left, -1 all right.", "-", limits=(-1.0, 1.0)),
+              "1 all left, -1 all right; none of an empty mask.", "-", limits=(-1.0, 1.0)),
     Biomarker("cst_load_left", "lesion", "corticospinal tract in the lesion, left", f"Share of the tract's volume on the left "
               f"that the lesion covers. {_TRACT}.", _ZHU),
     Biomarker("cst_load_right", "lesion", "corticospinal tract in the lesion, right", f"Share of the tract's volume on the "
               f"right that the lesion covers. {_TRACT}.", _ZHU),
     Biomarker("cst_load", "lesion", "corticospinal tract in the lesion", "The larger of cst_load_left and cst_load_right.", _ZHU),
-    Biomarker("cst_weighted_load_ml", "lesion", "corticospinal tract in the lesion, weighted", "Volume of the overlap, each "
-              "axial slice weighted by the largest cross-section over its own, because a lesion where the tract is narrow "
-              f"cuts more fibres; larger side. {_TRACT}.", _ZHU, "ml", (0.0, inf)),
+    Biomarker("cst_weighted_load_ml", "lesion", "corticospinal tract in the lesion, weighted", "Sum over axial slices of "
+              "the volume of the overlap times the tract's largest cross-section over its own in that slice, because a "
+              f"lesion where the tract is narrow cuts more fibres; larger side. {_TRACT}.", _ZHU, "ml", (0.0, inf)),
     Biomarker("plic_load", "lesion", "internal capsule in the lesion", f"Share of {_PLIC} that the lesion covers; larger "
               f"side. {_TRACT}.", _ZHU),
     # diffusion
