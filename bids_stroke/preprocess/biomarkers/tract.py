@@ -1,7 +1,7 @@
 """Biomarkers of the corticospinal tract: how much of it the lesion covers, and how unlike its two sides are.
 
-The tract is the one drawn in `bids_stroke.imaging.corticospinal_tract`, not a published atlas: docs/evaluation.md
-compares it with the Juelich fibre tracts and says why it stays.
+The tract is the one drawn in `bids_stroke.imaging.corticospinal_tract`, not a published atlas: those that packages ship
+are under FSL's licence, for non-commercial use only, or without terms. docs/evaluation.md compares ours with them.
 """
 
 from __future__ import annotations
