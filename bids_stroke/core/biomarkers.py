@@ -1,0 +1,173 @@
+"""The registry of established biomarkers: what each number of ``*_biomarkers.tsv`` is, its unit and its source.
+
+They are computed in ``preprocess/biomarkers/``; a new one is a line here and its computation there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import inf
+from typing import Literal
+
+Group = Literal["lesion", "dwi", "bold", "eegemg"]
+"""What a biomarker is made of: who lacks it lacks the whole group."""
+
+
+@dataclass(frozen=True)
+class Biomarker:
+    """One number of a person.
+
+    Parameters
+    ----------
+    name : str
+        Column of the table.
+    group : {"lesion", "dwi", "bold", "eegemg"}
+        What it is made of.
+    words : str
+        Its name in the reports.
+    definition : str
+        How it is computed.
+    source : str
+        Who described it.
+    unit : str
+        As BIDS writes units; empty for a share or another number without one.
+    limits : (float, float)
+        Lowest and highest possible value.
+    typical : float
+        About what an adult has whom a stroke has hardly harmed, in `unit`: a round number from which networks count,
+        so that a missing value is no extreme one. It is no norm: nobody is judged by it.
+    """
+
+    name: str
+    group: Group
+    words: str
+    definition: str
+    source: str
+    unit: str = ""
+    limits: tuple[float, float] = (0.0, 1.0)
+    typical: float = 0.0
+
+
+_TRACT = "Corticospinal tract of the symmetric MNI template, from the medulla to the leg area of the motor cortex"
+_PLIC = "the part of the tract in the posterior limb of the internal capsule (z from -2 to 18 mm)"
+_ZHU = "Zhu et al. 2010, Stroke 41:910 (lesion load of the corticospinal tract)"
+_STINEAR = "Stinear et al. 2007, Brain 130:170 (asymmetry of the posterior limb of the internal capsule)"
+_LINDENBERG = "Lindenberg et al. 2010, Neurology 74:280 (asymmetry of the corticospinal tract)"
+_CARTER = "Carter et al. 2010, Ann Neurol 67:365 (interhemispheric connectivity after stroke)"
+_FINNIGAN = "Finnigan et al. 2016, Clin Neurophysiol 127:1452 (EEG ratios after stroke)"
+_VAN_PUTTEN = "van Putten 2007, Clin Neurophysiol 118:2362 (revised brain symmetry index)"
+_PAIRWISE = "Sheorajpanday et al. 2009, Clin Neurophysiol 120:845 (pairwise derived brain symmetry index)"
+_HALLIDAY = "Halliday et al. 1995, Prog Biophys Mol Biol 64:237 (corticomuscular coherence)"
+_FALCONER = "Falconer and Winter 1985, Electromyogr Clin Neurophysiol 25:135 (co-contraction)"
+_ASYMMETRY = "Difference of left and right over their sum, without its sign: 0 where both sides are alike"
+
+
+def _asymmetry(part: str, param: str) -> Biomarker:
+    """Asymmetry of a tensor measure in the tract (``cst``) or its capsular part (``plic``)."""
+    where, source = (_TRACT, _LINDENBERG) if part == "cst" else (f"{_TRACT}: {_PLIC}", _STINEAR)
+    words = f"{param.upper()} asymmetry, {'corticospinal tract' if part == 'cst' else 'internal capsule'}"
+    definition = f"{_ASYMMETRY}; weighted means of {param.upper()} of the places that the map covers on both sides. {where}."
+    return Biomarker(f"{part}_{param}_asymmetry", "dwi", words, definition, source, typical=0.03)
+
+
+def _one_side(part: str, side: str) -> Biomarker:
+    """Mean FA of one side of the tract, or of its capsular part."""
+    where, source = (_TRACT, _LINDENBERG) if part == "cst" else (f"{_TRACT}: {_PLIC}", _STINEAR)
+    words = f"FA, {'corticospinal tract' if part == 'cst' else 'internal capsule'}, {side}"
+    return Biomarker(f"{part}_fa_{side}", "dwi", words, f"Mean of FA on the {side}, weighted by membership. {where}.", source,
+                     typical=0.5)  # fmt: skip
+
+
+def _burst(phase: str) -> tuple[Biomarker, Biomarker]:
+    """When and how long a muscle is active in a phase of the trial."""
+    said = f"mean over the leg's muscles and the trials' events {phase!r}; active: rectified, smoothed EMG above a third "
+    said += "of the way from its 10th to its 95th percentile"
+    source = "Hodges and Bui 1996, Electroencephalogr Clin Neurophysiol 101:511 (onset of EMG by a threshold)"
+    return (
+        Biomarker(f"{phase}_burst_delay_s", "eegemg", f"muscles begin, after {phase} begins",
+                  f"From the event's onset to the first activity that lasts 50 ms; {said}.", source, "s", (0.0, inf), 0.3),
+        Biomarker(f"{phase}_burst_share", "eegemg", f"muscles active, share of {phase}",
+                  f"Share of the event's time in which the muscle is active; {said}.", source, typical=0.5),
+    )  # fmt: skip
+
+
+_EVERY = (
+    # lesion
+    Biomarker("lesion_volume_ml", "lesion", "lesion volume", "Sum of the lesion's shares of each voxel in standard space: "
+              "of a brain of the template's size.", "-", "ml", (0.0, inf)),
+    Biomarker("lesion_laterality", "lesion", "lesion side", "Volume on the left less that on the right over their sum: "
+              "1 all left, -1 all right; none of an empty mask.", "-", limits=(-1.0, 1.0)),
+    Biomarker("cst_load_left", "lesion", "corticospinal tract in the lesion, left", f"Share of the tract's volume on the left "
+              f"that the lesion covers. {_TRACT}.", _ZHU),
+    Biomarker("cst_load_right", "lesion", "corticospinal tract in the lesion, right", f"Share of the tract's volume on the "
+              f"right that the lesion covers. {_TRACT}.", _ZHU),
+    Biomarker("cst_load", "lesion", "corticospinal tract in the lesion", "The larger of cst_load_left and cst_load_right.", _ZHU),
+    Biomarker("cst_weighted_load_ml", "lesion", "corticospinal tract in the lesion, weighted", "Sum over axial slices of "
+              "the volume of the overlap times the tract's largest cross-section over its own in that slice, because a "
+              f"lesion where the tract is narrow cuts more fibres; larger side. {_TRACT}.", _ZHU, "ml", (0.0, inf)),
+    Biomarker("plic_load", "lesion", "internal capsule in the lesion", f"Share of {_PLIC} that the lesion covers; larger "
+              f"side. {_TRACT}.", _ZHU),
+    # diffusion
+    *[_one_side(part, side) for part in ("cst", "plic") for side in ("left", "right")],
+    *[_asymmetry(part, param) for part in ("cst", "plic") for param in ("fa", "md", "rd")],
+    # resting-state BOLD
+    Biomarker("hand_connectivity_z", "bold", "connectivity of the hand areas", "Fisher z of the correlation of the mean series "
+              "within 6 mm of the left and the right hand area.", _CARTER, limits=(-inf, inf), typical=0.6),
+    Biomarker("leg_connectivity_z", "bold", "connectivity of the leg areas", "Fisher z of the correlation of the mean series "
+              "within 6 mm of the left and the right leg area.", _CARTER, limits=(-inf, inf), typical=0.9),
+    Biomarker("hand_homotopic_z", "bold", "homotopic connectivity, hand areas", "Mean Fisher z of the correlation of each "
+              "voxel within 6 mm of the hand area with its mirror image.",
+              "Zuo et al. 2010, J Neurosci 30:15034 (voxel-mirrored homotopic connectivity)",
+              limits=(-inf, inf), typical=0.4),
+    Biomarker("leg_homotopic_z", "bold", "homotopic connectivity, leg areas", "Mean Fisher z of the correlation of each voxel "
+              "within 6 mm of the leg area with its mirror image.",
+              "Zuo et al. 2010, J Neurosci 30:15034 (voxel-mirrored homotopic connectivity)",
+              limits=(-inf, inf), typical=0.6),
+    Biomarker("motor_falff_asymmetry", "bold", "fALFF asymmetry, motor areas", f"{_ASYMMETRY}; mean fALFF within 6 mm of the "
+              "hand and leg areas.", "Zou et al. 2008, J Neurosci Methods 172:137 (fALFF)", typical=0.03),
+    # EEG
+    Biomarker("bsi", "eegemg", "brain symmetry index", "Mean over the frequencies from 1 to 25 Hz of the difference of the "
+              "left and right hemispheres' mean power over their sum, without its sign.", _VAN_PUTTEN, typical=0.05),
+    Biomarker("pdbsi", "eegemg", "brain symmetry index, pair by pair", "Mean over the pairs of mirrored sites and the "
+              "frequencies from 1 to 25 Hz of the difference of left and right power over their sum, without its sign.",
+              _PAIRWISE, typical=0.1),
+    Biomarker("delta_alpha_ratio", "eegemg", "delta over alpha", "Power from 1 to 4 Hz over that from 8 to 13 Hz; mean over "
+              "the sites of the relative powers first.", _FINNIGAN, limits=(0.0, inf), typical=1.5),
+    Biomarker("delta_theta_alpha_beta_ratio", "eegemg", "delta and theta over alpha and beta", "Power from 1 to 8 Hz over that "
+              "from 8 to 30 Hz; mean over the sites of the relative powers first.", _FINNIGAN, limits=(0.0, inf), typical=1.5),
+    Biomarker("alpha_peak_hz", "eegemg", "alpha peak", "Frequency of the highest point above the 1/f background from 7 to 13 "
+              "Hz, in the mean spectrum of the sites; none where no point stands out.",
+              "Klimesch 1999, Brain Res Rev 29:169 (individual alpha frequency)", "Hz", (7.0, 13.0), 10.0),
+    *[Biomarker(f"motor_coherence_{band}", "eegemg", f"interhemispheric coherence, {band}", "Magnitude-squared coherence of "
+                f"the left and right motor cortex (C3 and C4), {low} to {high} Hz, with the reference of the cleaned EEG.",
+                "Nunez et al. 1997, Electroencephalogr Clin Neurophysiol 103:499 (EEG coherence)", typical=0.2)
+      for band, low, high in (("alpha", 8, 13), ("beta", 13, 30))],
+    # muscles
+    *[Biomarker(f"cmc_{side}", "eegemg", f"corticomuscular coherence, {side} leg", "Largest magnitude-squared coherence from 13 "
+                f"to 30 Hz of a central site (C or CP row) and a muscle of the {side} leg, rectified EMG.", _HALLIDAY)
+      for side in ("left", "right")],
+    Biomarker("cmc", "eegemg", "corticomuscular coherence", "Largest magnitude-squared coherence from 13 to 30 Hz of a "
+              "central site (C or CP row) and any leg muscle, rectified EMG.", _HALLIDAY),
+    Biomarker("co_contraction", "eegemg", "co-contraction", "Share that the rectified, smoothed EMG of a flexor and an "
+              "extensor of one joint have in common; mean over the pairs.", _FALCONER, typical=0.4),
+    Biomarker("emg_median_frequency_hz", "eegemg", "EMG median frequency", "Frequency that halves the EMG's power; mean over "
+              "the muscles.", "Stulen and De Luca 1981, IEEE Trans Biomed Eng 28:515 (median frequency)",
+              "Hz", (0.0, inf), 70.0),
+    *_burst("flexion"),
+    *_burst("extension"),
+)  # fmt: skip
+
+BIOMARKERS: Mapping[str, Biomarker] = {one.name: one for one in _EVERY}
+"""By name, in the order of the table's columns."""
+
+GROUPS: tuple[Group, ...] = ("lesion", "dwi", "bold", "eegemg")
+
+
+def of_group(group: Group) -> tuple[str, ...]:
+    """Names of the biomarkers that are made of one thing.
+
+    >>> of_group("bold")[-1]
+    'motor_falff_asymmetry'
+    """
+    return tuple(name for name, one in BIOMARKERS.items() if one.group == group)
