@@ -29,7 +29,7 @@ class Biomarker:
     definition : str
         How it is computed.
     source : str
-        Who described it.
+        Who described it; empty where it needs nobody.
     unit : str
         As BIDS writes units; empty for a share or another number without one.
     limits : (float, float)
@@ -76,7 +76,7 @@ def _one_side(part: str, side: str) -> Biomarker:
     where, source = (_TRACT, _LINDENBERG) if part == "cst" else (f"{_TRACT}: {_PLIC}", _STINEAR)
     words = f"FA, {'corticospinal tract' if part == 'cst' else 'internal capsule'}, {side}"
     return Biomarker(f"{part}_fa_{side}", "dwi", words, f"Mean of FA on the {side}, weighted by membership. {where}.", source,
-                     typical=0.5)  # fmt: skip
+                     typical=0.4 if part == "cst" else 0.5)  # fmt: skip
 
 
 def _burst(phase: str) -> tuple[Biomarker, Biomarker]:
@@ -95,9 +95,9 @@ def _burst(phase: str) -> tuple[Biomarker, Biomarker]:
 _EVERY = (
     # lesion
     Biomarker("lesion_volume_ml", "lesion", "lesion volume", "Sum of the lesion's shares of each voxel in standard space: "
-              "of a brain of the template's size.", "-", "ml", (0.0, inf)),
+              "of a brain of the template's size.", "", "ml", (0.0, inf)),
     Biomarker("lesion_laterality", "lesion", "lesion side", "Volume on the left less that on the right over their sum: "
-              "1 all left, -1 all right; none of an empty mask.", "-", limits=(-1.0, 1.0)),
+              "1 all left, -1 all right; none of an empty mask.", "", limits=(-1.0, 1.0)),
     Biomarker("cst_load_left", "lesion", "corticospinal tract in the lesion, left", f"Share of the tract's volume on the left "
               f"that the lesion covers. {_TRACT}.", _ZHU),
     Biomarker("cst_load_right", "lesion", "corticospinal tract in the lesion, right", f"Share of the tract's volume on the "
@@ -164,7 +164,7 @@ BIOMARKERS: Mapping[str, Biomarker] = {one.name: one for one in _EVERY}
 GROUPS: tuple[Group, ...] = ("lesion", "dwi", "bold", "eegemg")
 
 
-def of_group(group: Group) -> tuple[str, ...]:
+def of_group(group: str) -> tuple[str, ...]:
     """Names of the biomarkers that are made of one thing.
 
     >>> of_group("bold")[-1]
