@@ -46,7 +46,8 @@ def test_the_other_one_of_a_pair_tells_what_a_name_means() -> None:
 @pytest.mark.parametrize(
     ("name", "bare"),
     [("left soleus", "soleus"), ("soleus l", "soleus"), ("TA_L", "TA"), ("RightRF", "RF"), ("EMG_LTA", "EMG_TA"),
-     ("SoleusL", "Soleus"), ("soleus (li)", "soleus"), ("LRF", "RF"), ("RRF", "RF"), ("VL", "VL"), ("EMG L1", "EMG L1")],
+     ("SoleusL", "Soleus"), ("soleus (li)", "soleus"), ("LRF", "RF"), ("RRF", "RF"), ("VL", "VL"),
+     ("EMG L1", "EMG L1")],
 )  # fmt: skip
 def test_a_name_without_its_side(name: str, bare: str) -> None:
     assert without_side(name) == bare
