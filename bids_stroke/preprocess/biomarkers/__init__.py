@@ -1,0 +1,1 @@
+"""Files of the other steps -> established biomarkers, as numbers."""
