@@ -90,8 +90,8 @@ def _burst(phase: str) -> tuple[Biomarker, Biomarker]:
     source = "Hodges and Bui 1996, Electroencephalogr Clin Neurophysiol 101:511 (onset of EMG by a threshold)"
     return (
         Biomarker(f"{phase}_burst_delay_s", "eegemg", f"muscles begin, after {phase} begins",
-                  "From the event's onset to the first activity that lasts 50 ms, 0 where the muscle is active already; "
-                  f"{said}.", source, "s", (0.0, inf), 0.3),
+                  "From the event's onset to the first activity that lasts 50 ms, 0 where the muscle is active "
+                  f"already; {said}.", source, "s", (0.0, inf), 0.3),
         Biomarker(f"{phase}_burst_share", "eegemg", f"muscles active, share of {phase}",
                   f"Share of the event's time in which the muscle is active; {said}.", source, typical=0.5),
     )  # fmt: skip
