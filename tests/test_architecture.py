@@ -61,7 +61,7 @@ def test_a_folder_imports_from_the_floors_below_it_only(path: Path) -> None:
             modality = other.split(".")[1] if (PACKAGE / "preprocess" / other.split(".")[1]).is_dir() else ""
             assert modality in ("", below[0]), f"{module} imports another modality: {other}"
             alone = other != "preprocess.hemisphere" or below[0] in ("hemisphere", "eegemg")
-            assert alone, f"{module} imports {other}: what two modalities need lies in imaging/"
+            assert alone, f"{module} imports {other}: what two modalities need lies in imaging/ or signals/"
 
 
 def test_there_is_no_circle() -> None:

@@ -60,6 +60,10 @@ _VAN_PUTTEN = "van Putten 2007, Clin Neurophysiol 118:2362 (revised brain symmet
 _PAIRWISE = "Sheorajpanday et al. 2009, Clin Neurophysiol 120:845 (pairwise derived brain symmetry index)"
 _HALLIDAY = "Halliday et al. 1995, Prog Biophys Mol Biol 64:237 (corticomuscular coherence)"
 _FALCONER = "Falconer and Winter 1985, Electromyogr Clin Neurophysiol 25:135 (co-contraction)"
+_BLOCKS = "spectra of 60 segments of 1 s, mean over these minutes, so that it does not hang on the recording's length"
+_UNBIASED = "less its bias: (n C - 1) / (n - 1) of n segments of 1 s"
+_CMC = f"the pair is found in one half of the segments and measured in the other, {_UNBIASED}, a minute or more; "
+_CMC += "rectified EMG, EEG with the reference of the cleaned EEG"
 _ASYMMETRY = "Difference of left and right over their sum, without its sign: 0 where both sides are alike"
 
 
@@ -81,12 +85,13 @@ def _one_side(part: str, side: str) -> Biomarker:
 
 def _burst(phase: str) -> tuple[Biomarker, Biomarker]:
     """When and how long a muscle is active in a phase of the trial."""
-    said = f"mean over the leg's muscles and the trials' events {phase!r}; active: rectified, smoothed EMG above a third "
-    said += "of the way from its 10th to its 95th percentile"
+    said = f"mean over the leg's muscles that have bursts and the events {phase!r} (three or more) in good windows; "
+    said += "active: rectified EMG, smoothed over 50 ms, above a third of the way from its 10th to its 95th percentile"
     source = "Hodges and Bui 1996, Electroencephalogr Clin Neurophysiol 101:511 (onset of EMG by a threshold)"
     return (
         Biomarker(f"{phase}_burst_delay_s", "eegemg", f"muscles begin, after {phase} begins",
-                  f"From the event's onset to the first activity that lasts 50 ms; {said}.", source, "s", (0.0, inf), 0.3),
+                  "From the event's onset to the first activity that lasts 50 ms, 0 where the muscle is active "
+                  f"already; {said}.", source, "s", (0.0, inf), 0.3),
         Biomarker(f"{phase}_burst_share", "eegemg", f"muscles active, share of {phase}",
                   f"Share of the event's time in which the muscle is active; {said}.", source, typical=0.5),
     )  # fmt: skip
@@ -127,32 +132,60 @@ _EVERY = (
     Biomarker("motor_falff_asymmetry", "bold", "fALFF asymmetry, motor areas", f"{_ASYMMETRY}; mean fALFF within 6 mm of the "
               "hand and leg areas.", "Zou et al. 2008, J Neurosci Methods 172:137 (fALFF)", typical=0.03),
     # EEG
-    Biomarker("bsi", "eegemg", "brain symmetry index", "Mean over the frequencies from 1 to 25 Hz of the difference of the "
-              "left and right hemispheres' mean power over their sum, without its sign.", _VAN_PUTTEN, typical=0.05),
-    Biomarker("pdbsi", "eegemg", "brain symmetry index, pair by pair", "Mean over the pairs of mirrored sites and the "
-              "frequencies from 1 to 25 Hz of the difference of left and right power over their sum, without its sign.",
-              _PAIRWISE, typical=0.1),
-    Biomarker("delta_alpha_ratio", "eegemg", "delta over alpha", "Power from 1 to 4 Hz over that from 8 to 13 Hz; mean over "
-              "the sites of the relative powers first.", _FINNIGAN, limits=(0.0, inf), typical=1.5),
-    Biomarker("delta_theta_alpha_beta_ratio", "eegemg", "delta and theta over alpha and beta", "Power from 1 to 8 Hz over that "
-              "from 8 to 30 Hz; mean over the sites of the relative powers first.", _FINNIGAN, limits=(0.0, inf), typical=1.5),
-    Biomarker("alpha_peak_hz", "eegemg", "alpha peak", "Frequency of the highest point above the 1/f background from 7 to 13 "
-              "Hz, in the mean spectrum of the sites; none where no point stands out.",
+    Biomarker("bsi", "eegemg", "brain symmetry index", "Mean over the frequencies from 1 to 25 Hz of |R - L| / (R + "
+              "L), R "
+              "and L being the mean power of the right and the left sites that have a measured mirrored one (three "
+              "pairs or "
+              f"more); {_BLOCKS}.", _VAN_PUTTEN, typical=0.05),
+    Biomarker("pdbsi", "eegemg", "brain symmetry index, pair by pair", "Mean over the pairs of mirrored, measured "
+              "sites "
+              "(three or more) and the frequencies from 1 to 25 Hz of |R - L| / (R + L), R and L being the power of "
+              "the right "
+              f"and the left site; {_BLOCKS}.", _PAIRWISE, typical=0.1),
+    Biomarker("delta_alpha_ratio", "eegemg", "delta over alpha", "Power from 1 to 4 Hz over that from 8 to 13 Hz "
+              "(lower "
+              "edges included); mean over the measured sites of the powers relative to 1 to 30 Hz first.", _FINNIGAN,
+              limits=(0.0, inf), typical=1.0),
+    Biomarker("delta_theta_alpha_beta_ratio", "eegemg", "delta and theta over alpha and beta", "Power from 1 to 8 Hz "
+              "over that "
+              "from 8 to 30 Hz (lower edges included); mean over the measured sites of the powers relative to 1 to 30 "
+              "Hz "
+              "first.", _FINNIGAN, limits=(0.0, inf), typical=1.0),
+    Biomarker("alpha_peak_hz", "eegemg", "alpha peak", "Frequency of the highest peak above the 1/f background (a "
+              "line in "
+              "log-log through 2 to 6 and 14 to 30 Hz) from 7 to 13 Hz, in the geometric mean of the spectra of the "
+              "P, PO and "
+              "O rows, of all sites where there are none of these; none where no peak is 1.4 times as high as the "
+              "background.",
               "Klimesch 1999, Brain Res Rev 29:169 (individual alpha frequency)", "Hz", (7.0, 13.0), 10.0),
-    *[Biomarker(f"motor_coherence_{band}", "eegemg", f"interhemispheric coherence, {band}", "Magnitude-squared coherence of "
-                f"the left and right motor cortex (C3 and C4), {low} to {high} Hz, with the reference of the cleaned EEG.",
-                "Nunez et al. 1997, Electroencephalogr Clin Neurophysiol 103:499 (EEG coherence)", typical=0.2)
+    *[Biomarker(f"motor_coherence_{band}", "eegemg", f"interhemispheric coherence, {band}", "Magnitude-squared "
+                "coherence of "
+                f"the left and right motor cortex (C3 and C4), mean over {low} to {high} Hz, {_UNBIASED}, a minute or "
+                f"more; with "
+                "the reference of the cleaned EEG, mostly the average of all sites, which is common to both.",
+                "Nunez et al. 1997, Electroencephalogr Clin Neurophysiol 103:499 (EEG coherence)", typical=0.1)
       for band, low, high in (("alpha", 8, 13), ("beta", 13, 30))],
     # muscles
-    *[Biomarker(f"cmc_{side}", "eegemg", f"corticomuscular coherence, {side} leg", "Largest magnitude-squared coherence from 13 "
-                f"to 30 Hz of a central site (C or CP row) and a muscle of the {side} leg, rectified EMG.", _HALLIDAY)
+    *[Biomarker(f"cmc_{side}", "eegemg", f"corticomuscular coherence, {side} leg", "Magnitude-squared coherence, mean "
+                "over 13 "
+                f"to 30 Hz, of the measured central site (C or CP row) and the muscle of the {side} leg that have "
+                f"most of it; "
+                f"{_CMC}.", _HALLIDAY, typical=0.02)
       for side in ("left", "right")],
-    Biomarker("cmc", "eegemg", "corticomuscular coherence", "Largest magnitude-squared coherence from 13 to 30 Hz of a "
-              "central site (C or CP row) and any leg muscle, rectified EMG.", _HALLIDAY),
-    Biomarker("co_contraction", "eegemg", "co-contraction", "Share that the rectified, smoothed EMG of a flexor and an "
-              "extensor of one joint have in common; mean over the pairs.", _FALCONER, typical=0.4),
-    Biomarker("emg_median_frequency_hz", "eegemg", "EMG median frequency", "Frequency that halves the EMG's power; mean over "
-              "the muscles.", "Stulen and De Luca 1981, IEEE Trans Biomed Eng 28:515 (median frequency)",
+    Biomarker("cmc", "eegemg", "corticomuscular coherence", "Magnitude-squared coherence, mean over 13 to 30 Hz, of "
+              "the "
+              f"measured central site (C or CP row) and the leg muscle that have most of it; {_CMC}.", _HALLIDAY,
+              typical=0.02),
+    Biomarker("co_contraction", "eegemg", "co-contraction", "Twice the common area of the rectified EMG (means over "
+              "0.1 s, "
+              "each muscle over its largest) of a flexor and an extensor of one joint (knee, ankle) of one leg, over "
+              "the sum "
+              "of their areas; all good windows, mean over the pairs.", _FALCONER, typical=0.4),
+    Biomarker("emg_median_frequency_hz", "eegemg", "EMG median frequency", "Frequency that halves the power of the "
+              "cleaned "
+              "EMG; mean over the leg's muscles; none where its filters end below 100 Hz. A low sampling rate cuts "
+              "the EMG "
+              "and lowers it.", "Stulen and De Luca 1981, IEEE Trans Biomed Eng 28:515 (median frequency)",
               "Hz", (0.0, inf), 70.0),
     *_burst("flexion"),
     *_burst("extension"),

@@ -17,7 +17,7 @@ from bids_stroke.core.channels import canonical_name, ears, kind_of
 from bids_stroke.core.errors import DataError, InputError
 from bids_stroke.core.text_files import read_text
 from bids_stroke.preprocess.eegemg.montage import has_site, standard_names
-from bids_stroke.preprocess.eegemg.sides import is_muscle, told_side
+from bids_stroke.signals.sides import is_muscle, told_side
 
 _TYPES = frozenset(
     {

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import combinations
 from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from bids_stroke.preprocess.eegemg.clean import Cleaned
 from bids_stroke.preprocess.eegemg.clock import Recording
 from bids_stroke.preprocess.eegemg.signals import Array, Band, clean_band, usable_band
+from bids_stroke.signals.muscles import co_contraction
+from bids_stroke.signals.segments import PHASES, cut, phase_starts, segment_starts
+from bids_stroke.signals.spectra import BANDS, coherence, spectra
 
-BANDS: Mapping[str, tuple[float, float]] = MappingProxyType(
-    {"delta": (1.0, 4.0), "theta": (4.0, 8.0), "alpha": (8.0, 13.0), "beta": (13.0, 30.0), "gamma": (30.0, 45.0)}
-)
-"""Hz, the lower edge included."""
 COHERENCE_BAND = BANDS["beta"]
 ALPHA = 0.05
 """Chance of one false coherence or more in all pairs, frequencies and both kinds of EMG together, in each phase."""
-PHASES = ("preparation", "flexion", "rest", "extension")
 _SEGMENT_S = 1.0
 _FEWEST_SEGMENTS = 10
 _COHERENCE_FROM_HZ = 5.0
@@ -85,13 +82,13 @@ def feature_table(
     """
     signals = (cleaned.eeg.data, cleaned.eeg.as_recorded, cleaned.emg.data, _broad_emg(recording, cleaned))
     n_samples = round(_SEGMENT_S * cleaned.rate)
-    starts = _segment_starts(windows, cleaned.rate, n_samples)
-    parts = {"all": starts} | _phase_starts(events, windows, cleaned.rate, n_samples)
+    starts = segment_starts(windows, cleaned.rate, n_samples)
+    parts = {"all": starts} | phase_starts(events, windows, cleaned.rate, n_samples)
     rows: list[dict[str, object]] = []
     for phase, chosen in parts.items():
         if len(chosen) < _FEWEST_SEGMENTS:
             continue
-        found = _features(_Segments(*(_cut(data, chosen, n_samples) for data in signals)), cleaned)
+        found = _features(_Segments(*(cut(data, chosen, n_samples) for data in signals)), cleaned)
         rows += [{"phase": phase, **row, "n_segments": len(chosen)} for row in found]
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
@@ -123,58 +120,17 @@ def _broad_emg(recording: Recording, cleaned: Cleaned) -> Array:
     return clean_band(recording.emg[rows], cleaned.rate, band, cleaned.emg.notches, recording.joints)
 
 
-def _segment_starts(windows: pd.DataFrame, rate: float, n_samples: int) -> list[int]:
-    """First samples of the segments of 1 s in good windows."""
-    starts: list[int] = []
-    for onset, duration in windows.loc[windows["status"] == "good", ["onset", "duration"]].to_numpy(dtype=np.float64):
-        first = round(onset * rate)
-        starts += range(first, first + round(duration * rate) - n_samples + 1, n_samples)
-    return starts
-
-
-def _phase_starts(
-    events: pd.DataFrame | None, windows: pd.DataFrame, rate: float, n_samples: int
-) -> dict[str, list[int]]:
-    """First samples of the segments of 1 s in the events of each phase, as far as they lie in good windows."""
-    if events is None or not {"onset", "duration", "trial_type"} <= set(events):
-        return {}
-    good = [
-        (round(onset * rate), round((onset + duration) * rate))
-        for onset, duration in windows.loc[windows["status"] == "good", ["onset", "duration"]].to_numpy(np.float64)
-    ]
-    onsets, durations = (pd.to_numeric(events[name], errors="coerce") for name in ("onset", "duration"))
-    found: dict[str, list[int]] = {}
-    for kind, onset, duration in zip(events["trial_type"], onsets, durations, strict=True):
-        phase = str(kind).strip().lower()
-        if phase not in PHASES or not np.isfinite([onset, duration]).all():
-            continue
-        first, last = round(onset * rate), round((onset + duration) * rate)
-        inside = [
-            start
-            for start in range(first, last - n_samples + 1, n_samples)
-            if any(begin <= start and start + n_samples <= end for begin, end in good)
-        ]
-        found.setdefault(phase, []).extend(inside)
-    return found
-
-
-def _cut(data: Array, starts: Sequence[int], n_samples: int) -> Array:
-    if not len(data):
-        return np.zeros((len(starts), 0, n_samples))
-    return np.stack([data[:, start : start + n_samples] for start in starts])
-
-
 def _features(segments: _Segments, cleaned: Cleaned) -> list[dict[str, object]]:
     eeg, emg = cleaned.eeg.names, cleaned.emg.names
     rows: list[dict[str, object]] = []
-    frequencies, power = _spectra(segments.eeg, cleaned.rate)
+    frequencies, power = spectra(segments.eeg, cleaned.rate)
     whole = (frequencies >= BANDS["delta"][0]) & (frequencies < BANDS["gamma"][1])
     for name, (low, high) in BANDS.items():
         share = power[:, (frequencies >= low) & (frequencies < high)].sum(axis=1) / power[:, whole].sum(axis=1)
         rows += [_row("relative-power", site, value, band=name) for site, value in zip(eeg, share, strict=True)]
     if eeg and emg:
         rows += _coherences(segments, cleaned)
-    frequencies, power = _spectra(segments.emg, cleaned.rate)
+    frequencies, power = spectra(segments.emg, cleaned.rate)
     for muscle, spectrum in zip(emg, power, strict=True):
         middle = frequencies[np.searchsorted(np.cumsum(spectrum), 0.5 * spectrum.sum())]
         rows.append(_row("median-frequency", muscle, float(middle)))
@@ -190,36 +146,6 @@ def _features(segments: _Segments, cleaned: Cleaned) -> list[dict[str, object]]:
 
 def _row(feature: str, channel: str, value: float, **more: object) -> dict[str, object]:
     return {"feature": feature, "channel": channel, "value": float(value), **more}
-
-
-def _transform(segments: Array) -> NDArray[np.complex128]:
-    """Fourier transform of the segments (Hann window, mean taken off)."""
-    centred = segments - segments.mean(axis=2, keepdims=True)
-    return np.asarray(np.fft.rfft(centred * np.hanning(segments.shape[2] + 1)[:-1], axis=2))
-
-
-def _spectra(segments: Array, rate: float) -> tuple[Array, Array]:
-    """Frequencies (Hz), and power of each channel (n_channels, n_frequencies), mean over segments."""
-    frequencies = np.asarray(np.fft.rfftfreq(segments.shape[2], 1 / rate), dtype=np.float64)
-    return frequencies, np.asarray((np.abs(_transform(segments)) ** 2).mean(axis=0))
-
-
-def coherence(first: Array, second: Array) -> Array:
-    """Magnitude-squared coherence over independent segments.
-
-    Parameters
-    ----------
-    first, second : (n_segments, n_channels, n_samples) float64
-
-    Returns
-    -------
-    (n_first, n_second, n_frequencies) float64
-        0 to 1.
-    """
-    one, two = _transform(first), _transform(second)
-    cross = np.einsum("saf,sbf->abf", one, two.conj())
-    powers = (np.abs(one) ** 2).sum(axis=0)[:, None] * (np.abs(two) ** 2).sum(axis=0)[None]
-    return np.asarray(np.divide(np.abs(cross) ** 2, powers, out=np.zeros(cross.shape), where=powers > 0))
 
 
 def coherence_threshold(n_segments: int, n_tests: int) -> float:
@@ -249,26 +175,3 @@ def _coherences(segments: _Segments, cleaned: Cleaned) -> list[dict[str, object]
                 found = {"other_channel": muscle, "band": "beta", "frequency": frequencies[inside][where]}
                 rows.append(_row(feature, site, values[i, j, where], **found, threshold=threshold))
     return rows
-
-
-def co_contraction(envelopes: Array) -> Array:
-    """Twice the common area of two muscles' mean rectified EMG over the sum of their areas: (n_muscles, n_muscles).
-
-    Parameters
-    ----------
-    envelopes : (n_segments, n_muscles, n_samples) float64
-        Rectified; averaged over tenths of a segment, each muscle scaled to its own largest value.
-
-    Notes
-    -----
-    Falconer and Winter 1985, "Quantitative assessment of co-contraction at the ankle joint in walking".
-    """
-    n_samples = envelopes.shape[2]
-    edges = np.linspace(0, n_samples, 11).round().astype(int)
-    smooth = np.stack([envelopes[..., a:b].mean(axis=2) for a, b in pairwise(edges)], axis=2)
-    course = smooth.transpose(1, 0, 2).reshape(smooth.shape[1], smooth.shape[0] * smooth.shape[2])
-    largest = course.max(axis=1, keepdims=True)
-    scaled = np.divide(course, largest, out=np.zeros_like(course), where=largest > 0)
-    common = np.minimum(scaled[:, None], scaled[None]).sum(axis=2)
-    total = scaled.sum(axis=1)[:, None] + scaled.sum(axis=1)[None]
-    return np.asarray(np.divide(2.0 * common, total, out=np.zeros_like(common), where=total > 0))

@@ -9,7 +9,8 @@ import numpy as np
 
 from bids_stroke.preprocess.eegemg.clean import Cleaned, Signals
 from bids_stroke.preprocess.eegemg.clock import Recording
-from bids_stroke.preprocess.eegemg.sides import other_muscles, other_sites
+from bids_stroke.preprocess.eegemg.sides import other_sites
+from bids_stroke.signals.sides import other_muscles
 
 
 def with_sides_swapped(recording: Recording, cleaned: Cleaned) -> tuple[Recording, Cleaned]:

@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from scipy.signal import coherence as scipy_coherence
 
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.preprocess.eegemg.features import co_contraction, coherence, coherence_threshold
+from bids_stroke.preprocess.eegemg.features import coherence_threshold
+from bids_stroke.signals.spectra import coherence
 from tests.helpers.recordings import EEG, EMG, RATE, Planted, planted, process, together, write_phases
 
 SITE, MUSCLE = "C3", "biceps femoris"
@@ -80,15 +80,6 @@ def test_emg_of_noise_has_its_median_in_the_middle_of_the_band(done: tuple[pd.Da
     assert level["rectus femoris"] == pytest.approx(50 * np.sqrt(0.7 * (1.1**2 + 0.1**2) / 2), rel=0.08)
 
 
-def test_coherence_is_scipys_for_segments_side_by_side() -> None:
-    rng = np.random.default_rng(0)
-    first, second = rng.standard_normal((2, 40, 100))
-    second += 0.7 * first
-    ours = coherence(first[:, None], second[:, None])[0, 0]
-    _, theirs = scipy_coherence(first.ravel(), second.ravel(), nperseg=100, noverlap=0, window="hann")
-    assert ours == pytest.approx(theirs, abs=1e-10)
-
-
 def test_independent_signals_exceed_the_threshold_as_seldom_as_it_says() -> None:
     rng = np.random.default_rng(1)
     n_segments, n_tests = 30, 0
@@ -98,12 +89,3 @@ def test_independent_signals_exceed_the_threshold_as_seldom_as_it_says() -> None
         n_tests = values.size
         above += bool((values > coherence_threshold(n_segments, n_tests)).any())
     assert 3 <= above <= 27  # 15 expected at 0.05; Bonferroni is a little strict
-
-
-def test_co_contraction_is_1_for_the_same_course_and_0_for_turns() -> None:
-    burst = np.zeros((12, 1, 100))
-    burst[::2] = 1.0
-    both = np.concatenate([burst, 3 * burst, 1 - burst], axis=1)
-    shared = co_contraction(both)
-    assert shared[0, 1] == pytest.approx(1)
-    assert shared[0, 2] == pytest.approx(0)
