@@ -33,7 +33,8 @@ def read_row(paths: Sequence[Path], inputs: Mapping[str, Any]) -> NDArray[np.flo
     columns = list(inputs["columns"])
     if unknown := [name for name in columns if name not in BIOMARKERS]:
         raise ModelError(
-            f"There is no biomarker {', '.join(unknown)} (inputs.columns).", f"There are {', '.join((*GROUPS, *BIOMARKERS))}."
+            f"There is no biomarker {', '.join(unknown)} (inputs.columns).",
+            f"There are {', '.join((*GROUPS, *BIOMARKERS))}.",
         )
     of_name = read_biomarkers(paths[0])
     values = np.array([of_name[name] for name in columns], np.float32)

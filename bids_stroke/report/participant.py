@@ -125,7 +125,7 @@ def _missing(unit: UnitReport) -> list[tuple[str, str]]:
     if unit.prediction is not None:
         for name, reason in unit.prediction.missing.items():
             modality = unit.member_modality.get(name, name.split("_")[0])
-            if EARLY == name or modality == BIOMARKERS:  # what it lacks, something else lacks
+            if name == EARLY or modality == BIOMARKERS:  # what it lacks, something else lacks
                 continue
             found.setdefault(words.modality_in_words(modality), reason)
     return [(name, words.reason_in_words(reason)) for name, reason in found.items()]
