@@ -160,12 +160,12 @@ _EVERY = (
     Biomarker(
         "hand_homotopic_z", "bold", "homotopic connectivity, hand areas",
         "Mean Fisher z of the correlation of each voxel within 6 mm of the hand area with its mirror image.",
-        _ZUO, limits=(-inf, inf), typical=0.4,
+        _ZUO, limits=(-inf, inf), typical=0.15,
     ),
     Biomarker(
         "leg_homotopic_z", "bold", "homotopic connectivity, leg areas",
         "Mean Fisher z of the correlation of each voxel within 6 mm of the leg area with its mirror image.",
-        _ZUO, limits=(-inf, inf), typical=0.6,
+        _ZUO, limits=(-inf, inf), typical=0.25,
     ),
     Biomarker(
         "motor_falff_asymmetry", "bold", "fALFF asymmetry, motor areas",

@@ -61,8 +61,8 @@ class TrainingSettings(Frozen):
     """Member name -> {modality, network, inputs (options of the reader), training (epochs, patience, batch_size,
     learning_rate, schedule, weight_decay, samples_per_epoch of this member), and the network's own arguments}; empty:
     one network per modality, one member on covariates only (modality: clinical), and directly fitted ones (network:
-    regions on a map, band_power and coherence on eegemg; n_trees above 0: boosted trees, n_waves above 0: a kernel
-    machine, not linear functions)."""
+    regions on a map, band_power and coherence on eegemg, biomarkers; n_trees above 0: boosted trees, n_waves above 0:
+    a kernel machine, not linear functions)."""
     max_minutes: Annotated[float, Field(gt=0)] | None = None
     """For networks trained by epochs, as estimated before each one starts: those that it does not hold are left out,
     and the training says which; null for no end. Directly fitted members always take part."""
