@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from itertools import groupby
+from math import isfinite
 from pathlib import Path
 
 import bids_stroke
 from bids_stroke.app.plan import step_reports
 from bids_stroke.bids.choice.unread import in_lines
 from bids_stroke.core.digest import code_digest, digest
-from bids_stroke.core.records import Session, StepReport, UnitStatus
+from bids_stroke.core.records import Prediction, Session, StepReport, UnitStatus
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import Outputs
@@ -55,7 +56,10 @@ class _Page:
     @property
     def recipe(self) -> Recipe:
         """What else decides it: code, version, failures, files that were not used."""
-        told = [[unit.session, dict(unit.left_out), unit.notes, *_failure(status)] for unit, status in self.units]
+        told = [
+            [unit.session, dict(unit.left_out), unit.notes, dict(unit.covariates), *_failure(status)]
+            for unit, status in self.units
+        ]
         text = json.dumps([told, dict(self.member_modality)], sort_keys=True)
         return {"code": digest(bids_stroke.__version__, _code()), "units": digest(text)}
 
@@ -119,6 +123,7 @@ def _write_page(page: _Page) -> None:
                 figures=tuple(drawn.report.files.values()) if drawn else (),
                 status=status,
                 member_modality=page.member_modality,
+                person=person_facts(session, predictions.get(session.prefix)),
                 unused=in_lines(session.left_out),
                 notes=session.notes,
                 quality_file=table,
@@ -127,6 +132,25 @@ def _write_page(page: _Page) -> None:
     path = write_participant_report(page.root, page.subject, units)
     done = manifest.make_manifest(page.root, page.recipe, inputs, written, StepReport(files={"page": path}))
     manifest.write_manifest(page.manifest_path, page.root, done)
+
+
+def person_facts(session: Session, prediction: Prediction | None) -> tuple[tuple[str, str], ...]:
+    """What the tables tell of a person at an examination, in words: label and value, what is missing said as that."""
+    from bids_stroke.features.covariates import covariate_values, first_score_name
+
+    column = str(prediction.model.get("outcome", "")).partition("<")[0].partition(">")[0] if prediction else ""
+    age, sex, days, first = covariate_values(
+        session.covariates, ("age", "sex", "days_since_stroke", first_score_name(column) if column else "-")
+    ).tolist()
+    side = {"l": "left", "r": "right"}.get(str(session.covariates.get("lesion_side", "")).strip().lower()[:1], "")
+    facts = (
+        ("Age", f"{age:.0f} years" if isfinite(age) else "not known"),
+        ("Sex", ("female", "male")[int(sex)] if isfinite(sex) else "not known"),
+        ("Since stroke", f"{days:g} days" if isfinite(days) else "not known"),
+        ("Side, by the table", side),
+        (f"First {column}", f"{first:g}" if isfinite(first) else ""),
+    )
+    return tuple((label, value) for label, value in facts if value)
 
 
 def _failure(status: UnitStatus) -> tuple[str, ...]:

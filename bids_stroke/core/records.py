@@ -207,6 +207,23 @@ class MemberPrediction:
 
 
 @dataclass(frozen=True)
+class Contribution:
+    """How much one number of a member, or a member as a whole, moves the index of a prediction."""
+
+    member: str
+    """Empty for what the average person of the training has."""
+    modality: str
+    name: str
+    """Of the number, in words; empty for a member as a whole."""
+    moves: float
+    """Of the index, in its deviations: above 0 towards a poor outcome. All of a prediction add up to its index."""
+    value: float | None = None
+    """The number, as its network reads it."""
+    deviation: float | None = None
+    """From the mean of the training's people, in their standard deviations."""
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The ensemble's prediction of one unit (DESIGN section 3, prediction JSON)."""
 
@@ -230,6 +247,11 @@ class Prediction:
     """What the regression on the numbers of several members says; None where there is none."""
     baselines: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     """Probability of a poor outcome and score of each ordinary model that the prediction is held against."""
+    index: float | None = None
+    """Weighted mean of what the members say, on one scale: what probability, score and decision come from; None for a
+    model that is not calibrated."""
+    contributions: tuple[Contribution, ...] = ()
+    """They add up to ``index``."""
     rules: tuple[Mapping[str, Any], ...] = ()
     """What rules of the clinic say, of those that the tables have columns for (`clinical_rules.RuleResult`)."""
     decided_beyond: tuple[float, float] | None = None

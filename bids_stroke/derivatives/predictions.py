@@ -10,7 +10,7 @@ from typing import Any
 
 from bids_stroke.core.errors import InputError
 from bids_stroke.core.modalities import record_of
-from bids_stroke.core.records import MemberPrediction, Prediction, Session
+from bids_stroke.core.records import Contribution, MemberPrediction, Prediction, Session
 from bids_stroke.derivatives import manifest
 
 INTERVAL_METHOD = (
@@ -44,6 +44,8 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
             for name, (probability, score) in prediction.baselines.items()
         },
         "rules": [{**rule, "missing": list(rule["missing"])} for rule in prediction.rules],
+        "index": prediction.index,
+        "contributions": [asdict(one) for one in prediction.contributions],
         "missing": dict(prediction.missing),
         "model": dict(prediction.model),
         "in_training_set": prediction.in_training_set,
@@ -113,6 +115,8 @@ def read_prediction(path: Path) -> Prediction:
                 for name, one in content.get("baselines", {}).items()
             },
             rules=tuple({**rule, "missing": tuple(rule["missing"])} for rule in content.get("rules", [])),
+            index=content.get("index"),
+            contributions=tuple(Contribution(**one) for one in content.get("contributions", [])),
             decided_beyond=_pair(limits) if (limits := content.get("decided_beyond")) else None,
         )
     except (OSError, ValueError, KeyError, TypeError) as error:

@@ -80,6 +80,11 @@ class BandPower(ShallowNetwork):
         """All channels of a band together."""
         return (self.arguments.n_channels,) * len(self.arguments.bands)
 
+    def column_names(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """Band and channel."""
+        bands = [f"{low:g} to {high:g} Hz" for low, high in self.arguments.bands]
+        return tuple(f"{band}, {channel}" for band in bands for channel in inputs["channels"])
+
     def features(self, image: Tensor) -> Tensor:
         """Natural logarithm of the share of each band in each channel's power, band by band.
 

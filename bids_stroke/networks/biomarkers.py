@@ -62,6 +62,11 @@ class Biomarkers(ShallowNetwork):
         """The columns that are read."""
         return {"columns": list(inputs["columns"])}
 
+    def column_names(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """The biomarkers' names in words, then that they are missing."""
+        words = [BIOMARKERS[name].words for name in self.arguments.columns]
+        return (*words, *(f"{text}: missing" for text in words))
+
     def features(self, image: Tensor) -> Tensor:
         """The numbers (n, columns), counted from what is typical, and what is missing: (n, 2 * columns) float64."""
         known = [BIOMARKERS[name] for name in self.arguments.columns]

@@ -100,6 +100,17 @@ class Coherence(ShallowNetwork):
         """Of each band: all pairs, the sites, the muscles."""
         return (1, len(self.arguments.sites), len(self.arguments.muscles)) * len(self.arguments.bands)
 
+    def column_names(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """Band, and all pairs, a site or a muscle."""
+        channels = inputs["channels"]
+        own = [
+            "all pairs",
+            *(channels[i] for i in self.arguments.sites),
+            *(channels[i] for i in self.arguments.muscles),
+        ]
+        bands = [f"{low:g} to {high:g} Hz" for low, high in self.arguments.bands]
+        return tuple(f"coherence {band}, {name}" for band in bands for name in own)
+
     def features(self, image: Tensor) -> Tensor:
         """Fisher's z of the coherence, band by band.
 

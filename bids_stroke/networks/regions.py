@@ -117,6 +117,18 @@ class Regions(ShallowNetwork):
         """The whole, the tract's three numbers, the parcels' sums, their differences."""
         return _blocks(self.arguments)
 
+    def column_names(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """The whole, the tract, and parcels by their number."""
+        tract = ("both sides", "left less right", "difference of the sides")
+        parcels = range(1, self.arguments.n_parcels + 1)
+        names = (
+            "whole brain",
+            *(f"corticospinal tract, {text}" for text in tract),
+            *(f"parcel {i}, both sides" for i in parcels),
+            *(f"parcel {i}, difference of the sides" for i in parcels),
+        )
+        return names[: self.n_features]
+
     def features(self, image: Tensor) -> Tensor:
         """Numbers of each region.
 

@@ -8,7 +8,9 @@ approximation: a gradient boosting machine"); see training/shallow_paths.py. In 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -131,6 +133,16 @@ class ShallowNetwork(Network):
     @abstractmethod
     def features(self, image: Tensor) -> Tensor:
         """The fixed numbers of each image, (n, n_features) float64, not standardised."""
+
+    def column_names(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """What each feature is, in words, for the explanation of a prediction.
+
+        Parameters
+        ----------
+        inputs : mapping
+            Options of the reader, as a bundle has them.
+        """
+        return tuple(f"number {i + 1}" for i in range(self.n_features))
 
     @property
     def blocks(self) -> tuple[int, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
@@ -12,8 +13,15 @@ from bids_stroke.core.modalities import BIOMARKERS, EARLY
 from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, UnitStatus
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_text
-from bids_stroke.report import biomarkers, quality, words
+from bids_stroke.report import biomarkers, explanation, quality, words
 from bids_stroke.report.figures.unit import caption, rank
+from bids_stroke.report.plots import trend_plot
+from bids_stroke.report.score import score_scale
+
+BILATERAL = (0.4, 0.6)
+"""Shares of a lesion on the left within which it is called one of both sides, as `preprocess.hemisphere` has it."""
+LARGEST_PAGE = 5_500_000
+"""Bytes of pictures in a page; those of earlier sessions that it does not hold are files beside it."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +43,10 @@ class UnitReport:
     """What should be said of the tables and sidecars that were read."""
     quality_file: Path | None = None
     """The unit's table of quality numbers."""
+    person: tuple[tuple[str, str], ...] = ()
+    """What is known of the person at this examination, in words: label and value."""
+    provenance: tuple[tuple[str, str], ...] = ()
+    """How it was made: label and value."""
 
 
 def write_participant_report(root: Path, subject: str, units: Sequence[UnitReport]) -> Path:
@@ -49,7 +61,11 @@ def write_participant_report(root: Path, subject: str, units: Sequence[UnitRepor
     units : sequence of UnitReport
         One for each session, in order.
     """
-    page = words.render("participant.html", subject=subject, units=[_content(root, unit) for unit in units])
+    contents = [_content(root, unit) for unit in units]
+    for content, unit in zip(contents, units, strict=True):
+        content["latest"] = unit is units[-1]
+    _inline(root, contents)
+    page = words.render("participant.html", subject=subject, units=contents[::-1], trend=_trend(units))
     return write_text(dataset_file(root, "participant_report", subject=subject), page)
 
 
@@ -65,6 +81,12 @@ def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
         "word": words.PREDICTION.get(prediction.prediction, prediction.prediction) if prediction else "",
         "outcome": str(prediction.model.get("outcome", "")) if prediction else "",
         "score": _score(prediction) if prediction else None,
+        "scale": score_scale(prediction) if prediction else None,
+        "person": (*unit.person, *_lesion(unit.steps)),
+        "provenance": unit.provenance,
+        "contributions": explanation.by_modality(prediction) if prediction and prediction.contributions else [],
+        "numbers": explanation.by_number(prediction) if prediction and prediction.contributions else [],
+        "by_modality": explanation.weights_by_modality(prediction) if prediction else [],
         "members": _members(unit) if prediction else [],
         "missing": _missing(unit),
         "unused": unit.unused,
@@ -77,6 +99,35 @@ def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
         "mirrored": any(report.qc.get("mirrored") for report in unit.steps.values()),
         "figures": [(path.relative_to(root).as_posix(), *caption(path)) for path in sorted(unit.figures, key=rank)],
     }
+
+
+def _trend(units: Sequence[UnitReport]) -> str:
+    """A plot of the predictions from session to session; empty where there are fewer than two."""
+    known = [(unit.session or "", unit.prediction) for unit in units if unit.prediction is not None]
+    return trend_plot(known) if len(known) > 1 else ""
+
+
+def _inline(root: Path, contents: Sequence[dict[str, Any]]) -> None:
+    """Put the pictures into the page, those of the latest session first, as far as LARGEST_PAGE allows."""
+    left = LARGEST_PAGE
+    for content in contents[::-1]:
+        found = []
+        for name, heading, text in content["figures"]:
+            data = (root / name).read_bytes() if (root / name).is_file() else b""
+            left -= len(data) * 4 // 3
+            inside = f"data:image/png;base64,{b64encode(data).decode()}" if data and left > 0 else name
+            found.append((inside, heading, text))
+        content["figures"] = found
+
+
+def _lesion(steps: Mapping[str, StepReport]) -> tuple[tuple[str, str], ...]:
+    """Volume and side of the lesion, where there is a mask."""
+    numbers = steps["lesion"].qc if "lesion" in steps else {}
+    if "lesion_volume_ml" not in numbers:
+        return ()
+    left = numbers.get("lesion_side_left_fraction", 0.5)
+    side = "both sides" if BILATERAL[0] <= left <= BILATERAL[1] else "left" if left > 0.5 else "right"
+    return (("Lesion", f"{words.significant(numbers['lesion_volume_ml'], 2)} ml, {side}"),)
 
 
 def _warnings(steps: Mapping[str, StepReport]) -> list[tuple[str, str]]:

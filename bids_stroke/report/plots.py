@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Sequence
 
 import matplotlib as mpl
 import numpy as np
@@ -11,6 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
+
+from bids_stroke.core.records import Prediction
 
 POOR_COLOUR, GOOD_COLOUR = "#b5541c", "#1f5a94"
 BIN_SIZE = 8
@@ -54,6 +57,32 @@ def _roc(ax: Axes, table: pd.DataFrame, column: str, style: dict[str, object]) -
     if table["poor"].nunique() == 2:
         false, true, _ = roc_curve(table["poor"], table[column], drop_intermediate=False)
         ax.plot(false, true, **style)  # type: ignore[arg-type]
+
+
+def trend_plot(sessions: Sequence[tuple[str, Prediction]]) -> str:
+    """Draw the probability of a poor outcome and its interval from session to session.
+
+    Parameters
+    ----------
+    sessions : sequence of (str, Prediction)
+        Label and prediction, in order.
+
+    Returns
+    -------
+    str
+        A ``data:`` address of an SVG file.
+    """
+    figure, ax = _axes()
+    at = np.arange(len(sessions))
+    chances = np.array([prediction.probability_poor for _, prediction in sessions])
+    for x, (_, prediction) in zip(at, sessions, strict=True):
+        if prediction.probability_poor_interval is not None:
+            ax.plot([x, x], prediction.probability_poor_interval, color="#8fb4d9", lw=7, solid_capstyle="butt")
+    ax.plot(at, chances, "o-", color="black")
+    ax.set(xlim=(-0.5, len(sessions) - 0.5), ylim=(-0.02, 1.02), xlabel="session")
+    ax.set_xticks(at, [label for label, _ in sessions])
+    ax.set_ylabel("probability of a poor outcome")
+    return _svg(figure, "trend")
 
 
 def calibration_plot(participants: pd.DataFrame) -> str:

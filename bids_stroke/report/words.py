@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 
 import bids_stroke
-from bids_stroke.core.modalities import CLINICAL, EARLY, MAPS, MODALITIES, NOT_MEASURED, given_by, record_of
+from bids_stroke.core.modalities import BIOMARKERS, CLINICAL, EARLY, MAPS, MODALITIES, NOT_MEASURED, given_by, record_of
 
 PREDICTION = {
     "poor": "Poor outcome more likely",
@@ -118,7 +118,7 @@ def modality_in_words(name: str) -> str:
 def samples_in_words(modality: str, number: int) -> str:
     """How much a member has read: ``2 slices``, ``1 volume``; of what is no modality, what it reads."""
     if modality in NOT_MEASURED:
-        return {CLINICAL: "covariates", EARLY: "numbers of its parts"}[modality]
+        return {CLINICAL: "covariates", EARLY: "numbers of its parts", BIOMARKERS: "a row of numbers"}[modality]
     sample = MODALITIES[modality].sample if modality in MODALITIES else "volume"
     return f"{number} {sample}" + ("" if number == 1 else "s")
 
