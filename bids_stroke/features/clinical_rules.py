@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 
 from bids_stroke.bids.columns import Value
-from bids_stroke.features.covariates import covariate_values
+from bids_stroke.features.covariates import covariate_values, first_score_name
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -143,6 +143,12 @@ RULES = (
     ),
 )  # fmt: skip
 """In this order on the page; one is told where the tables have any of what it needs beside the age."""
+
+
+def baseline_columns(outcome_column: str) -> frozenset[str]:
+    """Columns, in small letters, that are measured before an outcome to predict it: its first value, those of rules."""
+    of_rules = {column for columns in COLUMNS.values() for column in columns}
+    return frozenset({first_score_name(outcome_column).lower(), *of_rules} - {outcome_column.lower()})
 
 
 def clinical_rules(known: Mapping[str, Value]) -> list[RuleResult]:
