@@ -10,7 +10,7 @@ from functools import cache, cached_property
 from pathlib import Path
 
 from bids_stroke.app.model import Model
-from bids_stroke.bids.columns import SYNONYMS
+from bids_stroke.bids.columns import SYNONYMS, Value
 from bids_stroke.core.digest import code_digest, digest
 from bids_stroke.core.libraries import deciding_versions
 from bids_stroke.core.modalities import BIOMARKERS, MAPS, MODALITIES, QUERIES
@@ -167,13 +167,17 @@ def _prediction_recipe(task: UnitTask, model: Model) -> Recipe:
 
 
 def covariates_digest(session: Session, outcome: str) -> str:
-    """Digest of what is known of a person and a prediction of this outcome may read."""
-    from bids_stroke.features.covariates import first_score_name  # here, because it needs numpy
+    """Digest of what is known of a person and a prediction of this outcome may read, or tell beside it."""
+    from bids_stroke.features.clinical_rules import baseline_columns  # here, because it needs numpy
 
-    read = {column for columns in SYNONYMS.values() for column in columns}
-    read.add(first_score_name(outcome).lower())
-    known = {key: value for key, value in session.covariates.items() if key.lower() in read}
+    read = {column for columns in SYNONYMS.values() for column in columns} | baseline_columns(outcome)
+    known = {key: value for key, value in known_before(session, outcome).items() if key.lower() in read}
     return digest(json.dumps(known, sort_keys=True))
+
+
+def known_before(session: Session, outcome: str) -> dict[str, Value]:
+    """What is known of a person but for the outcome itself, which nothing that predicts may read."""
+    return {key: value for key, value in session.covariates.items() if key.lower() != outcome.lower()}
 
 
 def side_told(session: Session) -> str:

@@ -11,10 +11,12 @@ from rich.console import Console
 
 from bids_stroke.app.copied import copied_people
 from bids_stroke.app.currency import Currency, not_current
-from bids_stroke.app.plan import merge_features, recipe
+from bids_stroke.app.plan import known_before, merge_features, recipe
 from bids_stroke.app.progress import tell_covariates
 from bids_stroke.app.request import Request
+from bids_stroke.bids.dates import check_dates
 from bids_stroke.bids.phenotype import check_labels, check_outcome_column, outcome_notes, unit_outcome
+from bids_stroke.bids.rows import Unit
 from bids_stroke.core.errors import InputError, UsageError
 from bids_stroke.core.records import Labelled, Session, UnitFeatures
 from bids_stroke.core.settings import Settings
@@ -80,8 +82,8 @@ def labelled_cohort(
     Raises
     ------
     UsageError
-        No table has the outcome's column, a person has two labels, or features were made with other settings or
-        another version.
+        No table has the outcome's column, a person has two labels, features were made with other settings or
+        another version, or a column that predicts is dated after the outcome.
     InputError
         No unit has features and an outcome.
     """
@@ -100,7 +102,7 @@ def labelled_cohort(
             say(f"Warning: {not_current(session.prefix, why)}")
         elif features:
             check_same_recipe(request.output_dir, session.prefix, request.settings)
-            known = {key: value for key, value in session.covariates.items() if key.lower() != outcome.column.lower()}
+            known = known_before(session, outcome.column)
             unit = UnitFeatures(session.subject, session.session, features, missing, known, dataset_name)
             cohort.append(Labelled(unit, score, outcome.is_poor(score)))
     if not cohort:
@@ -109,7 +111,21 @@ def labelled_cohort(
             "Run the participant level on this dataset first, into the same OUTPUT_DIR.",
             "no-features",
         )
+    _check_dates(request, cohort, say)
     return cohort
+
+
+def _check_dates(request: Request, cohort: Sequence[Labelled], say: Callable[[str], object]) -> None:
+    from bids_stroke.features.clinical_rules import baseline_columns  # here, because it needs numpy
+
+    bids_dir, column = request.selection.bids_dir, request.settings.outcome.column
+    wanted = baseline_columns(column)
+    people = [
+        (Unit(bids_dir, unit.subject, unit.session), wanted & unit.covariates.keys())
+        for unit in (item.unit for item in cohort)
+    ]
+    for text in check_dates(column, people):
+        say(f"Warning: {text}")
 
 
 def check_same_recipe(root: Path, prefix: str, settings: Settings) -> None:

@@ -5,6 +5,7 @@ Their JSON files say so (``Units``, ``Levels``: BIDS, "tabular files"); nothing 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
@@ -86,6 +87,20 @@ def number_of(text: str) -> float | None:
     """A number as people write it: with a decimal comma, or open at the top (``89+``); None for anything else."""
     match = _NUMBER.fullmatch(text.strip())
     return float(f"{match[1]}.{match[2] or 0}") if match else None
+
+
+def in_days(text: str, units: str) -> float | None:
+    """A time as a number of days, which it is in where nothing is said of its units; None for anything else.
+
+    >>> in_days("2", "weeks"), in_days("90", ""), in_days("2", "fortnights")
+    (14.0, 90.0, None)
+    """
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    days = _DAYS.get(unit_of(units)) if units.strip().lower() not in ("", "n/a") else 1.0
+    return number * days if days and math.isfinite(number) else None
 
 
 def sex_of(text: str) -> str:

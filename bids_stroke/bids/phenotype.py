@@ -83,7 +83,7 @@ def find_outcome(bids_dir: Path, column: str, subject: str, session: str | None)
     notes: list[str] = []
     others: list[str] = []
     why = NO_COLUMN
-    for table, key, described in _tables(unit):
+    for table, key, described in tables_of(unit):
         name = table.column(column)
         table.key(key)
         if not name:
@@ -124,7 +124,7 @@ def _agreed(column: str, values: Sequence[_Value]) -> _Value | None:
     return values[0] if values else None
 
 
-def _tables(unit: Unit) -> Iterator[tuple[Table, str, Mapping[str, Any]]]:
+def tables_of(unit: Unit) -> Iterator[tuple[Table, str, Mapping[str, Any]]]:
     """Tables that may hold an outcome, the column of their labels, and what JSON files say of their columns.
 
     What participants.json says of a column holds for tables that say nothing of it.

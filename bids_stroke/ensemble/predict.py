@@ -23,7 +23,7 @@ from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.ensemble.metadata import bundle_digest
 from bids_stroke.ensemble.tables import read_evidence
 from bids_stroke.ensemble.weights import restore_network
-from bids_stroke.features.covariates import covariate_values
+from bids_stroke.features.clinical_rules import values_of
 from bids_stroke.features.readers import Samples, read_samples
 from bids_stroke.fusion.fitted import Fusion, fuse, more_likely, renormalise
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
@@ -184,7 +184,7 @@ def _baselines(here: _Here) -> dict[str, tuple[float, float]]:
     """What each baseline says of the unit, and their mean; those that lack something say nothing."""
     said = {}
     for baseline in here.bundle.baselines:
-        if baseline.needs and not np.isfinite(covariate_values(here.unit.covariates, (baseline.needs,))[0]):
+        if baseline.needs and not np.isfinite(values_of(here.unit.covariates, (baseline.needs,))[0]):
             continue
         try:
             own = here.says(baseline.entry)
@@ -206,7 +206,7 @@ class _Here:
 
     def says(self, entry: BundleMember) -> MemberSamples:
         """What a network says of each sample; MissingModalityError where what it needs is not there."""
-        member, known = entry.member, covariate_values(self.unit.covariates, entry.scaler.names)
+        member, known = entry.member, values_of(self.unit.covariates, entry.scaler.names)
         self.check(member)
         if entry.scaler.lacking(known) or (member.modality == CLINICAL and not entry.scaler.tells_of(known)):
             raise MissingModalityError(f"{member.name} needs covariates.", reason=COVARIATES_MISSING)

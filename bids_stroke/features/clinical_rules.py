@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 import numpy as np
 
 from bids_stroke.bids.columns import Value
-from bids_stroke.features.covariates import covariate_values
+from bids_stroke.features.covariates import Values, covariate_values, first_score_name
 
 COLUMNS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
@@ -96,27 +96,31 @@ class _MissingError(Exception):
     """A value that a rule needs and the tables do not have."""
 
 
-def _prep2(ask: _Asked) -> str:
+_PREP2 = ("excellent", "good", "limited", "poor")
+_TWIST_2017 = ("walks independently by 6 weeks", "walks independently by 12 weeks", "walks with help at 12 weeks")
+_TWIST_2022 = tuple(f"{points} of 4 points; more points, earlier independent walking" for points in range(5))
+
+
+def _prep2(ask: _Asked) -> int:
     safe = ask("SAFE")
     if safe >= 8:
-        return "excellent"
+        return 0
     if safe >= 5:
-        return "excellent" if ask("age") < OLD else "good"
+        return 0 if ask("age") < OLD else 1
     if ask("MEP") > 0:
-        return "good"
-    return "limited" if ask("NIHSS on day 3") < 7 else "poor"
+        return 1
+    return 2 if ask("NIHSS on day 3") < 7 else 3
 
 
-def _twist_2017(ask: _Asked) -> str:
+def _twist_2017(ask: _Asked) -> int:
     if ask("trunk control test") > 40:
-        return "walks independently by 6 weeks"
-    return "walks independently by 12 weeks" if ask("hip extension (MRC)") >= 3 else "walks with help at 12 weeks"
+        return 0
+    return 1 if ask("hip extension (MRC)") >= 3 else 2
 
 
-def _twist_2022(ask: _Asked) -> str:
+def _twist_2022(ask: _Asked) -> int:
     berg = ask("Berg Balance Scale")
-    points = (0 if berg < 6 else 1 if berg < 16 else 2) + int(ask("knee extension (MRC)") >= 3) + int(ask("age") < OLD)
-    return f"{points} of 4 points; more points, earlier independent walking"
+    return (0 if berg < 6 else 1 if berg < 16 else 2) + int(ask("knee extension (MRC)") >= 3) + int(ask("age") < OLD)
 
 
 @dataclass(frozen=True)
@@ -124,25 +128,66 @@ class _Rule:
     name: str
     about: str
     needs: tuple[str, ...]
-    decide: Callable[[_Asked], str]
+    decide: Callable[[_Asked], int]
+    """Gives which of ``says`` it is: the rank of a person."""
+    says: tuple[str, ...]
     source: str
+
+    @property
+    def rank(self) -> str:
+        """Name of the covariate that is the rank."""
+        return self.name.lower().replace(" ", "_")
 
 
 RULES = (
     _Rule(
-        "PREP2", "use of the affected arm and hand at 3 months", ("SAFE", "MEP"), _prep2,
+        "PREP2", "use of the affected arm and hand at 3 months", ("SAFE", "MEP"), _prep2, _PREP2,
         "Stinear et al. 2017, Ann Clin Transl Neurol 4:811; SAFE within 3 days, MEP on days 3 to 7",
     ),
     _Rule(
-        "TWIST 2017", "independent walking", ("trunk control test", "hip extension (MRC)"), _twist_2017,
+        "TWIST 2017", "independent walking", ("trunk control test", "hip extension (MRC)"), _twist_2017, _TWIST_2017,
         "Smith et al. 2017, Neurorehabil Neural Repair 31:955; measured 1 week after the stroke",
     ),
     _Rule(
         "TWIST 2022", "independent walking by 4, 6, 9, 16 or 26 weeks", ("knee extension (MRC)", "Berg Balance Scale"),
-        _twist_2022, "Smith et al. 2022, Neurorehabil Neural Repair 36:461; measured 1 week after the stroke",
+        _twist_2022, _TWIST_2022,
+        "Smith et al. 2022, Neurorehabil Neural Repair 36:461; measured 1 week after the stroke",
     ),
 )  # fmt: skip
 """In this order on the page; one is told where the tables have any of what it needs beside the age."""
+RANKS: Mapping[str, _Rule] = MappingProxyType({rule.rank: rule for rule in RULES})
+"""Rules by the name of the covariate that a baseline reads, from 0: of PREP2 and TWIST 2017 a higher one is worse, of
+TWIST 2022 they are its points."""
+
+
+def values_of(known: Mapping[str, Value], names: Sequence[str]) -> Values:
+    """Covariates and ranks of rules (`RANKS`) as numbers, NaN where they are missing or cannot be told.
+
+    What a table calls like a rank is none.
+
+    Parameters
+    ----------
+    known : mapping
+        Column -> value, as for `clinical_rules`.
+    names : sequence of str
+        Of covariates (as for `covariate_values`) and ranks.
+    """
+    plain = covariate_values(known, names)
+    ranks = [_rank(RANKS[name], known) if name in RANKS else value for name, value in zip(names, plain, strict=True)]
+    return np.array(ranks, dtype=np.float64)
+
+
+def _rank(rule: _Rule, known: Mapping[str, Value]) -> float:
+    try:
+        return float(rule.decide(_Asked(known)))
+    except _MissingError:
+        return np.nan
+
+
+def baseline_columns(outcome_column: str) -> frozenset[str]:
+    """Columns, in small letters, that are measured before an outcome to predict it: its first value, those of rules."""
+    of_rules = {column for columns in COLUMNS.values() for column in columns}
+    return frozenset({first_score_name(outcome_column).lower(), *of_rules} - {outcome_column.lower()})
 
 
 def clinical_rules(known: Mapping[str, Value]) -> list[RuleResult]:
@@ -169,7 +214,7 @@ def clinical_rules(known: Mapping[str, Value]) -> list[RuleResult]:
             continue
         missing: tuple[str, ...] = ()
         try:
-            says = rule.decide(ask)
+            says = rule.says[rule.decide(ask)]
         except _MissingError as error:
             says, missing = "", (str(error),)
         found.append(RuleResult(rule.name, rule.about, says, ask.used, missing, rule.source))

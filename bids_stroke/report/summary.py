@@ -12,7 +12,10 @@ if TYPE_CHECKING:
 
     from bids_stroke.evaluation.evaluate import Evaluation
 
-AGAINST = ("ordinary_mean", "parcels_linear", "tract_load", "lesion_volume", "initial_score", "clinical")
+AGAINST = (
+    "ordinary_mean", "parcels_linear", "tract_load", "lesion_volume", "initial_score", "prep2", "twist_2022",
+    "twist_2017", "clinical",
+)  # fmt: skip
 """Baselines in the order in which they are hard to beat: the first that is there is named."""
 
 

@@ -1,4 +1,4 @@
-"""Baselines in the folds of the members: what age, time, the first score and ordinary models of few numbers tell.
+"""Baselines in the folds of the members: what age, the first score, the clinic's rules and models of few numbers tell.
 
 Each is a member that is fitted in one go, and calibrated as an ensemble of itself, so that nothing but what it knows
 sets it apart from the fusion. They are kept in the bundle, so that the fusion can be held against them on new people.
@@ -18,6 +18,7 @@ from bids_stroke.core.modalities import CLINICAL
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_training import TrainingSettings
+from bids_stroke.features.clinical_rules import RANKS, values_of
 from bids_stroke.fusion.people import People
 from bids_stroke.fusion.subset import LEAST
 from bids_stroke.training.cohort import Cases, Cohort
@@ -41,10 +42,11 @@ BASELINES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "parcels_trees": {"modality": "lesion", "network": "regions", "n_trees": 150},
         "band_power": {"modality": "eegemg", "network": "band_power"},
         **BIOMARKER_MEMBERS,
+        **{rank: {"modality": CLINICAL} for rank in RANKS},
     }
 )
 """Described as members are. All have age, sex and days since stroke too, where they are known; ``clinical`` nothing
-else, `INITIAL_SCORE` the outcome's first value beside them."""
+else, `INITIAL_SCORE` the outcome's first value beside them. A rule of the clinic (`RANKS`) has what it says alone."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,9 +74,7 @@ def planned_baselines(settings: Settings, cohort: Cohort, members: Sequence[Memb
     """
     found = []
     for name, description in BASELINES.items():
-        text, own = dict(description), cohort
-        if text["modality"] == CLINICAL and name != INITIAL_SCORE:
-            own = replace(cohort, first=np.full_like(cohort.first, np.nan))
+        text, own = dict(description), _as_read(name, cohort) if description["modality"] == CLINICAL else cohort
         if not _somebody_has(name, str(text["modality"]), own):
             continue
         read = _read_as(str(text["modality"]), str(text.get("network")), members)
@@ -97,6 +97,22 @@ def _read_as(modality: str, network: str, members: Sequence[Member]) -> Mapping[
     return chosen[0].inputs if chosen else None
 
 
+def _as_read(name: str, cohort: Cohort) -> Cohort:
+    """The cohort with those covariates only that a baseline without images reads."""
+    if name == INITIAL_SCORE:
+        return cohort
+    bare = replace(cohort, first=np.full_like(cohort.first, np.nan))
+    if name not in RANKS:
+        return bare
+    ranks = np.stack([values_of(unit.unit.covariates, (name,)) for unit in cohort.units])
+    return replace(bare, covariates=ranks, names=(name,))
+
+
+def _needs(name: str, cohort: Cohort) -> str | None:
+    """Covariate without which a baseline says nothing."""
+    return cohort.first_name if name == INITIAL_SCORE else name if name in RANKS else None
+
+
 def _somebody_has(name: str, modality: str, cohort: Cohort) -> bool:
     if name == INITIAL_SCORE:
         return bool(np.isfinite(cohort.first).any())
@@ -112,14 +128,14 @@ def train_baselines(
     found = []
     for i, read in enumerate(cases):
         name = read.member.name.removeprefix("baseline_")
-        own = _with_first(read) if name == INITIAL_SCORE else read
+        needs = _needs(name, read.cohort)
+        own = _knowing(read, needs) if needs else read
         here = replace(place, seed=500_000_000 + 1_000_000 * i + place.seed)
         run = cross_validate(own, folds, here, _silent)
         fitted = fit_final(own, run, here, roles(folds, len(own.cohort.units))["train"])
         if fitted is None or not all(_enough(own, run.inner_probability[k], outer) for k, outer in enumerate(folds)):
             continue
         entry = TrainedMember(own.member, run, fitted, len(own.having(np.arange(len(own.samples)))))
-        needs = own.cohort.first_name if name == INITIAL_SCORE else None
         found.append(TrainedBaseline(name, entry, fuse_members([entry], own.cohort, folds, training.coverage), needs))
     return found
 
@@ -132,9 +148,9 @@ def _enough(cases: Cases, said: Array, outer: OuterFold) -> bool:
     return min(people.among(of_class).n for of_class in (poor, ~poor)) >= LEAST
 
 
-def _with_first(cases: Cases) -> Cases:
-    """Of those only whose first score is known."""
-    known = np.isfinite(cases.cohort.first)
+def _knowing(cases: Cases, needs: str) -> Cases:
+    """Of those only of whom a covariate is known."""
+    known = np.isfinite(cases.covariates[:, cases.names.index(needs)])
     return replace(cases, samples=tuple(s if has else None for s, has in zip(cases.samples, known, strict=True)))
 
 

@@ -16,8 +16,9 @@ from bids_stroke.app.plan import FAILED, UnitTask, plan_unit
 from bids_stroke.app.request import Request
 from bids_stroke.app.train import labelled_cohort
 from bids_stroke.bids.sessions import Selection, find_sessions, read_description
-from bids_stroke.core.errors import InputError
-from bids_stroke.core.records import StepReport
+from bids_stroke.bids.tables import read_table
+from bids_stroke.core.errors import InputError, UsageError
+from bids_stroke.core.records import Labelled, StepReport
 from bids_stroke.core.settings import Execution, Settings
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import dataset_file
@@ -214,6 +215,20 @@ def test_features_that_are_not_current_are_not_trained_on(asked: Request) -> Non
     (asked.selection.bids_dir / "sub-1/anat/sub-1_run-2_T1w.nii.gz").unlink()
     (unit,) = labelled_cohort(only_t1w, find_sessions(asked.selection), "Test cohort", said.append)
     assert set(unit.unit.features) == set(STEPS["anat"].modalities) & {"gm"}
+
+
+def test_a_column_that_is_dated_after_the_outcome_is_not_trained_on(asked: Request) -> None:
+    header, said = "participant_id\tage\tfma_le\tfma_le_days\tBBS\tbbs_days\tage_days", list[str]()
+
+    def cohort(days: str) -> list[Labelled]:
+        read_table.cache_clear()  # a run reads each table once
+        write("participants.tsv", f"{header}\nsub-1\t60\t20\t90\t30\t{days}\t21900\n")(asked)
+        return labelled_cohort(asked, find_sessions(asked.selection), "Test cohort", said.append)
+
+    assert len(cohort("7")) == 1 and said == []  # age_days is an age
+    with pytest.raises(UsageError, match=r"The column bbs is dated after the outcome fma_le in sub-1 \(bbs_days 91, "):
+        cohort("91")
+    assert len(cohort("late")) == 1 and said[0].startswith("Warning: participants.tsv: bbs_days is 'late'")
 
 
 def test_an_output_folder_without_a_word_of_its_dataset_is_taken_as_of_this_one(asked: Request) -> None:

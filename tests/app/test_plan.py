@@ -23,6 +23,7 @@ from bids_stroke.app.plan import (
 from bids_stroke.app.unit.run import run_unit
 from bids_stroke.core.digest import code_digest
 from bids_stroke.core.modalities import MODALITIES
+from bids_stroke.core.outcome import Outcome
 from bids_stroke.core.records import BidsFile, Session, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_preprocess import BoldSettings, DwiSettings
@@ -125,6 +126,18 @@ def test_model_and_covariates_change_only_the_prediction(task: UnitTask) -> None
     assert changed(task, older) == {"prediction"}
     outcome = replace(task, session=replace(task.session, covariates={"fma_le": 3.0, "hospital": "A"}))
     assert changed(task, outcome) == set()  # an outcome that is added later predicts nothing anew
+
+
+@pytest.mark.parametrize("column", ["safe", "BBS", "nihss_day3", "fma_le_baseline"])
+def test_what_a_rule_of_the_clinic_reads_makes_the_prediction_anew(task: UnitTask, column: str) -> None:
+    """What the rule says stands in the prediction, and is a baseline beside it."""
+    told = replace(task, session=replace(task.session, covariates={column: 4.0}))
+    assert changed(task, told) == {"prediction"}
+    other = replace(told, session=replace(told.session, covariates={column: 5.0}))
+    assert changed(told, other) == {"prediction"}
+    of_outcome = Settings(outcome=Outcome.parse(f"{column}>=6"))
+    before, after = (replace(one, settings=of_outcome) for one in (told, other))
+    assert changed(before, after) == set()  # now it is the outcome, which predicts nothing
 
 
 def test_metadata_change_the_step_that_reads_them(task: UnitTask) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
-from bids_stroke.features.clinical_rules import RuleResult, clinical_rules
+from bids_stroke.features.clinical_rules import RANKS, RULES, RuleResult, baseline_columns, clinical_rules, values_of
 
 
 def said(rule: str, **known: float | str) -> RuleResult:
@@ -74,3 +75,37 @@ def test_twist_of_2022(berg: float, knee: float, age: float, points: int) -> Non
 def test_nothing_is_told_where_nothing_was_measured() -> None:
     assert clinical_rules({"age": 70.0, "nihss_day3": 4.0, "sex": "F"}) == []
     assert clinical_rules({"safe": 40.0}) == []  # not on its scale
+
+
+@pytest.mark.parametrize(
+    ("rank", "known", "value"),
+    [
+        ("prep2", {"safe": 8.0}, 0),
+        ("prep2", {"SAFE": 5.0, "age": 80.0}, 1),
+        ("prep2", {"safe": 4.0, "mep": 0.0, "nihss_day3": 6.0}, 2),
+        ("prep2", {"safe": 0.0, "mep": "absent", "nihss_d3": 7.0}, 3),
+        ("prep2", {"safe": 6.0}, np.nan),  # without the age
+        ("prep2", {"prep2": 1.0, "safe": 6.0}, np.nan),  # what a table calls so is another's
+        ("twist_2017", {"tct": 41.0}, 0),
+        ("twist_2017", {"tct": 40.0, "hip_extension_mrc": 3.0}, 1),
+        ("twist_2017", {"tct": 12.0, "hip_extension_mrc": 2.0}, 2),
+        ("twist_2022", {"bbs": 15.0, "knee_extension_mrc": 3.0, "age": 79.0}, 3),
+        ("twist_2022", {"bbs": 0.0, "knee_extension_mrc": 0.0, "age": 81.0}, 0),
+        ("twist_2022", {"bbs": 0.0}, np.nan),
+    ],
+)
+def test_ranks_are_the_places_of_what_the_rules_say(rank: str, known: dict[str, float | str], value: float) -> None:
+    np.testing.assert_array_equal(values_of(known, ("sex", rank)), [np.nan, value])
+    if np.isfinite(value):
+        (found,) = (result for result in clinical_rules(known) if result.rule == RANKS[rank].name)
+        assert found.says == RANKS[rank].says[int(value)]
+
+
+def test_each_rule_has_a_rank_and_covariates_stay_what_they_are() -> None:
+    assert list(RANKS) == ["prep2", "twist_2017", "twist_2022"] and len(RULES) == 3
+    np.testing.assert_array_equal(values_of({"AGE": 60.0, "sex": "M"}, ("age", "sex", "x")), [60.0, 1.0, np.nan])
+
+
+def test_columns_that_predict_an_outcome_are_named_and_not_the_outcome_itself() -> None:
+    assert {"fma_le_baseline", "safe_day3", "bbs"} <= baseline_columns("FMA_LE")
+    assert "bbs" not in baseline_columns("BBS") and "berg" in baseline_columns("BBS")

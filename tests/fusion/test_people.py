@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from crepes import ConformalClassifier, ConformalRegressor
 from scipy.special import expit
 
 from bids_stroke.fusion.fit import fit_rows
@@ -66,6 +67,29 @@ def test_a_person_s_rows_are_in_the_same_half() -> None:
     assert others.sum(axis=1) == pytest.approx(np.ones(60))
     for rows in seen:
         assert set(np.bincount(target.people.of_row[rows], minlength=20)) <= {0, TIMES}
+
+
+HAIR = 1e-9
+"""Off the coverage for crepes, which has (1 - 0.8) * 10 as 1 and takes the next rank where a rank fits exactly."""
+
+
+@pytest.mark.filterwarnings("ignore:the no. of calibration examples")
+@pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9, 0.95])
+@pytest.mark.parametrize("n", [5, 8, 9, 10, 19, 20, 39, 57, 200])
+def test_the_conformal_rank_is_that_of_crepes(n: int, coverage: float) -> None:
+    """Of residuals, and in each class of what a decision must not contradict; None is its infinite range."""
+    rng = np.random.default_rng(n)
+    residuals = rng.standard_normal(n)
+    own = People.of(range(n)).quantile(np.abs(residuals), coverage)
+    library = ConformalRegressor().fit(residuals).predict_int(np.zeros(1), confidence=coverage - HAIR)
+    assert library[0].tolist() == ([-np.inf, np.inf] if own is None else [-own, own])
+    probability, poor = rng.uniform(size=n), np.arange(n) % 3 == 0
+    fresh = np.concatenate([rng.uniform(size=50), probability])
+    for kind in (poor, ~poor):
+        limit = People.of(range(n)).among(kind).quantile(probability[kind], coverage)
+        fitted = ConformalClassifier().fit(probability[kind])
+        held_possible = fitted.predict_p(fresh[:, None], smoothing=False)[:, 0] > 1 - coverage + HAIR
+        assert (~held_possible).tolist() == [limit is not None and value > limit for value in fresh]
 
 
 def test_decisions_and_ranges_hold_of_new_people() -> None:

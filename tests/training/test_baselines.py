@@ -11,6 +11,7 @@ from sklearn.metrics import r2_score, roc_auc_score
 from bids_stroke.core.records import Labelled, UnitFeatures
 from bids_stroke.ensemble.baselines import ordinary_mean
 from bids_stroke.ensemble.predict import predict
+from bids_stroke.evaluation.evaluate import evaluate
 from bids_stroke.features.readers import GRID_SHAPE
 from bids_stroke.training.baselines import planned_baselines, train_baselines
 from bids_stroke.training.cohort import make_cohort, read_shallow_cases
@@ -53,6 +54,54 @@ def test_baselines_use_only_what_they_are_named_for() -> None:
     assert roc_auc_score(poor, found["clinical"][0]) < 0.85
     assert r2_score(score[:50], found["initial_score"][1][:50]) > 0.9
     assert r2_score(score, found["clinical"][1]) < 0.3
+
+
+def of_rules(n: int = 60) -> list[Labelled]:
+    """People whose PREP2 tells the outcome; the last six lack what it needs. TWIST 2017 knows nothing."""
+    rng = np.random.default_rng(0)
+    steps: list[dict[str, float | str]] = [
+        {"safe": 9.0}, {"safe": 3.0, "mep": 1.0}, {"safe": 3.0, "mep": "absent", "nihss_day3": 4.0},
+        {"SAFE_score": 2.0, "mep": "no", "nihss_day3": 9.0},
+    ]  # fmt: skip
+    units = []
+    for i in range(n):
+        rank = int(rng.integers(0, 4))
+        known = steps[rank] | {"age": float(rng.normal(60, 10)), "sex": "F", "tct": float(rng.integers(0, 2) * 60)}
+        known |= {"hip_extension_mrc": 4.0}
+        known = known if i < n - 6 else {"sex": "F", "safe": 6.0}  # for which PREP2 needs the age
+        score = float(np.clip(28 - 7 * rank + rng.normal(0, 1), 0, 34))
+        units.append(Labelled(UnitFeatures(f"{i}", None, {}, {}, known, "d"), score, score <= 17))
+    return units
+
+
+def test_a_rule_of_the_clinic_is_a_baseline_of_those_whom_it_can_be_computed_for(tmp_path: Path) -> None:
+    units, settings = of_rules(), settings_of(clinical=CLINICAL_MEMBER)
+    ensemble = train_ensemble(units, settings, "cpu", silent)
+    table = ensemble.out_of_fold
+    assert {"baseline_prep2", "baseline_twist_2017"} <= set(table) and "baseline_twist_2022" not in set(table)
+    known = table.dropna(subset=["baseline_prep2"])
+    lacking = {f"sub-{i}" for i in range(54, 60)}
+    assert set(known["participant_id"]) == {unit.unit.participant_id for unit in units} - lacking
+    assert roc_auc_score(known["poor"], known["baseline_prep2"]) > 0.97
+    assert r2_score(known["score"], known["s_baseline_prep2"]) > 0.9
+    assert roc_auc_score(known["poor"], known["baseline_twist_2017"]) < 0.75
+    against = evaluate(table, settings, {"clinical": "clinical"}, settings.training.coverage).comparisons
+    rows = against[(against["kind"] == "baseline") & (against["metric"] == "auc")].set_index("model")
+    assert {"prep2", "twist_2017"} <= set(rows.index) and rows.loc["prep2", "difference"] < -0.2
+    bundle = write_trained(tmp_path, ensemble, settings)
+    (own,) = (one for one in bundle.baselines if one.name == "prep2")
+    assert own.needs == "prep2" and own.entry.scaler.names == ("prep2",)
+    told = {i: predict(bundle, new(**known), "cpu").baselines for i, known in enumerate([
+        {"safe": 10.0}, {"safe": 1.0, "mep": 0.0, "nihss_day3": 20.0}, {"safe": 1.0}, {"prep2": 3.0}
+    ])}  # fmt: skip
+    assert told[0]["prep2"][0] < 0.1 < 0.9 < told[1]["prep2"][0]
+    assert told[0]["prep2"][1] > 20 > 14 > told[1]["prep2"][1]
+    assert set(told[2]) == set(told[3]) == {"clinical"}
+
+
+def new(**known: float | str) -> UnitFeatures:
+    """Somebody whom nothing is known of but age, sex and this."""
+    return UnitFeatures("new", None, {}, {}, {"age": 60.0, "sex": "M", **known}, "other")
 
 
 def test_a_baseline_that_few_have_is_left_out() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bids_stroke.app.model import Model
-from bids_stroke.app.plan import UnitTask, merge_features
+from bids_stroke.app.plan import UnitTask, known_before, merge_features
 from bids_stroke.bids.choice.unread import in_sentences
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import Session, StepReport, UnitFeatures
@@ -40,7 +40,7 @@ def predict_unit(
     features, missing = merge_features(reports, session, task.settings)
     if not features:
         raise no_modality(session, missing, reports)
-    known = session.covariates
+    known = known_before(session, task.settings.outcome.column)
     unit = UnitFeatures(session.subject, session.session, features, missing, known, task.dataset, session.notes)
     bundle = load_bundle(model.path)
     prediction = predict(bundle, unit, device=task.device, precision=task.settings.precision)
