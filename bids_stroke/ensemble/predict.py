@@ -9,48 +9,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import nn
 
-from bids_stroke.core.errors import MissingModalityError, ModelError
-from bids_stroke.core.modalities import CLINICAL, EARLY
-from bids_stroke.core.records import Member, MemberPrediction, Prediction, UnitFeatures
-from bids_stroke.ensemble.applicability import COVARIATES_MISSING, nobody_applies, unit_name, warnings
+from bids_stroke.core.errors import MissingModalityError
+from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import MemberPrediction, Prediction, UnitFeatures
+from bids_stroke.ensemble.applicability import nobody_applies, warnings
 from bids_stroke.ensemble.baselines import ordinary_mean
-from bids_stroke.ensemble.bundle import Bundle, networks_of
-from bids_stroke.ensemble.member import BundleMember
-from bids_stroke.ensemble.metadata import bundle_digest
+from bids_stroke.ensemble.bundle import Bundle
+from bids_stroke.ensemble.contributions import Told, contributions
+from bids_stroke.ensemble.one_unit import MemberSamples, OneUnit
 from bids_stroke.ensemble.tables import read_evidence
-from bids_stroke.ensemble.weights import restore_network
 from bids_stroke.features.clinical_rules import values_of
-from bids_stroke.features.readers import Samples, read_samples
 from bids_stroke.fusion.fitted import Fusion, fuse, more_likely, renormalise
-from bids_stroke.networks.base import POOR_LOGIT, SCORE
-from bids_stroke.networks.device import KEPT_BETWEEN_LAYERS, keep_memory, precision_of, reproducible, resolve_device
-from bids_stroke.networks.shallow import ShallowNetwork
-
-CHUNK = 16
-"""Samples that go through a network at once."""
-
-
-@dataclass(frozen=True, eq=False)
-class MemberSamples:
-    """What a member says of each sample of a unit.
-
-    Attributes
-    ----------
-    probabilities : (n,) float64
-        Of a poor outcome, before calibration.
-    scores : (n,) float64
-        In the outcome's units; NaN from a network without a score.
-    positions : tuple of float
-        Slices or window onsets (`features.readers.Samples`).
-    """
-
-    probabilities: NDArray[np.float64]
-    scores: NDArray[np.float64]
-    positions: tuple[float, ...]
+from bids_stroke.networks.device import KEPT_BETWEEN_LAYERS, keep_memory, resolve_device
 
 
 def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision: str = "fp32") -> Prediction:
@@ -74,7 +45,7 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     UsageError
         The device is not there.
     """
-    here = _Here(bundle, unit, resolve_device(device), precision)
+    here = OneUnit(bundle, unit, resolve_device(device), precision)
     keep_memory(KEPT_BETWEEN_LAYERS)
     samples, missing = _members(here)
     if not samples:
@@ -93,6 +64,7 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
         **_outcome(fusion, dict(zip(names, zip(means, scores, strict=True), strict=True))),
         members={name: one for name, one in said.items() if name != EARLY},
         early_fusion=said.get(EARLY),
+        contributions=contributions(fusion, [_told(here, name, samples[name]) for name in names]),
         baselines=_baselines(here),
         missing=missing,
         model={
@@ -122,6 +94,7 @@ def _outcome(fusion: Fusion, said: Mapping[str, tuple[float, float]]) -> dict[st
     index = fusion.index(outputs[None, :, 0], outputs[None, :, 1])
     probability = float(known.probability(index)[0])
     return {
+        "index": float(index[0]),
         "probability_poor": probability,
         "probability_poor_interval": known.probability_interval(float(index[0])),
         "prediction": known.decide(probability),
@@ -129,6 +102,13 @@ def _outcome(fusion: Fusion, said: Mapping[str, tuple[float, float]]) -> dict[st
         "predicted_score": float(known.score(index)[0]),
         "predicted_score_interval": known.interval(float(index[0])),
     }
+
+
+def _told(here: OneUnit, name: str, samples: MemberSamples) -> Told:
+    """What a member said, with its numbers if it is linear."""
+    entry = next(entry for entry in here.bundle.fitted if entry.member.name == name)
+    means = float(samples.probabilities.mean()), float(samples.scores.mean())
+    return Told(name, entry.member.modality, *means, here.numbers(entry))
 
 
 def _fusion_among(bundle: Bundle, names: list[str]) -> Fusion:
@@ -165,12 +145,12 @@ def predict_members(
     bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision: str = "fp32"
 ) -> tuple[dict[str, MemberSamples], dict[str, str]]:
     """What each member, and the early fusion, says of each sample, and why others say nothing: name -> reason code."""
-    here = _Here(bundle, unit, resolve_device(device), precision)
+    here = OneUnit(bundle, unit, resolve_device(device), precision)
     keep_memory(KEPT_BETWEEN_LAYERS)
     return _members(here)
 
 
-def _members(here: _Here) -> tuple[dict[str, MemberSamples], dict[str, str]]:
+def _members(here: OneUnit) -> tuple[dict[str, MemberSamples], dict[str, str]]:
     found, missing = {}, {}
     for entry in here.bundle.fitted:
         try:
@@ -180,7 +160,7 @@ def _members(here: _Here) -> tuple[dict[str, MemberSamples], dict[str, str]]:
     return found, missing
 
 
-def _baselines(here: _Here) -> dict[str, tuple[float, float]]:
+def _baselines(here: OneUnit) -> dict[str, tuple[float, float]]:
     """What each baseline says of the unit, and their mean; those that lack something say nothing."""
     said = {}
     for baseline in here.bundle.baselines:
@@ -192,107 +172,6 @@ def _baselines(here: _Here) -> dict[str, tuple[float, float]]:
             continue
         said[baseline.name] = baseline.outcome(float(own.probabilities.mean()), float(own.scores.mean()))
     return said | ordinary_mean(said)
-
-
-@dataclass(frozen=True, eq=False)
-class _Here:
-    """A unit, read by the members of a bundle on a device; what two members read alike is read once."""
-
-    bundle: Bundle
-    unit: UnitFeatures
-    place: torch.device
-    precision: str
-    cache: dict[str, Samples] = field(default_factory=dict)
-
-    def says(self, entry: BundleMember) -> MemberSamples:
-        """What a network says of each sample; MissingModalityError where what it needs is not there."""
-        member, known = entry.member, values_of(self.unit.covariates, entry.scaler.names)
-        self.check(member)
-        if entry.scaler.lacking(known) or (member.modality == CLINICAL and not entry.scaler.tells_of(known)):
-            raise MissingModalityError(f"{member.name} needs covariates.", reason=COVARIATES_MISSING)
-        samples = self.samples(member)
-        data, covariates = samples.data, np.tile(entry.scaler.transform(known), (len(samples.data), 1))
-        output = run_network(self.network(member), data, covariates, self.place, self.precision)
-        scores = output[:, SCORE] * entry.score_sd + entry.score_mean
-        return MemberSamples(1 / (1 + np.exp(-output[:, POOR_LOGIT])), scores, samples.positions)
-
-    def check(self, member: Member) -> None:
-        """MissingModalityError if the unit lacks the modality of a member, or of a part of the early fusion."""
-        if member.modality == EARLY:
-            for part in self._parts(member):
-                self.check(part)
-        elif member.modality != CLINICAL and not self.unit.features.get(member.modality):
-            reason = self.unit.missing.get(member.modality, "not-computed")
-            raise MissingModalityError(f"{unit_name(self.unit)} has no {member.modality}.", reason=reason)
-
-    def samples(self, member: Member) -> Samples:
-        """What a member reads; MissingModalityError where it is not there."""
-        if member.modality == EARLY:
-            return self._joined(member)
-        paths = self.unit.features.get(member.modality, ())
-        key = f"{member.modality} {sorted(member.inputs.items())}"
-        if key not in self.cache:
-            self.cache[key] = read_samples(member.modality, paths, member.inputs)
-        return self.cache[key]
-
-    def network(self, member: Member) -> nn.Module:
-        """The member's network with its weights."""
-        return _network(_Wanted(self.bundle.path, self.bundle.sha256, member.name, str(self.place), self.bundle))
-
-    def _parts(self, member: Member) -> list[Member]:
-        of_name = {entry.member.name: entry.member for entry in self.bundle.members}
-        return [of_name[name] for name in member.inputs["parts"]]
-
-    def _joined(self, member: Member) -> Samples:
-        """The numbers of the parts side by side, as `training.early_fusion.join_cases` has them; all must be there."""
-        columns = []
-        for part, read in [(part, self.samples(part)) for part in self._parts(member)]:
-            network = self.network(part)
-            assert isinstance(network, ShallowNetwork)  # only such are joined
-            with torch.inference_mode(), reproducible(self.place, 0):
-                chunks = torch.split(torch.from_numpy(read.data), CHUNK)
-                features = torch.cat([network.features(chunk.to(self.place)) for chunk in chunks])
-            columns.append(features.mean(0).cpu().numpy())
-        return Samples(np.concatenate(columns)[None], (0.0,))
-
-
-def run_network(
-    model: nn.Module,
-    data: NDArray[np.floating[Any]],
-    covariates: NDArray[np.float32],
-    device: torch.device,
-    precision: str = "fp32",
-) -> NDArray[np.float64]:
-    """Outputs of a network in evaluation mode, (n, 2) float64, for n samples with a row of covariates each."""
-    outputs = []
-    columns = getattr(getattr(model, "arguments", None), "n_covariates", 0)
-    rows = torch.from_numpy(covariates[:, :columns].copy()).to(device)
-    with torch.inference_mode(), reproducible(device, 0), precision_of(device, precision):
-        for start in range(0, len(data), CHUNK):
-            batch = torch.from_numpy(data[start : start + CHUNK]).to(device)
-            outputs.append(model(batch, rows[start : start + CHUNK]).double().cpu().numpy())
-    return np.concatenate(outputs)
-
-
-@dataclass(frozen=True)
-class _Wanted:
-    """A member's network on a device: equal for any bundle that was read from the same folder and bytes."""
-
-    path: Path
-    sha256: str
-    name: str
-    device: str
-    bundle: Bundle = field(compare=False, repr=False)
-
-
-@lru_cache(maxsize=32)
-def _network(wanted: _Wanted) -> nn.Module:
-    """A member's network with its weights, once per process (``sha256`` tells a changed bundle)."""
-    if bundle_digest(wanted.path) != wanted.sha256:
-        raise ModelError(f"Model {wanted.path} was changed during the run.", "Run again.", "changed-model")
-    member = next(entry.member for entry in networks_of(wanted.bundle) if entry.member.name == wanted.name)
-    state = wanted.bundle.state(wanted.name)
-    return restore_network(member.network, member.arguments, state, torch.device(wanted.device))
 
 
 def _known(value: float) -> float | None:

@@ -18,7 +18,7 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler,
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bids_stroke.core.settings_training import TrainingSettings
-from bids_stroke.ensemble.predict import CHUNK, run_network
+from bids_stroke.ensemble.one_unit import CHUNK, run_network
 from bids_stroke.ensemble.weights import restore_network
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.networks import registry

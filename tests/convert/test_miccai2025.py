@@ -21,7 +21,8 @@ from bids_stroke.core.records import UnitFeatures
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row, read_prediction
 from bids_stroke.ensemble.bundle import Bundle, load_bundle
-from bids_stroke.ensemble.predict import predict, run_network
+from bids_stroke.ensemble.one_unit import run_network
+from bids_stroke.ensemble.predict import predict
 from bids_stroke.ensemble.weights import restore_network
 from bids_stroke.features.readers import GRID_AFFINE, read_samples
 from bids_stroke.report.participant import UnitReport, write_participant_report

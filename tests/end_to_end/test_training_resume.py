@@ -19,7 +19,7 @@ from bids_stroke.core.libraries import deciding_versions
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives.names import beside
-from bids_stroke.ensemble.predict import run_network
+from bids_stroke.ensemble.one_unit import run_network
 from bids_stroke.ensemble.weights import restore_network
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.networks import registry
