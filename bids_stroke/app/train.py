@@ -37,7 +37,6 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     from bids_stroke.report.summary import summary_lines
     from bids_stroke.training.checkpoint import Store
     from bids_stroke.training.ensemble import train_ensemble, write_trained
-    from bids_stroke.training.members import idle_members
 
     for text in copied_people(request.output_dir, [item.unit for item in cohort]):
         say(f"Warning: {text}")
@@ -55,19 +54,13 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
         console.print("An earlier training was interrupted: what it had finished is used where nothing has changed.")
     ensemble = train_ensemble(cohort, request.settings, request.execution.device, say, store)
     bundle = write_trained(path("models"), ensemble, request.settings)
-    modality_of = {entry.member.name: entry.member.modality for entry in ensemble.contents.members}
-    evaluation = evaluate(ensemble.out_of_fold, request.settings, modality_of, request.settings.training.coverage)
+    coverage = request.settings.training.coverage
+    evaluation = evaluate(ensemble.out_of_fold, request.settings, ensemble.modality_of, coverage)
     write_evaluation(bundle.path.parent, bundle.path.name, evaluation)
     write_table(path("subsets"), ensemble.subsets)
     write_table(path("curves"), ensemble.curves)
     write_text(path("curves_plot"), curves_plot(ensemble.curves))
     shutil.rmtree(store.folder, ignore_errors=True)  # last: until all is written, the next run can start from it
-    weights = ensemble.contents.fusion.weights
-    for name in idle_members(weights, modality_of):
-        say(
-            f"{name}: weight {weights[name]:.3f} beside other members on {modality_of[name]}; without it training is "
-            "as good and takes less time (training.members)."
-        )
     for text in summary_lines(evaluation):
         say(text)
     console.print(f"Model: {bundle.path}", soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,8 @@ from bids_stroke.training.trainer import Place
 Array = NDArray[np.float64]
 
 VERSION = "1.0.0"
+LEFT_OUT = "left_out_members"
+"""Among the facts of a model: members that were trained and are not in it, and why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +53,8 @@ class TrainedEnsemble:
     """Every subset of members, from `subset_table`."""
     curves: pd.DataFrame
     """Validation losses: member, outer_fold, inner_fold, epoch (from 1), loss, chosen (this epoch was)."""
+    modality_of: Mapping[str, str]
+    """Modality of each member of the tables; those that did not earn their weight are in no bundle."""
 
 
 def train_ensemble(
@@ -106,7 +110,10 @@ def train_ensemble(
     members = train_members(wanted, folds, here, progress)
     if not members:
         raise DataError("No member could be trained: too few units.", "Add participants.", "too-few-participants")
-    return _ensemble(folds, members, baselines, cohort, settings)
+    ensemble = _ensemble(folds, members, baselines, cohort, settings)
+    for name, why in ensemble.contents.facts.get(LEFT_OUT, {}).items():
+        progress(f"{name}: left out, {why}; without it (training.members) training takes less time")
+    return ensemble
 
 
 def _read_first(
@@ -141,7 +148,8 @@ def _ensemble(
     outputs = [_outputs(cohort, single, i, outer) for i, outer in enumerate(folds)]
     outcomes = [cohort.poor[outer.split.test] for outer in folds]
     subsets = subset_table([entry.member.name for entry in single], outputs, outcomes)
-    return TrainedEnsemble(contents, table, subsets, _curves(members))
+    modality_of = {entry.member.name: entry.member.modality for entry in single}
+    return TrainedEnsemble(contents, table, subsets, _curves(members), modality_of)
 
 
 def write_trained(models: Path, ensemble: TrainedEnsemble, settings: Settings) -> Bundle:
@@ -202,7 +210,8 @@ def _curves(members: Sequence[TrainedMember]) -> pd.DataFrame:
 def _contents(
     cohort: Cohort, members: Sequence[TrainedMember], fused: Fused, table: pd.DataFrame, settings: Settings
 ) -> BundleContents:
-    single, early = apart(members)
+    single, early = apart([entry for entry in members if entry.member.name not in fused.left_out])
+    kept = [*single, *([early] if early else [])]
     everybody = identity(cohort, np.arange(len(cohort.units)))
     salt = participant_hash(tsv_text(pd.DataFrame(everybody)), settings.training.name, str(settings.seed))
     people = dict.fromkeys(zip(everybody["dataset"], everybody["participant_id"], strict=True))
@@ -213,15 +222,25 @@ def _contents(
         demonstration=settings.training.demonstration,
         members=tuple(_bundle_member(entry) for entry in single),
         early=_bundle_member(early) if early else None,
-        states={entry.member.name: entry.fitted.state for entry in members},
+        states={entry.member.name: entry.fitted.state for entry in kept},
         fusion=fused.kept,
         evidence=fused.evidence,
         salt=salt,
         participants={"train": tuple(ledger_hash(salt, *person) for person in people)},
         splits=table[["dataset", "participant_id", "session_id", "repeat", "fold"]],
-        out_of_fold=table,
-        facts=model_facts(cohort, members, settings),
+        out_of_fold=table.drop(columns=[f"{kind}_{name}" for name in fused.left_out for kind in "ps"]),
+        facts=model_facts(cohort, kept, settings) | _left_out(members, fused),
     )
+
+
+def _left_out(members: Sequence[TrainedMember], fused: Fused) -> dict[str, dict[str, str]]:
+    """Members that are not kept, and why; nothing where all are."""
+    modality_of = {entry.member.name: entry.member.modality for entry in members}
+    found = {
+        name: f"it earned {weight:.3f} of the weight beside others on {modality_of[name]}"
+        for name, weight in fused.left_out.items()
+    }
+    return {LEFT_OUT: found} if found else {}
 
 
 def _with_baselines(contents: BundleContents, baselines: Sequence[TrainedBaseline]) -> BundleContents:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_stroke.core.modalities import EARLY
+from bids_stroke.core.records import Member
 from bids_stroke.fusion.fitted import Fusion, clipped_logit
 from bids_stroke.fusion.out_of_fold import OutOfFold
 from bids_stroke.fusion.people import People
@@ -19,6 +20,9 @@ from bids_stroke.training.folds import OuterFold
 
 Array = NDArray[np.float64]
 Rows = NDArray[np.int64]
+
+EARNED = 0.02
+"""Weight from which on a member adds something: of next to nothing, the fusion keeps a thousandth."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,9 +38,11 @@ class Fused:
     prediction : (folds, units) object
         ``poor``, ``good``, ``abstain``, or None.
     kept : Fusion
-        Of all members and the early fusion.
+        Of the members that earned their weight, and the early fusion.
     evidence : OutOfFold
         What that was fitted on, and what the fusion of whoever lacks something will be.
+    left_out : mapping of str to float
+        Members that are not among these (`idle_members`), and the weight that each had beside them.
     """
 
     probability: Array
@@ -45,12 +51,15 @@ class Fused:
     prediction: NDArray[np.object_]
     kept: Fusion
     evidence: OutOfFold
+    left_out: Mapping[str, float]
 
 
 def fuse_members(
     members: Sequence[TrainedMember], cohort: Cohort, folds: Sequence[OuterFold], coverage: float
 ) -> Fused:
     """Fuse out of the folds, everybody by the fusion of the members that they have.
+
+    Members that did not earn their weight (`idle_members`) are left out, in each fold by what its own people show.
 
     Parameters
     ----------
@@ -63,26 +72,60 @@ def fuse_members(
     coverage : float
         As in `fit_distribution`.
     """
-    names = [entry.member.name for entry in members]
     probability, score = np.full((2, len(folds), len(cohort.units)), np.nan)
     interval = np.full((2, *score.shape), np.nan)
     prediction = np.full(probability.shape, None, dtype=object)
     for i, outer in enumerate(folds):
-        evidence = _evidence(members, cohort, [i], outer.learned, "inner")
-        whole = fit_fusion(evidence, names, coverage)
-        said = _evidence(members, cohort, [i], outer.split.test, "test")
+        whole, evidence, idle = _earning(_evidence(members, cohort, [i], outer.learned, "inner"), members, coverage)
+        said = _evidence(members, cohort, [i], outer.split.test, "test").of_members(evidence.names)
         there = np.isfinite(said.probability)
         for pattern in np.unique(there[there.any(axis=1)], axis=0):
             own = (there == pattern).all(axis=1)
             rows = outer.split.test[own]
-            fusion = fusion_among(evidence, [name for name, has in zip(names, pattern, strict=True) if has], whole)
+            fusion = fusion_among(evidence, [n for n, has in zip(said.names, pattern, strict=True) if has], whole)
             probability[i, rows], score[i, rows], interval[:, i, rows], prediction[i, rows] = _apply(fusion, said, own)
     if not folds[0].fixed:  # else what was tested is kept
         first = [i for i, outer in enumerate(folds) if outer.repeat == 0]
         evidence = _evidence(members, cohort, first, np.arange(len(cohort.units)), "test")
         evidence = replace(evidence, refitted=_refitted(members, [folds[i] for i in first], evidence))
-        whole = fit_fusion(evidence, names, coverage)
-    return Fused(probability, score, interval, prediction, whole, evidence)
+        whole, evidence, idle = _earning(evidence, members, coverage)
+    return Fused(probability, score, interval, prediction, whole, evidence, idle)
+
+
+def idle_members(weights: Mapping[str, float], members: Sequence[Member], said: OutOfFold) -> list[str]:
+    """Members that earned no weight (`EARNED`) beside others on the same modality, which tell what they tell.
+
+    Parameters
+    ----------
+    weights : mapping of str to float
+        Fusion weight by member, on the simplex.
+    members : sequence of Member
+        And the early fusion, if there is one: what it joins is never idle.
+    said : OutOfFold
+        What the weights were fitted on: whoever has an idle member must have one of the others, which may be lacking
+        where it is not (two on EEG and EMG may read other channels).
+    """
+    there = {name: np.isfinite(said.probability[:, i]) for i, name in enumerate(said.names)}
+    parts = {part for member in members for part in member.inputs.get("parts", ()) if member.modality == EARLY}
+    found = []
+    for member in members:
+        others = [other.name for other in members if other.modality == member.modality and other is not member]
+        beside = [there[name] for name in others if weights[name] >= EARNED]
+        if weights[member.name] < EARNED and beside and member.name not in parts:
+            found += [] if (there[member.name] & ~np.any(beside, axis=0)).any() else [member.name]
+    return found
+
+
+def _earning(
+    evidence: OutOfFold, members: Sequence[TrainedMember], coverage: float
+) -> tuple[Fusion, OutOfFold, dict[str, float]]:
+    """The fusion of the members that earn their weight, what it was fitted on, and the weights of the others."""
+    whole = fit_fusion(evidence, evidence.names, coverage)
+    idle = idle_members(whole.weights, [entry.member for entry in members], evidence)
+    if not idle:
+        return whole, evidence, {}
+    rest = evidence.of_members(set(evidence.names) - set(idle))
+    return fit_fusion(rest, rest.names, coverage), rest, {name: whole.weights[name] for name in idle}
 
 
 def apart(members: Sequence[TrainedMember]) -> tuple[list[TrainedMember], TrainedMember | None]:

@@ -20,9 +20,6 @@ from bids_stroke.training.cohort import Cohort, member_covariates
 from bids_stroke.training.descriptions import member_descriptions, network_of, place_of
 from bids_stroke.training.early_fusion import planned_early_fusion
 
-EARNED = 0.02
-"""Weight from which on a member adds something: of next to nothing, the fusion keeps a thousandth."""
-
 
 def planned_members(settings: Settings, cohort: Cohort) -> list[tuple[Member, TrainingSettings]]:
     """Members to train, complete in every argument, with their training settings; last, the early fusion of some.
@@ -54,28 +51,6 @@ def somebody_has(member: Member, cohort: Cohort) -> bool:
         return bool(np.isfinite(cohort.covariates).any() or np.isfinite(cohort.first).any())
     own = [unit.unit.features for unit in cohort.units if unit.unit.features.get(member.modality)]
     return any(member.modality != BIOMARKERS or can_have(member.inputs["columns"], there) for there in own)
-
-
-def idle_members(weights: Mapping[str, float], modality_of: Mapping[str, str]) -> list[str]:
-    """Members that earned no weight (`EARNED`) beside another on the same modality, which tells what they tell.
-
-    Parameters
-    ----------
-    weights : mapping of str to float
-        Fusion weight by member, on the simplex.
-    modality_of : mapping of str to str
-        Modality by member; the early fusion is not among them.
-
-    >>> weights = {"cnn": 0.004, "trees": 0.9, "lstm": 0.001}
-    >>> idle_members(weights, {"cnn": "lesion", "trees": "lesion", "lstm": "eegemg"})
-    ['cnn']
-    """
-    return [
-        name
-        for name, modality in modality_of.items()
-        if weights[name] < EARNED
-        and any(modality_of[other] == modality and weights[other] >= EARNED for other in modality_of)
-    ]
 
 
 def planned_member(

@@ -42,7 +42,7 @@ def trained(n: int, lacking: np.ndarray, seed: int = 0) -> tuple[list[TrainedMem
                 said[j, k, rows], said[j + 1, k, rows] = expit(2 * value), -value
         if name == EARLY:
             said[:, :, lacking] = np.nan
-        member = Member(name, EARLY if i == 0 else "fa", EARLY if i == 0 else "regions", {}, {})
+        member = Member(name, EARLY if i == 0 else f"modality of {name}", EARLY if i == 0 else "regions", {}, {})
         outputs = MemberFolds(*said, epochs=np.ones(len(folds)), curves=[])
         members.append(TrainedMember(member, outputs, cast(Any, None), n))
     return members, cohort, folds

@@ -17,9 +17,10 @@ from bids_stroke.core.settings import Settings, load_settings
 from bids_stroke.ensemble.bundle import Bundle, load_bundle
 from bids_stroke.ensemble.predict import predict
 from bids_stroke.report.plots import curves_plot
+from bids_stroke.training import late_fusion
 from bids_stroke.training.cohort import make_cohort
 from bids_stroke.training.ensemble import TrainedEnsemble, model_facts, train_ensemble, write_trained
-from tests.helpers.training import silent
+from tests.helpers.training import REGIONS, TREES, settings_of, silent
 from tests.helpers.units import LSTM, VOLUME, blob, labelled, rhythm_cohort, tiny_settings, write_volume
 
 
@@ -154,6 +155,31 @@ def test_member_with_too_few_units_is_left_out(cohort: list[Labelled], tmp_path:
     with pytest.raises(DataError, match="No member could be trained"):
         only = tiny_settings(members={"fa": VOLUME}, epochs=1)
         train_ensemble([replace(cohort[0], unit=unit), *cohort[1:]], only, "cpu", silent)
+
+
+def test_a_member_that_did_not_earn_its_weight_is_in_no_bundle(
+    lesion_cohort: list[Labelled], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here one below half of the weight, so that one of two good ones is."""
+    monkeypatch.setattr(late_fusion, "EARNED", 0.5)
+    settings, said = settings_of(regions=REGIONS, trees=TREES), list[str]()
+    ensemble = train_ensemble(lesion_cohort, settings, "cpu", said.append)
+    bundle = write_trained(tmp_path, ensemble, settings)
+    ((name, why),) = bundle.facts["left_out_members"].items()
+    other = {"regions": "trees", "trees": "regions"}[name]
+    assert why.startswith("it earned 0.") and why.endswith(" of the weight beside others on lesion")
+    assert [text for text in said if text.startswith(f"{name}: left out, {why}")]
+    assert {entry.member.name for entry in bundle.members} == set(bundle.fusion.weights) == {other}
+    assert not (bundle.path / "models" / f"{name}.safetensors").exists()
+    assert (bundle.path / "models" / f"{other}.safetensors").is_file()
+    assert f"- left out members: {name} {why}\n" in (bundle.path / "docs" / "model_card.md").read_text()
+    assert {f"p_{name}", f"s_{name}"} <= set(ensemble.out_of_fold)  # it is evaluated
+    assert not {f"p_{name}", f"s_{name}"} & set(bundle.out_of_fold())
+    assert ensemble.modality_of == {"regions": "lesion", "trees": "lesion"}
+    told = predict(bundle, lesion_cohort[0].unit, "cpu")
+    assert set(told.members) == {other} and told.missing == {}
+    monkeypatch.setattr(late_fusion, "EARNED", 0.0)
+    assert "left_out_members" not in train_ensemble(lesion_cohort, settings, "cpu", silent).contents.facts
 
 
 def test_sessions_of_a_person_stay_together(cohort: list[Labelled]) -> None:

@@ -15,7 +15,7 @@ from bids_stroke.fusion.fitted import Fusion
 from bids_stroke.fusion.subset import fusion_among
 from bids_stroke.fusion.target import Target
 from bids_stroke.training.cross_validation import TrainedMember
-from bids_stroke.training.late_fusion import Fused, fuse_members
+from bids_stroke.training.late_fusion import EARNED, Fused, fuse_members, idle_members
 from tests.helpers.members import NAMES, trained
 from tests.helpers.outcomes import out_of_fold
 
@@ -119,9 +119,11 @@ def test_people_with_the_early_fusion_are_not_fused_by_those_without() -> None:
     assert one.kept == two.kept
 
 
-@pytest.mark.parametrize("n_with", [1, 15, 120])
-def test_outcomes_of_the_outer_fold_change_nothing_that_is_said_of_it(n_with: int) -> None:
+@pytest.mark.parametrize(("n_with", "alike"), [(1, ()), (15, ()), (120, ()), (120, NAMES[1:])])
+def test_outcomes_of_the_outer_fold_change_nothing_that_is_said_of_it(n_with: int, alike: tuple[str, ...]) -> None:
+    """Nor which members earn their weight, where they are on one modality."""
     members, cohort, folds = trained(120, np.arange(120) >= n_with)
+    members = as_one_modality(members, *alike)
     test = folds[0].split.test
     score, poor = cohort.score.copy(), cohort.poor.copy()
     score[test], poor[test] = 1e3, ~poor[test]
@@ -162,3 +164,54 @@ def test_how_far_other_trainings_move_a_member_is_learned_from_the_folds() -> No
     np.testing.assert_allclose(moved.std(axis=0), 0.6 * np.sqrt(kept / (1 - kept)), rtol=0.15)
     assert fused.kept.distribution is not None and fused.kept.distribution.refitting > 0
     assert np.isnan(fuse_members(members, cohort, folds[:1], 0.9).evidence.refitted).all()
+
+
+def as_one_modality(members: list[TrainedMember], *names: str) -> list[TrainedMember]:
+    """The same members, of which these are on one modality."""
+    return [
+        replace(entry, member=replace(entry.member, modality="fa")) if entry.member.name in names else entry
+        for entry in members
+    ]
+
+
+def test_a_member_that_earned_nothing_beside_another_on_its_modality_is_left_out() -> None:
+    members, cohort, folds = trained(120, np.zeros(120, bool))
+    members = as_one_modality(members[1:], "big", "nothing0", "nothing1")
+    fused = fuse_members(members, cohort, folds, 0.9)
+    assert set(fused.left_out) == {"nothing0", "nothing1"} and all(0 < w < EARNED for w in fused.left_out.values())
+    rest = [entry for entry in members if entry.member.name not in fused.left_out]
+    other = fuse_members(rest, cohort, folds, 0.9)
+    assert fused.kept == other.kept and set(fused.kept.weights) == {entry.member.name for entry in rest}
+    assert fused.evidence.names == other.evidence.names and not other.left_out
+    assert min(fused.kept.weights.values()) < EARNED  # alone on its modality a member stays
+    same = (np.nan_to_num(fused.probability) == np.nan_to_num(other.probability)).all(axis=1)
+    assert same.sum() >= 3  # in most folds their own people show it, too
+    assert np.isfinite(fused.probability).sum(axis=0).tolist() == [1] * 120
+
+
+def test_nobody_loses_what_is_said_of_him_for_an_idle_member() -> None:
+    """Two members on one modality may read other channels: some have the idle one alone."""
+    lacking = np.arange(120) % 10 == 0
+    members, cohort, folds = trained(120, np.zeros(120, bool))
+    pair = [entry for entry in members if entry.member.name in ("big", "nothing0")]
+    pair = as_one_modality(pair, "big", "nothing0")
+    assert set(fuse_members(pair, cohort, folds, 0.9).left_out) == {"nothing0"}
+    fused = fuse_members(without("big", pair, lacking), cohort, folds, 0.9)
+    assert not fused.left_out and fused.kept.weights["nothing0"] < EARNED
+    assert np.isfinite(only_tested(fused)).all() and np.isfinite(fused.probability[:, lacking]).any(axis=0).all()
+    idle_lacks = fuse_members(without("nothing0", pair, lacking), cohort, folds, 0.9)
+    assert set(idle_lacks.left_out) == {"nothing0"}  # the other is there for all of them
+
+
+def test_idle_is_what_has_no_weight_beside_others_on_its_modality_and_is_no_part() -> None:
+    members, *_ = trained(120, np.zeros(120, bool))
+    target = Target.of_people(np.arange(4) > 1, np.arange(4.0))
+    kinds = {"cnn": "lesion", "trees": "lesion", "lstm": "eegemg", "regions": "lesion"}
+    said = replace(out_of_fold(np.full((4, 4), 0.5), target), names=tuple(kinds))
+    named = [replace(members[1].member, name=name, modality=kind) for name, kind in kinds.items()]
+    early = replace(members[0].member, inputs={"parts": ["regions"]})
+    weights = {"cnn": 0.004, "trees": 0.9, "lstm": 0.001, "regions": 0.002}
+    assert idle_members(weights, named, said) == ["cnn", "regions"]
+    assert idle_members({**weights, EARLY: 0.1}, [*named, early], said) == ["cnn"]
+    assert idle_members({**weights, "trees": EARNED - 1e-9}, named, said) == []
+    assert idle_members({**weights, "cnn": EARNED}, named, said) == ["regions"]
