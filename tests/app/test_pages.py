@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from bids_stroke.app.pages import write_pages
-from bids_stroke.core.records import Session, StepReport, UnitStatus
+from bids_stroke.app.pages import person_facts, write_pages
+from bids_stroke.core.records import Prediction, Session, StepReport, UnitStatus
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import sidecar_of
 from bids_stroke.derivatives.outputs import Outputs
@@ -100,13 +101,13 @@ def test_a_session_that_never_ran_is_not_on_the_page(out: Path) -> None:
 
 
 def test_a_page_tells_what_its_figures_are(out: Path) -> None:
-    picture = out / "sub-2" / "figures" / "sub-2_desc-lesion_figure.svg"
+    picture = out / "sub-2" / "figures" / "sub-2_desc-lesion_figure.png"
     picture.parent.mkdir(parents=True)
-    picture.write_text("<svg/>")
+    picture.write_bytes(b"a picture")
     done = manifest.make_manifest(out, {}, [], [], StepReport(files={picture.name: picture}))
     manifest.write_manifest(manifest.manifest_path(out, "sub-2", "figures"), out, done)
     write_pages(out, SESSIONS, STATUSES, {})
-    assert f"sub-2/figures/{picture.name}" in (out / "sub-2.html").read_text()
+    assert f"data:image/png;base64,{b64encode(b'a picture').decode()}" in (out / "sub-2.html").read_text()
     assert "sub-1.html" not in written(out)
 
 
@@ -116,3 +117,13 @@ def test_notes_on_tables_and_sidecars_stand_on_the_page(out: Path) -> None:
     write_pages(out, noted, STATUSES, {})
     assert "participants.tsv has no row of this person" in (out / "sub-1.html").read_text()
     assert "sub-2.html" not in written(out)
+
+
+def test_what_the_tables_tell_of_a_person() -> None:
+    known = {"age": 68.0, "sex": "F", "days_since_stroke": 12.0, "lesion_side": "R", "fma_le_baseline": 9.0}
+    prediction = Prediction(0.5, None, "poor", None, {}, {}, {"outcome": "fma_le<=17"}, False)
+    assert person_facts(Session("1", None, covariates=known), prediction) == (
+        ("Age", "68 years"), ("Sex", "female"), ("Since stroke", "12 days"), ("Side, by the table", "right"),
+        ("First fma_le", "9"),
+    )  # fmt: skip
+    assert person_facts(Session("1", None), None)[0] == ("Age", "not known")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, UnitStatus
+from bids_stroke.core.records import Contribution, MemberPrediction, Prediction, StepReport, UnitStatus
 from bids_stroke.features.clinical_rules import clinical_rules
 from bids_stroke.report.participant import UnitReport, write_participant_report
 from tests.helpers.pages import FLAGGED_STEPS, Page
@@ -59,6 +59,61 @@ def test_bar_shows_the_probability_and_its_interval_in_place(tmp_path: Path) -> 
     assert [float(value) for value in band] == pytest.approx([20 + 600 * 0.41, 600 * 0.49])
 
 
+def test_who_the_person_is_stands_first(tmp_path: Path) -> None:
+    lesion = StepReport(qc={"lesion_volume_ml": 34.4, "lesion_side_left_fraction": 0.03})
+    unit = UnitReport("01", None, PREDICTION, {"lesion": lesion}, person=(("Age", "68 years"), ("Sex", "male")))
+    text = participant_page(tmp_path, unit).text
+    assert "Age 68 years Sex male Lesion 34 ml, right" in text
+    assert text.index("68 years") < text.index("Poor outcome more likely")
+
+
+def test_the_score_lies_on_its_scale_with_the_cut(tmp_path: Path) -> None:
+    scored = replace(PREDICTION, predicted_score_interval=(8.5, 25.5))
+    participant_page(tmp_path, UnitReport("01", None, scored))
+    text = (tmp_path / "sub-01.html").read_text()
+    assert "predicted 14.2, 90 % interval 8.5 to 25.5, poor outcome up to 17" in text
+    circles = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', text)]
+    assert circles[-1] == pytest.approx(20 + 600 * 14.23 / 34, abs=0.1)
+    assert re.search(r'<line x1="320.0" x2="320.0" y1="28" y2="58" stroke="#b5541c"', text)  # 17 of 34
+
+
+def test_what_moves_the_prediction_by_kind_and_by_number(tmp_path: Path) -> None:
+    parts = (
+        Contribution("", "", "", 0.1),
+        Contribution("lesion_regions", "lesion", "whole brain", 0.5, 2.0, 1.24),
+        Contribution("lesion_regions", "lesion", "parcel 3, both sides", -0.2, 0.1, -0.5),
+        Contribution("fa", "fa", "", -0.1),
+    )
+    page = participant_page(tmp_path, UnitReport("01", None, replace(PREDICTION, contributions=parts, index=0.3)))
+    assert "Kind of data Moves the prediction Lesion mask Diffusion (DWI)" in page.text
+    assert "Lesion mask: whole brain lesion_regions 1.2 SD above" in page.text
+    text = (tmp_path / "sub-01.html").read_text()
+    told = re.findall(r'aria-label="(-?\d+) % of the largest, ([^"]+)"', text)
+    assert told[:2] == [("100", "towards a poor outcome"), ("-33", "towards a good outcome")]
+
+
+def test_pictures_are_inside_as_far_as_the_page_may_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "sub-01" / "figures"
+    folder.mkdir(parents=True)
+    pictures = [folder / f"sub-01_ses-{i}_desc-tissues_figure.png" for i in (1, 2)]
+    for picture in pictures:
+        picture.write_bytes(b"x" * 900)
+    monkeypatch.setattr("bids_stroke.report.participant.LARGEST_PAGE", 1300)
+    units = [UnitReport("01", str(i + 1), PREDICTION, figures=(picture,)) for i, picture in enumerate(pictures)]
+    page = participant_page(tmp_path, *units)
+    later, earlier = page.sources[1:]  # first the trend
+    assert later.startswith("data:image/png;base64,")
+    assert earlier == "sub-01/figures/sub-01_ses-1_desc-tissues_figure.png"
+
+
+def test_sessions_are_shown_as_a_trend_and_the_earlier_ones_folded(tmp_path: Path) -> None:
+    page = participant_page(tmp_path, UnitReport("01", "01", PREDICTION), UnitReport("01", "02", PREDICTION))
+    assert page.sources[0].startswith("data:image/svg+xml")
+    text = (tmp_path / "sub-01.html").read_text()
+    assert text.index('id="ses-02"') < text.index('id="ses-01"')
+    assert re.findall(r'<details id="ses-(\d+)-members"( open)?>', text) == [("02", " open"), ("01", "")]
+
+
 def test_demonstration_and_training_set_are_said_loudly(tmp_path: Path) -> None:
     marked = replace(PREDICTION, model={**PREDICTION.model, "demonstration": True}, in_training_set=True)
     page = participant_page(tmp_path, UnitReport("01", None, marked))
@@ -85,7 +140,7 @@ def test_sessions_failure_warnings_and_quality(tmp_path: Path) -> None:
         UnitReport("01", "01", PREDICTION, {"anat": step}, (figure,)),
         UnitReport("01", "02", None, status=failed, unused={"x.nii.gz": "another run"}),
     )
-    assert page.links == ["#ses-01", "#ses-02"]
+    assert page.links[:3] == ["group.html", "#ses-02", "#ses-01"]  # the latest first
     assert page.sources == ["sub-01/ses-01/figures/sub-01_ses-01_desc-tissues_figure.png"]
     assert "not completed: missing bval" in page.text and "has no .bval file" in page.text
     assert "brain volume 1432 ml 900 to 2000 ml as expected" in page.text
