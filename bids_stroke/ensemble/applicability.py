@@ -9,7 +9,9 @@ from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import UnitFeatures
 from bids_stroke.ensemble.bundle import Bundle
 from bids_stroke.ensemble.member import BundleMember
+from bids_stroke.ensemble.profile import CohortProfile
 from bids_stroke.features.covariates import covariate_notes, covariate_values
+from bids_stroke.features.summary import quantity, summary_numbers
 from bids_stroke.fusion.fitted import Fusion
 
 COVARIATES_MISSING = "covariates-missing"
@@ -38,7 +40,47 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusio
     if with_covariates:
         scaler = max((entry.scaler for entry in with_covariates), key=lambda item: len(item.names))
         found += scaler.complaints(covariate_values(unit.covariates, scaler.names))
+    if bundle.profile:
+        found += far_from_cohort(bundle.profile, summary_numbers(unit, bundle.profile.names))
     return [*found, *_notes(bundle, unit), *unit.notes]
+
+
+def far_from_cohort(profile: CohortProfile, numbers: Mapping[str, float]) -> list[str]:
+    """A sentence for each number that lies further from the training people than one of a hundred of them does.
+
+    Parameters
+    ----------
+    profile : CohortProfile
+        Of the training people.
+    numbers : mapping of str to float
+        Those that are known of a person; the others say nothing.
+
+    Examples
+    --------
+    >>> from bids_stroke.ensemble.profile import Range
+    >>> of_age = Range("age", False, (40.0, 45.0, 60.0, 66.0, 72.0, 80.0, 86.0), 100)
+    >>> of_cohort = CohortProfile((of_age,), (0.3, 0.5, 0.8, 0.9, 1.2), 100)
+    >>> far_from_cohort(of_cohort, {"age": 19.0})[0].partition(",")[0]
+    'age is 19 years'
+    >>> far_from_cohort(of_cohort, {"age": 90.0})
+    []
+    """
+    far = [(one.distance(numbers[one.name]), one) for one in profile.ranges if one.name in numbers]
+    found = []
+    for _, one in sorted((pair for pair in far if pair[0] > profile.limit), key=lambda pair: -pair[0]):
+        what = quantity(one.name)
+        unit = f" {what.unit}" if what.unit else ""
+        low, high = map(_shown, one.middle)
+        found.append(
+            f"{what.words} is {_shown(numbers[one.name])}{unit}, far from the people whom the model was trained on "
+            f"(nine of ten of them: {low} to {high}{unit}): what it predicts may not hold."
+        )
+    return found
+
+
+def _shown(value: float) -> str:
+    """Three digits, and 1500 rather than 1.5e+03."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def _lost_weight(bundle: Bundle, names: list[str], fusion: Fusion) -> list[str]:
