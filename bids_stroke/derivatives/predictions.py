@@ -47,6 +47,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         "missing": dict(prediction.missing),
         "model": dict(prediction.model),
         "in_training_set": prediction.in_training_set,
+        "applicability": dict(prediction.applicability) if prediction.applicability else None,
         "warnings": list(prediction.warnings),
     }
 
@@ -114,6 +115,7 @@ def read_prediction(path: Path) -> Prediction:
             },
             rules=tuple({**rule, "missing": tuple(rule["missing"])} for rule in content.get("rules", [])),
             decided_beyond=_pair(limits) if (limits := content.get("decided_beyond")) else None,
+            applicability=content.get("applicability"),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.modalities import EARLY
@@ -18,8 +19,30 @@ COVARIATES_MISSING = "covariates-missing"
 """Why a member says nothing of a person whose age, sex or time since stroke it needs and nobody knows."""
 
 
+def remarks(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusion) -> dict[str, Any]:
+    """What a prediction says of itself: `Prediction.warnings` and `Prediction.applicability`.
+
+    Parameters
+    ----------
+    bundle, unit : Bundle, UnitFeatures
+        What was predicted with, and of whom.
+    names : list of str
+        Members that applied.
+    fusion : Fusion
+        Theirs.
+    """
+    numbers = summary_numbers(unit, bundle.profile.names) if bundle.profile else {}
+    found = warnings(bundle, unit, names, fusion)
+    if bundle.profile:
+        found += far_from_cohort(bundle.profile, numbers)
+    return {
+        "warnings": (*found, *_notes(bundle, unit), *unit.notes),
+        "applicability": measured(bundle.profile, numbers) if bundle.profile else None,
+    }
+
+
 def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusion) -> list[str]:
-    """Everything that a reader of a prediction should know; ``names``: what applied, fused by ``fusion``."""
+    """What a reader should know of the model and what it lacked; ``names``: what applied, fused by ``fusion``."""
     found = []
     if bundle.demonstration:
         found.append("Demonstration ensemble trained on synthetic data: this prediction means nothing for a patient.")
@@ -40,9 +63,37 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusio
     if with_covariates:
         scaler = max((entry.scaler for entry in with_covariates), key=lambda item: len(item.names))
         found += scaler.complaints(covariate_values(unit.covariates, scaler.names))
-    if bundle.profile:
-        found += far_from_cohort(bundle.profile, summary_numbers(unit, bundle.profile.names))
-    return [*found, *_notes(bundle, unit), *unit.notes]
+    return found
+
+
+def measured(profile: CohortProfile, numbers: Mapping[str, float]) -> dict[str, Any] | None:
+    """How far a person is from the training people: as a whole, and number by number; None where nothing is known.
+
+    Returns
+    -------
+    dict
+        ``distance``, the largest of the numbers' (1: as far as the 1st or the 99th percentile), ``limit`` beyond which
+        is warned, ``percentile`` of the training people who are nearer (99: that or more), and ``numbers``: name ->
+        ``value``, its ``percentile`` among them (1 and 99: or beyond), its ``distance``.
+    """
+    distance = profile.distance(numbers)
+    if distance is None:
+        return None
+    each = {
+        one.name: {
+            "value": numbers[one.name],
+            "percentile": round(one.percentile(numbers[one.name]), 1),
+            "distance": round(one.distance(numbers[one.name]), 3),
+        }
+        for one in profile.ranges
+        if one.name in numbers
+    }
+    return {
+        "distance": round(distance, 3),
+        "limit": profile.limit,
+        "percentile": round(profile.percentile(distance), 1),
+        "numbers": each,
+    }
 
 
 def far_from_cohort(profile: CohortProfile, numbers: Mapping[str, float]) -> list[str]:

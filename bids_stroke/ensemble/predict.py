@@ -16,7 +16,7 @@ from torch import nn
 from bids_stroke.core.errors import MissingModalityError, ModelError
 from bids_stroke.core.modalities import CLINICAL, EARLY
 from bids_stroke.core.records import Member, MemberPrediction, Prediction, UnitFeatures
-from bids_stroke.ensemble.applicability import COVARIATES_MISSING, nobody_applies, unit_name, warnings
+from bids_stroke.ensemble.applicability import COVARIATES_MISSING, nobody_applies, remarks, unit_name
 from bids_stroke.ensemble.baselines import ordinary_mean
 from bids_stroke.ensemble.bundle import Bundle, networks_of
 from bids_stroke.ensemble.member import BundleMember
@@ -103,7 +103,7 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
             "outcome": bundle.outcome,
         },
         in_training_set=bundle.saw(unit.dataset, unit.participant_id),
-        warnings=tuple(warnings(bundle, unit, names, fusion)),
+        **remarks(bundle, unit, names, fusion),
     )
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from bids_stroke.core.errors import ModelError
-from bids_stroke.ensemble.applicability import far_from_cohort
+from bids_stroke.derivatives.outputs import write_json
+from bids_stroke.derivatives.predictions import prediction_json, read_prediction
+from bids_stroke.ensemble.applicability import far_from_cohort, measured
 from bids_stroke.ensemble.bundle import load_bundle, write_bundle
 from bids_stroke.ensemble.metadata import METADATA, verify_bundle
 from bids_stroke.ensemble.metadata_fields import metadata_fields
@@ -39,6 +41,27 @@ def test_a_prediction_warns_of_a_person_unlike_the_cohort_only(tmp_path: Path) -
     assert not [text for text in predict(bundle, unit, "cpu").warnings if "far from" in text]
     assert not [text for text in predict(bundle, nobody, "cpu").warnings if "far from" in text]
     assert [text for text in predict(bundle, child, "cpu").warnings if text.startswith("age is 9 years, far from")]
+
+
+def test_a_prediction_tells_how_far_the_person_is(tmp_path: Path) -> None:
+    bundle, unit = write_bundle(tmp_path / "tiny", tiny_contents(profile=PROFILE)), rhythm_unit(tmp_path)
+    found = predict(bundle, unit, "cpu")
+    assert found.applicability == {
+        "distance": 0.0, "limit": 1.3, "percentile": 0.0,
+        "numbers": {"age": {"value": 66.0, "percentile": 50.0, "distance": 0.0}},
+    }  # fmt: skip
+    write_json(tmp_path / "prediction.json", prediction_json(found))
+    assert read_prediction(tmp_path / "prediction.json") == found
+    older = write_bundle(tmp_path / "older", tiny_contents())
+    assert predict(older, unit, "cpu").applicability is None
+
+
+def test_distance_is_that_of_the_furthest_number() -> None:
+    found = measured(PROFILE, {"age": 89.0, "lesion_volume_ml": 12.0})
+    assert found is not None
+    assert (found["distance"], found["percentile"]) == (1.15, pytest.approx(97.5))
+    assert found["numbers"]["age"]["percentile"] == 99.0
+    assert measured(PROFILE, {"mean_fa": 0.3}) is None
 
 
 def test_a_bundle_keeps_its_profile_and_one_without_still_loads(tmp_path: Path) -> None:
