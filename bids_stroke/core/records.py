@@ -257,3 +257,6 @@ class Prediction:
     decided_beyond: tuple[float, float] | None = None
     """``good`` is decided below the first probability of a poor outcome, ``poor`` above the second, nothing between;
     None for a model that is not calibrated: it names what is more likely."""
+    applicability: Mapping[str, Any] | None = None
+    """How far the person is from the model's training people (`ensemble.applicability.measured`); None where the model
+    does not know them, or nothing is known of the person."""

@@ -49,6 +49,7 @@ def prediction_json(prediction: Prediction) -> dict[str, Any]:
         "missing": dict(prediction.missing),
         "model": dict(prediction.model),
         "in_training_set": prediction.in_training_set,
+        "applicability": dict(prediction.applicability) if prediction.applicability else None,
         "warnings": list(prediction.warnings),
     }
 
@@ -118,6 +119,7 @@ def read_prediction(path: Path) -> Prediction:
             index=content.get("index"),
             contributions=tuple(Contribution(**one) for one in content.get("contributions", [])),
             decided_beyond=_pair(limits) if (limits := content.get("decided_beyond")) else None,
+            applicability=content.get("applicability"),
         )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(

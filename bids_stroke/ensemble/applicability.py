@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import UnitFeatures
 from bids_stroke.ensemble.bundle import Bundle
 from bids_stroke.ensemble.member import BundleMember
+from bids_stroke.ensemble.profile import CohortProfile
 from bids_stroke.features.covariates import covariate_notes, covariate_values
+from bids_stroke.features.summary import quantity, summary_numbers
 from bids_stroke.fusion.fitted import Fusion
 
 COVARIATES_MISSING = "covariates-missing"
 """Why a member says nothing of a person whose age, sex or time since stroke it needs and nobody knows."""
 
 
+def remarks(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusion) -> dict[str, Any]:
+    """What a prediction says of itself: `Prediction.warnings` and `Prediction.applicability`.
+
+    Parameters
+    ----------
+    bundle, unit : Bundle, UnitFeatures
+        What was predicted with, and of whom.
+    names : list of str
+        Members that applied.
+    fusion : Fusion
+        Theirs.
+    """
+    numbers = summary_numbers(unit, bundle.profile.names) if bundle.profile else {}
+    found = warnings(bundle, unit, names, fusion)
+    if bundle.profile:
+        found += far_from_cohort(bundle.profile, numbers)
+    return {
+        "warnings": (*found, *_notes(bundle, unit), *unit.notes),
+        "applicability": measured(bundle.profile, numbers) if bundle.profile else None,
+    }
+
+
 def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusion) -> list[str]:
-    """Everything that a reader of a prediction should know; ``names``: what applied, fused by ``fusion``."""
+    """What a reader should know of the model and what it lacked; ``names``: what applied, fused by ``fusion``."""
     found = []
     if bundle.demonstration:
         found.append("Demonstration ensemble trained on synthetic data: this prediction means nothing for a patient.")
@@ -38,7 +63,75 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusio
     if with_covariates:
         scaler = max((entry.scaler for entry in with_covariates), key=lambda item: len(item.names))
         found += scaler.complaints(covariate_values(unit.covariates, scaler.names))
-    return [*found, *_notes(bundle, unit), *unit.notes]
+    return found
+
+
+def measured(profile: CohortProfile, numbers: Mapping[str, float]) -> dict[str, Any] | None:
+    """How far a person is from the training people: as a whole, and number by number; None where nothing is known.
+
+    Returns
+    -------
+    dict
+        ``distance``, the largest of the numbers' (1: as far as the 1st or the 99th percentile), ``limit`` beyond which
+        is warned, ``percentile`` of the training people who are nearer (99: that or more), and ``numbers``: name ->
+        ``value``, its ``percentile`` among them (1 and 99: or beyond), its ``distance``.
+    """
+    distance = profile.distance(numbers)
+    if distance is None:
+        return None
+    each = {
+        one.name: {
+            "value": numbers[one.name],
+            "percentile": round(one.percentile(numbers[one.name]), 1),
+            "distance": round(one.distance(numbers[one.name]), 3),
+        }
+        for one in profile.ranges
+        if one.name in numbers
+    }
+    return {
+        "distance": round(distance, 3),
+        "limit": profile.limit,
+        "percentile": round(profile.percentile(distance), 1),
+        "numbers": each,
+    }
+
+
+def far_from_cohort(profile: CohortProfile, numbers: Mapping[str, float]) -> list[str]:
+    """A sentence for each number that lies further from the training people than one of a hundred of them does.
+
+    Parameters
+    ----------
+    profile : CohortProfile
+        Of the training people.
+    numbers : mapping of str to float
+        Those that are known of a person; the others say nothing.
+
+    Examples
+    --------
+    >>> from bids_stroke.ensemble.profile import Range
+    >>> of_age = Range("age", False, (40.0, 45.0, 60.0, 66.0, 72.0, 80.0, 86.0), 100)
+    >>> of_cohort = CohortProfile((of_age,), (0.3, 0.5, 0.8, 0.9, 1.2), 100)
+    >>> far_from_cohort(of_cohort, {"age": 19.0})[0].partition(",")[0]
+    'age is 19 years'
+    >>> far_from_cohort(of_cohort, {"age": 90.0})
+    []
+    """
+    far = [(one.distance(numbers[one.name]), one) for one in profile.ranges if one.name in numbers]
+    found = []
+    for _, one in sorted((pair for pair in far if pair[0] > profile.limit), key=lambda pair: -pair[0]):
+        what = quantity(one.name)
+        unit = f" {what.unit}" if what.unit else ""
+        low, high = map(_shown, one.middle)
+        found.append(
+            f"{what.words} is {_shown(numbers[one.name])}{unit}, far from the people whom the model was trained on "
+            f"(nine of ten of them: {low} to {high}{unit}): what it predicts may not hold."
+        )
+    return found
+
+
+def _shown(value: float) -> str:
+    """Three digits, and 1500 rather than 1.5e+03."""
+    return f"{float(f'{value:.3g}'):g}"
 
 
 def _lost_weight(bundle: Bundle, names: list[str], fusion: Fusion) -> list[str]:

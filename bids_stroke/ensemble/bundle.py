@@ -40,6 +40,7 @@ from bids_stroke.ensemble.metadata import (
     weights_file,
 )
 from bids_stroke.ensemble.model_card import model_card
+from bids_stroke.ensemble.profile import CohortProfile, Range
 from bids_stroke.ensemble.tables import read_people
 from bids_stroke.ensemble.weights import read_weights
 from bids_stroke.features.covariates import CovariateScaler
@@ -81,6 +82,8 @@ class BundleContents:
     """What the fusion was fitted on; None where there is nothing, as in a model that was not trained here."""
     baselines: tuple[Baseline, ...] = ()
     """What the fusion is held against."""
+    profile: CohortProfile | None = None
+    """The training people in numbers, and how far they are from each other; None where nobody knows."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """``description``, ``authors``, ``copyright`` and ``made`` (a sentence) of a model that was not trained here."""
 
@@ -102,6 +105,8 @@ class Bundle:
     facts: Mapping[str, Any]
     early: BundleMember | None = None
     baselines: tuple[Baseline, ...] = ()
+    profile: CohortProfile | None = None
+    """None in bundles from before there was such a thing."""
 
     @property
     def fitted(self) -> tuple[BundleMember, ...]:
@@ -213,6 +218,7 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "baselines": [
             asdict(one.entry) | {"needs": one.needs} | _fusion_json(one.fusion) for one in contents.baselines
         ],
+        "applicability": asdict(contents.profile) if contents.profile else None,
         "salt": contents.salt,
         "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
         "facts": dict(contents.facts),
@@ -248,6 +254,7 @@ def load_bundle(path: Path) -> Bundle:
         fusion=_fusion(metadata),
         early=_member(metadata.early_fusion) if metadata.early_fusion else None,
         baselines=tuple(Baseline(_member(one), _fusion(one), one.needs) for one in metadata.baselines),
+        profile=_profile(metadata),
         salt=metadata.salt,
         participants={role: frozenset(hashes) for role, hashes in metadata.participants.items()},
         facts=metadata.facts.model_dump(exclude_unset=True),
@@ -267,6 +274,13 @@ def _fusion(metadata: MetadataFields | BaselineFields) -> Fusion:
     return Fusion(
         metadata.fusion_weights, scales, Distribution(**_tuples(known.model_dump(exclude={"others"})), others=others)
     )
+
+
+def _profile(metadata: MetadataFields) -> CohortProfile | None:
+    if (known := metadata.applicability) is None:
+        return None
+    ranges = tuple(Range(**_tuples(one.model_dump())) for one in known.ranges)
+    return CohortProfile(ranges, tuple(known.distances), known.people)
 
 
 def _tuples(content: Mapping[str, Any]) -> dict[str, Any]:

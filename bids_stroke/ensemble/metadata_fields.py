@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bids_stroke.core.errors import ModelError, UsageError
 from bids_stroke.core.outcome import Outcome
+from bids_stroke.ensemble.profile import DISTANCE_LEVELS, LEVELS
 
 _FILE_NAME = r"^[^/\\\x00.][^/\\\x00]*$"
 """Of a member: its weights lie in ``models/<name>.safetensors``, so it must not lead elsewhere."""
@@ -135,6 +136,35 @@ class BaselineFields(EntryFields):
         return self
 
 
+class RangeFields(_Fields):
+    """`ensemble.profile.Range`."""
+
+    name: str
+    cube_root: bool
+    quantiles: Annotated[list[float], Field(min_length=len(LEVELS), max_length=len(LEVELS))]
+    people: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if any(low > high for low, high in pairwise(self.quantiles)) or self.quantiles[0] == self.quantiles[-1]:
+            raise ValueError("quantiles do not ascend")
+        return self
+
+
+class ProfileFields(_Fields):
+    """`ensemble.profile.CohortProfile`."""
+
+    ranges: Annotated[list[RangeFields], Field(min_length=1)]
+    distances: Annotated[list[NotNegative], Field(min_length=len(DISTANCE_LEVELS), max_length=len(DISTANCE_LEVELS))]
+    people: Annotated[int, Field(ge=1)]
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if any(low > high for low, high in pairwise(self.distances)):
+            raise ValueError("distances do not ascend")
+        return self
+
+
 class SettingsFields(_Fields):
     """What is read of the settings of the training, which are kept for people to read."""
 
@@ -167,6 +197,8 @@ class MetadataFields(_Fields):
     fusion_weights: dict[str, NotNegative]
     scales: list[ScaleFields]
     distribution: DistributionFields | None
+    applicability: ProfileFields | None = None
+    """Bundles from before it was measured have none."""
     salt: str
     participants: dict[str, list[str]]
     facts: FactsFields

@@ -13,7 +13,7 @@ import numpy as np
 from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import MemberPrediction, Prediction, UnitFeatures
-from bids_stroke.ensemble.applicability import nobody_applies, warnings
+from bids_stroke.ensemble.applicability import nobody_applies, remarks
 from bids_stroke.ensemble.baselines import ordinary_mean
 from bids_stroke.ensemble.bundle import Bundle
 from bids_stroke.ensemble.contributions import Told, contributions
@@ -75,7 +75,7 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
             "outcome": bundle.outcome,
         },
         in_training_set=bundle.saw(unit.dataset, unit.participant_id),
-        warnings=tuple(warnings(bundle, unit, names, fusion)),
+        **remarks(bundle, unit, names, fusion),
     )
 
 

@@ -30,7 +30,7 @@ from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.late_fusion import Fused, apart, fuse_members
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.participants import identity, with_roles
+from bids_stroke.training.participants import cohort_profile, identity, with_roles
 from bids_stroke.training.trainer import Place
 
 Array = NDArray[np.float64]
@@ -106,6 +106,7 @@ def train_ensemble(
         progress(f"{EARLY}: left out, fewer than two of its parts are there")
     wanted, compared = _read_first(planned, settings, cohort)
     here = Place(place, settings.precision, settings.seed, store)
+    profile = cohort_profile(cohort, [member.modality for member, _ in planned], roles(folds, len(cohort.units)))
     baselines = train_baselines(compared, folds, here, settings.training)
     members = train_members(wanted, folds, here, progress)
     if not members:
@@ -113,7 +114,7 @@ def train_ensemble(
     ensemble = _ensemble(folds, members, baselines, cohort, settings)
     for name, why in ensemble.contents.facts.get(LEFT_OUT, {}).items():
         progress(f"{name}: left out, {why}; without it (training.members) training takes less time")
-    return ensemble
+    return replace(ensemble, contents=replace(ensemble.contents, profile=profile))
 
 
 def _read_first(

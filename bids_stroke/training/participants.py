@@ -1,8 +1,8 @@
-"""Who was what to a model: what the bundle's ledger of participants holds."""
+"""Who was what to a model, and what they were like: the bundle's ledger of participants, and its profile of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -11,7 +11,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bids_stroke.bids.labels import ledger_hash
-from bids_stroke.ensemble.bundle import BundleContents
+from bids_stroke.ensemble.bundle import TEST, BundleContents
+from bids_stroke.ensemble.profile import CohortProfile, fit_profile
+from bids_stroke.features.summary import quantity, quantity_names, summary_numbers
 from bids_stroke.training.cohort import Cohort
 
 Rows = NDArray[np.int64]
@@ -49,3 +51,28 @@ def with_roles(contents: BundleContents, cohort: Cohort, part_of: Mapping[str, R
         splits=pd.concat([table.assign(role=role) for role, table in tables.items()], ignore_index=True),
         facts={**contents.facts, "participants_by_role": {role: len(own) for role, own in people.items()}},
     )
+
+
+def cohort_profile(cohort: Cohort, modalities: Collection[str], part_of: Mapping[str, Rows]) -> CohortProfile | None:
+    """The people from whom a model learns, in numbers: those that its members may know people by.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        Whose rows these are.
+    modalities : collection of str
+        Of the members.
+    part_of : mapping
+        Role -> rows, from `folds.roles`; of people in the test part nothing is learned.
+
+    Raises
+    ------
+    DataError
+        A map or a table of biomarkers is broken.
+    """
+    names = quantity_names((*cohort.names, cohort.first_name), modalities)
+    rows = np.sort(np.concatenate([own for role, own in part_of.items() if role != TEST]))
+    known = [summary_numbers(cohort.units[row].unit, names) for row in rows]
+    values = np.array([[numbers.get(name, np.nan) for name in names] for numbers in known])
+    people = [cohort.participants[row] for row in rows]
+    return fit_profile(names, [quantity(name).skewed for name in names], values, people)

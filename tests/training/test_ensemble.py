@@ -89,6 +89,8 @@ def test_bundle_remembers_everybody_and_the_settings(ensemble: TrainedEnsemble, 
     assert bundle.facts["participants"] == 24
     assert bundle.facts["settings"]["training"]["members"]["lstm"]["hidden"] == [8]
     assert len(bundle.out_of_fold()) == 24
+    assert bundle.profile is not None
+    assert (bundle.profile.people, bundle.profile.names) == (24, ("age", "fma_le_baseline"))
 
 
 @pytest.mark.parametrize(
