@@ -10,7 +10,6 @@ from typing import Any
 from bids_stroke.bids.choice.duplicates import one_of_each
 from bids_stroke.bids.choice.kinds_of_image import as_sidecars_tell, what_tells
 from bids_stroke.bids.choice.unread import Unread
-from bids_stroke.bids.collector import nothing_collected
 from bids_stroke.bids.fetched import absent
 from bids_stroke.bids.filters import why_filtered
 from bids_stroke.bids.labels import has_folder
@@ -25,6 +24,7 @@ from bids_stroke.bids.subject_files import Datasets, SubjectFiles
 from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError
 from bids_stroke.core.json_files import read_json_object
 from bids_stroke.core.modalities import EVERY_TASK, MODALITIES, QUERIES
+from bids_stroke.core.processes import nothing_collected
 from bids_stroke.core.records import BidsFile, Session
 from bids_stroke.core.text_files import NOT_THERE
 

@@ -1,18 +1,20 @@
 """Which process made something, and whether it is gone: names of temporary files and folders carry a mark of it.
 
 Only what a process of this machine left behind can be told from what is still in use. Of another machine, or another
-container (whose processes have numbers of their own), nobody can tell: what is theirs stays.
+container (whose processes have numbers of their own), nobody can tell: what is theirs stays. And Python's collector of
+this process, paused where it has nothing to find.
 """
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import re
 import shutil
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 _CLOCK = 60.0
@@ -86,3 +88,19 @@ def _entries(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 def _place() -> str:
     return hashlib.sha256(f"{socket.gethostname()}\0{pid_namespace()}".encode()).hexdigest()[:8]
+
+
+@contextmanager
+def nothing_collected() -> Iterator[None]:
+    """Keep the collector from looking while records of thousands of people are made.
+
+    All of them are kept and none refers back to what refers to it, so that it finds nothing, again and again: a tenth
+    of the time. What nobody refers to any more is freed as ever.
+    """
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from bids_stroke.core.processes import is_abandoned, process_mark, remove_abandoned
+from bids_stroke.core.processes import is_abandoned, nothing_collected, process_mark, remove_abandoned
 
 
 @pytest.fixture(scope="module")
@@ -39,3 +40,26 @@ def test_files_and_folders_of_the_prefix_are_removed_and_links_are_not_followed(
     remove_abandoned([here, tmp_path / "nowhere"], "w_")
     assert sorted(path.name for path in here.iterdir()) == sorted([f"w_{process_mark()}_b", f"other_{gone}"])
     assert (kept / "inner").is_dir()
+
+
+def test_the_collector_rests_within_and_works_again_afterwards() -> None:
+    assert gc.isenabled()
+    with nothing_collected():
+        assert not gc.isenabled()
+    assert gc.isenabled()
+
+
+def test_it_works_again_after_an_error() -> None:
+    with pytest.raises(ValueError, match="broken"), nothing_collected():
+        raise ValueError("broken")
+    assert gc.isenabled()
+
+
+def test_one_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with nothing_collected():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from bids_stroke.core.errors import ModelError
-from bids_stroke.core.modalities import MODALITIES, NOT_MEASURED, record_of
+from bids_stroke.core.modalities import BIOMARKERS, CLINICAL, MODALITIES, record_of
 from bids_stroke.features.readers import complete_inputs
 from bids_stroke.networks import registry
 from bids_stroke.networks.base import N_OUTPUTS, POOR_LOGIT, SCORE, Arguments, Network, feature_layer
@@ -123,7 +123,7 @@ def test_arguments_survive_json(item: Sample) -> None:
 @each_sample
 def test_its_input_decides_arguments_that_it_has(item: Sample) -> None:
     spec = registry.NETWORKS[item.network]
-    for modality in [name for name in (*MODALITIES, *NOT_MEASURED) if record_of(name).sample == spec.kind]:
+    for modality in [name for name in (*MODALITIES, BIOMARKERS, CLINICAL) if record_of(name).sample == spec.kind]:
         given = spec.network.from_input(modality, complete_inputs(modality, {}))
         assert given.keys() <= spec.defaults.keys()
         arguments = registry.build(item.network, **given).arguments
