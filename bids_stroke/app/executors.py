@@ -196,14 +196,27 @@ def available_cpus() -> int:
 
 def available_memory_gb() -> float:
     """Memory that this process may use (GB): what is free, the container's limit, Slurm's grant."""
-    limits = [float(psutil.virtual_memory().available)]
+    return min([float(psutil.virtual_memory().available), *_memory_granted()]) / 1e9
+
+
+def memory_left_gb(mem_gb: float | None) -> float:
+    """Memory that this process may still take (GB): what is free, and of ``mem_gb`` and what is granted the rest."""
+    taken = float(psutil.Process().memory_info().rss)
+    limits = _memory_granted() + ([mem_gb * 1e9] if mem_gb else [])
+    left = [float(psutil.virtual_memory().available), *(limit - taken for limit in limits)]
+    return max(0.0, min(left)) / 1e9
+
+
+def _memory_granted() -> list[float]:
+    """Bytes: the container's limit, Slurm's grant."""
+    limits = []
     limit = _read(Path("/sys/fs/cgroup/memory.max")).strip()
     if limit.isdigit():
         limits.append(float(limit))
     granted = os.environ.get("SLURM_MEM_PER_NODE", "")
     if granted.isdigit():
         limits.append(float(granted) * 2**20)
-    return min(limits) / 1e9
+    return limits
 
 
 def _read(path: Path) -> str:

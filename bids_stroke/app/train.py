@@ -11,6 +11,7 @@ from rich.console import Console
 
 from bids_stroke.app.copied import copied_people
 from bids_stroke.app.currency import Currency, not_current
+from bids_stroke.app.executors import memory_left_gb
 from bids_stroke.app.plan import known_before, merge_features, recipe
 from bids_stroke.app.progress import tell_covariates
 from bids_stroke.app.request import Request
@@ -36,7 +37,7 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     from bids_stroke.report.plots import curves_plot
     from bids_stroke.report.summary import summary_lines
     from bids_stroke.training.checkpoint import Store
-    from bids_stroke.training.ensemble import train_ensemble, write_trained
+    from bids_stroke.training.ensemble import Means, train_ensemble, write_trained
 
     for text in copied_people(request.output_dir, [item.unit for item in cohort]):
         say(f"Warning: {text}")
@@ -52,7 +53,8 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
         shutil.rmtree(store.folder, ignore_errors=True)
     if store.folder.is_dir():
         console.print("An earlier training was interrupted: what it had finished is used where nothing has changed.")
-    ensemble = train_ensemble(cohort, request.settings, request.execution.device, say, store)
+    means = Means(store, memory_left_gb(request.execution.mem_gb))
+    ensemble = train_ensemble(cohort, request.settings, request.execution.device, say, means)
     bundle = write_trained(path("models"), ensemble, request.settings)
     coverage = request.settings.training.coverage
     evaluation = evaluate(ensemble.out_of_fold, request.settings, ensemble.modality_of, coverage)

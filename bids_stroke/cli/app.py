@@ -165,7 +165,7 @@ Research use only: not a medical device, not for decisions about patients."""
 @click.option(
     "--mem-gb",
     type=_Finite(min=1),
-    help="Memory for all units together, at 4 GB each. Default: what is available.",
+    help="Memory for all units together, at 4 GB each, or for the training. Default: what is available.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or cuda:N; cuda never falls back.")
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), help="Of the networks. Default: fp32.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, ClassVar
@@ -11,6 +11,8 @@ from typing import Any, ClassVar
 from torch import Tensor, nn
 
 from bids_stroke.core.errors import ModelError
+from bids_stroke.networks.device import threads_for
+from bids_stroke.networks.layers.sparing import recomputed
 
 POOR_LOGIT, SCORE = 0, 1
 """Columns of the output."""
@@ -74,6 +76,10 @@ class Network(nn.Module, ABC):
         Whether column 1 of the output is a score; else it is NaN.
     shallow : bool
         Whether it is fitted in one go (a `ShallowNetwork`), not by epochs.
+    one_thread : bool
+        Whether its steps are so short that several threads only wait for each other.
+    sparing : bool
+        Set on an object: keep less memory for the gradient and compute more often, to the same result.
     input_shape : tuple of int or None
         Sizes of an image after the first axis; None accepts any size.
     """
@@ -81,6 +87,8 @@ class Network(nn.Module, ABC):
     arguments_class: ClassVar[type[Arguments]]
     has_score: ClassVar[bool] = True
     shallow: ClassVar[bool] = False
+    one_thread: ClassVar[bool] = False
+    sparing: bool = False
     arguments: Arguments
     input_shape: tuple[int | None, ...]
 
@@ -100,6 +108,11 @@ class Network(nn.Module, ABC):
             Options of the modality's reader, complete (`features.readers.complete_inputs`).
         """
         return {}
+
+    @property
+    def stages(self) -> Iterable[nn.Module]:
+        """Modules whose insides are computed once more for the gradient, not kept, where `sparing`; by default none."""
+        return ()
 
     @abstractmethod
     def compute(self, image: Tensor, covariates: Tensor) -> Tensor:
@@ -126,7 +139,8 @@ class Network(nn.Module, ABC):
             If a shape differs from what the network was built for.
         """
         check_inputs(image, self.input_shape, covariates, self.arguments.n_covariates)
-        return self.compute(image, covariates)
+        with threads_for(self), recomputed(self.stages if self.sparing else ()):
+            return self.compute(image, covariates)
 
 
 def feature_layer(model: nn.Module) -> nn.Module:

@@ -7,8 +7,10 @@ The attention is CBAM (Woo et al., ECCV 2018) in three dimensions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import torch
 from monai.networks.blocks.convolutions import Convolution
@@ -16,9 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bids_stroke.networks.base import Arguments, Network, dense_head, require, require_dropout
+from bids_stroke.networks.layers.sparing import Stage, case_by_case
 
 ATTENTION_RATIO = 8
 ATTENTION_KERNEL = 7
+AFTER_STEM = 3
+"""Layers before it: to shrink, the first convolution, to halve."""
 
 
 @dataclass(frozen=True)
@@ -179,9 +184,23 @@ class CbamResnet3d(Network):
         """Module whose output is the last feature map, (n, channels, x, y, z)."""
         return self.features[-1]
 
+    @property
+    def stages(self) -> Iterable[nn.Module]:
+        """All after the stem, which goes case by case."""
+        return self.features[AFTER_STEM:]
+
     def compute(self, image: Tensor, covariates: Tensor) -> Tensor:
         """Maps (n, 1, x, y, z) and covariates (n, n_covariates) -> outputs (n, 2)."""
-        features = self.features(image).mean(dim=(2, 3, 4))
+        stem: Any  # MONAI's
+        shrink, stem, halve, *rest = self.features
+        if self.sparing and stem.adn.N.training:
+            # Its 32 channels at full size are three quarters of what the gradient needs: 115 MB a case, several times.
+            maps = case_by_case(shrink(image), Stage(stem.conv, stem.adn.N, nn.Sequential(stem.adn.A, halve)))
+            for layer in rest:
+                maps = layer(maps)
+        else:
+            maps = self.features(image)
+        features = maps.mean(dim=(2, 3, 4))
         output: Tensor = self.head(torch.cat([features, self.covariates(covariates)], dim=1))
         return output
 

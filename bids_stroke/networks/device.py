@@ -6,6 +6,7 @@ import ctypes
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,10 +16,56 @@ from bids_stroke.core.errors import UsageError
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_MMAP_MAX = -1, -3, -4
 """Numbers of glibc's mallopt(3)."""
+MAPPINGS = 65536
+"""Pieces that glibc may get from the system one by one, and give back so: its own default."""
 LARGEST_KEPT = 2**25
 """Bytes of the largest piece of memory that glibc may be told to keep while it gives back larger ones."""
 KEPT_BETWEEN_LAYERS = 2**28
 """Bytes that a prediction may keep: what the layers of a network at 91 x 109 x 91 hand on to each other."""
+
+
+@dataclass(frozen=True)
+class Thrift:
+    """How a training uses memory.
+
+    Attributes
+    ----------
+    words : str
+        What is done to need less.
+    keeps : bool
+        Whether the process keeps all that it frees (`keep_memory`).
+    sparing : bool
+        Whether the network is (`Network.sparing`).
+    chunk : int
+        Samples that are predicted at once.
+    step, prediction : float
+        On the CPU, most memory that the process took by that of the tensors alive (benchmarks/training_memory.py).
+    """
+
+    words: str
+    keeps: bool
+    sparing: bool
+    chunk: int
+    step: float
+    prediction: float
+
+    def begin(self) -> None:
+        """Let this process keep what it frees, or all but little of it no more."""
+        keep_memory(None if self.keeps else KEPT_BETWEEN_LAYERS)
+
+
+PLENTY = Thrift("", keeps=True, sparing=False, chunk=16, step=2.6, prediction=1.0)
+"""The fastest way. What is kept lies in pieces, few of them large enough for the next need: predictions take more."""
+GIVING_BACK = Thrift(
+    "what is freed is given back at once, which takes longer", keeps=False, sparing=False, chunk=4, step=1.3,
+    prediction=1.3,
+)  # fmt: skip
+"""To the same bits as `PLENTY`, but for what depends on how many samples are predicted at once."""
+SPARING = Thrift(
+    "and some is computed twice instead of being kept, which takes longer still", keeps=False, sparing=True, chunk=1,
+    step=1.3, prediction=1.3,
+)  # fmt: skip
+"""To the same weights within 1e-5."""
 
 
 def resolve_device(device: str) -> torch.device:
@@ -63,7 +110,7 @@ def keep_memory(most: int | None = None) -> bool:
     if most is None:
         done = mallopt(M_MMAP_MAX, 0), mallopt(M_TRIM_THRESHOLD, -1)
     else:
-        done = mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT), mallopt(M_TRIM_THRESHOLD, most)
+        done = tuple(map(mallopt, (M_MMAP_MAX, M_MMAP_THRESHOLD, M_TRIM_THRESHOLD), (MAPPINGS, LARGEST_KEPT, most)))
     return all(done)
 
 
@@ -84,6 +131,18 @@ def reproducible(device: torch.device, seed: int) -> Iterator[None]:
         finally:
             torch.set_deterministic_debug_mode(before[0])
             filling.fill_uninitialized_memory = before[1]
+
+
+@contextmanager
+def threads_for(network: object) -> Iterator[None]:
+    """One thread for a network, or class of networks, that says so (`Network.one_thread`); then as many as before."""
+    before = torch.get_num_threads()
+    if getattr(network, "one_thread", False):
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 @contextmanager

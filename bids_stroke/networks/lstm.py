@@ -5,7 +5,7 @@ Source: the "ShuffleNet-LSTM" study: three LSTMs of 128, 64 and 32 units and one
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -54,6 +54,7 @@ class StackedLstm(Network):
     """
 
     arguments_class = LstmArguments
+    one_thread = True  # two take twice the CPU time on a quiet machine, 27 times on a busy one, for the same bytes
 
     def __init__(self, arguments: LstmArguments) -> None:
         super().__init__(arguments)
@@ -67,6 +68,11 @@ class StackedLstm(Network):
     def from_input(cls, modality: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
         """As many channels as are read."""
         return {"n_channels": len(inputs["channels"])}
+
+    @property
+    def stages(self) -> Iterable[nn.Module]:
+        """Each LSTM."""
+        return self.layers
 
     def compute(self, image: Tensor, covariates: Tensor) -> Tensor:
         """Windows (n, time, n_channels) -> outputs (n, 2)."""

@@ -8,6 +8,7 @@ convolution, pooling and convolutions follow TensorFlow's 'same' rule. `cbam_res
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
@@ -205,6 +206,11 @@ class Miccai2025(Network):
     def feature_layer(self) -> nn.Module:
         """Module whose output is the last feature map, (n, 512, x, y, z)."""
         return self.features[-1]
+
+    @property
+    def stages(self) -> Iterable[nn.Module]:
+        """Every layer on the map."""
+        return self.features
 
     def compute(self, image: Tensor, covariates: Tensor) -> Tensor:
         """Maps (n, 1, x, y, depth) and covariates (n, n_covariates) -> outputs (n, 2), the score NaN."""

@@ -64,6 +64,7 @@ NETWORKS: Mapping[str, NetworkSpec] = MappingProxyType(
         "miccai2025": NetworkSpec("bids_stroke.networks.miccai2025:Miccai2025", kind="volume"),
         "slice_cnn": NetworkSpec("bids_stroke.networks.slice_cnn:SliceCnn", kind="slice"),
         "lstm": NetworkSpec("bids_stroke.networks.lstm:StackedLstm", kind="window"),
+        "tcn": NetworkSpec("bids_stroke.networks.tcn:Tcn", kind="window"),
         "regions": NetworkSpec("bids_stroke.networks.regions:Regions", kind="volume"),
         "band_power": NetworkSpec("bids_stroke.networks.band_power:BandPower", kind="window"),
         "coherence": NetworkSpec("bids_stroke.networks.coherence:Coherence", kind="window"),

@@ -5,7 +5,7 @@ Source: the "ShuffleNet-LSTM" study (ResNet50, FBNet, GhostNet, RegNet and Shuff
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -140,6 +140,11 @@ class SliceCnn(Network):
     def feature_layer(self) -> nn.Module:
         """Module whose output is the last feature map, (n, channels, x, y)."""
         return self.backbone.get_submodule(BACKBONES[self.arguments.backbone].feature_layer)
+
+    @property
+    def stages(self) -> Iterable[nn.Module]:
+        """The parts of the backbone."""
+        return self.backbone.children()
 
     def compute(self, image: Tensor, covariates: Tensor) -> Tensor:
         """Slices (n, in_channels, x, y) -> outputs (n, 2)."""

@@ -211,6 +211,14 @@ def _read(member: Member, labelled: Labelled) -> torch.Tensor | None:
         return None
 
 
+def first_samples(cases: Cases) -> torch.Tensor | None:
+    """Samples of the first unit that has any, read now where the cases are without; None where nobody has."""
+    if cases.samples:
+        return next((samples for samples in cases.samples if samples is not None), None)
+    units = cases.cohort.units
+    return next((found for unit in units if (found := _read(cases.member, unit)) is not None), None)
+
+
 def _features(member: Member) -> Features:
     """The fixed layer of a shallow network."""
     network = shallow_network(member)

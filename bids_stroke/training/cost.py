@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from bids_stroke.networks.device import reproducible
-from bids_stroke.training.cohort import Cases
+from bids_stroke.core.errors import UsageError
+from bids_stroke.networks.device import GIVING_BACK, PLENTY, SPARING, Thrift, reproducible, threads_for
+from bids_stroke.training.cohort import Cases, first_samples
 from bids_stroke.training.folds import OuterFold
 from bids_stroke.training.trainer import Place, Trainer
 
@@ -20,6 +22,8 @@ FORWARD = 1 / 3
 """Share of a training step that a prediction takes: a rule of thumb, as going back costs twice going forward."""
 BATCHES = 2
 """So many are timed, after as many to warm up."""
+LIBRARIES = 0.3
+"""GB that the libraries take besides tensors: code that is loaded late, buffers of their own."""
 
 
 @dataclass
@@ -87,11 +91,108 @@ def _seconds_per_sample(cases: Cases, place: Place) -> float:
     rows = np.concatenate([there[poor][:each], there[~poor][:each]])
     if poor.all() or not poor.any():
         return 0.0
-    with reproducible(place.device, place.seed):
-        trainer = Trainer(cases, rows, place)
+    trainer = Trainer(cases, rows, place)
+    with reproducible(place.device, place.seed), threads_for(trainer.spec.network):
         trainer.start({})
         trainer.epoch()
         begin = time.perf_counter()
         trainer.epoch()
         seconds = time.perf_counter() - begin
     return seconds / _n_samples(cases, rows, cases.options.samples_per_epoch)
+
+
+@dataclass(frozen=True)
+class Need:
+    """Memory (GB) that the training of a member takes, by the most that its tensors take at once."""
+
+    samples: float
+    """All of the member's, which are read once."""
+    step: float
+    prediction: float
+
+    def by(self, thrift: Thrift, device: torch.device) -> float:
+        """Most memory of the process, or of the GPU, where the samples are not; libraries included."""
+        if device.type == "cuda":  # torch's own memory there, which is kept in a better order than the C library's
+            return LIBRARIES + max(GIVING_BACK.step * self.step, GIVING_BACK.prediction * self.prediction)
+        both = thrift.step * self.step, thrift.prediction * self.prediction
+        return LIBRARIES + self.samples + (sum(both) if thrift.keeps else max(both))
+
+
+def plan_memory(
+    planned: Sequence[Cases], device: torch.device, there: float, progress: Callable[[str], None]
+) -> dict[str, Thrift]:
+    """Choose how each member that is trained by epochs uses memory: the fastest way that there is enough for.
+
+    Parameters
+    ----------
+    planned : sequence of Cases
+        With or without samples.
+    device : torch.device
+        Of the training.
+    there : float
+        GB that this process may still take; on a GPU the GPU's free memory counts.
+    progress : callable
+        Takes a line of text for each member.
+
+    Raises
+    ------
+    UsageError
+        A member does not fit even where memory is spared most.
+    """
+    if device.type == "cuda":
+        there = torch.cuda.mem_get_info(device)[0] / 1e9
+    chosen = {}
+    for cases in planned:
+        found = None if cases.shallow else first_samples(cases)
+        if found is None:
+            continue
+        needs = {}
+        for thrift in (PLENTY, GIVING_BACK, SPARING):
+            needs[thrift] = needed_memory(cases, found, thrift).by(thrift, device)
+            if needs[thrift] <= there:
+                break
+        if needs[thrift] > there:
+            raise UsageError(
+                f"{cases.member.name}: training takes {needs[thrift]:.1f} GB of memory even where it is spared, and "
+                f"there are {there:.1f} (--mem-gb, or what the machine has, less what is taken).",
+                "Lower the member's training.batch_size, read its maps smaller (inputs.shrink) or its recordings at "
+                "a lower inputs.rate, raise --mem-gb, or take a larger machine.",
+                "too-little-memory",
+            )
+        chosen[cases.member.name] = thrift
+        progress(f"{cases.member.name}: {_in_words(needs, thrift, there)}")
+    return chosen
+
+
+def _in_words(needs: dict[Thrift, float], thrift: Thrift, there: float) -> str:
+    text = f"up to {needs[thrift]:.1f} of {there:.1f} GB of memory"
+    if thrift is PLENTY:
+        return text
+    how = GIVING_BACK.words if thrift is GIVING_BACK else f"{GIVING_BACK.words}, {SPARING.words}"
+    return f"{text} (otherwise {needs[PLENTY]:.1f}): {how}"
+
+
+def needed_memory(cases: Cases, samples: torch.Tensor, thrift: Thrift) -> Need:
+    """Estimate what a member's tensors need, from the samples of one unit; nothing is computed.
+
+    Parameters
+    ----------
+    cases : Cases
+        Of a network that is trained by epochs.
+    samples : Tensor
+        Of one unit, as typical of all.
+    thrift : Thrift
+        How memory is used.
+    """
+    from bids_stroke.networks.live_memory import Load, prediction_bytes, step_bytes  # a second to import
+
+    member = cases.member
+    units = sum(bool(labelled.unit.features.get(member.modality)) for labelled in cases.cohort.units) or len(
+        cases.cohort.units
+    )
+    batch = min(cases.options.batch_size, max(2, units * min(len(samples), cases.options.samples_per_epoch)))
+    shape = tuple(samples.shape[1:])
+    step = step_bytes(Load(member.network, member.arguments, shape, max(2, batch)), sparing=thrift.sparing)
+    chunk = min(thrift.chunk, units * len(samples))
+    prediction = prediction_bytes(Load(member.network, member.arguments, shape, chunk))
+    return Need(units * samples.nbytes / 1e9, step / 1e9, prediction / 1e9)

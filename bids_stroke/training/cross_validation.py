@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import Member
+from bids_stroke.networks.device import Thrift
 from bids_stroke.training.cohort import Cases, read_cases
 from bids_stroke.training.cost import Budget
 from bids_stroke.training.early_fusion import join_cases
@@ -70,11 +72,15 @@ class TrainedMember:
 
 
 def train_members(
-    planned: Sequence[Cases], folds: Sequence[OuterFold], place: Place, progress: Callable[[str], None]
+    planned: Sequence[Cases],
+    folds: Sequence[OuterFold],
+    place: Place,
+    progress: Callable[[str], None],
+    thrift: Mapping[str, Thrift] = MappingProxyType({}),
 ) -> list[TrainedMember]:
     """Each member, then the early fusion, through the folds, then fitted for good; left out where too few have it.
 
-    Those without samples are read here, one after the other.
+    Those without samples are read here, one after the other. ``thrift`` says how a member of that name uses memory.
     """
     members = []
     joinable: dict[str, Cases] = {}
@@ -87,10 +93,11 @@ def train_members(
             progress(f"{member.name}: left out, as {', '.join(lost)} is")
             continue
         cases = bare if bare.samples else _read(bare, joinable)
-        if not cases.shallow and (why := budget.holds(cases, folds, place)):
+        thrifty = replace(place, thrift=thrift.get(member.name, place.thrift))
+        if not cases.shallow and (why := budget.holds(cases, folds, thrifty)):
             progress(f"{member.name}: left out: {why}")
             continue
-        here = replace(place, seed=1_000_000 * (i + 1) + place.seed)
+        here = replace(thrifty, seed=1_000_000 * (i + 1) + place.seed)
         run = cross_validate(cases, folds, here, progress)
         fitted = fit_final(cases, run, here, rows)
         if fitted is None:

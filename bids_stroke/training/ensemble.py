@@ -25,6 +25,7 @@ from bids_stroke.networks.device import resolve_device
 from bids_stroke.training.baselines import TrainedBaseline, planned_baselines, train_baselines
 from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.cohort import Cases, Cohort, check_covariates, make_cohort, read_shallow_cases
+from bids_stroke.training.cost import plan_memory
 from bids_stroke.training.cross_validation import TrainedMember, train_members
 from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
@@ -38,6 +39,22 @@ Array = NDArray[np.float64]
 VERSION = "1.0.0"
 LEFT_OUT = "left_out_members"
 """Among the facts of a model: members that were trained and are not in it, and why."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a training may use besides its device.
+
+    Attributes
+    ----------
+    store : Store or None
+        Where unfinished and finished fits are kept: a training that was killed goes on from there.
+    memory_gb : float or None
+        GB that this process may still take, by which each member's way of training is chosen; None: as if enough.
+    """
+
+    store: Store | None = None
+    memory_gb: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +79,7 @@ def train_ensemble(
     settings: Settings,
     device: str = "auto",
     progress: Callable[[str], None] = print,
-    store: Store | None = None,
+    means: Means = Means(),
 ) -> TrainedEnsemble:
     """Cross-validate every member, fuse and calibrate in each fold, fit the final ensemble on everybody.
 
@@ -76,14 +93,14 @@ def train_ensemble(
         As in `resolve_device`.
     progress : callable
         Takes one line of text after each fold.
-    store : Store, optional
-        Where unfinished and finished fits are kept: a training that was killed goes on from there.
+    means : Means, optional
+        Store and memory.
 
     Raises
     ------
     UsageError
-        Too few participants of a class for the folds, a member that is described wrongly, or a covariate that is the
-        outcome.
+        Too few participants of a class for the folds, a member that is described wrongly or needs more memory than
+        there is, or a covariate that is the outcome.
     DataError
         No member could be trained, or a feature file is broken.
 
@@ -105,10 +122,11 @@ def train_ensemble(
     if settings.training.early_fusion not in (True, False) and planned[-1][0].modality != EARLY:
         progress(f"{EARLY}: left out, fewer than two of its parts are there")
     wanted, compared = _read_first(planned, settings, cohort)
-    here = Place(place, settings.precision, settings.seed, store)
+    here = Place(place, settings.precision, settings.seed, means.store)
+    thrift = {} if means.memory_gb is None else plan_memory(wanted, place, means.memory_gb, progress)
     profile = cohort_profile(cohort, [member.modality for member, _ in planned], roles(folds, len(cohort.units)))
     baselines = train_baselines(compared, folds, here, settings.training)
-    members = train_members(wanted, folds, here, progress)
+    members = train_members(wanted, folds, here, progress, thrift)
     if not members:
         raise DataError("No member could be trained: too few units.", "Add participants.", "too-few-participants")
     ensemble = _ensemble(folds, members, baselines, cohort, settings)

@@ -18,12 +18,12 @@ from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LRScheduler,
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from bids_stroke.core.settings_training import TrainingSettings
-from bids_stroke.ensemble.one_unit import CHUNK, run_network
+from bids_stroke.ensemble.one_unit import run_network
 from bids_stroke.ensemble.weights import restore_network
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.networks import registry
 from bids_stroke.networks.base import POOR_LOGIT, SCORE
-from bids_stroke.networks.device import keep_memory, precision_of, reproducible
+from bids_stroke.networks.device import PLENTY, Thrift, precision_of, reproducible, threads_for
 from bids_stroke.training.augment import augment
 from bids_stroke.training.checkpoint import Keeper, Store, fit_name
 from bids_stroke.training.cohort import Cases
@@ -42,12 +42,13 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Place:
-    """Where and from which seed one network is fitted, and where its unfinished state is kept."""
+    """Where, from which seed, by how much memory one network is fitted, and where its unfinished state is kept."""
 
     device: torch.device
     precision: str
     seed: int
     store: Store | None = None
+    thrift: Thrift = PLENTY
 
     def keeper(self, cases: Cases, epochs: int, rows: Mapping[str, Rows]) -> Keeper:
         """Of the fit of these rows."""
@@ -73,7 +74,7 @@ def fit(cases: Cases, train: Rows, epochs: int, place: Place) -> Fitted:
     found = keeper.found() or {}
     if "fitted" in found:
         return trainer.fitted(found["fitted"])
-    with reproducible(place.device, place.seed):
+    with reproducible(place.device, place.seed), threads_for(trainer.spec.network):
         trainer.start(found)
         while trainer.done < epochs:
             trainer.epoch()
@@ -96,7 +97,7 @@ def fit_watching(cases: Cases, train: Rows, valid: Rows, place: Place) -> Curve:
     curve = Curve.of(found.get("curve"), len(valid))
     if found.get("finished"):
         return curve
-    with reproducible(place.device, place.seed):
+    with reproducible(place.device, place.seed), threads_for(trainer.spec.network):
         trainer.start(found)
         while trainer.done < options.epochs and not curve.stopped(options.patience):
             trainer.epoch()
@@ -131,9 +132,10 @@ class Trainer:
 
     def start(self, found: Mapping[str, Any]) -> None:
         """Fresh weights, or those of a `state` that was found."""
-        keep_memory()
+        self.place.thrift.begin()
         options, member = self.cases.options, self.cases.member
         self.model = registry.build(member.network, **member.arguments).to(self.place.device)
+        self.model.sparing = self.place.thrift.sparing
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
         )
@@ -280,8 +282,8 @@ def _predict(model: nn.Module, fitted: Fitted, cases: Cases, rows: Rows, place: 
         owners = np.concatenate([np.full(len(samples), row) for row, samples in there])
         flat = [sample for _, samples in there for sample in samples]
         outputs = []
-        for start in range(0, len(flat), CHUNK):
-            part = slice(start, start + CHUNK)
+        for start in range(0, len(flat), place.thrift.chunk):
+            part = slice(start, start + place.thrift.chunk)
             data = torch.stack(flat[part]).numpy()
             outputs.append(run_network(model, data, covariates[owners[part]], place.device, place.precision))
         output = np.concatenate(outputs)

@@ -154,6 +154,17 @@ def test_cpus_and_memory_respect_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert executors.available_memory_gb() == pytest.approx(1000 * 2**20 / 1e9)
 
 
+def test_what_a_training_may_still_take_is_the_rest_of_the_least_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = psutil.Process().memory_info().rss / 1e9
+    free = executors.memory_left_gb(None)
+    assert free > 0
+    assert executors.memory_left_gb(taken + 0.5 * free) == pytest.approx(0.5 * free, rel=0.2)
+    assert executors.memory_left_gb(1e6) <= free * 1.2
+    assert executors.memory_left_gb(taken / 2) == 0
+    monkeypatch.setenv("SLURM_MEM_PER_NODE", "1")
+    assert executors.memory_left_gb(1e6) == 0
+
+
 def test_waiting_threads_soon_leave_their_core_unless_the_user_wants_otherwise(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

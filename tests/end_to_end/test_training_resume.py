@@ -27,7 +27,7 @@ from bids_stroke.networks.device import reproducible, resolve_device
 from bids_stroke.training import checkpoint
 from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.cohort import Cases, make_cohort, read_cases
-from bids_stroke.training.ensemble import train_ensemble
+from bids_stroke.training.ensemble import Means, train_ensemble
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.trainer import Fitted, Place, Trainer, fit, fit_watching
 from tests.conftest import ROOT
@@ -49,13 +49,13 @@ import sys
 from pathlib import Path
 import torch
 from bids_stroke.training.checkpoint import Store
-from bids_stroke.training.ensemble import train_ensemble, write_trained
+from bids_stroke.training.ensemble import Means, train_ensemble, write_trained
 from tests.end_to_end.test_training_resume import cohort_of, settings
 torch.set_num_threads(1)
 data, out = Path(sys.argv[1]), Path(sys.argv[2])
 store = Store(out / "unfinished", every_seconds=0.0)
 print("begins", flush=True)
-write_trained(out / "models", train_ensemble(cohort_of(data), settings(), "cpu", store=store), settings())
+write_trained(out / "models", train_ensemble(cohort_of(data), settings(), "cpu", means=Means(store)), settings())
 """
 
 
@@ -260,7 +260,7 @@ def test_killed_trainings_end_with_the_same_bytes(tmp_path: Path, n_kills: int) 
 def test_the_ensemble_without_a_store_is_the_same(tmp_path: Path) -> None:
     cohort = rhythm_cohort(tmp_path / "cohort", 12)
     chosen = tiny_settings(epochs=2, patience=2)
-    kept = train_ensemble(cohort, chosen, "cpu", lambda _: None, Store(tmp_path / "store", 0.0))
+    kept = train_ensemble(cohort, chosen, "cpu", lambda _: None, Means(Store(tmp_path / "store", 0.0)))
     plain = train_ensemble(cohort, chosen, "cpu", lambda _: None)
     for name, state in plain.contents.states.items():
         assert all(torch.equal(value, kept.contents.states[name][key]) for key, value in state.items())

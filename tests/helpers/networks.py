@@ -41,6 +41,7 @@ SAMPLES = {
         sample("miccai2025", (1, 19, 22, 17), depth=17),
         sample("slice_cnn", (3, 64, 64), backbone="shufflenet_v2_x0_5"),
         sample("lstm", (20, 3), n_channels=3, hidden=(8, 6, 4)),
+        sample("tcn", (20, 3), n_channels=3, widths=(8, 6), kernel=3),
         sample("regions", (1, 11, 13, 11), shrink=8, n_parcels=3, n_covariates=4),
         sample("band_power", (200, 3), n_channels=3, rate=100.0, n_covariates=4),
         sample("coherence", (500, 3), n_channels=3, sites=(0, 1), n_covariates=4),

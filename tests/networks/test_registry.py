@@ -223,6 +223,8 @@ def test_unknown_network_is_refused_with_the_choice() -> None:
         ("slice_cnn", {"in_channels": 0}, "in_channels"),
         ("lstm", {"hidden": ()}, "hidden"),
         ("lstm", {"dropout": -0.1}, "dropout"),
+        ("tcn", {"widths": ()}, "widths"),
+        ("tcn", {"kernel": 0}, "kernel"),
         ("regions", {"n_parcels": 0}, "n_parcels=0"),
         ("regions", {"shrink": 9}, "shrink=9"),
         ("regions", {"n_trees": -1}, "n_trees=-1"),
