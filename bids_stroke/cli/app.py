@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bids_stroke import __version__
+from bids_stroke.cli.aliases import as_ours
 from bids_stroke.cli.arguments import Finite, Place, derivative_folders, without_prefix
 from bids_stroke.cli.help import EPILOG, TEXT, BidsAppCommand
 from bids_stroke.core.errors import BidsStrokeError, UsageError
@@ -71,9 +72,15 @@ STOPPED = "Stopped. What is finished is kept; the same command goes on from ther
               help="Of everything random.")  # fmt: skip
 @click.option("-v", "--verbose", count=True, help="Twice (-vv): with the traceback of an error.")
 @click.option("-q", "--quiet", is_flag=True, help="Only errors and the final table.")
+@click.option("--nthreads", type=click.IntRange(min=1), hidden=True)
+@click.option("--mem", hidden=True)
+@click.option("--notrack", is_flag=True, hidden=True)
 @click.version_option(__version__, prog_name="bids_stroke")
 def command(**options: Any) -> None:
     """Run what the command line asks for, and exit."""
+    options, notes = as_ours(options)
+    for note in [] if options["quiet"] else notes:
+        click.echo(note, err=True)
     request = _understand(options)
     from bids_stroke.app.run import run
 
@@ -169,11 +176,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             click.echo("Positional arguments come first, options after them.", err=True)
         sys.exit(2)
     except Exception as error:
-        from bids_stroke.app.failures import as_ours
+        from bids_stroke.app import failures
 
         if show_traceback:
             traceback.print_exc()
-        ours = as_ours(error, {})
+        ours = failures.as_ours(error, {})
         if type(ours) is not BidsStrokeError:
             click.echo(f"bids_stroke: {ours.message}\n{ours.remedy}".strip(), err=True)
             sys.exit(ours.exit_code)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -14,6 +15,11 @@ from bids_stroke.core.errors import InputError, UsageError
 
 MANY = ("--participant-label", "--session-label", "--task-label", "--modalities", "--derivatives")
 """Options that take several values after them, as BIDS Apps do, or ``@file`` with one value a line."""
+
+SYNONYMS = MappingProxyType({
+    "--random-seed": "--seed", "--task-id": "--task-label", "--n-cpus": "--nthreads", "--mem-mb": "--mem",
+})  # fmt: skip
+"""Option of fMRIPrep, QSIPrep or MRIQC -> ours that means the same; see also `cli.aliases`."""
 
 
 def expand_arguments(arguments: Sequence[str]) -> list[str]:
@@ -36,23 +42,24 @@ def expand_arguments(arguments: Sequence[str]) -> list[str]:
                 raise UsageError(f"{many} needs at least one value.", f"Like {many} VALUE [VALUE ...].")
             name, equals, value = argument.partition("=") if argument.startswith("--") else (argument, "", "")
             name = name.replace("_", "-") if argument.startswith("--") else name
+            name = SYNONYMS.get(name, name)
             many = name if name in MANY and not equals else None
             count = 0
             if many is None:
-                values = _values(value) if name in MANY else [value]
+                values = _values(name, value) if name in MANY else [value]
                 if not values:
                     raise UsageError(f"{argument} names nothing.", "Put one value a line into the file.")
                 expanded.extend(f"{name}{equals}{item}" for item in values)
         else:
-            values = _values(argument)
+            values = _values(many, argument)
             count += len(values)
             expanded.extend(f"{many}={item}" for item in values)
     return expanded[:-1]
 
 
-def _values(text: str) -> list[str]:
+def _values(option: str, text: str) -> list[str]:
     if not text.startswith("@"):
-        return [text]
+        return [item for item in text.split(",") if item] if option == "--modalities" else [text]
     try:
         return Path(text[1:]).read_text("utf-8-sig").split()
     except UnicodeDecodeError:

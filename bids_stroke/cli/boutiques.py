@@ -29,7 +29,8 @@ EXIT_CODES = {
 
 def make_descriptor() -> dict[str, Any]:
     """Descriptor of schema 0.5 as a dictionary."""
-    parameters = [item for item in command.params if item.name not in ("help", "version")]
+    hidden = {item.name for item in command.params if isinstance(item, click.Option) and item.hidden}
+    parameters = [item for item in command.params if item.name not in {"help", "version"} | hidden]
     inputs = [_input(parameter) for parameter in parameters]
     return {
         "name": "bids_stroke",
