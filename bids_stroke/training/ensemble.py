@@ -25,8 +25,8 @@ from bids_stroke.networks.device import resolve_device
 from bids_stroke.training.baselines import TrainedBaseline, planned_baselines, train_baselines
 from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.cohort import Cases, Cohort, check_covariates, make_cohort, read_shallow_cases
-from bids_stroke.training.cross_validation import TrainedMember, train_members
-from bids_stroke.training.folds import OuterFold, make_folds, roles
+from bids_stroke.training.cross_validation import TrainedMember, in_words, people_having, train_members
+from bids_stroke.training.folds import OuterFold, advice, make_folds, needed_of_class, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.late_fusion import Fused, apart, fuse_members
 from bids_stroke.training.members import planned_members
@@ -71,7 +71,7 @@ def train_ensemble(
     device : str
         As in `resolve_device`.
     progress : callable
-        Takes one line of text after each fold.
+        Takes one line of text after each fold: member k of n, fold, what was chosen, and minutes left.
     store : Store, optional
         Where unfinished and finished fits are kept: a training that was killed goes on from there.
 
@@ -104,9 +104,29 @@ def train_ensemble(
     here = Place(place, settings.precision, settings.seed, store)
     baselines = train_baselines(compared, folds, here, settings.training)
     members = train_members(wanted, folds, here, progress)
-    if not members:
-        raise DataError("No member could be trained: too few units.", "Add participants.", "too-few-participants")
+    _check_spoken(members, wanted, folds, settings)
     return _ensemble(folds, members, baselines, cohort, settings)
+
+
+def _check_spoken(
+    members: Sequence[TrainedMember], wanted: Sequence[Cases], folds: Sequence[OuterFold], settings: Settings
+) -> None:
+    """DataError, with all numbers, unless some member could be trained in every fold."""
+    dumb = [i for i in range(len(folds)) if not any(np.isfinite(entry.folds.epochs[i]) for entry in members)]
+    if members and not dumb:
+        return
+    training, everybody = settings.training, np.arange(len(wanted[0].cohort.units))
+    single = [cases for cases in wanted if cases.member.modality != EARLY]
+    most = max(min(people_having(cases, everybody)) for cases in single)
+    have = "; ".join(f"{cases.member.name}: {in_words(cases, everybody)}" for cases in single)
+    needed = needed_of_class(training.outer_folds, training.inner_folds)
+    need = f"{training.outer_folds} outer and {training.inner_folds} inner folds need {needed} of each class"
+    where = f"in fold {dumb[0] + 1} of {len(folds)}" if members else "in any fold"
+    raise DataError(
+        f"Too few participants: no member could be trained {where}. {have}. {need}.",
+        advice(min(most, needed - 1), training),
+        "too-few-participants",
+    )
 
 
 def _read_first(

@@ -11,7 +11,7 @@ import torch
 from bids_stroke.core.records import Labelled
 from bids_stroke.training import cost
 from bids_stroke.training.cohort import make_cohort, read_cases
-from bids_stroke.training.cost import Budget, estimated_minutes
+from bids_stroke.training.cost import Budget, Clock, estimated_minutes
 from bids_stroke.training.cross_validation import cross_validate, fit_final
 from bids_stroke.training.ensemble import train_ensemble
 from bids_stroke.training.folds import nested_folds
@@ -81,3 +81,37 @@ def test_a_budget_is_spent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     nothing: tuple[object, object, object] = (None, None, None)
     assert [bool(budget.holds(*nothing)) for _ in range(3)] == [False, False, True]  # type: ignore[arg-type]
     assert budget.minutes == 2.0 and Budget(None).holds(*nothing) == ""  # type: ignore[arg-type]
+
+
+def test_a_fold_says_member_fold_and_minutes_left() -> None:
+    now = [0.0]
+    clock = Clock([True, False, False], 2, lambda: now[0])
+
+    def after(seconds: float, text: str) -> str:
+        now[0] += seconds
+        return clock.after_fold(text)
+
+    clock.begin(0)
+    assert after(10, "clinical: fold 1/2") == "[1/3] clinical: fold 1/2"  # less than a minute and a half: not worth it
+    assert after(10, "clinical: fold 2/2") == "[1/3] clinical: fold 2/2"
+    clock.end()
+    clock.begin(1)  # nobody knows yet how long one takes that is trained by epochs
+    assert after(600, "fa: fold 1/2") == "[2/3] fa: fold 1/2; about 20 minutes left for it"
+    assert after(600, "fa: fold 2/2") == "[2/3] fa: fold 2/2; about 10 minutes left for it"
+    now[0] += 600
+    clock.end()
+    clock.begin(2)
+    assert after(1, "md: fold 1/2") == "[3/3] md: fold 1/2"  # from a training that was killed
+    assert after(300, "md: fold 2/2") == "[3/3] md: fold 2/2; about 5 minutes left"
+
+
+def test_the_minutes_of_all_are_told_where_members_of_the_same_kind_are_done() -> None:
+    now = [0.0]
+    clock = Clock([False, False, False], 1, lambda: now[0])
+    for member in range(2):
+        clock.begin(member)
+        now[0] += 300
+        said = clock.after_fold("")
+        now[0] += 300
+        clock.end()
+    assert said.endswith("about 15 minutes left")  # 5 for its last fit, 10 for the last member
