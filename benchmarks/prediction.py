@@ -72,7 +72,7 @@ def warm(folder: Path) -> dict[str, Way]:
     import torch
 
     from bids_stroke.ensemble.bundle import load_bundle
-    from bids_stroke.ensemble.predict import run_network
+    from bids_stroke.ensemble.one_unit import run_network
     from bids_stroke.ensemble.weights import restore_network
     from bids_stroke.features.readers import read_samples
     from bids_stroke.networks.device import KEPT_BETWEEN_LAYERS, keep_memory

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
@@ -31,7 +32,8 @@ from bids_stroke.core.modalities import CLINICAL, EARLY
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives.names import dataset_file
-from bids_stroke.derivatives.status import INTERRUPTED, read_statuses, write_status, write_status_table
+from bids_stroke.derivatives.provenance import write_settings
+from bids_stroke.derivatives.status import INTERRUPTED, read_statuses, running_step, write_status, write_status_table
 from bids_stroke.ensemble.metadata import bundle_modalities
 from bids_stroke.networks.torch_import import import_torch
 
@@ -43,6 +45,7 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     assert execution.work_dir is not None, "set before any level runs"
     if model is not None:
         tell_covariates(console, [session.covariates for session in sessions], request.settings.outcome.column)
+    write_settings(request.output_dir, request.level, request.settings, request.command)
     tasks = unit_tasks(request, sessions, model, dataset_name, execution.work_dir)
     ended = _run_units(request, tasks, console)
     statuses = _write_table(request.output_dir, ended, console)
@@ -112,32 +115,48 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
     nprocs = units_at_a_time(request.execution)
     if waiting[0].model is not None:
         _check_model(waiting[0].model, waiting)
-    threads = request.execution.omp_nthreads
-    processes, at_once = executors.share(nprocs, len(waiting), threads)
-    waiting = [replace(task, processes=processes) for task in waiting]
-    shared = f", {at_once} steps or volumes of a unit at a time" if processes > 1 else ""
-    console.print(
-        f"{len(waiting)} units to do, {len(statuses)} up to date; {min(nprocs, len(waiting))} at a time with "
-        f"{threads} threads each{shared}."
-    )
+    waiting = _sharing(request.execution.omp_nthreads, nprocs, waiting, len(statuses), console)
+    at_a_time = min(nprocs, len(waiting))
     executor = executors.make_executor(nprocs, len(waiting))
-    with UnitProgress(console, len(waiting)) as progress:
+    look = partial(running_step, request.output_dir)
+    with UnitProgress(console, [task.session.prefix for task in waiting], at_a_time, look) as progress:
 
         def short(task: UnitTask, result: object) -> bool:
             """Whether memory was short of what several units at a time take: then it is tried once more alone."""
-            if min(nprocs, len(waiting)) == 1 or _reason(result) not in (PROCESS_KILLED, MemoryShortageError.reason):
+            if at_a_time == 1 or _reason(result) not in (PROCESS_KILLED, MemoryShortageError.reason):
                 return False
-            progress.tell(task.session.prefix, f"{_reason(result)} beside others: once more at the end, alone")
+            progress.put_off(task.session.prefix, f"{_reason(result)} beside others: once more at the end, alone")
             return True
 
         for task, result in executors.run_again_alone(executor, waiting, run_unit, short):
             status = result.status if isinstance(result, UnitResult) else _crashed(task, result)
             status = statuses[task.session.prefix] = _written(request.output_dir, status)
-            progress.ended(task.session.prefix, _in_words(status, result))
+            progress.ended(task.session.prefix, _in_words(status, result), status.seconds)
             if status.status == "failed" and request.execution.stop_on_first_crash:
                 console.print("Stopped after the first failure, as asked; units that were running have ended.")
                 break
     return [statuses[task.session.prefix] for task in tasks if task.session.prefix in statuses]
+
+
+def _sharing(
+    threads: int, nprocs: int, waiting: Sequence[UnitTask], up_to_date: int, console: Console
+) -> list[UnitTask]:
+    """The units with the CPUs that each may use; it is said how many are computed at a time."""
+    processes, at_once = executors.share(nprocs, len(waiting), threads)
+    at_a_time = min(nprocs, len(waiting))
+    shared = f", {at_once} steps or volumes of a unit at a time" if processes > 1 else ""
+    console.print(
+        f"{len(waiting)} units to do, {up_to_date} up to date; {at_a_time} at a time with "
+        f"{threads} threads each{shared}."
+    )
+    cpus = executors.available_cpus()
+    if at_a_time * threads > cpus:
+        warn(
+            console,
+            f"{at_a_time} units of {threads} threads are {at_a_time * threads} threads on {cpus} CPUs: slower than "
+            "one for each. --nprocs counts units here, not threads.",
+        )
+    return [replace(task, processes=processes) for task in waiting]
 
 
 def _check_model(model: Model, tasks: Sequence[UnitTask]) -> None:

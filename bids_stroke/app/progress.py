@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, track
 from rich.table import Table
 from rich.text import Text
 
 from bids_stroke.bids.choice.unread import in_lines
 from bids_stroke.core.records import Session, UnitStatus, unit_prefix
+from bids_stroke.derivatives.status import RunningStep
 
 COLOURS = {"done": "green", "skipped": "cyan", "failed": "red", "running": "yellow"}
 
@@ -21,6 +23,12 @@ COLOURS = {"done": "green", "skipped": "cyan", "failed": "red", "running": "yell
 Item = TypeVar("Item")
 SECONDS_BETWEEN_LINES = 10.0
 """In a log, which shows no bar; what takes less says nothing."""
+SECONDS_BETWEEN_LOOKS = 1.0
+"""At the status files of the units that run."""
+SECONDS_BETWEEN_STEPS = 60.0
+"""In a log: a line there that says what is running is at least so long after the one before."""
+MOST_RUNNING = 8
+"""Lines below a bar."""
 MOST_REASONS = 20
 """Lines on files that were not used."""
 
@@ -58,35 +66,152 @@ def tracked(console: Console, items: Sequence[Item], what: str) -> Iterator[Item
         yield item
 
 
-class UnitProgress:
-    """Progress over units; ``with UnitProgress(console, 7) as progress: progress.ended("sub-01", "done")``."""
+def remaining_seconds(ended: Sequence[float], running: Sequence[float], left: int, at_a_time: int) -> float | None:
+    """Estimate of the time that units will still take, from those that ended; None before the first did.
 
-    def __init__(self, console: Console, total: int) -> None:
-        self.console = console
-        self.total = total
-        self.count = 0
-        columns = (TextColumn("units"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        self.bar = Progress(*columns, console=console, disable=not console.is_terminal)
-        self.row = self.bar.add_task("units", total=total)
+    Parameters
+    ----------
+    ended : sequence of float
+        Seconds that each ended unit took.
+    running : sequence of float
+        Seconds that each running one has taken.
+    left : int
+        Units that have not ended, the running ones among them.
+    at_a_time : int
+        Units side by side.
+
+    Examples
+    --------
+    >>> remaining_seconds([100, 140], [60, 200], left=6, at_a_time=2)  # of the 720 s of six units 180 are over
+    270.0
+    """
+    if not ended:
+        return None
+    mean = sum(ended) / len(ended)
+    return (left * mean - sum(min(seconds, mean) for seconds in running)) / max(min(at_a_time, left), 1)
+
+
+def in_minutes(seconds: float | None) -> str:
+    """An estimated duration in words.
+
+    >>> in_minutes(None), in_minutes(20), in_minutes(600), in_minutes(11000)
+    ('', 'less than a minute', 'about 10 minutes', 'about 3.1 hours')
+    """
+    if seconds is None:
+        return ""
+    if seconds < 55:
+        return "less than a minute"
+    minutes = round(seconds / 60)
+    if minutes >= 120:
+        return f"about {seconds / 3600:.1f} hours"
+    return "about a minute" if minutes == 1 else f"about {minutes} minutes"
+
+
+class _Bar(Progress):
+    """A bar with lines below it."""
+
+    below: tuple[str, ...] = ()
+
+    def get_renderables(self) -> Iterator[RenderableType]:
+        """The bar, then the lines."""
+        yield from super().get_renderables()
+        yield from (Text(line, no_wrap=True, overflow="ellipsis") for line in self.below)
+
+
+class UnitProgress:
+    """Progress over units: what is running, at what step, and how long the rest will take.
+
+    On a terminal a bar, and a line for each unit that runs; in a log a line when a unit ends and, at most once a
+    minute, one that says what runs, where that has changed.
+
+    Parameters
+    ----------
+    console : Console
+        Where it is shown.
+    units : sequence of str
+        All of them, in the order in which they start.
+    at_a_time : int
+        Units side by side.
+    look : callable
+        What a unit is at; None where it does not run.
+
+    Examples
+    --------
+    ``with UnitProgress(console, ["sub-01"], 1, look) as progress: progress.ended("sub-01", "done", 12.0)``
+    """
+
+    def __init__(
+        self, console: Console, units: Sequence[str], at_a_time: int, look: Callable[[str], RunningStep | None]
+    ) -> None:
+        self.console, self.at_a_time, self.look = console, at_a_time, look
+        self.total, self.left = len(units), list(units)
+        self.seconds: list[float] = []
+        columns = (
+            TextColumn("units"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+        )
+        self.bar = _Bar(*columns, console=console, disable=not console.is_terminal or console.quiet)
+        self.row = self.bar.add_task("", total=self.total)
+        self._said, self._said_at = "", time.monotonic()
+        self._over = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, daemon=True)
 
     def __enter__(self) -> UnitProgress:
         self.bar.start()
+        self._watcher.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self._over.set()
+        self._watcher.join()
+        self.bar.below = ()
+        self.bar.update(self.row, description="")
         self.bar.stop()
 
-    def ended(self, prefix: str, text: str) -> None:
-        """Say that a unit has ended, in one line."""
-        self.count += 1
-        self.bar.advance(self.row)
-        self.tell(f"[{self.count}/{self.total}] {prefix}", text)
+    def _watch(self) -> None:
+        while not self._over.wait(SECONDS_BETWEEN_LOOKS):
+            self.refresh()
 
-    def tell(self, prefix: str, text: str) -> None:
-        """Say something of a unit that has not ended, in one line."""
-        self.console.print(f"{prefix}: {text}", highlight=False, markup=False, soft_wrap=True)
+    def refresh(self) -> None:
+        """Look at what is running, and show it."""
+        looked = {unit: self.look(unit) for unit in self.left[: self.at_a_time]}
+        running = {unit: found for unit, found in looked.items() if found is not None}
+        lines = [f"{unit.replace('_', ' ')}: {found.step or 'begins'}" for unit, found in running.items()]
+        spent = [found.seconds for found in running.values()]
+        to_come = in_minutes(remaining_seconds(self.seconds, spent, len(self.left), self.at_a_time))
+        if not self.bar.disable:
+            more = len(lines) - MOST_RUNNING
+            self.bar.below = (
+                *(f"  {line}" for line in lines[:MOST_RUNNING]),
+                *([f"  and {more} more"] if more > 0 else []),
+            )
+            self.bar.update(self.row, description=f"{to_come} left" if to_come else "")
+        elif lines and "; ".join(lines) != self._said and time.monotonic() - self._said_at > SECONDS_BETWEEN_STEPS:
+            self._said, self._said_at = "; ".join(lines), time.monotonic()
+            self._print(
+                f"[{self.total - len(self.left)}/{self.total}] {self._said}" + (f"; {to_come} left" if to_come else "")
+            )
+
+    def ended(self, unit: str, text: str, seconds: float) -> None:
+        """Say that a unit has ended, in one line, and that it took so long; 0 where it did not get to work."""
+        self.left.remove(unit)
+        self.seconds += [seconds] if seconds else []
+        self.bar.advance(self.row)
+        self._print(f"[{self.total - len(self.left)}/{self.total}] {unit}: {text}")
+
+    def put_off(self, unit: str, text: str) -> None:
+        """Say that a unit comes once more, after all others."""
+        self.left.remove(unit)
+        self.left.append(unit)
+        self._print(f"{unit}: {text}")
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def tell_covariates(console: Console, people: Sequence[Mapping[str, float | str]], outcome_column: str) -> None:

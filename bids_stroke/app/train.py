@@ -24,25 +24,37 @@ from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_table, write_text
+from bids_stroke.derivatives.provenance import write_settings
 from bids_stroke.derivatives.recipes import recipe_changes
 from bids_stroke.evaluation.files import write_evaluation
 from bids_stroke.preprocess.registry import STEPS
+
+FEW = 10
+"""Participants of either outcome, with fewer of whom a training is warned of."""
 
 
 def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     cohort = labelled_cohort(request, sessions, dataset_name, say)  # before the imports: it may end here
+    write_settings(request.output_dir, request.level, request.settings, request.command)
     from bids_stroke.evaluation.evaluate import evaluate
     from bids_stroke.report.plots import curves_plot
     from bids_stroke.report.summary import summary_lines
     from bids_stroke.training.checkpoint import Store
-    from bids_stroke.training.ensemble import Means, train_ensemble, write_trained
+    from bids_stroke.training.cost import Means
+    from bids_stroke.training.ensemble import train_ensemble, write_trained
 
     for text in copied_people(request.output_dir, [item.unit for item in cohort]):
         say(f"Warning: {text}")
-    poor = sum(item.poor for item in cohort)
-    console.print(f"{len(cohort)} units with features and an outcome ({request.settings.outcome}): {poor} poor.")
+    people = {kind: {item.unit.subject for item in cohort if item.poor == kind} for kind in (True, False)}
+    console.print(
+        f"{len(cohort)} units with features and an outcome ({request.settings.outcome}), of {len(people[True])} "
+        f"participants with a poor and {len(people[False])} with a good one.",
+        soft_wrap=True,
+    )
+    if min(len(own) for own in people.values()) < FEW:
+        say(f"Warning: fewer than {FEW} with either outcome: what such an ensemble is worth can hardly be told.")
     column = request.settings.outcome.column
     for text in outcome_notes(request.selection.bids_dir, column, [(item.subject, item.session) for item in sessions]):
         console.print(f"Outcomes: {text}", highlight=False, markup=False, soft_wrap=True)

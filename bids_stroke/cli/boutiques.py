@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from bids_stroke import __version__
-from bids_stroke.cli.app import MANY, command
+from bids_stroke.cli.app import command
+from bids_stroke.cli.arguments import MANY
 from bids_stroke.core.errors import InputError, NotBidsError, NothingSelectedError, OutputError
 from bids_stroke.derivatives.names import DATASET_FILES
 
@@ -28,7 +29,8 @@ EXIT_CODES = {
 
 def make_descriptor() -> dict[str, Any]:
     """Descriptor of schema 0.5 as a dictionary."""
-    parameters = [item for item in command.params if item.name not in ("help", "version")]
+    hidden = {item.name for item in command.params if isinstance(item, click.Option) and item.hidden}
+    parameters = [item for item in command.params if item.name not in {"help", "version"} | hidden]
     inputs = [_input(parameter) for parameter in parameters]
     return {
         "name": "bids_stroke",
@@ -62,7 +64,8 @@ def _input(parameter: click.Parameter) -> dict[str, Any]:
     }
     if isinstance(parameter, click.Option):
         flag = max(parameter.opts, key=len)
-        entry |= {"description": parameter.help or "", "command-line-flag": flag}
+        default = f" Default: {parameter.show_default}." if isinstance(parameter.show_default, str) else ""
+        entry |= {"description": f"{parameter.help or ''}{default}", "command-line-flag": flag}
         if flag in MANY:
             entry["list"] = True
     kind = parameter.type

@@ -41,8 +41,29 @@ class Statuses:
     """A sentence for each file that tells nothing: its path, and why."""
 
 
-def write_running(root: Path, subject: str, session: str | None) -> None:
-    """Say that a unit runs in this process, from now on, until :func:`write_status` says how it ended.
+@dataclass(frozen=True)
+class RunningStep:
+    """What a unit that runs is at."""
+
+    step: str
+    """In words; empty before its first one."""
+    seconds: float
+    """Since the unit began."""
+
+
+def write_running(root: Path, subject: str, session: str | None, step: str = "", since: datetime | None = None) -> None:
+    """Say that a unit runs in this process until :func:`write_status` says how it ended: since when, and at what step.
+
+    Parameters
+    ----------
+    root : Path
+        OUTPUT_DIR.
+    subject, session : str
+        The unit.
+    step : str
+        In words; empty at the begin.
+    since : datetime, optional
+        When the unit began; now, unless it is given.
 
     Raises
     ------
@@ -53,12 +74,26 @@ def write_running(root: Path, subject: str, session: str | None) -> None:
         "subject": subject,
         "session": session,
         "status": "running",
-        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+        "step": step,
+        "since": (since or datetime.now(UTC)).isoformat(timespec="seconds"),
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "pid_namespace": pid_namespace(),
     }
     _write(_path(root, subject, session), content)
+
+
+def running_step(root: Path, prefix: str) -> RunningStep | None:
+    """What a unit is at, as its status file says; None where it does not run, or its process is gone."""
+    path = dataset_file(root, "status", unit=prefix)
+    try:
+        if _read(path).status != "running":
+            return None
+        content = json.loads(path.read_text(encoding="utf-8"))
+        since = datetime.fromisoformat(_text(content, "since"))
+        return RunningStep(_text(content, "step"), max((datetime.now(UTC) - since).total_seconds(), 0.0))
+    except (OSError, ValueError, RecursionError):  # it ended between the two looks, say
+        return None
 
 
 def write_status(root: Path, status: UnitStatus) -> None:
@@ -180,7 +215,8 @@ def _of_running(unit: UnitStatus, content: Mapping[str, Any]) -> UnitStatus:
     since, host, pid = _text(content, "since"), _text(content, "host"), int(_number(content, "pid"))
     if not (since and host and pid):
         return UnitStatus(unit.subject, unit.session, "running", "still-running")
-    place = f"since {since} on {host}, process {pid}"
+    step = f", step {step}" if (step := _text(content, "step")) else ""
+    place = f"since {since} on {host}, process {pid}{step}"
     begin = datetime.fromisoformat(since).timestamp()
     here = host == socket.gethostname() and _text(content, "pid_namespace") == pid_namespace()
     if not (here and is_gone(pid, begin)):

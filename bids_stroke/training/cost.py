@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from bids_stroke.core.errors import UsageError
 from bids_stroke.networks.device import GIVING_BACK, PLENTY, SPARING, Thrift, reproducible, threads_for
+from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.cohort import Cases, first_samples
 from bids_stroke.training.folds import OuterFold
 from bids_stroke.training.trainer import Place, Trainer
@@ -24,6 +25,22 @@ BATCHES = 2
 """So many are timed, after as many to warm up."""
 LIBRARIES = 0.3
 """GB that the libraries take besides tensors: code that is loaded late, buffers of their own."""
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a training may use besides its device.
+
+    Attributes
+    ----------
+    store : Store or None
+        Where unfinished and finished fits are kept: a training that was killed goes on from there.
+    memory_gb : float or None
+        GB that this process may still take, by which each member's way of training is chosen; None: as if enough.
+    """
+
+    store: Store | None = None
+    memory_gb: float | None = None
 
 
 @dataclass
@@ -47,6 +64,47 @@ class Budget:
             return f"it takes up to {needed:.3g} minutes, and training.max_minutes has {self.minutes:.3g} left"
         self.minutes -= needed
         return ""
+
+
+class Clock:
+    """What a training says of how far it is: member, fold, and minutes left, from what has been done.
+
+    Parameters
+    ----------
+    shallow : sequence of bool
+        Of each member, whether it is fitted directly: those take seconds, the others minutes to hours.
+    n_folds : int
+        Outer folds; the fit on everybody counts as one more.
+    now : callable
+        Seconds of a clock.
+    """
+
+    def __init__(self, shallow: Sequence[bool], n_folds: int, now: Callable[[], float] = time.monotonic) -> None:
+        self._shallow, self._n_folds, self._now = shallow, n_folds, now
+        self._member, self._done, self._begin, self._last = 0, 0, 0.0, 0.0
+        self._took: dict[bool, list[float]] = {True: [], False: []}
+        """Seconds of whole members, by kind."""
+
+    def begin(self, member: int) -> None:
+        """Member number so and so, from 0, begins."""
+        self._member, self._done = member, 0
+        self._begin = self._last = self._now()
+
+    def after_fold(self, text: str) -> str:
+        """The text on a fold that has just been done, with where that is in the whole, and what is left."""
+        now = self._now()
+        took, self._last = now - self._last, now  # the last fold: earlier ones may come from a training that was killed
+        self._done += 1
+        own = took * (self._n_folds + 1 - self._done)
+        later = [self._took[kind] for kind in self._shallow[self._member + 1 :]]
+        known = all(later)
+        seconds = own + sum(sum(times) / len(times) for times in later) if known else own
+        left = f"; about {seconds / 60:.0f} minutes left{'' if known else ' for it'}" if seconds >= 90 else ""
+        return f"[{self._member + 1}/{len(self._shallow)}] {text}{left}"
+
+    def end(self) -> None:
+        """The member is done."""
+        self._took[self._shallow[self._member]].append(self._now() - self._begin)
 
 
 def estimated_minutes(cases: Cases, folds: Sequence[OuterFold], place: Place) -> float:

@@ -9,22 +9,29 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_stroke.core.errors import DataError
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import Member
+from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.networks.device import Thrift
 from bids_stroke.training.cohort import Cases, read_cases
-from bids_stroke.training.cost import Budget
+from bids_stroke.training.cost import Budget, Clock
 from bids_stroke.training.early_fusion import join_cases
-from bids_stroke.training.folds import OuterFold, Split, roles
+from bids_stroke.training.folds import (
+    MINIMUM_PER_CLASS,
+    OuterFold,
+    Split,
+    advice,
+    needed_of_class,
+    people_of_classes,
+    roles,
+)
 from bids_stroke.training.loss_curve import Curve
 from bids_stroke.training.shallow import fit_shallow, predict_shallow, shallow_curve, step_in_words
 from bids_stroke.training.trainer import Fitted, Place, fit, fit_watching, predict_rows
 
 Rows = NDArray[np.int64]
 Array = NDArray[np.float64]
-
-MINIMUM_PER_CLASS = 2
-"""Units of each class that a network needs to be fitted at all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +92,7 @@ def train_members(
     members = []
     joinable: dict[str, Cases] = {}
     everybody = np.arange(len(planned[0].cohort.units))
-    budget = Budget(planned[0].options.max_minutes)
+    budget, clock = Budget(planned[0].options.max_minutes), Clock([cases.shallow for cases in planned], len(folds))
     rows = roles(folds, len(everybody))["train"]
     for i, bare in enumerate(planned):
         member = bare.member
@@ -98,15 +105,33 @@ def train_members(
             progress(f"{member.name}: left out: {why}")
             continue
         here = replace(thrifty, seed=1_000_000 * (i + 1) + place.seed)
-        run = cross_validate(cases, folds, here, progress)
+        clock.begin(i)
+        run = cross_validate(cases, folds, here, lambda text: progress(clock.after_fold(text)))
         fitted = fit_final(cases, run, here, rows)
+        clock.end()
         if fitted is None:
-            what = "all its parts" if member.modality == EARLY else member.modality
-            progress(f"{member.name}: left out, too few units have {what}")
+            progress(f"{member.name}: left out, too few have {in_words(cases, everybody)}")
         else:
             joinable |= {member.name: cases} if cases.shallow else {}
             members.append(TrainedMember(member, run, fitted, len(cases.having(everybody))))
     return members
+
+
+def people_having(cases: Cases, rows: Rows) -> tuple[int, int]:
+    """Participants with a poor and with a good outcome, of these rows, that have what a member reads."""
+    if cases.samples:
+        there = cases.having(rows)
+    else:  # not read yet
+        units = cases.cohort.units
+        there = np.array([row for row in rows if units[row].unit.features.get(cases.member.modality)], dtype=np.int64)
+    return people_of_classes([cases.cohort.participants[row] for row in there], cases.cohort.poor[there])
+
+
+def in_words(cases: Cases, rows: Rows) -> str:
+    """What a member reads, and how many people of these rows have it: ``fa (3 with a poor, 2 with a good outcome)``."""
+    what = "all its parts" if cases.member.modality == EARLY else cases.member.modality
+    poor, good = people_having(cases, rows)
+    return f"{what} ({poor} with a poor, {good} with a good outcome)"
 
 
 def _read(bare: Cases, joinable: Mapping[str, Cases]) -> Cases:
@@ -130,7 +155,8 @@ def cross_validate(
         here = replace(place, seed=place.seed + 1000 * i)
         curves = _inner_curves(cases, outer.inner, here)
         if not curves or not _can_fit(cases, outer.split.train):
-            progress(f"{cases.member.name}: fold {i + 1}/{len(folds)}: too few units")
+            there = in_words(cases, outer.split.train)
+            progress(f"{cases.member.name}: fold {i + 1}/{len(folds)}: too few to train on have {there}")
             continue
         result.curves.extend(LossCurve(i, inner, curve.losses) for inner, (_, curve) in enumerate(curves))
         epochs = best_epoch([curve for _, curve in curves])
@@ -197,3 +223,24 @@ def _chosen_in_words(cases: Cases, chosen: int) -> str:
 def _can_fit(cases: Cases, rows: Rows) -> bool:
     poor = cases.cohort.poor[cases.having(rows)]
     return bool(min(poor.sum(), (~poor).sum()) >= MINIMUM_PER_CLASS)
+
+
+def check_spoken(
+    members: Sequence[TrainedMember], wanted: Sequence[Cases], folds: Sequence[OuterFold], training: TrainingSettings
+) -> None:
+    """DataError, with all numbers, unless some member could be trained in every fold."""
+    dumb = [i for i in range(len(folds)) if not any(np.isfinite(entry.folds.epochs[i]) for entry in members)]
+    if members and not dumb:
+        return
+    everybody = np.arange(len(wanted[0].cohort.units))
+    single = [cases for cases in wanted if cases.member.modality != EARLY]
+    most = max(min(people_having(cases, everybody)) for cases in single)
+    have = "; ".join(f"{cases.member.name}: {in_words(cases, everybody)}" for cases in single)
+    needed = needed_of_class(training.outer_folds, training.inner_folds)
+    need = f"{training.outer_folds} outer and {training.inner_folds} inner folds need {needed} of each class"
+    where = f"in fold {dumb[0] + 1} of {len(folds)}" if members else "in any fold"
+    raise DataError(
+        f"Too few participants: no member could be trained {where}. {have}. {need}.",
+        advice(min(most, needed - 1), training),
+        "too-few-participants",
+    )

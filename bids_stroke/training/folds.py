@@ -14,6 +14,8 @@ from bids_stroke.core.settings_training import TrainingSettings
 
 Rows = NDArray[np.int64]
 
+MINIMUM_PER_CLASS = 2
+"""Units of each class that a network needs to be fitted at all."""
 FIXED_SHARE = 0.15
 """Of the participants of each class in the validation part, and again in the test part, of a fixed split."""
 FIXED_PER_CLASS = 10
@@ -81,11 +83,13 @@ def make_folds(
 ) -> tuple[OuterFold, ...]:
     """The folds that ``training.split`` asks for: `nested_folds`, or `fixed_fold` alone."""
     if settings.split == "fixed":
-        return (fixed_fold(participants, poor, seed),)
+        return (fixed_fold(participants, poor, settings, seed),)
     return nested_folds(participants, poor, settings, seed)
 
 
-def fixed_fold(participants: Sequence[str], poor: NDArray[np.bool_], seed: int) -> OuterFold:
+def fixed_fold(
+    participants: Sequence[str], poor: NDArray[np.bool_], settings: TrainingSettings, seed: int
+) -> OuterFold:
     """One division into train, validation and test (70, 15, 15 %), stratified, by participant.
 
     Parameters
@@ -94,6 +98,8 @@ def fixed_fold(participants: Sequence[str], poor: NDArray[np.bool_], seed: int) 
         Participant of each row.
     poor : (n,) bool
         Outcome of each row; a participant with several rows counts as poor from half of them on.
+    settings : TrainingSettings
+        Tells what nested folds would need instead.
     seed : int
         Of the shuffle.
 
@@ -116,7 +122,14 @@ def fixed_fold(participants: Sequence[str], poor: NDArray[np.bool_], seed: int) 
     for kind in (True, False):
         names = [name for name in sorted(rows_of) if (poor[rows_of[name]].mean() >= 0.5) == kind]
         if len(names) < FIXED_PER_CLASS:
-            raise _too_few("poor" if kind else "good", len(names), "a fixed split needs", FIXED_PER_CLASS)
+            needed = needed_of_class(settings.outer_folds, settings.inner_folds)
+            raise UsageError(
+                f"Training: {len(names)} participants have a {'poor' if kind else 'good'} outcome; a fixed split needs "
+                f"{FIXED_PER_CLASS} of each class.",
+                f"Set training.split: nested, which needs {needed} of each class with the folds that are set, or add "
+                "participants.",
+                "too-few-participants",
+            )
         order = [names[i] for i in rng.permutation(len(names))]
         n = round(FIXED_SHARE * len(order))
         for part, own in (("test", order[:n]), ("validation", order[n : 2 * n]), ("train", order[2 * n :])):
@@ -170,23 +183,51 @@ def split_rows(participants: Sequence[str], poor: NDArray[np.bool_], n_folds: in
 
 def check_classes(participants: Sequence[str], poor: NDArray[np.bool_], settings: TrainingSettings) -> None:
     """UsageError unless every training part of the nested folds can hold both classes."""
-    counts = {
-        name: len({participants[i] for i in np.flatnonzero(poor == value).tolist()})
-        for name, value in (("poor", True), ("good", False))
-    }
-    needed = max(settings.outer_folds, settings.inner_folds) + settings.inner_folds
-    for name, count in counts.items():
-        if count < needed:
-            raise _too_few(
-                name, count, f"{settings.outer_folds} outer and {settings.inner_folds} inner folds need", needed
-            )
+    n_poor, n_good = people_of_classes(participants, poor)
+    needed = needed_of_class(settings.outer_folds, settings.inner_folds)
+    if min(n_poor, n_good) < needed:
+        raise UsageError(
+            f"Training: {n_poor} participants have a poor and {n_good} a good outcome; {settings.outer_folds} outer "
+            f"and {settings.inner_folds} inner folds need {needed} of each class.",
+            advice(min(n_poor, n_good), settings),
+            "too-few-participants",
+        )
 
 
-def _too_few(kind: str, count: int, who: str, needed: int) -> UsageError:
-    return UsageError(
-        f"Training: {count} participants have a {kind} outcome; {who} {needed} of each class.",
-        "Add participants, set training.outer_folds and training.inner_folds lower, or another --outcome.",
-        "too-few-participants",
+def people_of_classes(participants: Sequence[str], poor: NDArray[np.bool_]) -> tuple[int, int]:
+    """Participants with a poor outcome, and with a good one; who has both in several sessions counts in both."""
+    n_poor, n_good = (len({participants[i] for i in np.flatnonzero(poor == value).tolist()}) for value in (True, False))
+    return n_poor, n_good
+
+
+def needed_of_class(outer_folds: int, inner_folds: int) -> int:
+    """Participants of a class that nested folds need: then `MINIMUM_PER_CLASS` are in every inner training part.
+
+    >>> needed_of_class(5, 3), needed_of_class(3, 2), needed_of_class(2, 2), needed_of_class(4, 3)
+    (5, 6, 8, 4)
+    """
+    n = max(outer_folds, inner_folds)
+    while True:
+        outer = n - -(-n // outer_folds)
+        if inner_folds <= outer and outer - -(-outer // inner_folds) >= MINIMUM_PER_CLASS:
+            return n
+        n += 1
+
+
+def advice(n: int, settings: TrainingSettings) -> str:
+    """What to change where the smaller class has ``n`` participants: the nearest numbers of folds that need no more."""
+    asked = (settings.outer_folds, settings.inner_folds)
+    possible = [(o, i) for o in range(2, n + 1) for i in range(2, n) if needed_of_class(o, i) <= n]
+    if not possible:
+        least = min(needed_of_class(o, i) for o in range(2, 6) for i in range(2, 6))
+        return (
+            f"No numbers of folds work with fewer than {least} of each class: add participants, or take another "
+            "--outcome."
+        )
+    outer, inner = min(possible, key=lambda own: (abs(own[0] - asked[0]) + abs(own[1] - asked[1]), -own[0]))
+    return (
+        f"Add participants. With those that there are, training.outer_folds: {outer} and training.inner_folds: {inner} "
+        "in --config would do, but an evaluation on so few tells next to nothing."
     )
 
 

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 
 import pytest
 from rich.console import Console
 
-from bids_stroke.app import progress
-from bids_stroke.app.progress import files_not_used, status_table, tell_covariates, tracked
+from bids_stroke.app import progress as progress_module
+from bids_stroke.app.progress import (
+    UnitProgress,
+    files_not_used,
+    remaining_seconds,
+    status_table,
+    tell_covariates,
+    tracked,
+)
 from bids_stroke.core.records import Session, UnitStatus
+from bids_stroke.derivatives.status import RunningStep
 
 
 def console(**options: object) -> Console:
@@ -28,7 +37,7 @@ def test_all_items_come_in_order_and_short_work_says_nothing() -> None:
 
 
 def test_a_log_gets_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0.0)
     log = console()
     assert list(tracked(log, "ab", "Checking units")) == ["a", "b"]
     assert shown(log) == "Checking units: 0 of 2\nChecking units: 1 of 2\n"
@@ -44,10 +53,86 @@ def test_a_terminal_gets_a_bar_that_goes_away() -> None:
 
 @pytest.mark.parametrize("options", [{"force_terminal": True}, {}])
 def test_quiet_shows_nothing(monkeypatch: pytest.MonkeyPatch, options: dict[str, bool]) -> None:
-    monkeypatch.setattr(progress, "SECONDS_BETWEEN_LINES", 0.0)
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_LINES", 0.0)
     quiet = console(quiet=True, **options)
     assert list(tracked(quiet, "ab", "Checking units")) == ["a", "b"]
     assert shown(quiet) == ""
+
+
+def at(**steps: tuple[str, float]) -> Callable[[str], RunningStep | None]:
+    """What ``look`` finds: ``sub_1=("dwi (3 of 7)", 60)``."""
+    found = {name.replace("_", "-"): RunningStep(*told) for name, told in steps.items()}
+    return found.get
+
+
+def test_a_bar_names_unit_step_and_the_time_left() -> None:
+    terminal = console(force_terminal=True)
+    look = at(sub_1=("anat (1 of 7)", 50.0), sub_2=("dwi (3 of 7), beside it bold", 60.0), sub_3=("never asked", 1.0))
+    with UnitProgress(terminal, ["sub-1", "sub-2", "sub-3"], 2, look) as progress:
+        progress.refresh()
+        assert progress.bar.below == ("  sub-1: anat (1 of 7)", "  sub-2: dwi (3 of 7), beside it bold")
+        assert progress.bar.tasks[0].description == ""  # nothing has ended: nobody knows
+        progress.ended("sub-1", "done in 600.0 s", 600.0)
+        progress.refresh()
+        assert progress.bar.tasks[0].description == "about 9 minutes left"  # of 2 units, less 61 s, two at a time
+    assert "units" in shown(terminal) and "1/3" in shown(terminal)
+    assert "[1/3] sub-1: done in 600.0 s" in shown(terminal)
+    assert progress.bar.below == ()
+
+
+def test_many_running_units_do_not_fill_the_terminal() -> None:
+    units = [f"sub-{i}" for i in range(20)]
+    progress = UnitProgress(console(force_terminal=True), units, 20, lambda unit: RunningStep("", 1.0))
+    progress.refresh()
+    assert len(progress.bar.below) == progress_module.MOST_RUNNING + 1
+    assert progress.bar.below[0] == "  sub-0: begins"
+    assert progress.bar.below[-1] == "  and 12 more"
+
+
+def test_in_a_log_there_are_plain_lines_and_none_is_said_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(progress_module, "SECONDS_BETWEEN_STEPS", -1.0)
+    log = console()
+    steps = {"sub-1": RunningStep("anat (1 of 2)", 3.0)}
+    with UnitProgress(log, ["sub-1", "sub-2"], 1, steps.get) as progress:
+        progress.refresh()
+        progress.refresh()
+        steps["sub-1"] = RunningStep("figures (2 of 2)", 9.0)
+        progress.refresh()
+        progress.ended("sub-1", "done in 10.0 s", 10.0)
+        progress.refresh()  # sub-2 has not begun
+        steps["sub-2"] = RunningStep("anat (1 of 2)", 1.0)
+        progress.refresh()
+    assert shown(log).splitlines() == [
+        "[0/2] sub-1: anat (1 of 2)",
+        "[0/2] sub-1: figures (2 of 2)",
+        "[1/2] sub-1: done in 10.0 s",
+        "[1/2] sub-2: anat (1 of 2); less than a minute left",
+    ]
+
+
+def test_in_a_log_steps_are_told_once_a_minute_at_most() -> None:
+    log = console()
+    with UnitProgress(log, ["sub-1"], 1, at(sub_1=("anat (1 of 2)", 3.0))) as progress:
+        progress.refresh()
+        progress.ended("sub-1", "done in 10.0 s", 10.0)
+    assert shown(log) == "[1/1] sub-1: done in 10.0 s\n"
+
+
+def test_a_unit_that_comes_once_more_is_last() -> None:
+    log = console()
+    progress = UnitProgress(log, ["sub-1", "sub-2", "sub-3"], 2, at())
+    progress.put_off("sub-1", "process-killed beside others: once more at the end, alone")
+    assert progress.left == ["sub-2", "sub-3", "sub-1"]
+    for unit in ("sub-2", "sub-3", "sub-1"):
+        progress.ended(unit, "done", 1.0)
+    assert shown(log).splitlines()[-1] == "[3/3] sub-1: done"
+
+
+def test_units_that_did_not_get_to_work_tell_nothing_of_the_time() -> None:
+    progress = UnitProgress(console(), ["sub-1", "sub-2"], 1, at())
+    progress.ended("sub-1", "FAILED (process-killed)", 0.0)
+    assert remaining_seconds(progress.seconds, [], 1, 1) is None
+    assert remaining_seconds([60.0], [600.0], 1, 4) == 0.0  # longer than the others: nobody knows how much
 
 
 def test_the_table_has_a_row_for_each_unit_whatever_its_status() -> None:

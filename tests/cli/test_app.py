@@ -13,55 +13,10 @@ import pytest
 
 import bids_stroke
 from bids_stroke.app.model import DEMONSTRATION
-from bids_stroke.cli.app import derivative_folders, expand_arguments, main
-from bids_stroke.core.errors import InputError, UsageError
+from bids_stroke.cli.app import main
+from bids_stroke.cli.arguments import expand_arguments
+from bids_stroke.core.settings import load_settings
 from tests.helpers.bids import make_dataset
-
-
-@pytest.mark.parametrize(
-    ("arguments", "expanded"),
-    [
-        (["--participant_label", "01", "02"], ["--participant-label=01", "--participant-label=02"]),
-        (["a", "b", "participant", "--force"], ["a", "b", "participant", "--force"]),
-        (["--session-label", "1", "-v", "x"], ["--session-label=1", "-v", "x"]),
-        (["--modalities", "fa", "md", "--omp_nthreads=2"], ["--modalities=fa", "--modalities=md", "--omp-nthreads=2"]),
-        (["--participant-label=01", "x"], ["--participant-label=01", "x"]),
-        (["--mem_gb", "8", "--task-label", "rest"], ["--mem-gb", "8", "--task-label=rest"]),
-    ],
-)
-def test_bids_app_style_is_expanded(arguments: list[str], expanded: list[str]) -> None:
-    assert expand_arguments(arguments) == expanded
-
-
-def test_labels_from_a_file(tmp_path: Path) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_text("sub-01\n02\n")
-    expected = ["--participant-label=sub-01", "--participant-label=02", "--participant-label=03"]
-    assert expand_arguments(["--participant-label", f"@{path}", "03"]) == expected
-    assert expand_arguments([f"--participant_label=@{path}"]) == expected[:2]
-    with pytest.raises(InputError, match="cannot be read"):
-        expand_arguments(["--participant-label", f"@{tmp_path / 'none'}"])
-
-
-def test_a_file_that_names_nothing_selects_nothing(tmp_path: Path) -> None:
-    path = tmp_path / "labels.txt"
-    path.write_text("\n")
-    with pytest.raises(UsageError, match="names nothing"):
-        expand_arguments([f"--participant-label=@{path}"])
-    path.write_text("\ufeff04\n", encoding="utf-8")
-    assert expand_arguments([f"--participant-label=@{path}"]) == ["--participant-label=04"]
-
-
-def test_an_option_without_its_values() -> None:
-    with pytest.raises(UsageError, match="--modalities needs at least one value"):
-        expand_arguments(["--modalities", "--force"])
-
-
-def test_derivatives_are_name_and_folder() -> None:
-    assert derivative_folders(["a=/x", "b=y=z"]) == {"a": Path("/x"), "b": Path.cwd() / "y=z"}
-    for values, message in ((["/x"], "NAME=DIR"), (["a=/x", "a=/y"], "given twice"), (["raw=/x"], "BIDS_DIR itself")):
-        with pytest.raises(UsageError, match=message):
-            derivative_folders(values)
 
 
 @pytest.fixture
@@ -80,10 +35,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
     return code, out, err
 
 
-def test_help_tells_the_levels_and_version_is_the_package_s() -> None:
-    done = subprocess.run([sys.executable, "-m", "bids_stroke", "--help"], capture_output=True, text=True, check=True)
-    assert "BIDS_DIR OUTPUT_DIR {participant|train|group}" in done.stdout
-    assert "Exit codes" in done.stdout
+def test_version_is_the_package_s() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bids_stroke", "--version"], capture_output=True, text=True, check=True
     )
@@ -283,3 +235,14 @@ def test_a_traceback_only_when_asked(raw: Path, tmp_path: Path, capsys: pytest.C
     assert "Traceback" not in run(capsys, *arguments, "-v")[2]
     assert "Traceback" in run(capsys, *arguments, "-vv")[2]
     assert "Traceback" in run(capsys, *arguments, "-v", "--verbose")[2]
+
+
+def test_a_run_keeps_its_settings_and_command_line(
+    raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "--model none --seed 3 --skip-bids-validation --modalities lesion"
+    run(capsys, raw, tmp_path / "out", "participant", *words.split())
+    kept = tmp_path / "out" / "logs" / "settings_participant.yml"
+    assert f"#   bids_stroke {raw} {tmp_path}/out participant {words}\n" in kept.read_text()
+    assert load_settings(kept).seed == 3
+    assert load_settings(kept).modalities == ("lesion",)

@@ -19,6 +19,7 @@ from bids_stroke.derivatives.status import (
     INTERRUPTED,
     STATUS_COLUMNS,
     read_statuses,
+    running_step,
     write_running,
     write_status,
     write_status_table,
@@ -56,6 +57,29 @@ def test_a_unit_that_runs_says_since_when_and_where(tmp_path: Path) -> None:
     told = json.loads(file_of(tmp_path, "person-01_visit-a.json").read_text())
     assert begin <= datetime.fromisoformat(told["since"]) <= datetime.now(UTC)
     assert not unit.completed
+
+
+def test_a_unit_that_runs_says_at_what_step(tmp_path: Path) -> None:
+    begin = datetime.now(UTC) - timedelta(seconds=1)
+    write_running(tmp_path, "01", "a", "dwi (3 of 7)", begin)
+    assert only(tmp_path).detail.endswith(f"process {os.getpid()}, step dwi (3 of 7).")
+    found = running_step(tmp_path, "sub-01_ses-a")
+    assert found is not None
+    assert found.step == "dwi (3 of 7)"
+    assert found.seconds >= 1
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", '{"status": "running"}', '{"status": "done"}', None])
+def test_of_a_unit_that_does_not_run_there_is_no_step(tmp_path: Path, content: str | None) -> None:
+    if content is not None:
+        file_of(tmp_path, "person-01.json").write_text(content)
+    assert running_step(tmp_path, "sub-01") is None
+
+
+def test_a_process_that_is_gone_is_at_no_step(tmp_path: Path) -> None:
+    change(tmp_path, pid=2**22 + 1, step="dwi (3 of 7)")
+    assert running_step(tmp_path, "sub-01") is None
+    assert "step dwi (3 of 7)" in only(tmp_path).detail
 
 
 def test_its_end_replaces_that_it_runs(tmp_path: Path) -> None:

@@ -27,7 +27,8 @@ from bids_stroke.networks.device import reproducible, resolve_device
 from bids_stroke.training import checkpoint
 from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.cohort import Cases, make_cohort, read_cases
-from bids_stroke.training.ensemble import Means, train_ensemble
+from bids_stroke.training.cost import Means
+from bids_stroke.training.ensemble import train_ensemble
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.trainer import Fitted, Place, Trainer, fit, fit_watching
 from tests.conftest import ROOT
@@ -49,7 +50,8 @@ import sys
 from pathlib import Path
 import torch
 from bids_stroke.training.checkpoint import Store
-from bids_stroke.training.ensemble import Means, train_ensemble, write_trained
+from bids_stroke.training.cost import Means
+from bids_stroke.training.ensemble import train_ensemble, write_trained
 from tests.end_to_end.test_training_resume import cohort_of, settings
 torch.set_num_threads(1)
 data, out = Path(sys.argv[1]), Path(sys.argv[2])

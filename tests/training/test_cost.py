@@ -14,9 +14,17 @@ from bids_stroke.core.records import Labelled
 from bids_stroke.networks.device import GIVING_BACK, PLENTY, SPARING, Thrift
 from bids_stroke.training import cost
 from bids_stroke.training.cohort import Cases, first_samples, make_cohort, read_cases
-from bids_stroke.training.cost import Budget, Need, estimated_minutes, needed_memory, plan_memory
+from bids_stroke.training.cost import (
+    Budget,
+    Clock,
+    Means,
+    Need,
+    estimated_minutes,
+    needed_memory,
+    plan_memory,
+)
 from bids_stroke.training.cross_validation import cross_validate, fit_final
-from bids_stroke.training.ensemble import Means, train_ensemble, write_trained
+from bids_stroke.training.ensemble import train_ensemble, write_trained
 from bids_stroke.training.folds import nested_folds
 from bids_stroke.training.members import planned_members
 from bids_stroke.training.trainer import Place
@@ -160,3 +168,37 @@ def test_every_way_trains_the_same_ensemble(
         torch.testing.assert_close(ensemble.contents.states["lstm"][name], value, rtol=0, atol=1e-5)
     if thrift is PLENTY:
         assert write_trained(tmp_path / "other", ensemble, settings).sha256 == plain.sha256
+
+
+def test_a_fold_says_member_fold_and_minutes_left() -> None:
+    now = [0.0]
+    clock = Clock([True, False, False], 2, lambda: now[0])
+
+    def after(seconds: float, text: str) -> str:
+        now[0] += seconds
+        return clock.after_fold(text)
+
+    clock.begin(0)
+    assert after(10, "clinical: fold 1/2") == "[1/3] clinical: fold 1/2"  # less than a minute and a half: not worth it
+    assert after(10, "clinical: fold 2/2") == "[1/3] clinical: fold 2/2"
+    clock.end()
+    clock.begin(1)  # nobody knows yet how long one takes that is trained by epochs
+    assert after(600, "fa: fold 1/2") == "[2/3] fa: fold 1/2; about 20 minutes left for it"
+    assert after(600, "fa: fold 2/2") == "[2/3] fa: fold 2/2; about 10 minutes left for it"
+    now[0] += 600
+    clock.end()
+    clock.begin(2)
+    assert after(1, "md: fold 1/2") == "[3/3] md: fold 1/2"  # from a training that was killed
+    assert after(300, "md: fold 2/2") == "[3/3] md: fold 2/2; about 5 minutes left"
+
+
+def test_the_minutes_of_all_are_told_where_members_of_the_same_kind_are_done() -> None:
+    now = [0.0]
+    clock = Clock([False, False, False], 1, lambda: now[0])
+    for member in range(2):
+        clock.begin(member)
+        now[0] += 300
+        said = clock.after_fold("")
+        now[0] += 300
+        clock.end()
+    assert said.endswith("about 15 minutes left")  # 5 for its last fit, 10 for the last member

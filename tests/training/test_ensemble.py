@@ -153,10 +153,37 @@ def test_member_with_too_few_units_is_left_out(cohort: list[Labelled], tmp_path:
     said: list[str] = []
     ensemble = train_ensemble([replace(cohort[0], unit=unit), *cohort[1:]], settings, "cpu", said.append)
     assert list(ensemble.contents.fusion.weights) == ["lstm"]
-    assert "fa: left out, too few units have fa" in said
-    with pytest.raises(DataError, match="No member could be trained"):
+    assert "fa: left out, too few have fa (0 with a poor, 1 with a good outcome)" in said
+    assert [text for text in said if text.startswith("[1/2] lstm: fold 3/3: ")]
+    with pytest.raises(DataError, match="no member could be trained in any fold") as caught:
         only = tiny_settings(members={"fa": VOLUME}, epochs=1)
         train_ensemble([replace(cohort[0], unit=unit), *cohort[1:]], only, "cpu", silent)
+    assert "fa: fa (0 with a poor, 1 with a good outcome). 3 outer and 2 inner folds need 6 of each" in str(
+        caught.value
+    )
+    assert "No numbers of folds work with fewer than 4" in caught.value.remedy
+
+
+def test_a_fold_in_which_nobody_could_be_trained_ends_with_numbers_and_folds_that_would_do() -> None:
+    """Of 12 and 12 people 5 and 5 have what the member reads, and they lie badly in the folds."""
+    people = [labelled(Path(), f"{i:02d}", 5.0 if i % 2 else 30.0, {}) for i in range(24)]
+    known = [replace(one, unit=replace(one.unit, covariates={})) if i >= 10 else one for i, one in enumerate(people)]
+    settings = tiny_settings(members={"clinical": {"modality": "clinical"}}, outer_folds=2, inner_folds=2)
+    with pytest.raises(DataError, match="no member could be trained in") as caught:
+        train_ensemble(known, settings, "cpu", silent)
+    assert "clinical: clinical (5 with a poor, 5 with a good outcome)" in str(caught.value)
+    assert "would do" in caught.value.remedy
+    assert caught.value.reason == "too-few-participants"
+
+
+@pytest.mark.parametrize(("n", "folds"), [(4, (4, 3)), (5, (5, 3)), (6, (3, 2))])
+def test_as_few_as_are_allowed_can_be_trained_on(n: int, folds: tuple[int, int]) -> None:
+    """What the check lets pass, and what its advice says, ends with a model and not in a wall."""
+    people = [labelled(Path(), f"{i:02d}", 5.0 + i % 5 if i < n else 30.0 - i % 3, {}) for i in range(2 * n)]
+    members = {"clinical": {"modality": "clinical"}}
+    settings = tiny_settings(members=members, outer_folds=folds[0], inner_folds=folds[1])
+    ensemble = train_ensemble(people, settings, "cpu", silent)
+    assert len(ensemble.out_of_fold) == 2 * n
 
 
 def test_a_member_that_did_not_earn_its_weight_is_in_no_bundle(
@@ -199,7 +226,7 @@ def test_the_same_session_twice_is_refused(cohort: list[Labelled]) -> None:
 
 
 def test_one_kind_of_outcome_is_refused(cohort: list[Labelled]) -> None:
-    with pytest.raises(UsageError, match="0 participants have a good outcome"):
+    with pytest.raises(UsageError, match="24 participants have a poor and 0 a good outcome"):
         train_ensemble([replace(item, poor=True) for item in cohort], tiny_settings(), "cpu", silent)
 
 

@@ -7,7 +7,16 @@ import pytest
 
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.settings_training import TrainingSettings
-from bids_stroke.training.folds import Split, fixed_fold, make_folds, nested_folds, roles
+from bids_stroke.training.folds import (
+    MINIMUM_PER_CLASS,
+    Split,
+    advice,
+    fixed_fold,
+    make_folds,
+    needed_of_class,
+    nested_folds,
+    roles,
+)
 
 
 def cohort(n: int = 40, sessions: int = 2) -> tuple[list[str], np.ndarray]:
@@ -72,21 +81,57 @@ def test_a_leaky_split_is_refused() -> None:
 def test_too_few_of_a_class_is_said_with_the_number_needed(kind: str) -> None:
     names = [f"sub-{i}" for i in range(40)]
     few = np.arange(40) < 4
-    with pytest.raises(UsageError, match=f"4 participants have a {kind} outcome.* need 7") as caught:
-        nested_folds(names, few if kind == "poor" else ~few, SETTINGS, seed=0)
+    words = "4 participants have a poor and 36 a good outcome"
+    words = words if kind == "poor" else "36 participants have a poor and 4 a good outcome"
+    with pytest.raises(UsageError, match=f"Training: {words}; 5 outer and 3 inner folds need 5 of each") as caught:
+        nested_folds(names, few if kind == "poor" else ~few, TrainingSettings(), seed=0)
     assert caught.value.reason == "too-few-participants"
+    assert "training.outer_folds: 4 and training.inner_folds: 3 in --config would do" in caught.value.remedy
+
+
+@pytest.mark.parametrize(("outer", "inner"), [(5, 3), (3, 2), (2, 2), (4, 3), (2, 3), (10, 5)])
+@pytest.mark.parametrize("more", [0, 7])
+def test_as_many_as_are_needed_do(outer: int, inner: int, more: int) -> None:
+    """Every inner training part has two of each class, whatever the seed; with one person less some part has not."""
+    settings = TrainingSettings(outer_folds=outer, inner_folds=inner)
+    needed = needed_of_class(outer, inner)
+    names = [f"sub-{i}" for i in range(2 * needed + more)]
+    poor = np.arange(len(names)) < needed
+    for seed in range(5):
+        parts = [poor[split.train] for fold in nested_folds(names, poor, settings, seed) for split in fold.inner]
+        assert min(min(part.sum(), (~part).sum()) for part in parts) >= MINIMUM_PER_CLASS
+    with pytest.raises(UsageError, match=f"need {needed} of each"):
+        nested_folds(names[1:], poor[1:], settings, 0)
+
+
+@pytest.mark.parametrize(
+    ("n", "asked", "folds"), [(4, (5, 3), (4, 3)), (5, (6, 3), (5, 3)), (6, (2, 2), (3, 2)), (5, (10, 5), (5, 4))]
+)
+def test_the_advice_can_be_followed(n: int, asked: tuple[int, int], folds: tuple[int, int]) -> None:
+    said = advice(n, TrainingSettings(outer_folds=asked[0], inner_folds=asked[1]))
+    assert f"outer_folds: {folds[0]} and training.inner_folds: {folds[1]} in --config would do" in said
+    names = [f"sub-{i}" for i in range(2 * n)]
+    settings = TrainingSettings(outer_folds=folds[0], inner_folds=folds[1])
+    assert len(nested_folds(names, np.arange(2 * n) < n, settings, seed=0)) == folds[0]
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_where_no_folds_would_do_that_is_said(n: int) -> None:
+    said = advice(n, TrainingSettings())
+    assert "No numbers of folds work with fewer than 4 of each class" in said
+    assert "would do" not in said
 
 
 def test_sessions_do_not_count_as_participants() -> None:
     names = [f"sub-{i}" for i in range(30)] + ["sub-0"] * 10
     poor = np.array([i == 0 for i in range(30)] + [True] * 10)
-    with pytest.raises(UsageError, match="1 participants have a poor outcome"):
+    with pytest.raises(UsageError, match="1 participants have a poor and 29 a good outcome"):
         nested_folds(names, poor, SETTINGS, seed=0)
 
 
 def test_fixed_split_is_seventy_fifteen_fifteen_by_participant_and_class() -> None:
     names, poor = cohort(100)
-    fold = fixed_fold(names, poor, seed=0)
+    fold = fixed_fold(names, poor, SETTINGS, seed=0)
     parts = roles((fold,), len(names))
     assert list(parts) == ["train", "validation", "test"]
     people = {role: {names[row] for row in rows} for role, rows in parts.items()}
@@ -102,7 +147,7 @@ def test_fixed_split_is_seventy_fifteen_fifteen_by_participant_and_class() -> No
 
 def test_fixed_split_follows_the_seed_and_the_setting() -> None:
     names, poor = cohort(60)
-    one, same, other = (fixed_fold(names, poor, seed).split.test for seed in (0, 0, 1))
+    one, same, other = (fixed_fold(names, poor, SETTINGS, seed).split.test for seed in (0, 0, 1))
     assert np.array_equal(one, same) and not np.array_equal(one, other)
     asked = make_folds(names, poor, TrainingSettings(split="fixed", repeats=3), 0)
     assert len(asked) == 1 and np.array_equal(asked[0].split.test, one)
@@ -119,5 +164,6 @@ def test_nested_folds_learn_from_their_training_rows_and_keep_everybody() -> Non
 
 def test_fixed_split_of_too_few_is_refused() -> None:
     names = [f"sub-{i}" for i in range(40)]
-    with pytest.raises(UsageError, match="9 participants have a poor outcome; a fixed split needs 10"):
-        fixed_fold(names, np.arange(40) < 9, 0)
+    with pytest.raises(UsageError, match="9 participants have a poor outcome; a fixed split needs 10") as caught:
+        fixed_fold(names, np.arange(40) < 9, SETTINGS, 0)
+    assert f"nested, which needs {needed_of_class(4, 3)} of each class" in caught.value.remedy

@@ -96,6 +96,11 @@ class BegunSteps:
     def __contains__(self, name: object) -> bool:
         return name in self._begun
 
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Those whose processes have not ended."""
+        return tuple(name for name, one in self._begun.items() if one.process.is_alive())
+
     def tell(self, task: UnitTask, reports: Mapping[str, StepReport], to_come: Collection[str]) -> None:
         """Hand on reports to the steps that build on none of those to come."""
         for name, one in list(self._waiting.items()):

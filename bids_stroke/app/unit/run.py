@@ -6,7 +6,9 @@ import logging
 import resource
 import time
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bids_stroke.app.failures import as_ours, is_of_data
@@ -15,7 +17,7 @@ from bids_stroke.app.unit.begun import BegunSteps, begin_steps
 from bids_stroke.app.unit.log import unit_log
 from bids_stroke.app.unit.prediction import no_modality, predict_unit, prediction_paths
 from bids_stroke.app.unit.step import nothing, places, run_step
-from bids_stroke.core.errors import BidsStrokeError, DataError
+from bids_stroke.core.errors import BidsStrokeError, DataError, OutputError
 from bids_stroke.core.records import Session, StepReport, UnitStatus
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.outputs import Outputs, remove_temporary
@@ -43,6 +45,9 @@ class _Made:
     why: dict[str, str] = field(default_factory=dict)
     figures: dict[str, tuple[Path, ...]] = field(default_factory=dict)
     """By kind; some are drawn while steps still run in processes of their own."""
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+    stages: tuple[str, ...] = ()
+    """All that the unit has, in order."""
 
 
 def run_unit(task: UnitTask) -> UnitResult:
@@ -58,13 +63,15 @@ def run_unit(task: UnitTask) -> UnitResult:
         That the unit runs, or its log, cannot be written.
     """
     begin = time.monotonic()
-    write_running(task.output_dir, task.session.subject, task.session.session)
-    made, stages = _Made(), plan_unit(task)
+    made = _Made()
+    write_running(task.output_dir, task.session.subject, task.session.session, since=made.since)
+    stages = plan_unit(task)
     if task.session.error:
         made.failures["discovery"] = DataError(task.session.error, reason="unreadable-sidecar")
     elif not any(stage.step for stage in stages):
         made.failures["discovery"] = no_modality(task.session, missing_inputs(task.session, task.settings))
         stages = []
+    made.stages = tuple(stage.name for stage in stages)
     _forget_unplanned(task, {stage.name for stage in stages})
     remove_temporary(path for path in (task.outputs.folder, *task.outputs.folder.glob("*")) if path.is_dir())
     steps = [stage for stage in stages if stage.step]
@@ -100,6 +107,7 @@ def _bring(task: UnitTask, stage: Stage, made: _Made, begun: BegunSteps, log: lo
     try:
         report, made.why[stage.name] = stage.earlier_report(task)
         if report is None:
+            _say_step(task, stage, made, begun)
             report, seconds = _run_stage(task, stage, made, begun)
             made.seconds[stage.name] = time.monotonic() - start if seconds is None else seconds
             log.info("%s: %.1f s (%s)", stage.name, made.seconds[stage.name], made.why[stage.name])
@@ -110,6 +118,15 @@ def _bring(task: UnitTask, stage: Stage, made: _Made, begun: BegunSteps, log: lo
         failure = made.failures[stage.name] = as_ours(error, places(task))
         if stage.step is not None and is_of_data(failure):
             made.reports[stage.name] = nothing(task, stage.step, failure)
+
+
+def _say_step(task: UnitTask, stage: Stage, made: _Made, begun: BegunSteps) -> None:
+    """Let the status file tell what the unit is at: ``dwi (3 of 7), beside it bold``."""
+    number = made.stages.index(stage.name) + 1
+    beside = " ".join(name for name in begun.running if name != stage.name)
+    words = f"{stage.name} ({number} of {len(made.stages)})" + (f", beside it {beside}" if beside else "")
+    with suppress(OutputError):  # the step will say so, if it meets the same
+        write_running(task.output_dir, task.session.subject, task.session.session, words, made.since)
 
 
 def _of_data(made: _Made) -> list[str]:

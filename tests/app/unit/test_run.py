@@ -11,14 +11,17 @@ import pandas as pd
 import pytest
 
 from bids_stroke.app.model import Model
-from bids_stroke.app.plan import UnitTask
+from bids_stroke.app.plan import UnitTask, plan_unit
+from bids_stroke.app.unit.begun import BegunSteps
 from bids_stroke.app.unit.prediction import prediction_paths
 from bids_stroke.app.unit.run import run_unit
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.cli.app import main
+from bids_stroke.core.errors import MissingModalityError
 from bids_stroke.core.records import Prediction, StepReport
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.status import running_step
 from bids_stroke.features.readers import GRID_SHAPE
 from bids_stroke.preprocess.registry import STEPS, Step, StepContext
 from bids_stroke.report.figures.unit import FIGURES
@@ -144,3 +147,27 @@ def test_a_unit_with_nothing_that_was_asked_for_has_failed(tmp_path: Path, capsy
         row = next(line for line in said.splitlines() if "sub-2 " in line and expected in line)
         assert "bold:" in row
         assert "\n  sub-2_task-walk_bold.nii.gz: task walk is not rest" in said
+
+
+def test_the_status_file_tells_which_step_runs(task: UnitTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = {}
+
+    def run(step: Step, context: StepContext) -> StepReport:
+        seen[step.name] = running_step(context.outputs.root, "sub-1")
+        raise MissingModalityError("Nothing.", reason="nothing")
+
+    monkeypatch.setattr(Step, "run", run)
+    run_unit(task)
+    names = [stage.name for stage in plan_unit(task)]
+    assert [name for name in names if name in STEPS] == list(seen) == ["anat", "lesion", "dwi", "biomarkers"]
+    told = {name: found.step for name, found in seen.items() if found is not None}
+    assert told == {name: f"{name} ({names.index(name) + 1} of {len(names)})" for name in seen}
+    assert running_step(task.output_dir, "sub-1") is not None  # its end is said by who asked for it
+
+
+def test_what_runs_beside_it_is_told_too(task: UnitTask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BegunSteps, "running", ("dwi", "bold"))
+    seen = []
+    monkeypatch.setattr(Step, "run", lambda *_: seen.append(running_step(task.output_dir, "sub-1")) or StepReport())
+    run_unit(task)
+    assert next(found.step for found in seen if found) == "anat (1 of 5), beside it dwi bold"
