@@ -21,14 +21,14 @@ from bids_stroke.imaging.images import FloatArray, array, load_image, reorient
 from bids_stroke.imaging.standard_space import standard_grid
 from bids_stroke.preprocess.biomarkers.bold import bold_numbers
 from bids_stroke.preprocess.biomarkers.eegemg import numbers as eegemg_numbers
-from bids_stroke.preprocess.biomarkers.tract import diffusion_numbers, lesion_numbers
+from bids_stroke.preprocess.biomarkers.tract import Param, diffusion_numbers, lesion_numbers
 
 if TYPE_CHECKING:
     from bids_stroke.preprocess.registry import StepContext
 
 ORDER = ("lesion", "dwi", "bold", "eegemg", MAPS)
 """Of a modality that two steps give, the later one's files count."""
-_TENSOR = ("fa", "md", "rd")
+_TENSOR: tuple[Param, ...] = ("fa", "md", "rd")
 
 
 def run(context: StepContext) -> StepReport:

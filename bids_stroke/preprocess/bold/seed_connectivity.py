@@ -55,7 +55,8 @@ def find_seeds(place: Place, grid: nib.Nifti1Image) -> Seeds:
     voxels = np.round(apply_affine(np.linalg.inv(grid.affine), points_of(fine, place.chain))).astype(int)
     there = ((voxels >= 0) & (voxels < place.brain.shape)).all(axis=-1)
     there[there] = place.brain[tuple(voxels[there].T)]
-    masks, pairs = {}, {}
+    masks: dict[str, Mask] = {}
+    pairs: dict[str, npt.NDArray[np.int64]] = {}
     for name in MOTOR_AREAS:
         inside = near(standard, name) & there
         mask = np.zeros(place.brain.shape, bool)
