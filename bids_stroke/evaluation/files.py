@@ -15,10 +15,9 @@ if TYPE_CHECKING:
 
 def write_evaluation(folder: Path, name: str, evaluation: Evaluation) -> None:
     """Write the tables of metrics, comparisons and patterns of an evaluation, and a JSON file that has all of it."""
-    from bids_stroke.evaluation.evaluate import evaluation_json
+    from bids_stroke.evaluation.evaluate import evaluation_json, together
 
     path = partial(dataset_file, folder, name=name)
-    write_table(path("metrics"), evaluation.metrics)
-    write_table(path("comparisons"), evaluation.comparisons)
-    write_table(path("patterns"), evaluation.patterns)
+    for table in ("metrics", "comparisons", "patterns"):
+        write_table(path(table), together(evaluation, table))
     write_json(path("evaluation"), evaluation_json(evaluation))

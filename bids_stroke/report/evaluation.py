@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from bids_stroke.evaluation.bootstrap import MINIMUM_PARTICIPANTS
+from bids_stroke.evaluation.kinds import EXTERNAL, INTERNAL, UNKNOWN
 from bids_stroke.report import plots, words
 
 if TYPE_CHECKING:
@@ -26,22 +28,37 @@ VALIDITY_TABLES = (
 """Title and quantities, a row each."""
 BY_MODALITY = ("decided", "error_decided", "set_coverage", "calibration_slope", "interval_coverage")
 """Columns of the table by modality."""
+KINDS = {
+    INTERNAL: "People of the training cohort, out of fold (internal)",
+    EXTERNAL: "New people, who were not in the training data (external)",
+    UNKNOWN: "People of whom nobody knows whether they were in the training data",
+}
+"""Titles of the sections where there are several."""
+COLUMN = {INTERNAL: "Training cohort, out of fold", EXTERNAL: "New people", UNKNOWN: "Not known which"}
+SIDE_BY_SIDE = (
+    "auc", "balanced_accuracy", "brier", "calibration_slope", "calibration_intercept", "ici", "r2", "mae", "decided",
+    "error_decided", "set_coverage", "interval_coverage",
+)  # fmt: skip
+"""Rows of the overview."""
 
 
-def evaluated_part(evaluation: Evaluation | None) -> dict[str, Any]:
-    """The part of the page that needs outcomes; empty values without."""
-    if evaluation is None:
-        return {
-            "evaluation": None,
-            "tables": [],
-            "comparisons": {"rows": []},
-            "patterns": [],
-            "validity": [],
-            "plots": [],
-            "scores": [],
-            "reasons": [],
-            "why": "",
-        }
+def evaluated_parts(evaluation: Evaluation | None) -> dict[str, Any]:
+    """The part of the page that needs outcomes: a section for each kind of people, and where there are several, an
+    overview that has them side by side; without an evaluation there is no section.
+    """
+    parts = evaluation.parts if evaluation is not None else ()
+    shown = [part for part in parts if part.n]
+    return {
+        "evaluation": shown[0] if shown else None,
+        "sections": [_section(part) for part in shown],
+        "side_by_side": side_by_side(shown) if len(shown) > 1 else None,
+        "notes": list(dict.fromkeys(note for part in shown for note in part.notes)),
+        "left_out": [row for part in parts for row in part.left_out.to_dict("records")],
+    }
+
+
+def _section(evaluation: Evaluation) -> dict[str, Any]:
+    """What is told of one kind of people."""
     metrics = evaluation.metrics
     wide = [("accuracy", *TABLES[0], "auc"), ("balanced_accuracy", *TABLES[1])]
     given = metrics["value"].notna()
@@ -55,6 +72,8 @@ def evaluated_part(evaluation: Evaluation | None) -> dict[str, Any]:
              "probabilities mean what they say. Dots above it: outcomes were worse than predicted."),
         ]  # fmt: skip
     return {
+        "title": KINDS[evaluation.people],
+        "short": COLUMN[evaluation.people],
         "evaluation": evaluation,
         "tables": [_wide(metrics, columns) for columns in wide if given.any()],
         "comparisons": comparisons_in_words(evaluation.comparisons),
@@ -67,6 +86,24 @@ def evaluated_part(evaluation: Evaluation | None) -> dict[str, Any]:
         ],
         "reasons": _reasons(metrics),
         "why": metrics[metrics["model"] == "fusion"]["reason"].iloc[0],
+    }
+
+
+def side_by_side(parts: Sequence[Evaluation]) -> dict[str, Any]:
+    """The fusion in each kind of people, a column each; dashes where there are fewer people than metrics need."""
+    columns, known = [], []
+    for part in parts:
+        columns.append((COLUMN[part.people], f"{part.n} people, {part.n_poor} poor"))
+        own = {str(row["metric"]): row for row in part.metrics.to_dict("records") if row["model"] == "fusion"}
+        own |= {str(row["quantity"]): row for row in part.validity.to_dict("records") if row["people"] == "all"}
+        known.append({name: row for name, row in own.items() if row["n"] >= MINIMUM_PARTICIPANTS})
+    named = {**words.METRIC, **words.VALIDITY}
+    there = [name for name in SIDE_BY_SIDE if any(name in own for own in known)]
+    cells = {name: [_cell(own[name]) if name in own else ("–", "") for own in known] for name in there}
+    return {
+        "columns": columns,
+        "rows": [{"name": named[name], "cells": cells[name]} for name in there],
+        "promise_and_proof": {INTERNAL, EXTERNAL} <= {part.people for part in parts},
     }
 
 

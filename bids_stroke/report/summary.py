@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bids_stroke.report import words
+from bids_stroke.report.evaluation import COLUMN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,10 +23,16 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
     Parameters
     ----------
     evaluation : Evaluation
-        From `evaluate`.
+        From `evaluate`, or of several kinds of people from `evaluate_apart`: each is told of by itself.
     """
-    if not evaluation.n:
+    parts = [part for part in evaluation.parts if part.n]
+    if not parts:
         return ["Not evaluated: no outcome is known."]
+    return [f"{COLUMN[part.people]}. {text}" if len(parts) > 1 else text for part in parts for text in _lines(part)]
+
+
+def _lines(evaluation: Evaluation) -> list[str]:
+    """What is told of one kind of people."""
     found = [f"Evaluated: {evaluation.n} people, {evaluation.n_poor} of them with a poor outcome."]
     own = evaluation.metrics[evaluation.metrics["model"] == "fusion"].set_index("metric")
     told = [_told(words.METRIC[name], own.loc[name]) for name in ("auc", "r2", "brier") if name in own.index]
