@@ -23,7 +23,7 @@ from bids_stroke.evaluation.bootstrap import (
     with_intervals,
 )
 from bids_stroke.evaluation.comparisons import Compared, comparison_table
-from bids_stroke.evaluation.kinds import INTERNAL, apart
+from bids_stroke.evaluation.kinds import EXTERNAL, INTERNAL, apart
 from bids_stroke.evaluation.metrics import (
     CLASSIFICATION,
     REGRESSION,
@@ -33,6 +33,7 @@ from bids_stroke.evaluation.metrics import (
 )
 from bids_stroke.evaluation.missing_modalities import pattern_table
 from bids_stroke.evaluation.participants import counted, reduce_to_participants, repeats_note
+from bids_stroke.evaluation.recalibration import people_needed, recalibration_table
 from bids_stroke.evaluation.validity import validity_table
 
 OF_CALIBRATED = ("brier", "calibration_slope")
@@ -68,6 +69,10 @@ class Evaluation:
     """Numbers of draws and permutations, seed, minimum counts."""
     people: str = INTERNAL
     """Which of `kinds.KINDS` they are."""
+    recalibration: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Of external people, from `recalibration_table`."""
+    needed: Mapping[str, float] = field(default_factory=dict)
+    """Of external people, from `people_needed`."""
     others: tuple[Evaluation, ...] = ()
     """The same of the other kinds of people, which are never pooled with these."""
 
@@ -112,7 +117,7 @@ def evaluate(
     coverage : float, optional
         What the model's sets promise: as it was trained, whatever the settings say now.
     people : str
-        Which of `kinds.KINDS` they are.
+        Which of `kinds.KINDS` they are: of external ones recalibrations are judged, too.
 
     Raises
     ------
@@ -133,8 +138,7 @@ def evaluate(
     models = _models(participants)
     rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
     rows += _score_rows(participants, models, draws)
-    poor = participants["poor"].to_numpy(float)
-    return Evaluation(
+    found = Evaluation(
         metrics=pd.DataFrame(rows, columns=[*_KEYS, "metric", "value", "low", "high", "n", "n_poor", "reason"]),
         comparisons=comparison_table(participants, counted(table), [_compared(*model) for model in models[1:]], draws),
         participants=participants,
@@ -142,19 +146,31 @@ def evaluate(
         permutation_p=_against_chance(participants, settings),
         outcome=str(settings.outcome),
         notes=notes,
-        n=len(poor),
-        n_poor=int(poor.sum()),
+        n=len(participants),
+        n_poor=int(participants["poor"].sum()),
         patterns=pattern_table(participants, modality_of or {}, draws),
         validity=validity_table(counted(table), coverage, draws, modality_of or {}),
-        procedure={
-            "bootstrap": settings.training.bootstrap,
-            "permutations": settings.training.permutations,
-            "seed": settings.seed,
-            "minimum_participants": MINIMUM_PARTICIPANTS,
-            "minimum_per_class": MINIMUM_PER_CLASS,
-        },
+        procedure=_procedure(settings),
         people=people,
     )
+    return _with_recalibration(found, draws) if people == EXTERNAL and found.n else found
+
+
+def _with_recalibration(found: Evaluation, draws: Draws) -> Evaluation:
+    poor, said = (found.participants[name].to_numpy(float) for name in ("poor", "probability_poor"))
+    return replace(
+        found, recalibration=recalibration_table(found.participants, draws), needed=people_needed(poor, said)
+    )
+
+
+def _procedure(settings: Settings) -> dict[str, Any]:
+    return {
+        "bootstrap": settings.training.bootstrap,
+        "permutations": settings.training.permutations,
+        "seed": settings.seed,
+        "minimum_participants": MINIMUM_PARTICIPANTS,
+        "minimum_per_class": MINIMUM_PER_CLASS,
+    }
 
 
 def _against_chance(participants: pd.DataFrame, settings: Settings) -> float | None:
@@ -194,10 +210,11 @@ def _cohort_json(part: Evaluation) -> dict[str, Any]:
         "n_poor": part.n_poor,
         "permutation_p": part.permutation_p,
         "notes": list(part.notes),
+        "people_needed": dict(part.needed),
     }
 
 
-TABLES = ("metrics", "comparisons", "patterns", "validity")
+TABLES = ("metrics", "comparisons", "patterns", "validity", "recalibration")
 """Of an evaluation, as its attributes are called."""
 
 

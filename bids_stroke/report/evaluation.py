@@ -9,6 +9,7 @@ import pandas as pd
 
 from bids_stroke.evaluation.bootstrap import MINIMUM_PARTICIPANTS
 from bids_stroke.evaluation.kinds import EXTERNAL, INTERNAL, UNKNOWN
+from bids_stroke.evaluation.recalibration import WIDTH
 from bids_stroke.report import plots, words
 
 if TYPE_CHECKING:
@@ -40,6 +41,12 @@ SIDE_BY_SIDE = (
     "error_decided", "set_coverage", "interval_coverage",
 )  # fmt: skip
 """Rows of the overview."""
+VERSIONS = {
+    "original": "As the model says",
+    "in_the_large": "With a new intercept",
+    "intercept_and_slope": "With a new intercept and slope",
+}
+RECALIBRATED = {"brier": "Brier score (0 is perfect)", **{name: words.VALIDITY[name] for name in VALIDITY_TABLES[1][1]}}
 
 
 def evaluated_parts(evaluation: Evaluation | None) -> dict[str, Any]:
@@ -79,6 +86,7 @@ def _section(evaluation: Evaluation) -> dict[str, Any]:
         "comparisons": comparisons_in_words(evaluation.comparisons),
         "patterns": [_pattern(row) for row in evaluation.patterns.to_dict("records")] if given.any() else [],
         "validity": validity_tables(evaluation.validity) if given.any() else [],
+        "recalibration": recalibration_in_words(evaluation),
         "plots": drawn,
         "scores": [
             (f"{words.METRIC[str(row['metric'])]}, {row['model']}" + _of_baseline(row), row)
@@ -105,6 +113,37 @@ def side_by_side(parts: Sequence[Evaluation]) -> dict[str, Any]:
         "rows": [{"name": named[name], "cells": cells[name]} for name in there],
         "promise_and_proof": {INTERNAL, EXTERNAL} <= {part.people for part in parts},
     }
+
+
+def recalibration_in_words(evaluation: Evaluation) -> dict[str, Any] | None:
+    """A row for each quantity, a column for each version, how many people are needed; None but for new people."""
+    table = evaluation.recalibration
+    if table.empty:
+        return None
+    rows = []
+    for quantity, own in table.groupby("quantity", sort=False):
+        rows.append({"name": RECALIBRATED[str(quantity)], "cells": [_cell(row) for row in own.to_dict("records")]})
+    reasons = [str(reason) for reason in dict.fromkeys(table["reason"]) if reason]
+    too_few = bool(table["value"].isna().all())
+    return {
+        "columns": [VERSIONS[str(version)] for version in dict.fromkeys(table["version"])],
+        "rows": [] if too_few else rows,
+        "why": "; ".join(reasons),
+        "needed": needed_in_words(evaluation),
+    }
+
+
+def needed_in_words(evaluation: Evaluation) -> str:
+    """How many new people would tell calibration well, and how well these do; empty where it cannot be told."""
+    known = evaluation.needed
+    if not known:
+        return ""
+    oe, slope = (words.number(known[f"width_{what}"]) for what in ("oe", "slope"))
+    return (
+        f"For 95 % intervals {WIDTH:g} wide, {known['people_for_oe']:.0f} people are needed to tell the observed over "
+        f"the expected number of poor outcomes, and {known['people_for_slope']:.0f} to tell the calibration slope. "
+        f"With these {evaluation.n} the intervals are about {oe} and {slope} wide."
+    )
 
 
 def _of_baseline(row: Mapping[Any, Any]) -> str:

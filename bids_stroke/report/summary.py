@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bids_stroke.report import words
-from bids_stroke.report.evaluation import COLUMN
+from bids_stroke.report.evaluation import COLUMN, VERSIONS, needed_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,7 +37,22 @@ def _lines(evaluation: Evaluation) -> list[str]:
     own = evaluation.metrics[evaluation.metrics["model"] == "fusion"].set_index("metric")
     told = [_told(words.METRIC[name], own.loc[name]) for name in ("auc", "r2", "brier") if name in own.index]
     found += [f"Fusion: {', '.join(text for text in told if text) or own['reason'].iloc[0]}."]
-    return [*found, *_validity(evaluation.validity), *_against(evaluation.comparisons)]
+    return [*found, *_validity(evaluation.validity), *_against(evaluation.comparisons), *_recalibration(evaluation)]
+
+
+def _recalibration(evaluation: Evaluation) -> Iterator[str]:
+    """Of new people: how well the probabilities fit them, as they are and recalibrated, and how many are needed."""
+    table = evaluation.recalibration
+    if table.empty:
+        return
+    rows = {str(row["version"]): row for row in table[table["quantity"] == "brier"].to_dict("records")}
+    told = [_told(VERSIONS[name].lower(), row) for name, row in rows.items()]
+    if kept := [text for text in told if text]:
+        yield f"Brier score {', '.join(kept)} (cross-validated on these people)."
+    else:
+        yield f"Not recalibrated: {next(iter(rows.values()))['reason']}."
+    if needed := needed_in_words(evaluation):
+        yield needed
 
 
 def _told(name: str, row: Any) -> str:

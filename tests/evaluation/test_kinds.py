@@ -51,6 +51,7 @@ def test_tables_name_the_kind_in_the_last_column() -> None:
     assert list(metrics)[-1] == "cohort"
     assert len(metrics.query("model == 'fusion' and metric == 'auc'")) == 2
     assert set(metrics.query("model == 'fa'")["cohort"]) == {"internal"}  # it said nothing of new people
+    assert set(together(result, "recalibration")["cohort"]) == {"external"}
     content = evaluation_json(result)
     assert {name: one["n"] for name, one in content["cohorts"].items()} == {"internal": 60, "external": 40}
     assert (content["n"], content["permutation_p"]) == (100, None)

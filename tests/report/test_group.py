@@ -166,5 +166,24 @@ def test_training_cohort_and_new_people_stand_apart(tmp_path: Path) -> None:
     assert f"Training cohort, out of fold: {better}" in page.text and f"New people: {better}" in page.text
     first, second = page.text.index("out of fold (internal)"), page.text.index("not in the training data (external)")
     assert first < page.text.index("Evaluated: 60 people") < second < page.text.index("Evaluated: 30 people")
+    assert page.text.index("Do the probabilities fit these people?") > second
     assert len(page.sources) == 5
     assert "90 people" not in page.text.replace("90 people, 90 examinations", "")
+
+
+def test_new_people_alone_have_no_overview_and_their_recalibration(tmp_path: Path) -> None:
+    table = of_two_kinds()
+    table = table[~table["in_training_set"]].reset_index(drop=True)
+    evaluation = evaluate_apart(table, QUICK)
+    page = Page(write_group_report(tmp_path, evaluation, table))
+    assert "nothing is pooled" not in page.text and "(external)" not in page.text
+    rows = evaluation.recalibration.set_index(["version", "quantity"])["value"]
+    shown = [f"{rows[version, 'brier']:.2f}" for version in ("original", "in_the_large", "intercept_and_slope")]
+    told = page.text.split("Brier score (0 is perfect) ")[1].split()
+    assert [told[0], told[4], told[8]] == shown
+    needed = f"{evaluation.needed['people_for_oe']} people are needed to tell the observed over the expected number"
+    assert needed in page.text
+    few = table.head(12)
+    page = Page(write_group_report(tmp_path, evaluate_apart(few, QUICK), few))
+    assert "Not recalibrated: recalibration needs 20 people with a known outcome and 5 of each" in page.text
+    assert "As the model says" not in page.text

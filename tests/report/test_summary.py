@@ -37,3 +37,7 @@ def test_new_people_are_told_of_by_themselves() -> None:
     new = [text for text in lines if text.startswith("New people. ")]
     assert len(inside) + len(new) == len(lines)
     assert "Evaluated: 50 people" in inside[0] and "Evaluated: 30 people" in new[0]
+    assert [text for text in new if "Brier score as the model says 0." in text and "(cross-validated" in text]
+    assert not [text for text in inside if "as the model says" in text]
+    few = summary_lines(evaluate_apart(cohort(12).assign(in_training_set=False), QUICK))
+    assert [text for text in few if text.startswith("Not recalibrated: recalibration needs 20 people")]
