@@ -23,7 +23,7 @@ from bids_stroke.report.biomarkers import values
 
 def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Gather predictions, join outcomes where there are any, evaluate, report."""
-    from bids_stroke.evaluation.evaluate import evaluate
+    from bids_stroke.evaluation.evaluate import evaluate_apart
     from bids_stroke.report.group import GroupDetails, write_group_report
     from bids_stroke.report.summary import summary_lines
 
@@ -47,7 +47,7 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     modality_of = {name: member.modality for item in predictions.values() for name, member in item.members.items()}
     counted = int((table["prediction"] != "left-out").sum())
     console.print(f"Evaluating {counted} predictions of {len(modality_of)} members.", highlight=False)
-    evaluation = evaluate(
+    evaluation = evaluate_apart(
         table,
         request.settings.model_copy(update={"outcome": outcome}),
         modality_of,

@@ -7,7 +7,7 @@ outcomes that were predicted, and precision the share of predictions "poor" that
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,7 @@ from bids_stroke.evaluation.bootstrap import (
     with_intervals,
 )
 from bids_stroke.evaluation.comparisons import Compared, comparison_table
+from bids_stroke.evaluation.kinds import EXTERNAL, INTERNAL, apart
 from bids_stroke.evaluation.metrics import (
     CLASSIFICATION,
     REGRESSION,
@@ -32,6 +33,7 @@ from bids_stroke.evaluation.metrics import (
 )
 from bids_stroke.evaluation.missing_modalities import pattern_table
 from bids_stroke.evaluation.participants import counted, reduce_to_participants, repeats_note
+from bids_stroke.evaluation.recalibration import people_needed, recalibration_table
 from bids_stroke.evaluation.validity import validity_table
 
 OF_CALIBRATED = ("brier", "calibration_slope")
@@ -65,10 +67,39 @@ class Evaluation:
     """Whether decisions, sets and intervals of the fusion were right as often as promised, from `validity_table`."""
     procedure: Mapping[str, Any] = field(default_factory=dict)
     """Numbers of draws and permutations, seed, minimum counts."""
+    people: str = INTERNAL
+    """Which of `kinds.KINDS` they are."""
+    recalibration: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Of external people, from `recalibration_table`."""
+    needed: Mapping[str, float] = field(default_factory=dict)
+    """Of external people, from `people_needed`."""
+    others: tuple[Evaluation, ...] = ()
+    """The same of the other kinds of people, which are never pooled with these."""
+
+    @property
+    def parts(self) -> tuple[Evaluation, ...]:
+        """Itself and the others, each of one kind of people."""
+        return (self, *self.others)
+
+
+def evaluate_apart(
+    table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, str] | None = None, coverage: float | None = None
+) -> Evaluation:
+    """Evaluate each kind of people by itself: those of the training cohort, new ones, those of whom nobody knows.
+
+    Parameters are those of `evaluate`, with ``in_training_set`` in the table. The first kind that is there is returned,
+    with the other ones as its ``others``.
+    """
+    found = [evaluate(rows, settings, modality_of, coverage, kind) for kind, rows in apart(table).items()]
+    return replace(found[0], others=tuple(found[1:]))
 
 
 def evaluate(
-    table: pd.DataFrame, settings: Settings, modality_of: Mapping[str, str] | None = None, coverage: float | None = None
+    table: pd.DataFrame,
+    settings: Settings,
+    modality_of: Mapping[str, str] | None = None,
+    coverage: float | None = None,
+    people: str = INTERNAL,
 ) -> Evaluation:
     """Compute metrics of the fusion, its members and the baselines, each with a 95 % interval by participant.
 
@@ -85,6 +116,8 @@ def evaluate(
         Member -> modality, for the patterns of missing ones; one that is not named stands for itself.
     coverage : float, optional
         What the model's sets promise: as it was trained, whatever the settings say now.
+    people : str
+        Which of `kinds.KINDS` they are: of external ones recalibrations are judged, too.
 
     Raises
     ------
@@ -105,8 +138,7 @@ def evaluate(
     models = _models(participants)
     rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
     rows += _score_rows(participants, models, draws)
-    poor = participants["poor"].to_numpy(float)
-    return Evaluation(
+    found = Evaluation(
         metrics=pd.DataFrame(rows, columns=[*_KEYS, "metric", "value", "low", "high", "n", "n_poor", "reason"]),
         comparisons=comparison_table(participants, counted(table), [_compared(*model) for model in models[1:]], draws),
         participants=participants,
@@ -114,18 +146,31 @@ def evaluate(
         permutation_p=_against_chance(participants, settings),
         outcome=str(settings.outcome),
         notes=notes,
-        n=len(poor),
-        n_poor=int(poor.sum()),
+        n=len(participants),
+        n_poor=int(participants["poor"].sum()),
         patterns=pattern_table(participants, modality_of or {}, draws),
         validity=validity_table(counted(table), coverage, draws, modality_of or {}),
-        procedure={
-            "bootstrap": settings.training.bootstrap,
-            "permutations": settings.training.permutations,
-            "seed": settings.seed,
-            "minimum_participants": MINIMUM_PARTICIPANTS,
-            "minimum_per_class": MINIMUM_PER_CLASS,
-        },
+        procedure=_procedure(settings),
+        people=people,
     )
+    return _with_recalibration(found, draws) if people == EXTERNAL and found.n else found
+
+
+def _with_recalibration(found: Evaluation, draws: Draws) -> Evaluation:
+    poor, said = (found.participants[name].to_numpy(float) for name in ("poor", "probability_poor"))
+    return replace(
+        found, recalibration=recalibration_table(found.participants, draws), needed=people_needed(poor, said)
+    )
+
+
+def _procedure(settings: Settings) -> dict[str, Any]:
+    return {
+        "bootstrap": settings.training.bootstrap,
+        "permutations": settings.training.permutations,
+        "seed": settings.seed,
+        "minimum_participants": MINIMUM_PARTICIPANTS,
+        "minimum_per_class": MINIMUM_PER_CLASS,
+    }
 
 
 def _against_chance(participants: pd.DataFrame, settings: Settings) -> float | None:
@@ -141,21 +186,44 @@ _SCORE_PREFIX = {"member": "s_", "other fusion": "s_fusion_", "baseline": "s_bas
 
 
 def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation as it stands in its JSON file: NaN as null, one record per metric and comparison."""
+    """The evaluation as it stands in its JSON file: NaN as null, one record per metric and comparison.
+
+    Where there are several kinds of people, no number but those of people is of all: ``cohorts`` has each.
+    """
+    parts = evaluation.parts
     return {
         "outcome": evaluation.outcome,
         "positive_class": "poor",
-        "n": evaluation.n,
-        "n_poor": evaluation.n_poor,
-        "permutation_p": evaluation.permutation_p,
+        "n": sum(part.n for part in parts),
+        "n_poor": sum(part.n_poor for part in parts),
+        "permutation_p": evaluation.permutation_p if len(parts) == 1 else None,
+        "cohorts": {part.people: _cohort_json(part) for part in parts},
         "procedure": dict(evaluation.procedure),
-        "notes": list(evaluation.notes),
-        "metrics": _records(evaluation.metrics),
-        "comparisons": _records(evaluation.comparisons),
-        "patterns": _records(evaluation.patterns),
-        "validity": _records(evaluation.validity),
-        "left_out": _records(evaluation.left_out),
+        "notes": list(dict.fromkeys(note for part in parts for note in part.notes)),
+        **{name: _records(together(evaluation, name)) for name in (*TABLES, "left_out")},
     }
+
+
+def _cohort_json(part: Evaluation) -> dict[str, Any]:
+    return {
+        "n": part.n,
+        "n_poor": part.n_poor,
+        "permutation_p": part.permutation_p,
+        "notes": list(part.notes),
+        "people_needed": dict(part.needed),
+    }
+
+
+TABLES = ("metrics", "comparisons", "patterns", "validity", "recalibration")
+"""Of an evaluation, as its attributes are called."""
+
+
+def together(evaluation: Evaluation, name: str) -> pd.DataFrame:
+    """A table of an evaluation with the rows of each kind of people, and which kind that is, in the last column."""
+    tables = [(part.people, getattr(part, name)) for part in evaluation.parts]
+    columns = dict.fromkeys(column for _, table in tables for column in table)
+    rows = [row | {"cohort": people} for people, table in tables for row in table.to_dict("records")]
+    return pd.DataFrame(rows, columns=[*columns, "cohort"])
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

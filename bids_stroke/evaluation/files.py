@@ -14,11 +14,17 @@ if TYPE_CHECKING:
 
 
 def write_evaluation(folder: Path, name: str, evaluation: Evaluation) -> None:
-    """Write the tables of metrics, comparisons and patterns of an evaluation, and a JSON file that has all of it."""
-    from bids_stroke.evaluation.evaluate import evaluation_json
+    """Write the tables of metrics, comparisons and patterns of an evaluation, and a JSON file that has all of it.
+
+    Of new people there is a table of recalibrations too; one of an earlier run is removed where there are none.
+    """
+    from bids_stroke.evaluation.evaluate import evaluation_json, together
 
     path = partial(dataset_file, folder, name=name)
-    write_table(path("metrics"), evaluation.metrics)
-    write_table(path("comparisons"), evaluation.comparisons)
-    write_table(path("patterns"), evaluation.patterns)
+    for table in ("metrics", "comparisons", "patterns"):
+        write_table(path(table), together(evaluation, table))
+    if (recalibration := together(evaluation, "recalibration")).empty:
+        path("recalibration").unlink(missing_ok=True)
+    else:
+        write_table(path("recalibration"), recalibration)
     write_json(path("evaluation"), evaluation_json(evaluation))

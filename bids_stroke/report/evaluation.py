@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from bids_stroke.evaluation.bootstrap import MINIMUM_PARTICIPANTS
+from bids_stroke.evaluation.kinds import EXTERNAL, INTERNAL, UNKNOWN
+from bids_stroke.evaluation.recalibration import WIDTH
 from bids_stroke.report import plots, words
 
 if TYPE_CHECKING:
@@ -26,22 +29,43 @@ VALIDITY_TABLES = (
 """Title and quantities, a row each."""
 BY_MODALITY = ("decided", "error_decided", "set_coverage", "calibration_slope", "interval_coverage")
 """Columns of the table by modality."""
+KINDS = {
+    INTERNAL: "People of the training cohort, out of fold (internal)",
+    EXTERNAL: "New people, who were not in the training data (external)",
+    UNKNOWN: "People of whom nobody knows whether they were in the training data",
+}
+"""Titles of the sections where there are several."""
+COLUMN = {INTERNAL: "Training cohort, out of fold", EXTERNAL: "New people", UNKNOWN: "Not known which"}
+SIDE_BY_SIDE = (
+    "auc", "balanced_accuracy", "brier", "calibration_slope", "calibration_intercept", "ici", "r2", "mae", "decided",
+    "error_decided", "set_coverage", "interval_coverage",
+)  # fmt: skip
+"""Rows of the overview."""
+VERSIONS = {
+    "original": "As the model says",
+    "in_the_large": "With a new intercept",
+    "intercept_and_slope": "With a new intercept and slope",
+}
+RECALIBRATED = {"brier": "Brier score (0 is perfect)", **{name: words.VALIDITY[name] for name in VALIDITY_TABLES[1][1]}}
 
 
-def evaluated_part(evaluation: Evaluation | None) -> dict[str, Any]:
-    """The part of the page that needs outcomes; empty values without."""
-    if evaluation is None:
-        return {
-            "evaluation": None,
-            "tables": [],
-            "comparisons": {"rows": []},
-            "patterns": [],
-            "validity": [],
-            "plots": [],
-            "scores": [],
-            "reasons": [],
-            "why": "",
-        }
+def evaluated_parts(evaluation: Evaluation | None) -> dict[str, Any]:
+    """The part of the page that needs outcomes: a section for each kind of people, and where there are several, an
+    overview that has them side by side; without an evaluation there is no section.
+    """
+    parts = evaluation.parts if evaluation is not None else ()
+    shown = [part for part in parts if part.n]
+    return {
+        "evaluation": shown[0] if shown else None,
+        "sections": [_section(part) for part in shown],
+        "side_by_side": side_by_side(shown) if len(shown) > 1 else None,
+        "notes": list(dict.fromkeys(note for part in shown for note in part.notes)),
+        "left_out": [row for part in parts for row in part.left_out.to_dict("records")],
+    }
+
+
+def _section(evaluation: Evaluation) -> dict[str, Any]:
+    """What is told of one kind of people."""
     metrics = evaluation.metrics
     wide = [("accuracy", *TABLES[0], "auc"), ("balanced_accuracy", *TABLES[1])]
     given = metrics["value"].notna()
@@ -55,11 +79,14 @@ def evaluated_part(evaluation: Evaluation | None) -> dict[str, Any]:
              "probabilities mean what they say. Dots above it: outcomes were worse than predicted."),
         ]  # fmt: skip
     return {
+        "title": KINDS[evaluation.people],
+        "short": COLUMN[evaluation.people],
         "evaluation": evaluation,
         "tables": [_wide(metrics, columns) for columns in wide if given.any()],
         "comparisons": comparisons_in_words(evaluation.comparisons),
         "patterns": [_pattern(row) for row in evaluation.patterns.to_dict("records")] if given.any() else [],
         "validity": validity_tables(evaluation.validity) if given.any() else [],
+        "recalibration": recalibration_in_words(evaluation),
         "plots": drawn,
         "scores": [
             (f"{words.METRIC[str(row['metric'])]}, {row['model']}" + _of_baseline(row), row)
@@ -68,6 +95,55 @@ def evaluated_part(evaluation: Evaluation | None) -> dict[str, Any]:
         "reasons": _reasons(metrics),
         "why": metrics[metrics["model"] == "fusion"]["reason"].iloc[0],
     }
+
+
+def side_by_side(parts: Sequence[Evaluation]) -> dict[str, Any]:
+    """The fusion in each kind of people, a column each; dashes where there are fewer people than metrics need."""
+    columns, known = [], []
+    for part in parts:
+        columns.append((COLUMN[part.people], f"{part.n} people, {part.n_poor} poor"))
+        own = {str(row["metric"]): row for row in part.metrics.to_dict("records") if row["model"] == "fusion"}
+        own |= {str(row["quantity"]): row for row in part.validity.to_dict("records") if row["people"] == "all"}
+        known.append({name: row for name, row in own.items() if row["n"] >= MINIMUM_PARTICIPANTS})
+    named = {**words.METRIC, **words.VALIDITY}
+    there = [name for name in SIDE_BY_SIDE if any(name in own for own in known)]
+    cells = {name: [_cell(own[name]) if name in own else ("–", "") for own in known] for name in there}
+    return {
+        "columns": columns,
+        "rows": [{"name": named[name], "cells": cells[name]} for name in there],
+        "promise_and_proof": {INTERNAL, EXTERNAL} <= {part.people for part in parts},
+    }
+
+
+def recalibration_in_words(evaluation: Evaluation) -> dict[str, Any] | None:
+    """A row for each quantity, a column for each version, how many people are needed; None but for new people."""
+    table = evaluation.recalibration
+    if table.empty:
+        return None
+    rows = []
+    for quantity, own in table.groupby("quantity", sort=False):
+        rows.append({"name": RECALIBRATED[str(quantity)], "cells": [_cell(row) for row in own.to_dict("records")]})
+    reasons = [str(reason) for reason in dict.fromkeys(table["reason"]) if reason]
+    too_few = bool(table["value"].isna().all())
+    return {
+        "columns": [VERSIONS[str(version)] for version in dict.fromkeys(table["version"])],
+        "rows": [] if too_few else rows,
+        "why": "; ".join(reasons),
+        "needed": needed_in_words(evaluation),
+    }
+
+
+def needed_in_words(evaluation: Evaluation) -> str:
+    """How many new people would tell calibration well, and how well these do; empty where it cannot be told."""
+    known = evaluation.needed
+    if not known:
+        return ""
+    oe, slope = (words.number(known[f"width_{what}"]) for what in ("oe", "slope"))
+    return (
+        f"For 95 % intervals {WIDTH:g} wide, {known['people_for_oe']:.0f} people are needed to tell the observed over "
+        f"the expected number of poor outcomes, and {known['people_for_slope']:.0f} to tell the calibration slope. "
+        f"With these {evaluation.n} the intervals are about {oe} and {slope} wide."
+    )
 
 
 def _of_baseline(row: Mapping[Any, Any]) -> str:

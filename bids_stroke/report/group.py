@@ -13,7 +13,7 @@ from bids_stroke.core.records import StepReport, UnitStatus
 from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
 from bids_stroke.derivatives.outputs import write_text
 from bids_stroke.report import biomarkers, plots, quality, words
-from bids_stroke.report.evaluation import evaluated_part
+from bids_stroke.report.evaluation import evaluated_parts
 
 if TYPE_CHECKING:
     from bids_stroke.evaluation.evaluate import Evaluation
@@ -44,7 +44,7 @@ def write_group_report(
     root : Path
         OUTPUT_DIR.
     evaluation : Evaluation or None
-        None (or one without participants) where no outcome is known.
+        None (or one without participants) where no outcome is known; of several kinds of people from `evaluate_apart`.
     predictions : DataFrame
         A row per unit: ``participant_id``, ``probability_poor``, ``prediction``, and where there are any
         ``session_id``, ``probability_poor_low`` and ``_high``, ``predicted_score``, ``score``, ``poor``,
@@ -54,7 +54,6 @@ def write_group_report(
         Failed units, quality numbers, origin of the predictions.
     """
     details = details or GroupDetails()
-    evaluated = evaluation if evaluation is not None and evaluation.n else None
     page = words.render(
         "group.html",
         demonstration="demonstration" in predictions and predictions["demonstration"].isin(_TRUE).any(),
@@ -72,8 +71,7 @@ def write_group_report(
         biomarkers=biomarkers.overview(details.biomarkers),
         biomarkers_file=DATASET_FILES["group_biomarkers"],
         histogram=_histogram(predictions),
-        **evaluated_part(evaluated),
-        left_out=evaluation.left_out.to_dict("records") if evaluation is not None else [],
+        **evaluated_parts(evaluation),
     )
     return write_text(dataset_file(root, "group_report"), page)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from bids_stroke.report import words
+from bids_stroke.report.evaluation import COLUMN, VERSIONS, needed_in_words
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,15 +26,36 @@ def summary_lines(evaluation: Evaluation) -> list[str]:
     Parameters
     ----------
     evaluation : Evaluation
-        From `evaluate`.
+        From `evaluate`, or of several kinds of people from `evaluate_apart`: each is told of by itself.
     """
-    if not evaluation.n:
+    parts = [part for part in evaluation.parts if part.n]
+    if not parts:
         return ["Not evaluated: no outcome is known."]
+    return [f"{COLUMN[part.people]}. {text}" if len(parts) > 1 else text for part in parts for text in _lines(part)]
+
+
+def _lines(evaluation: Evaluation) -> list[str]:
+    """What is told of one kind of people."""
     found = [f"Evaluated: {evaluation.n} people, {evaluation.n_poor} of them with a poor outcome."]
     own = evaluation.metrics[evaluation.metrics["model"] == "fusion"].set_index("metric")
     told = [_told(words.METRIC[name], own.loc[name]) for name in ("auc", "r2", "brier") if name in own.index]
     found += [f"Fusion: {', '.join(text for text in told if text) or own['reason'].iloc[0]}."]
-    return [*found, *_validity(evaluation.validity), *_against(evaluation.comparisons)]
+    return [*found, *_validity(evaluation.validity), *_against(evaluation.comparisons), *_recalibration(evaluation)]
+
+
+def _recalibration(evaluation: Evaluation) -> Iterator[str]:
+    """Of new people: how well the probabilities fit them, as they are and recalibrated, and how many are needed."""
+    table = evaluation.recalibration
+    if table.empty:
+        return
+    rows = {str(row["version"]): row for row in table[table["quantity"] == "brier"].to_dict("records")}
+    told = [_told(VERSIONS[name].lower(), row) for name, row in rows.items()]
+    if kept := [text for text in told if text]:
+        yield f"Brier score {', '.join(kept)} (cross-validated on these people)."
+    else:
+        yield f"Not recalibrated: {next(iter(rows.values()))['reason']}."
+    if needed := needed_in_words(evaluation):
+        yield needed
 
 
 def _told(name: str, row: Any) -> str:

@@ -20,7 +20,7 @@ from bids_stroke.core.settings import Execution, Settings
 from bids_stroke.derivatives.names import dataset_file, sidecar_of
 from bids_stroke.derivatives.predictions import read_predictions
 from bids_stroke.ensemble import bundle
-from bids_stroke.evaluation.evaluate import evaluate
+from bids_stroke.evaluation.evaluate import evaluate, evaluate_apart
 from tests.helpers.bids import make_dataset
 from tests.helpers.predictions import leave_prediction
 from tests.helpers.units import tiny_contents, tiny_distribution
@@ -119,6 +119,17 @@ def test_without_the_bundle_training_participants_are_left_out(asked: Request) -
     evaluation = evaluate(table.reset_index(), asked.settings)
     assert list(evaluation.left_out["participant_id"]) == ["sub-00"]
     assert list(evaluation.participants["participant_id"]) == ["sub-02"]
+
+
+def test_training_cohort_and_new_people_are_never_one_row(asked: Request) -> None:
+    model = {"name": "t", "version": "1", "sha256": trained(asked), "demonstration": False, "outcome": "fma_le<=17"}
+    for label, seen in (("00", True), ("01", True), ("02", False), ("03", None)):
+        predict(asked, label, model=model, in_training_set=seen)
+    table = table_of(asked).reset_index()
+    group_tables.write_group_tables(asked.output_dir, table, evaluate_apart(table, asked.settings))
+    metrics = pd.read_csv(dataset_file(asked.output_dir, "metrics", name="group"), sep="\t")
+    people = metrics.query("model == 'fusion' and metric == 'auc'").set_index("cohort")["n"]
+    assert people.to_dict() == {"internal": 2, "external": 1, "unknown": 1}
 
 
 def test_what_sets_promise_is_told_by_the_model_not_by_todays_settings(asked: Request) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 from bids_stroke.core.records import UnitStatus
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_training import TrainingSettings
-from bids_stroke.evaluation.evaluate import evaluate
+from bids_stroke.evaluation.evaluate import evaluate, evaluate_apart
 from bids_stroke.report.group import GroupDetails, write_group_report
 from tests.helpers.pages import FLAGGED_STEPS, Page
 
@@ -144,3 +144,46 @@ def test_group_page_lists_the_flagged_units(tmp_path: Path) -> None:
     )
     assert "1 examination to look at" in page.text
     assert "sub-000 cannot be right T1-weighted image: brain volume 300 ml (usual: 900 to 2000 ml)" in page.text
+
+
+def of_two_kinds(n_new: int = 30) -> pd.DataFrame:
+    """60 people of the training set, out of fold, and new ones."""
+    new = cohort(n_new).assign(in_training_set=False, out_of_fold=False)
+    new["participant_id"] = [f"sub-new{i:02d}" for i in range(n_new)]
+    new["probability_poor"] = 0.3 * new["probability_poor"] + 0.4 * np.random.default_rng(1).random(n_new)
+    return pd.concat([cohort().assign(in_training_set=True, out_of_fold=True), new], ignore_index=True)
+
+
+def test_training_cohort_and_new_people_stand_apart(tmp_path: Path) -> None:
+    table = of_two_kinds()
+    evaluation = evaluate_apart(table, QUICK, coverage=0.9)
+    page = Page(write_group_report(tmp_path, evaluation, table))
+    inside, new = (part.metrics.set_index(["model", "metric"]).loc[("fusion", "auc")] for part in evaluation.parts)
+    beside = " ".join(f"{row['value']:.2f} {row['low']:.2f} to {row['high']:.2f}" for row in (inside, new))
+    assert f"Training cohort, out of fold 60 people, {evaluation.n_poor} poor New people 30 people, " in page.text
+    assert f"AUC {beside}" in page.text
+    better = "Is the fusion better than its parts"
+    assert f"Training cohort, out of fold: {better}" in page.text and f"New people: {better}" in page.text
+    first, second = page.text.index("out of fold (internal)"), page.text.index("not in the training data (external)")
+    assert first < page.text.index("Evaluated: 60 people") < second < page.text.index("Evaluated: 30 people")
+    assert page.text.index("Do the probabilities fit these people?") > second
+    assert len(page.sources) == 5
+    assert "90 people" not in page.text.replace("90 people, 90 examinations", "")
+
+
+def test_new_people_alone_have_no_overview_and_their_recalibration(tmp_path: Path) -> None:
+    table = of_two_kinds()
+    table = table[~table["in_training_set"]].reset_index(drop=True)
+    evaluation = evaluate_apart(table, QUICK)
+    page = Page(write_group_report(tmp_path, evaluation, table))
+    assert "nothing is pooled" not in page.text and "(external)" not in page.text
+    rows = evaluation.recalibration.set_index(["version", "quantity"])["value"]
+    shown = [f"{rows[version, 'brier']:.2f}" for version in ("original", "in_the_large", "intercept_and_slope")]
+    told = page.text.split("Brier score (0 is perfect) ")[1].split()
+    assert [told[0], told[4], told[8]] == shown
+    needed = f"{evaluation.needed['people_for_oe']} people are needed to tell the observed over the expected number"
+    assert needed in page.text
+    few = table.head(12)
+    page = Page(write_group_report(tmp_path, evaluate_apart(few, QUICK), few))
+    assert "Not recalibrated: recalibration needs 20 people with a known outcome and 5 of each" in page.text
+    assert "As the model says" not in page.text

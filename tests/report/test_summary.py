@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 
-from bids_stroke.evaluation.evaluate import evaluate
+from bids_stroke.evaluation.evaluate import evaluate, evaluate_apart
 from bids_stroke.report.summary import summary_lines
 from tests.helpers.predictions import QUICK, cohort
 
@@ -27,3 +28,16 @@ def test_without_outcomes_or_with_few_it_says_so() -> None:
     few = summary_lines(evaluate(cohort(6), QUICK))
     assert "too few participants" in few[1] or "only one kind" in few[1]
     assert len(few) == 2
+
+
+def test_new_people_are_told_of_by_themselves() -> None:
+    both = pd.concat([cohort(50).assign(in_training_set=True), cohort(30, seed=3).assign(in_training_set=False)])
+    lines = summary_lines(evaluate_apart(both.reset_index(drop=True), QUICK))
+    inside = [text for text in lines if text.startswith("Training cohort, out of fold. ")]
+    new = [text for text in lines if text.startswith("New people. ")]
+    assert len(inside) + len(new) == len(lines)
+    assert "Evaluated: 50 people" in inside[0] and "Evaluated: 30 people" in new[0]
+    assert [text for text in new if "Brier score as the model says 0." in text and "(cross-validated" in text]
+    assert not [text for text in inside if "as the model says" in text]
+    few = summary_lines(evaluate_apart(cohort(12).assign(in_training_set=False), QUICK))
+    assert [text for text in few if text.startswith("Not recalibrated: recalibration needs 20 people")]
