@@ -113,3 +113,20 @@ def test_a_stage_case_by_case_is_the_stage(momentum: float | None) -> None:
         layers[1].reset_running_stats()  # type: ignore[operator]
     for plain, parts in zip(*found, strict=True):
         torch.testing.assert_close(parts, plain, rtol=1e-4, atol=1e-5)
+
+
+def test_gradients_case_by_case_are_as_near_to_those_in_double_precision_as_the_plain_ones() -> None:
+    found = {}
+    for way in ("exact", "plain", "sparing"):
+        model, (image, covariates) = make(SAMPLES["cbam_resnet3d"].but(dropout=0.0)), batch(SAMPLES["cbam_resnet3d"])
+        model.sparing = way == "sparing"
+        if way == "exact":
+            model, image, covariates = model.double(), image.double(), covariates.double()
+        output = model(image, covariates)[:, POOR_LOGIT]
+        nn.functional.binary_cross_entropy_with_logits(output, PLACES.to(output.dtype)).backward()
+        found[way] = torch.cat([parameter.grad.double().flatten() for parameter in model.parameters()
+                                if parameter.grad is not None])  # fmt: skip
+    plain, sparing = (float((found[way] - found["exact"]).abs().max()) for way in ("plain", "sparing"))
+    assert 0 < sparing < 3 * plain
+    torch.testing.assert_close(found["sparing"], found["plain"], rtol=0, atol=1e-5)
+    assert float(found["exact"].abs().max()) > 0.5
