@@ -32,6 +32,7 @@ from bids_stroke.core.modalities import CLINICAL, EARLY
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives.names import dataset_file
+from bids_stroke.derivatives.provenance import write_settings
 from bids_stroke.derivatives.status import INTERRUPTED, read_statuses, running_step, write_status, write_status_table
 from bids_stroke.ensemble.metadata import bundle_modalities
 from bids_stroke.networks.torch_import import import_torch
@@ -44,6 +45,7 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     assert execution.work_dir is not None, "set before any level runs"
     if model is not None:
         tell_covariates(console, [session.covariates for session in sessions], request.settings.outcome.column)
+    write_settings(request.output_dir, request.level, request.settings, request.command)
     tasks = unit_tasks(request, sessions, model, dataset_name, execution.work_dir)
     ended = _run_units(request, tasks, console)
     statuses = _write_table(request.output_dir, ended, console)

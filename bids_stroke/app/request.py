@@ -23,3 +23,5 @@ class Request:
     """Whether ``--outcome`` or the settings file gave one, or the default holds."""
     dry_run: bool = False
     validate_bids: bool = True
+    command: tuple[str, ...] = ()
+    """The words behind the program's name, as they were given."""

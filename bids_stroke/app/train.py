@@ -21,6 +21,7 @@ from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_table, write_text
+from bids_stroke.derivatives.provenance import write_settings
 from bids_stroke.derivatives.recipes import recipe_changes
 from bids_stroke.evaluation.files import write_evaluation
 from bids_stroke.preprocess.registry import STEPS
@@ -33,6 +34,7 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     cohort = labelled_cohort(request, sessions, dataset_name, say)  # before the imports: it may end here
+    write_settings(request.output_dir, request.level, request.settings, request.command)
     from bids_stroke.evaluation.evaluate import evaluate
     from bids_stroke.report.plots import curves_plot
     from bids_stroke.report.summary import summary_lines

@@ -128,6 +128,7 @@ def _understand(options: dict[str, Any]) -> Request:
         outcome_given="outcome" in settings.model_fields_set,
         dry_run=options["dry_run"],
         validate_bids=not options["skip_bids_validation"],
+        command=tuple(click.get_current_context().obj or ()),
     )
 
 
@@ -166,7 +167,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     show_traceback = sum(1 if flag == "--verbose" else len(flag) - 1 for flag in flags) > 1
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        sys.exit(command.main(args=arguments, prog_name="bids_stroke", standalone_mode=False))
+        sys.exit(command.main(args=arguments, prog_name="bids_stroke", standalone_mode=False, obj=arguments))
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo(STOPPED, err=True)
         sys.exit(130)

@@ -161,17 +161,15 @@ DATASET_FILES: Mapping[str, str] = {
     **{f"group_{what}": f"group_{what}.tsv" for what in ("quality", "biomarkers", "predictions")},
     "participant_predictions": "phenotype/prediction.tsv",
     # of an evaluation: ``name`` is ``group``, or that of a model, beside it
-    "metrics": "{name}_metrics.tsv",
-    "comparisons": "{name}_comparisons.tsv",
-    "patterns": "{name}_patterns.tsv",
+    **{what: f"{{name}}_{what}.tsv" for what in ("metrics", "comparisons", "patterns")},
     "evaluation": "{name}_evaluation.json",
     # of a training
     "models": "models",
-    "subsets": "models/{name}_subsets.tsv",
-    "curves": "models/{name}_curves.tsv",
+    **{what: f"models/{{name}}_{what}.tsv" for what in ("subsets", "curves")},
     "curves_plot": "models/{name}_curves.svg",
     "unfinished": "models/{name}.unfinished",
     # of a run
+    "settings": "logs/settings_{level}.yml",
     "status_table": "logs/status.tsv",
     "status": "logs/status/{unit}.json",
     "dataset": "logs/dataset.json",

@@ -15,6 +15,7 @@ import bids_stroke
 from bids_stroke.app.model import DEMONSTRATION
 from bids_stroke.cli.app import main
 from bids_stroke.cli.arguments import expand_arguments
+from bids_stroke.core.settings import load_settings
 from tests.helpers.bids import make_dataset
 
 
@@ -234,3 +235,14 @@ def test_a_traceback_only_when_asked(raw: Path, tmp_path: Path, capsys: pytest.C
     assert "Traceback" not in run(capsys, *arguments, "-v")[2]
     assert "Traceback" in run(capsys, *arguments, "-vv")[2]
     assert "Traceback" in run(capsys, *arguments, "-v", "--verbose")[2]
+
+
+def test_a_run_keeps_its_settings_and_command_line(
+    raw: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = "--model none --seed 3 --skip-bids-validation --modalities lesion"
+    run(capsys, raw, tmp_path / "out", "participant", *words.split())
+    kept = tmp_path / "out" / "logs" / "settings_participant.yml"
+    assert f"#   bids_stroke {raw} {tmp_path}/out participant {words}\n" in kept.read_text()
+    assert load_settings(kept).seed == 3
+    assert load_settings(kept).modalities == ("lesion",)
