@@ -170,6 +170,8 @@ DATASET_FILES: Mapping[str, str] = {
     "unfinished": "models/{name}.unfinished",
     # of a run
     "settings": "logs/settings_{level}.yml",
+    "methods": "logs/CITATION.md",
+    "bibliography": "logs/CITATION.bib",
     "status_table": "logs/status.tsv",
     "status": "logs/status/{unit}.json",
     "dataset": "logs/dataset.json",
