@@ -34,8 +34,9 @@ from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.provenance import write_settings
 from bids_stroke.derivatives.status import INTERRUPTED, read_statuses, running_step, write_status, write_status_table
-from bids_stroke.ensemble.metadata import bundle_modalities
+from bids_stroke.ensemble.metadata import bundle_modalities, bundle_networks
 from bids_stroke.networks.torch_import import import_torch
+from bids_stroke.report.methods import write_methods
 
 
 def run_participant(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
@@ -54,6 +55,7 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
         sessions = find_sessions(replace(request.selection, session_labels=(), participant_labels=subjects))
     modalities = bundle_modalities(model.path) if model else {}
     pages = write_pages(request.output_dir, tracked(console, sessions, "Pages"), statuses, modalities)
+    write_methods(request.output_dir, bundle_networks(model.path) if model else (), request.settings)
     _conclude(request, ended, tasks, console)
     for path in pages:
         console.print(f"Report: {path}", soft_wrap=True)

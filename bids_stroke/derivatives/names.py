@@ -170,6 +170,7 @@ DATASET_FILES: Mapping[str, str] = {
     "unfinished": "models/{name}.unfinished",
     # of a run
     "settings": "logs/settings_{level}.yml",
+    **{role: f"logs/CITATION.{kind}" for role, kind in (("methods", "md"), ("bibliography", "bib"))},
     "status_table": "logs/status.tsv",
     "status": "logs/status/{unit}.json",
     "dataset": "logs/dataset.json",

@@ -183,6 +183,13 @@ def bundle_modalities(path: Path) -> dict[str, str]:
     return {entry.member.name: entry.member.modality for entry in _metadata(path).members}
 
 
+def bundle_networks(path: Path) -> tuple[str, ...]:
+    """Networks of the members and of the early fusion, each once; ModelError if its metadata cannot be read."""
+    found = _metadata(path)
+    every = [*found.members, *([found.early_fusion] if found.early_fusion else [])]
+    return tuple(dict.fromkeys(entry.member.network for entry in every))
+
+
 def bundle_lesion_side(path: Path) -> str:
     """Setting ``lesion_side`` of the maps that the bundle was trained on; bundles from before it knew only as-is."""
     return _metadata(path).facts.settings.lesion_side
