@@ -11,7 +11,7 @@ from typing import Any
 
 from bids_stroke.core.modalities import BIOMARKERS, EARLY
 from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, UnitStatus
-from bids_stroke.derivatives.names import dataset_file
+from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
 from bids_stroke.derivatives.outputs import write_text
 from bids_stroke.report import biomarkers, explanation, quality, words
 from bids_stroke.report.figures.unit import caption, rank
@@ -20,6 +20,12 @@ from bids_stroke.report.score import score_scale
 
 BILATERAL = (0.4, 0.6)
 """Shares of a lesion on the left within which it is called one of both sides, as `preprocess.hemisphere` has it."""
+MADE_BY = {
+    "Command line and settings of the last run": DATASET_FILES["settings"].format(level="participant"),
+    "Methods in words, with references": DATASET_FILES["methods"],
+    "How each examination stands": DATASET_FILES["status_table"],
+}
+"""What tells how the page was made -> its file in OUTPUT_DIR."""
 LARGEST_PAGE = 5_500_000
 """Bytes of pictures in a page; those of earlier sessions that it does not hold are files beside it."""
 
@@ -45,8 +51,6 @@ class UnitReport:
     """The unit's table of quality numbers."""
     person: tuple[tuple[str, str], ...] = ()
     """What is known of the person at this examination, in words: label and value."""
-    provenance: tuple[tuple[str, str], ...] = ()
-    """How it was made: label and value."""
 
 
 def write_participant_report(root: Path, subject: str, units: Sequence[UnitReport]) -> Path:
@@ -65,7 +69,7 @@ def write_participant_report(root: Path, subject: str, units: Sequence[UnitRepor
     for content, unit in zip(contents, units, strict=True):
         content["latest"] = unit is units[-1]
     _inline(root, contents)
-    page = words.render("participant.html", subject=subject, units=contents[::-1], trend=_trend(units))
+    page = words.render("participant.html", subject=subject, units=contents[::-1], trend=_trend(units), made_by=MADE_BY)
     return write_text(dataset_file(root, "participant_report", subject=subject), page)
 
 
@@ -83,7 +87,6 @@ def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
         "score": _score(prediction) if prediction else None,
         "scale": score_scale(prediction) if prediction else None,
         "person": (*unit.person, *_lesion(unit.steps)),
-        "provenance": unit.provenance,
         "contributions": explanation.by_modality(prediction) if prediction and prediction.contributions else [],
         "numbers": explanation.by_number(prediction) if prediction and prediction.contributions else [],
         "by_modality": explanation.weights_by_modality(prediction) if prediction else [],

@@ -231,12 +231,12 @@ def test_one_kind_of_outcome_is_refused(cohort: list[Labelled]) -> None:
 
 
 def test_a_file_that_only_a_baseline_reads_is_met_before_any_training(cohort: list[Labelled], tmp_path: Path) -> None:
-    broken = tmp_path / "fa.nii"
+    broken = tmp_path / "lesion.nii"
     broken.write_bytes(b"broken")
-    unit = replace(cohort[0].unit, features={**cohort[0].unit.features, "fa": (broken,)})
+    unit = replace(cohort[0].unit, features={**cohort[0].unit.features, "lesion": (broken,)})
     said: list[str] = []
     settings = tiny_settings(members={"lstm": LSTM, "wm": VOLUME | {"modality": "wm"}}, epochs=1)
-    with pytest.raises(DataError, match=r"fa\.nii cannot be read"):
+    with pytest.raises(DataError, match=r"lesion\.nii cannot be read"):
         train_ensemble([replace(cohort[0], unit=unit), *cohort[1:]], settings, "cpu", said.append)
     assert said == ["wm: left out, nobody has wm"]
 
