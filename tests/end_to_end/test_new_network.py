@@ -175,7 +175,7 @@ def test_it_is_offered_and_checked_as_the_others_are(tmp_path: Path) -> None:
     def planned(**member: object) -> None:
         planned_members(tiny_settings(members={"x": TOY | member}), cohort)
 
-    with pytest.raises(UsageError, match="Choose one of lstm, band_power, coherence, toy, shallow_toy"):
+    with pytest.raises(UsageError, match="Choose one of lstm, tcn, band_power, coherence, toy, shallow_toy"):
         planned(network="regions")
     with pytest.raises(UsageError, match="n_channels is 5, but eegemg as it is read here makes it 3"):
         planned(n_channels=5)
