@@ -55,10 +55,10 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
         sessions = find_sessions(replace(request.selection, session_labels=(), participant_labels=subjects))
     modalities = bundle_modalities(model.path) if model else {}
     pages = write_pages(request.output_dir, tracked(console, sessions, "Pages"), statuses, modalities)
-    write_methods(request.output_dir, bundle_networks(model.path) if model else (), request.settings)
     _conclude(request, ended, tasks, console)
     for path in pages:
         console.print(f"Report: {path}", soft_wrap=True)
+    write_methods(request.output_dir, bundle_networks(model.path) if model else (), request.settings)
     _tell_of_others(statuses, ended, console)
     return 65 if any(status.status == "failed" for status in ended) else 0
 

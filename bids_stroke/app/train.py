@@ -37,7 +37,6 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     cohort = labelled_cohort(request, sessions, dataset_name, say)  # before the imports: it may end here
-    write_settings(request.output_dir, request.level, request.settings, request.command)
     from bids_stroke.ensemble.metadata import bundle_networks
     from bids_stroke.evaluation.evaluate import evaluate
     from bids_stroke.report.methods import write_methods
@@ -76,6 +75,7 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     write_table(path("subsets"), ensemble.subsets)
     write_table(path("curves"), ensemble.curves)
     write_text(path("curves_plot"), curves_plot(ensemble.curves))
+    write_settings(request.output_dir, request.level, request.settings, request.command)
     write_methods(request.output_dir, bundle_networks(bundle.path), request.settings)
     shutil.rmtree(store.folder, ignore_errors=True)  # last: until all is written, the next run can start from it
     for text in summary_lines(evaluation):
