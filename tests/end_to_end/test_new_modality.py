@@ -80,6 +80,11 @@ LINES = (
         "_ANAT = {",
         '    "flair/brightest": Rule("brightest voxel", "1", "Of the image as it was measured", (1.0, None)),',
     ),
+    (
+        "report/methods.py",
+        '        "maps": (Said("Ready maps of other tools were resampled to the grid of the template"),),',
+        '        "flair": (Said("FLAIR images were resampled to the grid of the template"),),',
+    ),
     ("report/figures/unit.py", "from matplotlib.figure import Figure", "from bids_stroke.report.figures import flair"),
     (
         "report/figures/unit.py",
