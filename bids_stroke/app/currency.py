@@ -46,8 +46,7 @@ class Unit:
 
     def why_no_features(self, modalities: Collection[str]) -> str:
         """Why the unit's features of these modalities do not count; empty where they do, or there are none."""
-        own = [name for name in self.stale if name in STEPS]
-        steps = [name for name in own if STEPS[name].gathers or set(STEPS[name].modalities) & set(modalities)]
+        steps = [name for name in self.stale if name in STEPS and STEPS[name].made_of & set(modalities)]
         return "; ".join(f"{name} ({self.stale[name]})" for name in steps)
 
 

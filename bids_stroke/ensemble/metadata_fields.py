@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from bids_stroke.core.errors import ModelError, UsageError
 from bids_stroke.core.outcome import Outcome
-from bids_stroke.ensemble.profile import DISTANCE_LEVELS, LEVELS
+from bids_stroke.ensemble.levels import DISTANCE_LEVELS, LEVELS
 
 _FILE_NAME = r"^[^/\\\x00.][^/\\\x00]*$"
 """Of a member: its weights lie in ``models/<name>.safetensors``, so it must not lead elsewhere."""

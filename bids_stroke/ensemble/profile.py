@@ -14,12 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from bids_stroke.ensemble.levels import DISTANCE_LEVELS, LEVELS
+
 Array = NDArray[np.float64]
 
-LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
-"""Quantiles that are kept of each number: never the lowest and the highest, which are single people's."""
-DISTANCE_LEVELS = (0.5, 0.75, 0.9, 0.95, 0.99)
-"""Quantiles that are kept of the distance; beyond the last one is warned."""
 LEAST_PEOPLE = 20
 """Of whom a number must be known."""
 PARTS = 10

@@ -69,6 +69,13 @@ class Step:
         """What it can give, as the modalities' records say."""
         return given_by(self.name)
 
+    @property
+    def made_of(self) -> frozenset[str]:
+        """The modalities that it gives, or that it makes something of."""
+        if not self.gathers:
+            return frozenset(self.modalities)
+        return frozenset(name for step in self.after if step != MAPS for name in given_by(step))
+
     def files(self, session: Session) -> tuple[BidsFile, ...]:
         """Input files of this step in a session."""
         return tuple(item for kind in self.inputs for item in session.files(kind))

@@ -121,6 +121,7 @@ NETWORKS: Mapping[str, tuple[Said, ...]] = MappingProxyType(
         "slice_cnn": (Said("Two-dimensional image networks read axial slices of BOLD maps", "wightman2019",
                            "timm torchvision"),),
         "lstm": (Said("Stacked LSTM networks read windows of EEG and EMG", "hochreiter1997"),),
+        "tcn": (Said("Temporal convolutional networks read windows of EEG and EMG", "bai2018"),),
         "regions": (Said(f"Means of maps in regions, or volumes of the lesion there, entered models {_DIRECT}",
                          "friedman2001 rahimi2007"),),
         "band_power": (Said(f"Band power of EEG and EMG entered models {_DIRECT}", "friedman2001 rahimi2007"),),

@@ -237,6 +237,11 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType({
         "Hochreiter, Schmidhuber", 1997, "Long short-term memory",
         "Neural Computation 9:1735-1780", "10.1162/neco.1997.9.8.1735",
     ),
+    "bai2018": Reference(
+        "Bai, Kolter, Koltun", 2018,
+        "An empirical evaluation of generic convolutional and recurrent networks for sequence modeling",
+        "arXiv:1803.01271",
+    ),
     "friedman2001": Reference(
         "Friedman", 2001, "Greedy function approximation: a gradient boosting machine",
         "The Annals of Statistics 29:1189-1232", "10.1214/aos/1013203451",

@@ -82,7 +82,7 @@ def look(request: Request) -> Unit:
 def test_what_has_just_been_computed_is_current(asked: Request) -> None:
     unit = look(asked)
     assert unit.stale == {}
-    assert set(unit.reports) == {"anat", "dwi"}
+    assert set(unit.reports) == {"anat", "dwi", "biomarkers"}
     assert unit.prediction is not None
 
 
@@ -120,7 +120,7 @@ CHANGES: dict[str, tuple[Callable[[Request], object], str]] = {
     ),
     "a map": (edit("sub-1_dwi.json"), "features changed: dwi (features changed: sub-1_dwi.json)"),
     "the prediction": (edit("sub-1_prediction.json"), "prediction changed: sub-1_prediction.json"),
-    "features of other settings": (run_again, "features changed: dwi"),
+    "features of other settings": (run_again, "features changed: dwi, biomarkers"),
     "the dataset's name": (
         write("dataset_description.json", '{"Name": "Other", "BIDSVersion": "1.11.1"}'),
         "dataset changed: Test cohort -> Other",

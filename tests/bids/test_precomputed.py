@@ -77,7 +77,7 @@ def test_what_is_ready_stands_for_the_raw_files(raw: Path, tmp_path: Path, files
     assert set(unit.inputs) == set(unit.ready.values())
     for name in ("sub-01_T1w.nii.gz", "sub-01_dwi.nii.gz", "sub-01_dir-PA_epi.nii.gz"):
         assert "of prep replaces it" in unit.left_out[name]
-    steps = {step.name: step.files(unit) for step in needed_steps(unit, Settings())}
+    steps = {step.name: step.files(unit) for step in needed_steps(unit, Settings()) if not step.gathers}
     assert {name: len(items) for name, items in steps.items()} == {"anat": 5, "dwi": 2}
     assert unit_of(raw, {"prep": prep}, modalities=("gm",)).ready_dwi == ()
 
@@ -86,7 +86,7 @@ def test_without_derivatives_nothing_changes(raw: Path) -> None:
     unit = unit_of(raw, {})
     assert unit.ready == {}
     assert len(unit.files("epi")) == 1
-    assert [step.name for step in needed_steps(unit, Settings())] == ["anat", "dwi"]
+    assert [step.name for step in needed_steps(unit, Settings())] == ["anat", "dwi", "biomarkers"]
 
 
 def test_the_anatomy_is_of_one_source_and_a_series_of_another(raw: Path, tmp_path: Path) -> None:
@@ -152,7 +152,7 @@ def test_ready_maps_win_over_ready_images(raw: Path, tmp_path: Path) -> None:
         f"sub-01/dwi/sub-01_space-{SPACE}_model-tensor_param-{kind}_dwimap.nii.gz" for kind in ("fa", "md", "rd", "ad")
     ]
     unit = unit_of(raw, {"prep": make_dataset(tmp_path / "prep", QSIPREP | dict.fromkeys(maps))})
-    assert [step.name for step in needed_steps(unit, Settings())] == ["anat", "maps"]
+    assert [step.name for step in needed_steps(unit, Settings())] == ["anat", "maps", "biomarkers"]
 
 
 def test_a_changed_ready_file_changes_the_step(raw: Path, tmp_path: Path) -> None:
