@@ -1,4 +1,4 @@
-"""Quantiles of the training people that a bundle keeps: apart, so that their readers need not each other's libraries."""
+"""Quantiles of the training people that a bundle keeps: apart, as their readers need different libraries."""
 
 LEVELS = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 """Of each number: never the lowest and the highest, which are single people's."""
