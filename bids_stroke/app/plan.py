@@ -123,7 +123,8 @@ def plan_unit(task: UnitTask, names_in: Names | None = None) -> list[Stage]:
     earlier = {EARLIER: {stage.name: stage.key for stage in stages.values()}}
     if task.model is not None:
         stages["prediction"] = Stage("prediction", {**_prediction_recipe(task, task.model), **earlier}, inputs)
-    stages["figures"] = Stage("figures", {**_of_code(*FIGURES), **earlier}, inputs)
+    shown = {EARLIER: {s.name: s.key for s in stages.values() if s.step is not None and not s.step.gathers}}
+    stages["figures"] = Stage("figures", {**_of_code(*FIGURES), **shown}, inputs)  # of numbers nothing is drawn
     return list(stages.values())
 
 

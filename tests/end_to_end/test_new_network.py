@@ -183,6 +183,6 @@ def test_it_is_offered_and_checked_as_the_others_are(tmp_path: Path) -> None:
         planned(network="shallow_toy", training={"epochs": 3})
     with pytest.raises(ModelError, match=r"^toy: n_covariates=1, but this network reads no covariates"):
         planned(n_covariates=1)
-    with pytest.raises(UsageError, match="Name regions, band_power, coherence or shallow_toy members"):
+    with pytest.raises(UsageError, match="Name regions, band_power, coherence, biomarkers or shallow_toy members"):
         early = tiny_settings(members={"x": TOY, "y": SHALLOW_TOY}, early_fusion=["x", "y"])
         planned_members(early, cohort)

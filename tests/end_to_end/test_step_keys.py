@@ -27,6 +27,7 @@ task = pickle.loads(Path(sys.argv[1]).read_bytes())
 print(json.dumps({stage.name: stage.key for stage in plan_unit(task)}))
 """
 STEPS = {"anat", "lesion", "dwi", "bold", "eegemg"}
+BUILT_ON_THEM = {"biomarkers", "prediction", "figures"}
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def keys(package: Path, task: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def before(task: Path) -> dict[str, str]:
     found = keys(ROOT / "bids_stroke", task)
-    assert set(found) == STEPS | {"prediction", "figures"}
+    assert set(found) == STEPS | BUILT_ON_THEM
     return found
 
 
@@ -80,6 +81,7 @@ def edit(path: Path) -> None:
         ("core/records.py", STEPS),
         ("derivatives/outputs.py", STEPS),
         ("core/modalities.py", {"prediction"}),
+        ("preprocess/biomarkers/bold.py", {"biomarkers", "prediction"}),
         ("networks/layers/keras.py", {"prediction"}),
         ("ensemble/predict.py", {"prediction"}),
         ("report/figures/carpet.py", {"figures"}),
@@ -95,7 +97,7 @@ def test_an_edit_runs_again_what_imports_it(
 ) -> None:
     edit(package / edited)
     found = keys(package, task)
-    expected = again | ({"prediction", "figures"} if again & STEPS else set())
+    expected = again | (BUILT_ON_THEM if again & STEPS else set())
     assert {name for name, key in found.items() if key != before[name]} == expected
 
 
@@ -110,17 +112,18 @@ def test_the_user_is_told_why_a_step_runs_again(package: Path, example: Path, tm
         return re.sub(r"(?<= )\d+\.\d(?= s|[:,)])", "1", line[0]) if line else ""
 
     assert "run before" not in run(package, *command, "--dry-run").stdout
-    assert told() == "sub-05: done in 1 s (eegemg 1, figures 1)"
+    assert told() == "sub-05: done in 1 s (eegemg 1, biomarkers 1, figures 1)"
     assert told() == ""
     edit(package / "preprocess" / "eegemg" / "spectra.py")
-    downstream = "figures 1: earlier steps changed: eegemg"
+    why = "earlier steps changed: eegemg"
+    downstream = f"biomarkers 1, figures 1: {why}"
     plan = run(package, *command, "--dry-run").stdout
-    assert "sub-05 would run again: eegemg (code changed), figures (earlier steps changed: eegemg).\n" in plan
+    assert f"sub-05 would run again: eegemg (code changed), biomarkers ({why}), figures ({why}).\n" in plan
     assert told() == f"sub-05: done in 1 s (eegemg 1: code changed; {downstream})"
     assert "Up to date: 1 of 1 units that have run before.\n" in run(package, *command, "--dry-run").stdout
     config.write_text("eegemg: {low_pass: 100}\n")
     why = "settings changed: low_pass 150.0 -> 100.0"
     assert told("--config", str(config)) == f"sub-05: done in 1 s (eegemg 1: {why}; {downstream})"
-    assert told("--config", str(config), "--force") == "sub-05: done in 1 s (eegemg 1, figures 1)"
+    assert told("--config", str(config), "--force") == "sub-05: done in 1 s (eegemg 1, biomarkers 1, figures 1)"
     reasons = re.findall(r"eegemg: [\d.]+ s \((.*)\)\n", (out / "logs" / "person-05.log").read_text())
     assert reasons == ["not run before", "code changed", why, "--force"]

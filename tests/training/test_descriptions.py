@@ -8,7 +8,12 @@ from bids_stroke.core.errors import UsageError
 from bids_stroke.core.modalities import CLINICAL, MODALITIES
 from bids_stroke.core.settings import Settings
 from bids_stroke.networks import registry
-from bids_stroke.training.descriptions import DEFAULT_SHALLOW_MEMBERS, member_descriptions, network_of
+from bids_stroke.training.descriptions import (
+    BIOMARKER_MEMBERS,
+    DEFAULT_SHALLOW_MEMBERS,
+    member_descriptions,
+    network_of,
+)
 
 
 def described(**training: object) -> dict[str, dict[str, object]]:
@@ -17,8 +22,8 @@ def described(**training: object) -> dict[str, dict[str, object]]:
 
 def test_without_descriptions_each_modality_has_a_member_and_some_a_shallow_one() -> None:
     found = described()
-    assert set(found) == {*MODALITIES, CLINICAL, *DEFAULT_SHALLOW_MEMBERS}
-    assert set(member_descriptions(Settings(modalities=("bold",)))) == {"bold", CLINICAL}
+    assert set(found) == {*MODALITIES, CLINICAL, *DEFAULT_SHALLOW_MEMBERS, *BIOMARKER_MEMBERS}
+    assert set(member_descriptions(Settings(modalities=("bold",)))) == {"bold", CLINICAL, "biomarkers_bold"}
     assert all(network_of(text) in registry.NETWORKS for text in found.values())
 
 

@@ -77,7 +77,7 @@ def run_unit(task: UnitTask) -> UnitResult:
     steps = [stage for stage in stages if stage.step]
     with unit_log(task.output_dir, task.session.prefix) as log:
         with begin_steps(task, steps, log) as begun:
-            for stage in sorted(steps, key=lambda stage: stage.name in begun):
+            for stage in sorted(steps, key=lambda stage: (_gathers(stage), stage.name in begun)):
                 to_come = {step.name for step in steps} - made.reports.keys()
                 begun.tell(task, made.reports, to_come)
                 if stage.name in begun:
@@ -98,6 +98,11 @@ def run_unit(task: UnitTask) -> UnitResult:
         told = dict.fromkeys(text for name in STEPS if name in made.reports for text in made.reports[name].warnings)
         status = replace(status, missing=missing_in_words(missing), warnings=" ".join(told))
         return UnitResult(status, made.seconds, made.why, len(told))
+
+
+def _gathers(stage: Stage) -> bool:
+    """Whether it is made of what the other steps gave, and so waits for all of them."""
+    return stage.step is not None and stage.step.gathers
 
 
 def _bring(task: UnitTask, stage: Stage, made: _Made, begun: BegunSteps, log: logging.Logger) -> None:

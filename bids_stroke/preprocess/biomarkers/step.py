@@ -13,7 +13,6 @@ import nibabel as nib
 import pandas as pd
 
 from bids_stroke.core.biomarkers import BIOMARKERS
-from bids_stroke.core.modalities import MAPS
 from bids_stroke.core.records import StepReport
 from bids_stroke.derivatives.biomarkers import columns_described
 from bids_stroke.derivatives.names import is_named
@@ -26,7 +25,7 @@ from bids_stroke.preprocess.biomarkers.tract import Param, diffusion_numbers, le
 if TYPE_CHECKING:
     from bids_stroke.preprocess.registry import StepContext
 
-ORDER = ("lesion", "dwi", "bold", "eegemg", MAPS)
+ORDER = ("lesion", "dwi", "bold", "eegemg", "maps")
 """Of a modality that two steps give, the later one's files count."""
 _TENSOR: tuple[Param, ...] = ("fa", "md", "rd")
 
