@@ -89,6 +89,7 @@ def test_run_again_all_are_done_and_their_files_are_whole(raw: Path, killed: Pat
 
 
 def test_a_status_that_cannot_be_written_fails_its_unit_only(raw: Path, killed: Path) -> None:
+    participant(raw, killed, *PEOPLE)  # a test beside it may run in another process
     path = killed / "logs" / "status" / "person-3.json"
     path.unlink()
     path.mkdir()
@@ -108,6 +109,7 @@ def test_a_status_that_cannot_be_written_fails_its_unit_only(raw: Path, killed: 
 
 def test_the_dataset_is_validated_when_there_is_something_to_compute(raw: Path, killed: Path) -> None:
     """To validate 1,000 people takes longer than to see that nothing is to be done for them."""
+    participant(raw, killed, *PEOPLE)
     options = [option for option in OPTIONS if option != "--skip-bids-validation"]
     done = participant(raw, killed, options=options)
     assert (done.returncode, "are up to date: nothing to do" in done.stderr) == (0, True), done.stderr
