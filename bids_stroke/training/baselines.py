@@ -75,7 +75,7 @@ def planned_baselines(settings: Settings, cohort: Cohort, members: Sequence[Memb
     found = []
     for name, description in BASELINES.items():
         text, own = dict(description), _as_read(name, cohort) if description["modality"] == CLINICAL else cohort
-        if not _somebody_has(name, str(text["modality"]), own):
+        if name == INITIAL_SCORE and not np.isfinite(own.first).any():
             continue
         read = _read_as(str(text["modality"]), str(text.get("network")), members)
         if read is not None and "inputs" not in text:
@@ -111,14 +111,6 @@ def _as_read(name: str, cohort: Cohort) -> Cohort:
 def _needs(name: str, cohort: Cohort) -> str | None:
     """Covariate without which a baseline says nothing."""
     return cohort.first_name if name == INITIAL_SCORE else name if name in RANKS else None
-
-
-def _somebody_has(name: str, modality: str, cohort: Cohort) -> bool:
-    if name == INITIAL_SCORE:
-        return bool(np.isfinite(cohort.first).any())
-    if modality == CLINICAL:
-        return bool(np.isfinite(cohort.covariates).any())
-    return any(unit.unit.features.get(modality) for unit in cohort.units)
 
 
 def train_baselines(
