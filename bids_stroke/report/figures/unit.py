@@ -143,8 +143,8 @@ FIGURES: tuple[UnitFigure, ...] = (
         "Left: power of mirrored sites, left and right, over all kept windows, and below it their difference over "
         "their sum (0: equal; above 0: more on the left). Right: the begin of the kept window in which the sides "
         "differ most, mirrored sites one on the other, and how far they differ there (0 to 1) and in the median "
-        "window: short windows differ by chance, too. More slow waves and less alpha on the lesion's side are usual after a "
-        "stroke; a site that is flat or noisy on one side only is a fault of the electrode.",
+        "window: short windows differ by chance, too. More slow waves and less alpha on the lesion's side are usual "
+        "after a stroke; a site that is flat or noisy on one side only is a fault of the electrode.",
     ),
 )
 """Every kind of figure, in the order in which they are drawn and stand on a page."""
