@@ -59,7 +59,7 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
         warn(console, sentence)
     for text in summary_lines(evaluation):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
-    page = write_group_report(root, evaluation, table, GroupDetails(found.units, steps, biomarkers))
+    page = write_group_report(root, evaluation, table, GroupDetails(found.units, steps, biomarkers, modality_of))
     console.print(f"Report: {page}", soft_wrap=True)
     return 0
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from bids_stroke.app import executors, preflight
 from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED
 from bids_stroke.app.model import Model, with_model
-from bids_stroke.app.pages import write_pages
+from bids_stroke.app.pages import Predicts, write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, needed_steps, plan_unit
 from bids_stroke.app.progress import (
     UnitProgress,
@@ -34,7 +34,7 @@ from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.provenance import write_settings
 from bids_stroke.derivatives.status import INTERRUPTED, read_statuses, running_step, write_status, write_status_table
-from bids_stroke.ensemble.metadata import bundle_modalities, bundle_networks
+from bids_stroke.ensemble.metadata import bundle_networks
 from bids_stroke.networks.torch_import import import_torch
 from bids_stroke.report.methods import write_methods
 
@@ -53,8 +53,8 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     if request.selection.session_labels:  # the page of a subject shows all of its sessions
         subjects = tuple(dict.fromkeys(session.subject for session in sessions))
         sessions = find_sessions(replace(request.selection, session_labels=(), participant_labels=subjects))
-    modalities = bundle_modalities(model.path) if model else {}
-    pages = write_pages(request.output_dir, tracked(console, sessions, "Pages"), statuses, modalities)
+    predicts = Predicts.of(model.path if model else None)
+    pages = write_pages(request.output_dir, tracked(console, sessions, "Pages"), statuses, predicts)
     _conclude(request, ended, tasks, console)
     for path in pages:
         console.print(f"Report: {path}", soft_wrap=True)

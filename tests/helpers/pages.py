@@ -17,7 +17,7 @@ FLAGGED_STEPS = {
 class Page(HTMLParser):
     """Visible text, addresses and alternative texts of a page; fails on tags that do not match."""
 
-    VOID = ("meta", "img", "br", "rect", "line", "circle")
+    VOID = ("meta", "img", "br", "rect", "line", "circle", "path", "input")
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -44,5 +44,5 @@ class Page(HTMLParser):
             assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
-        if "style" not in self.open:
+        if not {"style", "script"} & {*self.open}:
             self.words.append(data)

@@ -140,7 +140,7 @@ def test_sessions_failure_warnings_and_quality(tmp_path: Path) -> None:
         UnitReport("01", "01", PREDICTION, {"anat": step}, (figure,)),
         UnitReport("01", "02", None, status=failed, unused={"x.nii.gz": "another run"}),
     )
-    assert page.links[:3] == ["group.html", "#ses-02", "#ses-01"]  # the latest first
+    assert page.links[:4] == ["#content", "group.html", "#ses-02", "#ses-01"]  # the latest first
     assert page.sources == ["sub-01/ses-01/figures/sub-01_ses-01_desc-tissues_figure.png"]
     assert "not completed: missing bval" in page.text and "has no .bval file" in page.text
     assert "brain volume 1432 ml 900 to 2000 ml as expected" in page.text
