@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
 
 import bids_stroke
 from bids_stroke.app.plan import step_reports
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 STAGES = (*(step.name for step in STEPS.values()), "prediction", "figures")
 """Stages of a unit whose manifests tell what its page shows."""
+MOST_PAGES = 10
+"""Addresses of pages that are told at the end of a run."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,13 @@ def _write_page(page: _Page) -> None:
     path = write_participant_report(page.root, page.subject, units, around)
     done = manifest.make_manifest(page.root, page.recipe, inputs, written, StepReport(files={"page": path}))
     manifest.write_manifest(page.manifest_path, page.root, done)
+
+
+def tell_pages(console: Console, pages: Sequence[Path]) -> None:
+    """Say where the pages of people are; of many only the first."""
+    few = len(pages) <= MOST_PAGES
+    for path in pages[: MOST_PAGES if few else 1]:
+        console.print(f"Report: {path}" if few else f"Reports: {len(pages)} pages, the first is {path}", soft_wrap=True)
 
 
 def _made(page: _Page, predictions: Iterable[Prediction]) -> Made:

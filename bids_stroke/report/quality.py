@@ -45,7 +45,7 @@ def lines(steps: Mapping[str, StepReport]) -> list[Line]:
 
 def flagged(steps: Mapping[str, StepReport]) -> list[Line]:
     """The quality numbers of a unit that are to be looked at or cannot be right, the latter first."""
-    found = [item for item in lines(steps) if item.flag in (judge.CHECK, judge.FAIL)]
+    found = [_line(item) for item in judge.judge(steps) if item.flag in (judge.CHECK, judge.FAIL)]
     return sorted(found, key=lambda item: item.flag != judge.FAIL)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from base64 import b64encode
 from collections.abc import Callable
@@ -9,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from bids_stroke.app.pages import Predicts, person_facts, write_pages
+from bids_stroke.app.pages import Predicts, person_facts, tell_pages, write_pages
 from bids_stroke.core.records import Prediction, Session, StepReport, UnitStatus
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import sidecar_of
@@ -127,3 +129,27 @@ def test_what_the_tables_tell_of_a_person() -> None:
         ("First fma_le", "9"),
     )  # fmt: skip
     assert person_facts(Session("1", None), None)[0] == ("Age", "not known")
+
+
+def test_pages_lead_to_the_people_before_and_after_and_a_new_neighbour_is_linked(out: Path) -> None:
+    first, second = ((out / f"sub-{label}.html").read_text() for label in "12")
+    assert 'href="sub-2.html" rel="next"' in first and 'rel="prev"' not in first
+    assert 'href="sub-1.html" rel="prev"' in second and 'rel="next"' not in second
+    between = UnitStatus("11", None, "running")  # another job's
+    write_pages(out, SESSIONS, (*STATUSES, between), Predicts())
+    assert 'href="sub-11.html" rel="next"' in (out / "sub-1.html").read_text()
+
+
+def test_methods_are_of_the_steps_and_settings_of_this_person(out: Path) -> None:
+    done = manifest.make_manifest(out, {"settings": {"fit": "restore"}}, [], [], StepReport())
+    manifest.write_manifest(manifest.manifest_path(out, "sub-2", "dwi"), out, done)
+    write_pages(out, SESSIONS, STATUSES, Predicts())
+    text = (out / "sub-2.html").read_text()
+    assert "fitted by robust estimation (RESTORE)" in text and "were read and filtered by MNE-BIDS" not in text
+    assert "fitted by weighted least squares" in (out / "sub-1.html").read_text()
+
+
+def test_of_many_pages_the_first_is_told(tmp_path: Path) -> None:
+    said = io.StringIO()
+    tell_pages(Console(file=said, width=500), [tmp_path / f"sub-{number}.html" for number in range(1000)])
+    assert said.getvalue() == f"Reports: 1000 pages, the first is {tmp_path / 'sub-0.html'}\n"
