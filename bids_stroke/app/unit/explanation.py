@@ -179,7 +179,8 @@ def _write_bands(unit: _Unit, one: Explained, label: str) -> NetworkExplanation:
         "channel": {"Description": "Channel, as the network reads it"},
         "band": {"Description": "Frequencies; together the bands are the whole recording"},
         "attribution": {
-            "Description": "What it adds to the logit of a poor outcome; all add up to LogitMoved", "Units": "arbitrary",
+            "Description": "What it adds to the logit of a poor outcome; all add up to LogitMoved",
+            "Units": "arbitrary",
         },
     }  # fmt: skip
     unit.outputs.save_table(unit.outputs.path("attributions", model=label), table, sidecar)
