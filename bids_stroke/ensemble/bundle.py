@@ -3,9 +3,9 @@
 It is none: an ensemble of networks on different inputs has no single ``network_def`` that MONAI's commands could build.
 
 Layout: ``configs/metadata.json`` (MONAI's names where they say what ours mean), ``models/<member>.safetensors``,
-``docs/model_card.md``, ``splits.tsv`` and ``out_of_fold.tsv`` (participants as salted hashes), ``evidence.tsv`` (what
-the fusion was fitted on, and the fusion of whoever lacks something will be), and ``SHA256SUMS``
-over all of them, which ``sha256sum -c`` can check too.
+``docs/model_card.md``, ``docs/tripod_ai.md`` (items of a report, of what was trained here), ``splits.tsv`` and
+``out_of_fold.tsv`` (participants as salted hashes), ``evidence.tsv`` (what the fusion was fitted on, and the fusion of
+whoever lacks something will be), and ``SHA256SUMS`` over all of them, which ``sha256sum -c`` can check too.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ from bids_stroke.ensemble.metadata import (
 from bids_stroke.ensemble.model_card import model_card
 from bids_stroke.ensemble.profile import CohortProfile, Range
 from bids_stroke.ensemble.tables import read_people
+from bids_stroke.ensemble.tripod import FILE as TRIPOD
+from bids_stroke.ensemble.tripod import tripod_sheet
 from bids_stroke.ensemble.weights import read_weights
 from bids_stroke.features.covariates import CovariateScaler
 from bids_stroke.fusion.distribution import Distribution, Line
@@ -172,6 +174,8 @@ def _write_files(folder: Path, contents: BundleContents) -> None:
     metadata = _metadata(contents)
     write_json(folder / METADATA, metadata)
     write_text(folder / MODEL_CARD, model_card(metadata))
+    if contents.evidence:  # else nothing was trained here that could be reported
+        write_text(folder / TRIPOD, tripod_sheet(metadata))
     write_table(folder / "splits.tsv", _hashed(contents.splits, contents))
     write_table(folder / OUT_OF_FOLD, _hashed(contents.out_of_fold, contents))
     if contents.evidence:

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 from bids_stroke.bids.labels import ledger_hash
 from bids_stroke.core.settings import Settings
 from bids_stroke.ensemble.bundle import TEST, BundleContents
-from bids_stroke.ensemble.profile import CohortProfile, fit_profile
+from bids_stroke.ensemble.profile import LEAST_PEOPLE, CohortProfile, fit_profile
 from bids_stroke.features.summary import quantity, quantity_names, summary_numbers
 from bids_stroke.training.cohort import Cohort
 from bids_stroke.training.cross_validation import TrainedMember
 
 Rows = NDArray[np.int64]
+
+SMALLEST = 5
+"""People of a group that is counted: of fewer, who knows one of them may tell the others."""
 
 
 def identity(cohort: Cohort, rows: Rows) -> dict[str, Any]:
@@ -81,6 +84,23 @@ def cohort_profile(cohort: Cohort, modalities: Collection[str], part_of: Mapping
     return fit_profile(names, [quantity(name).skewed for name in names], values, people)
 
 
+def population(cohort: Cohort) -> dict[str, Any]:
+    """What may be told of the people beside the quantiles of their profile: how many are known, and their sex.
+
+    Returns
+    -------
+    dict
+        ``known``: people of whom each covariate is known in some examination; ``women`` and ``men``, None where there
+        are fewer than LEAST_PEOPLE of known sex, or fewer than SMALLEST of one, who might be recognised.
+    """
+    columns = dict(zip(cohort.names, cohort.covariates.T, strict=True)) | {cohort.first_name: cohort.first}
+    whom = np.array(cohort.participants, dtype=object)
+    known = {name: len(set(whom[np.isfinite(values)])) for name, values in columns.items()}
+    men, women = (len(set(whom[columns.get("sex", cohort.first * np.nan) == value])) for value in (1.0, 0.0))
+    told = men + women >= LEAST_PEOPLE and min(men, women) >= SMALLEST
+    return {"known": known, "women": women if told else None, "men": men if told else None}
+
+
 def model_facts(cohort: Cohort, members: Sequence[TrainedMember], settings: Settings) -> dict[str, Any]:
     """What the model card tells of a training: the people, the inputs of each member, the settings."""
     training = settings.training
@@ -90,6 +110,7 @@ def model_facts(cohort: Cohort, members: Sequence[TrainedMember], settings: Sett
         "participants": len(set(cohort.participants)),
         "units": len(cohort.units),
         "units_with_poor_outcome": int(cohort.poor.sum()),
+        "population": population(cohort),
         "units_per_member": {entry.member.name: entry.n_units for entry in members},
         "epochs_or_steps_per_member": {e.member.name: round(float(np.nanmedian(e.folds.epochs))) for e in members},
         "split": training.split,
