@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bids_stroke.ensemble.card_words import known, measured, short
+from bids_stroke.ensemble.card.words import known, measured, short
 
 APART = ("settings", "population", "performance", "recalibration")
 """Facts that have a section of their own, or none."""
@@ -111,7 +111,12 @@ def _recalibration(known: Mapping[str, Any] | None) -> list[str]:
         "range are of one distribution. It was learned from the classes alone: that the score's range holds 90 % of "
         "the people there was not learned anew.",
         "- Whoever got a decision before gets it now, unless its probability has become too unsure for one.",
-        "- On these people, nobody judged by what was fitted on them:",
+        "",
+        "Before, on these people:",
+        "",
+        *measured(known["before"]),
+        "",
+        "After, nobody judged by what was fitted on them (cross-validation):",
         "",
         *measured(known["judged"]),
     ]

@@ -56,7 +56,7 @@ def page_content(
     seconds : float
         Of the whole training.
     """
-    from bids_stroke.ensemble.tripod import tripod_items
+    from bids_stroke.ensemble.card.tripod import tripod_items
     from bids_stroke.report.train import Training
     from bids_stroke.training.ensemble import LEFT_OUT
 

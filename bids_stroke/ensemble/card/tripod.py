@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bids_stroke.ensemble.card_words import QUANTITIES, short
+from bids_stroke.ensemble.card.words import QUANTITIES, short
 
 TO_DO = "to do by the authors"
 FILE = "docs/tripod_ai.md"
