@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from bids_stroke.evaluation.bootstrap import MINIMUM_PARTICIPANTS
 from bids_stroke.evaluation.evaluate import Evaluation
 
 METRICS = ("auc", "balanced_accuracy", "recall", "precision", "brier", "r2", "mae")
@@ -33,7 +34,8 @@ def performance(evaluation: Evaluation) -> dict[str, Any]:
     rows = {str(row["metric"]): row for row in fusion.to_dict("records")}
     valid = evaluation.validity[evaluation.validity["people"] == "all"] if len(evaluation.validity) else pd.DataFrame()
     rows |= {str(row["quantity"]): row for row in valid.to_dict("records")}
-    there = {name: _numbers(rows[name]) for name in dict.fromkeys((*METRICS, *VALIDITY)) if name in rows}
+    names = dict.fromkeys((*METRICS, *VALIDITY)) if evaluation.n >= MINIMUM_PARTICIPANTS else {}
+    there = {name: _numbers(rows[name]) for name in names if name in rows}
     return {
         "participants": evaluation.n,
         "poor": evaluation.n_poor,

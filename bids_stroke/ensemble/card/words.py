@@ -60,7 +60,7 @@ def known(told: Mapping[str, Any], ranges: Sequence[Mapping[str, Any]], people: 
         found.append(f"| women | {share:.0%} | | {told['women'] + told['men']}{of_all} |")
     there = {one["name"] for one in ranges}
     for name, number in told.get("known", {}).items():
-        if name not in there and not (name == "sex" and found):
+        if name not in there and not (name == "sex" and told.get("women") is not None):
             found.append(f"| {_COUNTED.get(name, name)} | | | {number}{of_all} |")
     low, middle, high = (LEVELS.index(level) for level in (0.05, 0.5, 0.95))
     for one in ranges:
