@@ -8,13 +8,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
 from bids_stroke.app.copied import copied_people
 from bids_stroke.app.currency import Currency, not_current
 from bids_stroke.app.executors import memory_left_gb
+from bids_stroke.app.failures import lost_units, unended_units
 from bids_stroke.app.plan import known_before, merge_features, recipe
 from bids_stroke.app.progress import tell_covariates
 from bids_stroke.app.request import Request
@@ -22,13 +23,14 @@ from bids_stroke.bids.dates import check_dates
 from bids_stroke.bids.phenotype import check_labels, check_outcome_column, outcome_notes, unit_outcome
 from bids_stroke.bids.rows import Unit
 from bids_stroke.core.errors import InputError, UsageError
-from bids_stroke.core.records import Labelled, Session, UnitFeatures
+from bids_stroke.core.records import Labelled, Session, UnitFeatures, unit_prefix
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_table, write_text
 from bids_stroke.derivatives.provenance import write_settings
 from bids_stroke.derivatives.recipes import recipe_changes
+from bids_stroke.derivatives.status import read_statuses
 from bids_stroke.evaluation.files import write_evaluation
 from bids_stroke.preprocess.registry import STEPS
 
@@ -64,7 +66,7 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     path = _write_all(request, done, means, say)
     shutil.rmtree(store.folder, ignore_errors=True)  # last: until all is written, the next run can start from it
     console.print(f"Model: {path}", soft_wrap=True)
-    return 0
+    return tell_of_lost(request, sessions, cohort, say)
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,10 +125,37 @@ def _write_all(request: Request, done: Done, means: Means, say: Callable[[str], 
     write_methods(request.output_dir, bundle_networks(bundle.path), settings)
     content = page_content(request, ensemble, bundle.path, done.absent, done.seconds)
     page = write_train_report(request.output_dir, evaluation, content)
+    if n := settings.training.retrain_permutations:  # last, as it may take days: all else is there before
+        tested = _against_chance(request, done, means, say)
+        evaluation = replace(evaluation, procedure={**evaluation.procedure, "retrained": tested})
+        write_evaluation(bundle.path.parent, bundle.path.name, evaluation)
+        write_train_report(request.output_dir, evaluation, content)
+        say(f"Against chance, trained anew {n} times: p = {tested['p']:.3g}.")
     for text in summary_lines(evaluation):
         say(text)
     say(f"Report: {page}")
     return bundle.path
+
+
+def _against_chance(request: Request, done: Done, means: Means, say: Callable[[str], object]) -> dict[str, Any]:
+    from bids_stroke.app.trained.permutations import Retraining, permutation_test
+
+    settings = request.settings
+    retraining = replace(Retraining.of(done.cohort, done.ensemble, settings, means), device=request.execution.device)
+    most = max(done.seconds, 60 * sum(done.ensemble.minutes.values()))  # of one that went on, little was done now
+    return permutation_test(retraining, done.ensemble, settings.training.retrain_permutations, most, say)
+
+
+def tell_of_lost(
+    request: Request, sessions: Sequence[Session], cohort: Sequence[Labelled], say: Callable[[str], object]
+) -> int:
+    """Name the selected units without features, and return the exit code: 65 where any failed or never ended."""
+    selected = {item.prefix: None for item in sessions}
+    statuses = read_statuses(request.output_dir).units
+    trained_on = {unit_prefix(item.unit.subject, item.unit.session) for item in cohort}
+    for sentence in lost_units(selected, trained_on, statuses):
+        say(f"Warning: {sentence}")
+    return 65 if unended_units(selected, statuses) else 0
 
 
 def labelled_cohort(

@@ -127,6 +127,7 @@ def write_train_report(root: Path, evaluation: Evaluation, training: Training) -
         curves=_address(plots.curves_plot(training.curves)) if len(training.curves) else "",
         duration=duration,
         headline=headline(evaluation),
+        retrained=evaluation.procedure.get("retrained"),
         card=f"models/{training.name}/docs/model_card.md",
         sheet=f"models/{training.name}/docs/tripod_ai.md",
         **evaluated_parts(evaluation),
