@@ -158,7 +158,7 @@ UNIT_FILES: Mapping[str, OutputName] = {
 
 DATASET_FILES: Mapping[str, str] = {
     "participant_report": "sub-{subject}.html",
-    "group_report": "group.html",
+    **{f"{level}_report": page for level, page in (("group", "group.html"), ("train", "train_{name}.html"))},
     **{f"group_{what}": f"group_{what}.tsv" for what in ("quality", "biomarkers", "predictions")},
     "participant_predictions": "phenotype/prediction.tsv",
     # of an evaluation: ``name`` is ``group``, or that of a model, beside it

@@ -87,6 +87,21 @@ class LineFields(_Fields):
     reach: NotNegative
 
 
+class RecalibrationFields(_Fields):
+    """`fusion.distribution.Recalibration`."""
+
+    level: float
+    slope: Annotated[float, Field(gt=0)]
+    variance: Annotated[list[float], Field(min_length=3, max_length=3)]
+
+    @model_validator(mode="after")
+    def _is_a_variance(self) -> Self:
+        level, both, slope = self.variance
+        if level < 0 or slope < 0 or both**2 > level * slope * (1 + 1e-9):
+            raise ValueError("variance is none")
+        return self
+
+
 class DistributionFields(_Fields):
     """`fusion.distribution.Distribution`."""
 
@@ -105,6 +120,7 @@ class DistributionFields(_Fields):
     coverage: Annotated[float, Field(gt=0, lt=1)]
     others: list[LineFields] = []
     refitting: NotNegative = 0.0
+    recalibration: RecalibrationFields | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
