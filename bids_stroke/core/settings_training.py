@@ -72,6 +72,8 @@ class TrainingSettings(Frozen):
     of the members it names; false: none. Left out where fewer than two are there."""
     bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 2000
     permutations: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    audit: bool = True
+    """Of networks trained by epochs: whether pictures of where they look can be believed (docs/evaluation.md)."""
     demonstration: bool = False
     """Marks the bundle: every output made with it says that it is only a demonstration."""
     augment: AugmentSettings = AugmentSettings()

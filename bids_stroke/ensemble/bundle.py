@@ -26,7 +26,7 @@ from bids_stroke.bids.labels import ledger_hash, participant_hash
 from bids_stroke.core.records import SPACE, Member
 from bids_stroke.derivatives.outputs import temporary_beside, write_json, write_table, write_text, writing
 from bids_stroke.ensemble.baselines import Baseline
-from bids_stroke.ensemble.explanation.audit import Audit, audits_of
+from bids_stroke.ensemble.explanation.verdict import Audit, audits_of
 from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.ensemble.metadata import (
     CHECKSUMS,

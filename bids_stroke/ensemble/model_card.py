@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from bids_stroke.ensemble.explanation.audit import audits_of
+from bids_stroke.ensemble.explanation.verdict import audits_of
 
 
 def model_card(metadata: Mapping[str, Any]) -> str:

@@ -19,12 +19,13 @@ from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.derivatives.outputs import tsv_text
 from bids_stroke.ensemble.baselines import Baseline, ordinary_mean
 from bids_stroke.ensemble.bundle import Bundle, BundleContents, write_bundle
+from bids_stroke.ensemble.explanation.of_training import audited
 from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.networks.device import resolve_device
 from bids_stroke.training.baselines import TrainedBaseline, planned_baselines, train_baselines
 from bids_stroke.training.cohort import Cases, Cohort, check_covariates, make_cohort, read_shallow_cases
 from bids_stroke.training.cost import Means, plan_memory
-from bids_stroke.training.cross_validation import TrainedMember, check_spoken, train_members
+from bids_stroke.training.cross_validation import TrainedMember, check_spoken, mean_of_folds, train_members
 from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.late_fusion import Fused, apart, fuse_members
@@ -114,7 +115,12 @@ def train_ensemble(
     ensemble = _ensemble(folds, members, baselines, cohort, settings)
     for name, why in ensemble.contents.facts.get(LEFT_OUT, {}).items():
         progress(f"{name}: left out, {why}; without it (training.members) training takes less time")
-    return replace(ensemble, contents=replace(ensemble.contents, profile=profile))
+    contents = replace(ensemble.contents, profile=profile)
+    if settings.training.audit:
+        said = {one.member.name: mean_of_folds(one.folds.test_probability) for one in members}
+        learned_from = roles(folds, len(cohort.units))["train"]
+        contents = audited(contents, cohort.units, learned_from, said, (place, settings.seed, progress))
+    return replace(ensemble, contents=contents)
 
 
 def _read_first(
