@@ -101,10 +101,7 @@ def train_ensemble(
     folds = make_folds(cohort.participants, cohort.poor, settings.training, settings.seed)
     place = resolve_device(device)
     planned = planned_members(settings, cohort)
-    for name in sorted(set(settings.training.members) - {member.name for member, _ in planned}):
-        progress(f"{name}: left out, nobody has {settings.training.members[name]['modality']}")
-    if settings.training.early_fusion not in (True, False) and planned[-1][0].modality != EARLY:
-        progress(f"{EARLY}: left out, fewer than two of its parts are there")
+    _say_unplanned(settings.training, [member for member, _ in planned], progress)
     wanted, compared = _read_first(planned, settings, cohort)
     here = Place(place, settings.precision, settings.seed, means.store)
     thrift = {} if means.memory_gb is None else plan_memory(wanted, place, means.memory_gb, progress)
@@ -121,6 +118,14 @@ def train_ensemble(
         learned_from = roles(folds, len(cohort.units))["train"]
         contents = audited(contents, cohort.units, learned_from, said, (place, settings.seed, progress))
     return replace(ensemble, contents=contents)
+
+
+def _say_unplanned(training: TrainingSettings, planned: Sequence[Member], progress: Callable[[str], None]) -> None:
+    """Tell what the settings ask for and is not trained."""
+    for name in sorted(set(training.members) - {member.name for member in planned}):
+        progress(f"{name}: left out, nobody has {training.members[name]['modality']}")
+    if training.early_fusion not in (True, False) and planned[-1].modality != EARLY:
+        progress(f"{EARLY}: left out, fewer than two of its parts are there")
 
 
 def _read_first(
