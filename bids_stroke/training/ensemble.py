@@ -103,26 +103,17 @@ def train_ensemble(
     cohort = make_cohort(units, settings.outcome.column)
     check_covariates(cohort)
     folds = make_folds(cohort.participants, cohort.poor, settings.training, settings.seed)
-    place = resolve_device(device)
     planned = planned_members(settings, cohort)
-    absent = {
-        name: f"nobody has {settings.training.members[name]['modality']}"
-        for name in sorted(set(settings.training.members) - {member.name for member, _ in planned})
-    }
-    for name, why in absent.items():
-        progress(f"{name}: left out, {why}")
-    if settings.training.early_fusion not in (True, False) and planned[-1][0].modality != EARLY:
-        progress(f"{EARLY}: left out, fewer than two of its parts are there")
+    absent = _absent(planned, settings, progress)
     wanted, compared = _read_first(planned, settings, cohort)
-    here = Place(place, settings.precision, settings.seed, means.store)
-    thrift = {} if means.memory_gb is None else plan_memory(wanted, place, means.memory_gb, progress)
+    here = Place(resolve_device(device), settings.precision, settings.seed, means.store)
+    thrift = {} if means.memory_gb is None else plan_memory(wanted, here.device, means.memory_gb, progress)
     profile = cohort_profile(cohort, [member.modality for member, _ in planned], roles(folds, len(cohort.units)))
     baselines = train_baselines(compared, folds, here, settings.training)
     trained = train_members(wanted, folds, here, progress, thrift)
     check_spoken(trained.members, wanted, folds, settings.training)
     ensemble = _ensemble(folds, trained.members, baselines, cohort, settings)
-    for name, why in ensemble.contents.facts.get(LEFT_OUT, {}).items():
-        progress(f"{name}: left out, {why}; without it (training.members) training takes less time")
+    _tell_idle(ensemble, progress)
     return replace(
         ensemble,
         contents=replace(ensemble.contents, profile=profile),
@@ -130,6 +121,26 @@ def train_ensemble(
         seconds={entry.member.name: entry.seconds for entry in trained.members},
         minutes=trained.minutes,
     )
+
+
+def _tell_idle(ensemble: TrainedEnsemble, progress: Callable[[str], None]) -> None:
+    for name, why in ensemble.contents.facts.get(LEFT_OUT, {}).items():
+        progress(f"{name}: left out, {why}; without it (training.members) training takes less time")
+
+
+def _absent(
+    planned: Sequence[tuple[Member, TrainingSettings]], settings: Settings, progress: Callable[[str], None]
+) -> dict[str, str]:
+    """Members that are described and left out before anything is trained, and why."""
+    found = {
+        name: f"nobody has {settings.training.members[name]['modality']}"
+        for name in sorted(set(settings.training.members) - {member.name for member, _ in planned})
+    }
+    if settings.training.early_fusion not in (True, False) and planned[-1][0].modality != EARLY:
+        found[EARLY] = "fewer than two of its parts are there"
+    for name, why in found.items():
+        progress(f"{name}: left out, {why}")
+    return found
 
 
 def _read_first(
