@@ -59,7 +59,7 @@ def test_the_page_tells_who_was_trained_and_what_became_of_the_members(tmp_path:
         "60 people, 62 examinations, 30 of them with a poor outcome. AUC of the fusion 0.",
         "Not trained on: 7, the outcome is not known.", "age 58, time since stroke 0.",
         "they have nothing that a member reads: 2 examinations",
-        "fa fractional anisotropy (DWI) cbam_resnet3d 55 0.750 2 h 1 min", "not kept",
+        "fa 0.750 fractional anisotropy (DWI) cbam_resnet3d 55 2 h 1 min", "not kept",
         "gm it earned 0.001 of the weight", "2 h 2 min in this run", "200 minutes", "fa 130.", "17 ethical approval",
         "bids_stroke /data /out train", "Fold by fold", "fa + gm",
     ):  # fmt: skip
