@@ -20,8 +20,8 @@ from bids_stroke.evaluation.evaluate import evaluate
 from bids_stroke.report.group import GroupDetails, write_group_report
 from bids_stroke.report.participant import Around, UnitReport, write_participant_report
 from bids_stroke.report.train import write_train_report
+from tests.helpers.evaluated import QUICK, cohort
 from tests.helpers.pages import FLAGGED_STEPS, HOSTILE
-from tests.report.test_group import QUICK, cohort
 from tests.report.test_participant import PREDICTION
 from tests.report.test_train import training
 
