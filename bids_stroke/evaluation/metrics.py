@@ -116,19 +116,49 @@ def ranking_metrics(poor: Array, probability: Array, weights: Array) -> dict[str
     >>> ranking_metrics(np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.1, 0.3]), np.ones((1, 3)))["auc"]
     array([0.5])
     """
-    order = np.argsort(-probability, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)  # last of each run of ties
-    ranked = weights[:, order]
-    true = np.cumsum(ranked * poor[order], axis=1)[:, last]
-    false = np.cumsum(ranked * (1 - poor[order]), axis=1)[:, last]
-    gained = np.diff(true, axis=1, prepend=0)
-    below = np.diff(false, axis=1, prepend=0)
-    n_poor, n_good = true[:, -1], false[:, -1]
-    auc = (below * (true - gained / 2)).sum(axis=1) / (n_poor * n_good)
-    precision = np.divide(true, true + false, out=np.zeros_like(true), where=true + false > 0)
-    both = (n_poor > 0) & (n_good > 0)
-    average = (gained * precision).sum(axis=1) / n_poor
-    return {"auc": np.where(both, auc, np.nan), "average_precision": np.where(both, average, np.nan)}
+    of_bad, false, above, at_least = _passed(poor, probability, weights)
+    true = np.cumsum(of_bad, axis=1)
+    ranked = np.sort(-probability[poor == 1], kind="stable")
+    last = np.searchsorted(ranked, ranked, side="right") - 1  # of each run of ties
+    true, false_there = true[:, last], false[:, at_least]
+    precision = np.divide(true, true + false_there, out=np.zeros_like(true), where=true > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        average = np.einsum("ij,ij->i", of_bad, precision) / of_bad.sum(axis=1)
+    area = _area(of_bad, false, above, at_least)
+    return {"auc": area, "average_precision": np.where(np.isfinite(area), average, np.nan)}
+
+
+def auc(poor: Array, probability: Array, weights: Array) -> Array:
+    """Compute the AUC alone: ``ranking_metrics(...)["auc"]`` in half the time.
+
+    >>> auc(np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.1, 0.3]), np.ones((1, 3)))
+    array([0.5])
+    """
+    return _area(*_passed(poor, probability, weights))
+
+
+def _passed(poor: Array, probability: Array, weights: Array) -> tuple[Array, Array, Array, Array]:
+    """What rankings are counted from, the highest first.
+
+    Weights of the poor outcomes (draws, n_poor); sums of those of the good ones down the ranking (draws, n_good + 1),
+    from 0; and how many good ones are above, and above or level with, each poor one (n_poor,).
+    """
+    bad, good = np.flatnonzero(poor == 1), np.flatnonzero(poor != 1)
+    bad, good = (which[np.argsort(-probability[which], kind="stable")] for which in (bad, good))
+    false = np.zeros((len(weights), len(good) + 1))
+    np.cumsum(weights[:, good], axis=1, out=false[:, 1:])
+    above, at_least = (np.searchsorted(-probability[good], -probability[bad], side=side) for side in ("left", "right"))
+    return weights[:, bad], false, above, at_least
+
+
+def _area(of_bad: Array, false: Array, above: Array, at_least: Array) -> Array:
+    """AUC from `_passed`, NaN for draws of one class."""
+    passed = false[:, at_least]
+    if (above != at_least).any():  # ties count half
+        passed = (passed + false[:, above]) / 2
+    total = false[:, -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(1 - np.einsum("ij,ij->i", of_bad, passed) / (of_bad.sum(axis=1) * total))
 
 
 def finite_logit(probability: Array) -> Array:
@@ -172,6 +202,24 @@ def _logistic_slope(poor: Array, x: Array, weights: Array, iterations: int = 50)
     centre, scale = x.mean(), x.std()
     z = (x - centre) / scale
     intercept, slope = np.zeros(len(weights)), np.zeros(len(weights))
+    if len(weights) > 1:  # draws are near each other: all begin where the sum of them ends
+        together = weights.sum(axis=0, keepdims=True) / len(weights)
+        start = _logistic_fit(poor, z, together, (intercept[:1], slope[:1]), iterations)
+        if start[2].max() < _CONVERGED:
+            intercept, slope = (np.full(len(weights), part[0]) for part in start[:2])
+    intercept, slope, step = _logistic_fit(poor, z, weights, (intercept, slope), iterations)
+    result: Array = np.where(step < _CONVERGED, slope / scale, np.nan)
+    return result
+
+
+_CONVERGED = 1e-5
+
+
+def _logistic_fit(
+    poor: Array, z: Array, weights: Array, start: tuple[Array, Array], iterations: int
+) -> tuple[Array, Array, Array]:
+    """Intercept, slope and length of the last step of each draw, (draws,)."""
+    intercept, slope = start
     step = np.full(len(weights), np.inf)
     for _ in range(iterations):
         fitted = 1 / (1 + np.exp(-np.clip(intercept[:, None] + slope[:, None] * z, -30, 30)))
@@ -185,8 +233,7 @@ def _logistic_slope(poor: Array, x: Array, weights: Array, iterations: int = 50)
         intercept, slope = intercept + shrink * d0, slope + shrink * d1
         if step.max() < 1e-8:
             break
-    result: Array = np.where(step < 1e-5, slope / scale, np.nan)
-    return result
+    return intercept, slope, step
 
 
 def delong_test(poor: Array, first: Array, second: Array) -> float:
