@@ -161,8 +161,8 @@ DATASET_FILES: Mapping[str, str] = {
     **{f"group_{what}": f"group_{what}.tsv" for what in ("quality", "biomarkers", "predictions")},
     "participant_predictions": "phenotype/prediction.tsv",
     # of an evaluation: ``name`` is ``group``, or that of a model, beside it
-    **{what: f"{{name}}_{what}.tsv" for what in ("metrics", "comparisons", "patterns", "recalibration", "decision_curve",
-                                                 "thresholds", "characteristics", "subgroups")},
+    **{what: f"{{name}}_{what}.tsv" for what in ("metrics", "comparisons", "patterns", "recalibration",
+                                                 "decision_curve", "thresholds", "characteristics", "subgroups")},
     "evaluation": "{name}_evaluation.json",
     # of a training
     "models": "models",

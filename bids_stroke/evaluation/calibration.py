@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bids_stroke.evaluation.metrics import Array, finite_logit
+from bids_stroke.evaluation.logistic import Array, logistic_level
+from bids_stroke.evaluation.metrics import finite_logit
 
 SPAN = 0.75
 """Share of the people whom a point of the calibration curve is drawn from, as usual with loess."""
@@ -14,7 +15,7 @@ POINTS = 50
 """Of the curve; between them it is straight."""
 
 
-def calibration_intercept(poor: Array, probability: Array, weights: Array, iterations: int = 30) -> Array:
+def calibration_intercept(poor: Array, probability: Array, weights: Array) -> Array:
     """Calibration in the large: what is to be added to the logit of all probabilities (0 is ideal).
 
     Parameters
@@ -34,16 +35,8 @@ def calibration_intercept(poor: Array, probability: Array, weights: Array, itera
     The intercept of a logistic regression with the logit as offset (Van Calster et al. 2019, "Calibration: the
     Achilles heel of predictive analytics"), by Newton's method.
     """
-    logit = finite_logit(probability)
     observed, total = weights @ poor, weights.sum(axis=1)
-    found = np.zeros(len(weights))
-    for _ in range(iterations):
-        fitted = 1 / (1 + np.exp(-np.clip(found[:, None] + logit, -30, 30)))
-        slope = np.maximum((weights * fitted * (1 - fitted)).sum(axis=1), 1e-12)
-        step = np.clip((observed - (weights * fitted).sum(axis=1)) / slope, -2, 2)
-        found += step
-        if np.abs(step).max(initial=0.0) < 1e-9:
-            break
+    found = logistic_level(poor, finite_logit(probability), weights)
     return np.where(observed == 0, -np.inf, np.where(observed == total, np.inf, found))
 
 

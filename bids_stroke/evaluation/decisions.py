@@ -172,8 +172,9 @@ def confusion_table(people: pd.DataFrame, decided: NDArray[np.object_]) -> pd.Da
     if (decided != "").any():
         rules["decisions"] = (decided, ("poor", "abstain", "good"))
     rows = [
-        {"rule": rule, "outcome": outcome, "said": word, "n": int(((said == word) & (poor == (outcome == "poor"))).sum())}
-        for rule, (said, all_words) in rules.items() for outcome in ("poor", "good") for word in all_words
+        {"rule": rule, "outcome": outcome, "said": word, "n": int(((said == word) & (poor == is_poor)).sum())}
+        for rule, (said, all_words) in rules.items()
+        for outcome, is_poor in (("poor", True), ("good", False)) for word in all_words
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(CONFUSION_COLUMNS))
 

@@ -173,7 +173,9 @@ def evaluate(
         validity=validity_table(counted(table), coverage, draws, modality_of or {}),
         procedure=_procedure(settings),
         people=people,
-        decision_curve=decision_curve(participants, [column for _, kind, column in models if kind == "baseline"], draws),
+        decision_curve=decision_curve(
+            participants, [column for _, kind, column in models if kind == "baseline"], draws
+        ),
         thresholds=threshold_table(participants, decided, draws),
         confusion=confusion_table(participants, decided),
         agreement=agreement_table(participants, draws),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
-Array = NDArray[np.float64]
+from bids_stroke.evaluation.logistic import Array, logistic_line
 
 CLASSIFICATION = (
     "accuracy", "balanced_accuracy", "recall", "precision", "f1", "auc", "average_precision", "brier",
@@ -184,56 +184,29 @@ def calibration_slope(poor: Array, probability: Array, weights: Array) -> Array:
         the draw holds one class or one probability only, or where the fit does not converge.
     """
     logit = finite_logit(probability)
-    lowest = {c: np.where((weights > 0) & (poor == c), logit, np.inf).min(axis=1) for c in (0, 1)}
-    highest = {c: np.where((weights > 0) & (poor == c), logit, -np.inf).max(axis=1) for c in (0, 1)}
-    undefined = np.isinf(lowest[0]) | np.isinf(lowest[1])
-    undefined |= np.minimum(lowest[0], lowest[1]) == np.maximum(highest[0], highest[1])
-    upward, downward = lowest[1] >= highest[0], highest[1] <= lowest[0]
+    (lowest_good, highest_good), (lowest_poor, highest_poor) = (_ends(logit, poor == c, weights) for c in (0, 1))
+    undefined = np.isnan(lowest_good) | np.isnan(lowest_poor)
+    undefined |= np.minimum(lowest_good, lowest_poor) == np.maximum(highest_good, highest_poor)
+    upward, downward = lowest_poor >= highest_good, highest_poor <= lowest_good
     slope = np.where(upward, np.inf, np.where(downward, -np.inf, np.nan))
     slope[undefined] = np.nan
     fit = ~(undefined | upward | downward)
     if fit.any():
-        slope[fit] = _logistic_slope(poor, logit, weights[fit])
+        slope[fit] = logistic_line(poor, logit, weights if fit.all() else weights[fit])
     return slope
 
 
-def _logistic_slope(poor: Array, x: Array, weights: Array, iterations: int = 50) -> Array:
-    """Newton's method for (intercept, slope) of all draws together; NaN for draws that do not converge."""
-    centre, scale = x.mean(), x.std()
-    z = (x - centre) / scale
-    intercept, slope = np.zeros(len(weights)), np.zeros(len(weights))
-    if len(weights) > 1:  # draws are near each other: all begin where the sum of them ends
-        together = weights.sum(axis=0, keepdims=True) / len(weights)
-        start = _logistic_fit(poor, z, together, (intercept[:1], slope[:1]), iterations)
-        if start[2].max() < _CONVERGED:
-            intercept, slope = (np.full(len(weights), part[0]) for part in start[:2])
-    intercept, slope, step = _logistic_fit(poor, z, weights, (intercept, slope), iterations)
-    result: Array = np.where(step < _CONVERGED, slope / scale, np.nan)
-    return result
-
-
-_CONVERGED = 1e-5
-
-
-def _logistic_fit(
-    poor: Array, z: Array, weights: Array, start: tuple[Array, Array], iterations: int
-) -> tuple[Array, Array, Array]:
-    """Intercept, slope and length of the last step of each draw, (draws,)."""
-    intercept, slope = start
-    step = np.full(len(weights), np.inf)
-    for _ in range(iterations):
-        fitted = 1 / (1 + np.exp(-np.clip(intercept[:, None] + slope[:, None] * z, -30, 30)))
-        error, curve = weights * (poor - fitted), weights * fitted * (1 - fitted)
-        g0, g1 = error.sum(axis=1), error @ z
-        h00, h01, h11 = curve.sum(axis=1), curve @ z, curve @ z**2
-        determinant = np.maximum(h00 * h11 - h01**2, 1e-12)
-        d0, d1 = (h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant
-        step = np.maximum(np.abs(d0), np.abs(d1))
-        shrink = np.minimum(1, 5 / np.maximum(step, 1e-12))  # far from the optimum Newton overshoots
-        intercept, slope = intercept + shrink * d0, slope + shrink * d1
-        if step.max() < 1e-8:
-            break
-    return intercept, slope, step
+def _ends(values: Array, who: NDArray[np.bool_], weights: Array) -> tuple[Array, Array]:
+    """The lowest and highest value of some participants in each draw, (draws,); NaN where a draw has none of them."""
+    order = np.flatnonzero(who)
+    order = order[np.argsort(values[order], kind="stable")]
+    there = weights[:, order] > 0
+    if not len(order):
+        return (np.full(len(weights), np.nan),) * 2
+    some = there.any(axis=1)
+    first, last = there.argmax(axis=1), len(order) - 1 - there[:, ::-1].argmax(axis=1)
+    low, high = (np.where(some, values[order[index]], np.nan) for index in (first, last))
+    return low, high
 
 
 def delong_test(poor: Array, first: Array, second: Array) -> float:

@@ -11,7 +11,13 @@ from bids_stroke.evaluation.kinds import apart
 from bids_stroke.evaluation.participants import counted, reasons
 
 COLUMNS = ("stage", "reason", "units", "people")
-SELECTED, NOT_PREDICTED, PREDICTED, LEFT_OUT, EVALUATED = "selected", "not_predicted", "predicted", "left_out", "evaluated"
+SELECTED, NOT_PREDICTED, PREDICTED, LEFT_OUT, EVALUATED = (
+    "selected",
+    "not_predicted",
+    "predicted",
+    "left_out",
+    "evaluated",
+)
 """Stages in order: what is selected, less those without a prediction, what has one, less those who do not count, and
 those who are evaluated, by kind of people."""
 NOT_CURRENT, NOT_RUN = "not-current", "not-run"

@@ -56,8 +56,8 @@ def separation(table: pd.DataFrame, facts: TrainingFacts | None) -> tuple[str, .
     excluded = table.loc[reasons(table) == "in-training-set", "participant_id"].nunique()
     if excluded:
         found.append(
-            f"{_people(excluded)} of the training cohort have no out-of-fold prediction at hand and count nowhere: what "
-            "a model says of people whom it learned from is no test of it."
+            f"{_people(excluded)} of the training cohort have no out-of-fold prediction at hand and count nowhere: "
+            "what a model says of people whom it learned from is no test of it."
         )
     return (*found, *_of_folds(facts))
 
@@ -76,8 +76,8 @@ def _of_kind(kind: str, rows: pd.DataFrame, facts: TrainingFacts | None) -> str:
         return f"Of {_people(n)} nobody knows whether the model was trained on them: they are evaluated by themselves."
     ledger = f"that the model keeps of its {facts.people} training people" if facts else "of the model"
     return (
-        f"{_people(n)} are new: none of them stands in the ledger {ledger} (salted hashes of the dataset's name and the "
-        "person's label). A person who comes again under another label or dataset is not recognised."
+        f"{_people(n)} are new: none of them stands in the ledger {ledger} (salted hashes of the dataset's name and "
+        "the person's label). A person who comes again under another label or dataset is not recognised."
     )
 
 
@@ -97,8 +97,8 @@ def _of_folds(facts: TrainingFacts | None) -> tuple[str, ...]:
         f"{_people(facts.out_of_fold)} stand in two folds of one division, so sessions of a person were never on both "
         "sides."
         if facts.in_several_folds == 0
-        else f"The folds of this model are not sound: {_people(facts.in_several_folds)} of {facts.out_of_fold} stand in "
-        "more than one fold of a division.",
+        else f"The folds of this model are not sound: {_people(facts.in_several_folds)} of {facts.out_of_fold} stand "
+        "in more than one fold of a division.",
         f"Within each fold, scaling, early stopping, the fusion's weights, the calibration, the limits of the decision "
         f"and the baselines were found on its training people alone, by {facts.inner_folds} inner folds by participant "
         "(so the program is written, and its tests hold it to that).",

@@ -57,9 +57,7 @@ def subgroup_table(people: People, draws: Draws) -> pd.DataFrame:
     rows, tests = [], []
     for name, groups in divided(people.table).items():
         found = [(level, who.to_numpy(bool)) for level, who in groups.items()]
-        rows += [
-            {"subgroup": name, "level": level, **_row(poor[who], probability[who], draws)} for level, who in found
-        ]
+        rows += [{"subgroup": name, "level": level, **_row(poor[who], probability[who], draws)} for level, who in found]
         tests.append((name, same_line_p([(poor[who], probability[who]) for _, who in found])))
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     corrected = holm(np.array([p for _, p in tests], dtype=float))
@@ -102,7 +100,9 @@ def _phases(values: pd.Series) -> dict[str, pd.Series]:
     starts = [-np.inf, *(last for last, _ in PHASES)]
     found = {name: (values > start) & (values <= last) for start, (last, name) in zip(starts, PHASES, strict=False)}
     known = int(values.notna().sum())
-    return found if max(int(who.sum()) for who in found.values()) <= (1 - LEAST_SHARE / 2) * known else _cut(values, None)
+    return (
+        found if max(int(who.sum()) for who in found.values()) <= (1 - LEAST_SHARE / 2) * known else _cut(values, None)
+    )
 
 
 def _row(poor: Array, probability: Array, draws: Draws) -> dict[str, Any]:
@@ -124,7 +124,9 @@ def _row(poor: Array, probability: Array, draws: Draws) -> dict[str, Any]:
     for metric in METRICS:
         own = values[metric]
         row |= {metric: own["value"], f"{metric}_low": own["low"], f"{metric}_high": own["high"]}
-    return row | {"reason": "; ".join(dict.fromkeys(values[name]["reason"] for name in METRICS if values[name]["reason"]))}
+    return row | {
+        "reason": "; ".join(dict.fromkeys(values[name]["reason"] for name in METRICS if values[name]["reason"]))
+    }
 
 
 def same_line_p(groups: list[tuple[Array, Array]]) -> float:
