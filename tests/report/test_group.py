@@ -45,7 +45,7 @@ def test_pages_are_the_same_bytes_again_and_load_nothing_from_outside(tmp_path: 
     assert first == second
     page = Page(tmp_path / "group.html")
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
-    assert len(page.sources) == 3
+    assert len(page.sources) == 7
     assert b"http" not in re.sub(rb"base64,[\w+/=]+", b"", first)
 
 
@@ -167,7 +167,7 @@ def test_training_cohort_and_new_people_stand_apart(tmp_path: Path) -> None:
     first, second = page.text.index("out of fold (internal)"), page.text.index("not in the training data (external)")
     assert first < page.text.index("Evaluated: 60 people") < second < page.text.index("Evaluated: 30 people")
     assert page.text.index("Do the probabilities fit these people?") > second
-    assert len(page.sources) == 5
+    assert len(page.sources) == 13
     assert "90 people" not in page.text.replace("90 people, 90 examinations", "")
 
 

@@ -56,8 +56,8 @@ def separation(table: pd.DataFrame, facts: TrainingFacts | None) -> tuple[str, .
     excluded = table.loc[reasons(table) == "in-training-set", "participant_id"].nunique()
     if excluded:
         found.append(
-            f"{_people(excluded)} of the training cohort have no out-of-fold prediction at hand and count nowhere: "
-            "what a model says of people whom it learned from is no test of it."
+            f"Without an out-of-fold prediction at hand, and so counted nowhere: {_people(excluded)} of the training "
+            "cohort. What a model says of people whom it learned from is no test of it."
         )
     return (*found, *_of_folds(facts))
 
@@ -69,15 +69,15 @@ def _of_kind(kind: str, rows: pd.DataFrame, facts: TrainingFacts | None) -> str:
     if kind == INTERNAL:
         unseen = int(rows["out_of_fold"].eq(True).sum()) if "out_of_fold" in rows else 0
         return (
-            f"{_people(n)} of the training cohort are evaluated with what models said that had not seen them: "
+            f"{_people(n)} of the training cohort, evaluated with what models said that had not seen them: "
             f"{unseen} of their {len(rows)} predictions are out of fold."
         )
     if kind == UNKNOWN:
         return f"Of {_people(n)} nobody knows whether the model was trained on them: they are evaluated by themselves."
     ledger = f"that the model keeps of its {facts.people} training people" if facts else "of the model"
     return (
-        f"{_people(n)} are new: none of them stands in the ledger {ledger} (salted hashes of the dataset's name and "
-        "the person's label). A person who comes again under another label or dataset is not recognised."
+        f"{_people(n)} new to the model: none of them stands in the ledger {ledger} (salted hashes of the dataset's "
+        "name and the person's label). A person who comes again under another label or dataset is not recognised."
     )
 
 
