@@ -168,7 +168,7 @@ def confusion_table(people: pd.DataFrame, decided: NDArray[np.object_]) -> pd.Da
     """
     poor = people["poor"].to_numpy(float) == 1
     likely = np.where(people["probability_poor"].to_numpy(float) >= THRESHOLD, "poor", "good")
-    rules = {"at_half": (likely, ("poor", "good"))}
+    rules: dict[str, tuple[NDArray[Any], tuple[str, ...]]] = {"at_half": (likely, ("poor", "good"))}
     if (decided != "").any():
         rules["decisions"] = (decided, ("poor", "abstain", "good"))
     rows = [

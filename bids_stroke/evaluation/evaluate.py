@@ -153,12 +153,10 @@ def evaluate(
     outcomes against the given predictions; it does not train again.
     """
     participants, left_out, notes = reduce_to_participants(table, settings)
-    notes += repeats_note(table, settings)
     draws = Draws(settings.training.bootstrap, settings.seed)
     models = _models(participants)
     rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
     rows += _score_rows(participants, models, draws)
-    decided = decisions_of(counted(table), participants)
     found = Evaluation(
         metrics=pd.DataFrame(rows, columns=[*_KEYS, "metric", "value", "low", "high", "n", "n_poor", "reason"]),
         comparisons=comparison_table(participants, counted(table), [_compared(*model) for model in models[1:]], draws),
@@ -166,21 +164,28 @@ def evaluate(
         left_out=left_out,
         permutation_p=_against_chance(participants, settings),
         outcome=str(settings.outcome),
-        notes=notes,
+        notes=notes + repeats_note(table, settings),
         n=len(participants),
         n_poor=int(participants["poor"].sum()),
         patterns=pattern_table(participants, modality_of or {}, draws),
         validity=validity_table(counted(table), coverage, draws, modality_of or {}),
         procedure=_procedure(settings),
         people=people,
-        decision_curve=decision_curve(
-            participants, [column for _, kind, column in models if kind == "baseline"], draws
-        ),
-        thresholds=threshold_table(participants, decided, draws),
-        confusion=confusion_table(participants, decided),
-        agreement=agreement_table(participants, draws),
     )
+    found = _with_decisions(found, counted(table), draws)
     return _with_recalibration(found, draws) if people == EXTERNAL and found.n else found
+
+
+def _with_decisions(found: Evaluation, rows: pd.DataFrame, draws: Draws) -> Evaluation:
+    people, decided = found.participants, decisions_of(rows, found.participants)
+    baselines = [column for _, kind, column in _models(people) if kind == "baseline"]
+    return replace(
+        found,
+        decision_curve=decision_curve(people, baselines, draws),
+        thresholds=threshold_table(people, decided, draws),
+        confusion=confusion_table(people, decided),
+        agreement=agreement_table(people, draws),
+    )
 
 
 def _with_recalibration(found: Evaluation, draws: Draws) -> Evaluation:

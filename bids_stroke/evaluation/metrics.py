@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
-from bids_stroke.evaluation.logistic import Array, logistic_line
+from bids_stroke.evaluation.logistic import logistic_line
+
+Array = NDArray[np.float64]
+Ranks = NDArray[np.intp]
 
 CLASSIFICATION = (
     "accuracy", "balanced_accuracy", "recall", "precision", "f1", "auc", "average_precision", "brier",
@@ -137,7 +140,7 @@ def auc(poor: Array, probability: Array, weights: Array) -> Array:
     return _area(*_passed(poor, probability, weights))
 
 
-def _passed(poor: Array, probability: Array, weights: Array) -> tuple[Array, Array, Array, Array]:
+def _passed(poor: Array, probability: Array, weights: Array) -> tuple[Array, Array, Ranks, Ranks]:
     """What rankings are counted from, the highest first.
 
     Weights of the poor outcomes (draws, n_poor); sums of those of the good ones down the ranking (draws, n_good + 1),
@@ -147,11 +150,12 @@ def _passed(poor: Array, probability: Array, weights: Array) -> tuple[Array, Arr
     bad, good = (which[np.argsort(-probability[which], kind="stable")] for which in (bad, good))
     false = np.zeros((len(weights), len(good) + 1))
     np.cumsum(weights[:, good], axis=1, out=false[:, 1:])
-    above, at_least = (np.searchsorted(-probability[good], -probability[bad], side=side) for side in ("left", "right"))
+    above = np.searchsorted(-probability[good], -probability[bad], side="left")
+    at_least = np.searchsorted(-probability[good], -probability[bad], side="right")
     return weights[:, bad], false, above, at_least
 
 
-def _area(of_bad: Array, false: Array, above: Array, at_least: Array) -> Array:
+def _area(of_bad: Array, false: Array, above: Ranks, at_least: Ranks) -> Array:
     """AUC from `_passed`, NaN for draws of one class."""
     passed = false[:, at_least]
     if (above != at_least).any():  # ties count half

@@ -83,7 +83,7 @@ def against_the_best(comparisons: pd.DataFrame) -> list[str]:
     )
     if rows.empty:
         return []
-    row = rows.sort_values(["other", "model"], ascending=[False, True]).iloc[0]
+    row = rows.sort_values(["other", "model"], ascending=[False, True]).to_dict("records")[0]
     ends = f"AUC {words.number(row['fusion'])} against {words.number(row['other'])}, difference {_told_difference(row)}"
     if row["low"] > 0 and row["p_holm"] < 0.05:
         return [f"It is better than the best of the ordinary models, {row['model']} ({ends})."]

@@ -22,7 +22,7 @@ from tests.helpers.predictions import cohort
 DEMONSTRATION = ROOT / "bids_stroke" / "data" / "demonstration"
 
 
-QUICK = Settings(training=TrainingSettings(bootstrap=100, permutations=99))
+QUICK = Settings(training=TrainingSettings(bootstrap=100, permutations=100))
 
 
 def request(tmp_path: Path, model: Path | None = None) -> Request:
