@@ -15,11 +15,15 @@ import pytest
 
 from bids_stroke.core.biomarkers import BIOMARKERS
 from bids_stroke.core.records import Contribution, UnitStatus
-from bids_stroke.evaluation.evaluate import evaluate
+from bids_stroke.evaluation.cohort.describe import described
+from bids_stroke.evaluation.cohort.flow import flow_table
+from bids_stroke.evaluation.cohort.separation import separation
+from bids_stroke.evaluation.evaluate import evaluate, evaluate_apart
 from bids_stroke.report.group import GroupDetails, write_group_report
 from bids_stroke.report.participant import UnitReport, write_participant_report
+from tests.helpers.background import background_of
 from tests.helpers.pages import FLAGGED_STEPS
-from tests.report.test_group import QUICK, cohort
+from tests.report.test_group import QUICK, cohort, of_two_kinds
 from tests.report.test_participant import PREDICTION
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -59,8 +63,16 @@ def group(root: Path) -> Path:
     return write_group_report(root, evaluate(table, QUICK, {"fa": "fa"}, 0.9), table, details)
 
 
+def group_of_two_kinds(root: Path) -> Path:
+    """All that the group page can hold: people of the training and new ones, described, and some who are lost."""
+    table = of_two_kinds(60).assign(session_id=None)
+    found = described(evaluate_apart(table, QUICK, {"fa": "fa"}, 0.9), table, background_of(table), QUICK, {"fa": "fa"})
+    flow = flow_table([(name, None) for name in ("sub-000", "sub-late")], {}, table)
+    return write_group_report(root, replace(found, flow=flow, separation=separation(table, None)), table)
+
+
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("write", [participant, group], ids=["participant", "group"])
+@pytest.mark.parametrize("write", [participant, group, group_of_two_kinds], ids=lambda write: write.__name__)
 def test_a_page_is_whole_quiet_and_accessible(browser: Any, tmp_path: Path, write: Any, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[browser]")
     page = browser.new_page(viewport={"width": width, "height": 800})
@@ -74,6 +86,8 @@ def test_a_page_is_whole_quiet_and_accessible(browser: Any, tmp_path: Path, writ
     assert said == []
     assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     assert page.evaluate("[...document.images].filter(image => !image.alt || !image.naturalWidth).length") == 0
+    page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true })")
+    assert page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
     found = axe.Axe().run(page).response["violations"]
     assert [(item["id"], item["nodes"][0]["html"]) for item in found] == []
     page.close()
