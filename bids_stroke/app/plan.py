@@ -26,6 +26,11 @@ WRITER = "bids_stroke.derivatives.outputs"
 """With this every step writes: it is given to a step, which therefore need not import it."""
 MIRROR = "bids_stroke.preprocess.hemisphere"
 PREDICTION = ("bids_stroke.ensemble.predict", "bids_stroke.derivatives.predictions")
+EXPLANATION = (
+    "bids_stroke.ensemble.explanation.of_unit",
+    "bids_stroke.derivatives.explanations",
+    "bids_stroke.report.figures.explained",
+)
 FIGURES = ("bids_stroke.report.figures.unit",)
 """Modules whose code, with all that they import, decides these stages."""
 EARLIER, FAILED = "earlier steps", "failed steps"
@@ -124,7 +129,7 @@ def plan_unit(task: UnitTask, names_in: Names | None = None) -> list[Stage]:
     if task.model is not None:
         stages["prediction"] = Stage("prediction", {**_prediction_recipe(task, task.model), **earlier}, inputs)
     shown = {EARLIER: {s.name: s.key for s in stages.values() if s.step is not None and not s.step.gathers}}
-    stages["figures"] = Stage("figures", {**_of_code(*FIGURES), **shown}, inputs)  # of numbers nothing is drawn
+    stages["figures"] = Stage("figures", {**of_code(*FIGURES), **shown}, inputs)  # of numbers nothing is drawn
     return list(stages.values())
 
 
@@ -142,7 +147,8 @@ def recipe(step: Step, settings: Settings) -> Recipe:
     }
 
 
-def _of_code(*modules: str) -> Recipe:
+def of_code(*modules: str) -> Recipe:
+    """What decides what modules make: their code, and the libraries behind it."""
     return {"code": code_digest(*modules), "libraries": dict(deciding_versions(*modules))}
 
 
@@ -156,13 +162,14 @@ def metadata_digests(files: Sequence[BidsFile]) -> dict[str, str]:
 
 def _prediction_recipe(task: UnitTask, model: Model) -> Recipe:
     return {
-        **_of_code(*PREDICTION),
+        **of_code(*PREDICTION, *(EXPLANATION if task.settings.explain else ())),
         "model": model.sha256,
         "dataset": task.dataset,
         "covariates": covariates_digest(task.session, task.settings.outcome.column),
         "notes on the tables": list(task.session.notes),
         "outcome": str(task.settings.outcome),
         "precision": task.settings.precision,
+        "explain": task.settings.explain,
         "modalities": sorted(task.settings.modalities),
     }
 

@@ -149,15 +149,16 @@ UNIT_FILES: Mapping[str, OutputName] = {
     # of the whole unit
     "prediction": OutputName("", "prediction", ".json", {"desc": ANY}, unknown=BY_SUFFIX),
     "prediction_table": OutputName("", "prediction", ".tsv", {"desc": ANY}, unknown=BY_SUFFIX),
-    "quality": OutputName("", "quality", ".tsv", unknown=BY_SUFFIX),
-    "biomarkers": OutputName("", "biomarkers", ".tsv", unknown=BY_SUFFIX),
+    **{what: OutputName("", what, ".tsv", unknown=BY_SUFFIX) for what in ("quality", "biomarkers", "explanation")},
+    "evidence": OutputName("", "explanation", NIFTI, {"model": ANY, "desc": "gradcam"}, GRID, BY_SUFFIX),
+    "attributions": OutputName("", "explanation", ".tsv", {"model": ANY, "desc": "gradients"}, unknown=BY_SUFFIX),
     "figure": OutputName("figures", "figure", ".png", {"desc": ANY}, RUN, "figures"),
 }  # fmt: skip
 """Role -> name of the files under ``sub-<label>[/ses-<label>]/``; `Outputs.path` gives their paths."""
 
 DATASET_FILES: Mapping[str, str] = {
     "participant_report": "sub-{subject}.html",
-    "group_report": "group.html",
+    **{f"{level}_report": page for level, page in (("group", "group.html"), ("train", "train_{name}.html"))},
     **{f"group_{what}": f"group_{what}.tsv" for what in ("quality", "biomarkers", "predictions")},
     "participant_predictions": "phenotype/prediction.tsv",
     # of an evaluation: ``name`` is ``group``, or that of a model, beside it
@@ -167,8 +168,7 @@ DATASET_FILES: Mapping[str, str] = {
     # of a training
     "models": "models",
     **{what: f"models/{{name}}_{what}.tsv" for what in ("subsets", "curves")},
-    "curves_plot": "models/{name}_curves.svg",
-    "unfinished": "models/{name}.unfinished",
+    **{role: "models/{name}" + end for role, end in (("curves_plot", "_curves.svg"), ("unfinished", ".unfinished"))},
     # of a run
     "settings": "logs/settings_{level}.yml",
     **{role: f"logs/CITATION.{kind}" for role, kind in (("methods", "md"), ("bibliography", "bib"))},

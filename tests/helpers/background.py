@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 
-def background_of(table: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
+def background_of(table: pd.DataFrame, seed: int = 1, site: str = "Ulm") -> pd.DataFrame:
     """A row for each row of a table of predictions; of some people something is missing."""
     rng, n = np.random.default_rng(seed), len(table)
     some = rng.random((3, n)) < 0.9
@@ -20,6 +20,6 @@ def background_of(table: pd.DataFrame, seed: int = 1) -> pd.DataFrame:
             "lesion_volume_ml": np.where(some[2], rng.lognormal(2.5, 1, n), np.nan),
             "sex": rng.choice(np.array(["female", "male", None], dtype=object), n, p=[0.45, 0.45, 0.1]),
             "lesion_side": rng.choice(np.array(["left", "right", "both sides"], dtype=object), n),
-            "site": rng.choice(np.array(["Bern", "<script>alert(1)</script>"], dtype=object), n),
+            "site": rng.choice(np.array(["Bern", site], dtype=object), n),
         }
     )

@@ -14,13 +14,13 @@ from bids_stroke.evaluation.evaluate import Evaluation, evaluate_apart
 from bids_stroke.report.group import write_group_report
 from bids_stroke.report.performance import people
 from tests.helpers.background import background_of
-from tests.helpers.pages import Page
+from tests.helpers.pages import HOSTILE, Page, times_shown_and_never_obeyed
 from tests.helpers.predictions import QUICK, cohort
 
 
-def evaluated() -> Evaluation:
+def evaluated(site: str = "Ulm") -> Evaluation:
     table = cohort(120).assign(in_training_set=np.arange(120) < 70, out_of_fold=np.arange(120) < 70)
-    return described(evaluate_apart(table, QUICK), table, background_of(table), QUICK, {})
+    return described(evaluate_apart(table, QUICK), table, background_of(table, site=site), QUICK, {})
 
 
 def test_table_one_has_a_block_for_each_kind_of_people() -> None:
@@ -44,11 +44,13 @@ def test_the_page_shows_them_escaped_with_links_to_the_worst(tmp_path: Path) -> 
     table = cohort(120).assign(in_training_set=np.arange(120) < 70, out_of_fold=np.arange(120) < 70)
     units = [(name, None) for name in table["participant_id"]] + [("sub-late", None)]
     found = replace(
-        evaluated(), flow=flow_table(units, {("sub-late", None): "no-t1w"}, table), separation=separation(table, None)
+        evaluated(HOSTILE),
+        flow=flow_table(units, {("sub-late", None): "no-t1w"}, table),
+        separation=separation(table, None),
     )
     path = write_group_report(tmp_path, found, table)
     page = Page(path)
-    assert "Site: <script>alert(1)</script>" in page.text and "<script" not in path.read_text()
+    assert f"Site: {HOSTILE}" in page.text and times_shown_and_never_obeyed(path, scripts=1) == 3
     assert [row["participant_id"] + ".html" for row in found.worst.to_dict("records")] == page.links[:10]
     assert "Selected 121 121 without a current prediction: there is no T1-weighted image −1 (1)" in page.text
     assert "Evaluated: training cohort, out of fold 70 70 Evaluated: new people 50 50" in page.text
