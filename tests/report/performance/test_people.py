@@ -14,8 +14,10 @@ from bids_stroke.evaluation.evaluate import Evaluation, evaluate_apart
 from bids_stroke.report.group import write_group_report
 from bids_stroke.report.performance import people
 from tests.helpers.background import background_of
-from tests.helpers.pages import HOSTILE, Page, times_shown_and_never_obeyed
+from tests.helpers.pages import Page
 from tests.helpers.predictions import QUICK, cohort
+
+HOSTILE = "<script>window.hacked = 1</script>"
 
 
 def evaluated(site: str = "Ulm") -> Evaluation:
@@ -50,8 +52,9 @@ def test_the_page_shows_them_escaped_with_links_to_the_worst(tmp_path: Path) -> 
     )
     path = write_group_report(tmp_path, found, table)
     page = Page(path)
-    assert f"Site: {HOSTILE}" in page.text and times_shown_and_never_obeyed(path, scripts=1) == 3
-    assert [row["participant_id"] + ".html" for row in found.worst.to_dict("records")] == page.links[:10]
+    assert f"Site: {HOSTILE}" in page.text and HOSTILE not in path.read_text()
+    links = [link for link in page.links if link.startswith("sub-")]
+    assert [row["participant_id"] + ".html" for row in found.worst.to_dict("records")] == links[:10]
     assert "Selected 121 121 without a current prediction: there is no T1-weighted image −1 (1)" in page.text
     assert "Evaluated: training cohort, out of fold 70 70 Evaluated: new people 50 50" in page.text
     assert "70 of their 70 predictions are out of fold" in page.text
