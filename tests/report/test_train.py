@@ -64,7 +64,7 @@ def test_the_page_tells_who_was_trained_and_what_became_of_the_members(tmp_path:
         "bids_stroke /data /out train", "Fold by fold", "fa + gm",
     ):  # fmt: skip
         assert text in page.text, text
-    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources) and len(page.sources) == 3
+    assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources) and len(page.sources) == 7
     assert b"http" not in re.sub(rb"base64,[\w+/=]+", b"", path.read_bytes())
     assert 'href="models/mine/docs/model_card.md"' in path.read_text()
 
