@@ -231,7 +231,7 @@ def test_reports_only_makes_lost_pages_and_figures_again_and_nothing_is_left_to_
     figure = Outputs(copy, "04").path("figure", desc="tissues")
     figure.unlink()
     (copy / "sub-04.html").unlink()
-    done = bids_stroke(example, copy, "participant", "--reports-only", "--participant-label", "02", "04")
+    done = bids_stroke(example, copy, "participant", "--reports-only", "--participant-label", "04")
     assert done.returncode == 0, done.stderr
     assert "Warning" not in done.stderr
     page = "sub-04.html"
