@@ -75,5 +75,8 @@ LABEL org.opencontainers.image.title="bids_stroke" \
     org.opencontainers.image.source="${SOURCE_URL}" \
     org.opencontainers.image.licenses="MIT"
 
+# Told in dataset_description.json; and with it an OUTPUT_DIR that is not mounted is refused.
+ENV BIDS_STROKE_IMAGE="bids_stroke:${VERSION}"
+
 WORKDIR /tmp
 ENTRYPOINT ["/opt/venv/bin/bids_stroke"]

@@ -20,8 +20,8 @@ demo: $(VENV)/installed
 	$(VENV)/bin/bids_stroke example_bids_dataset $(DEMO) group
 	$(VENV)/bin/bids-validator-deno $(DEMO)
 	@echo
-	@echo "Reports (open in a browser):"
-	@ls $(abspath $(DEMO))/sub-*.html $(abspath $(DEMO))/group.html
+	@echo "Reports (open in a browser; the group's links to everybody):"
+	@ls $(abspath $(DEMO))/group.html $(abspath $(DEMO))/sub-01.html
 
 test: lint pytest
 lint: ruff mypy

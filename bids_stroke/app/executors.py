@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from math import ceil
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol, TypeVar
@@ -19,6 +20,7 @@ from typing import Protocol, TypeVar
 import psutil
 
 from bids_stroke.app.failures import killed
+from bids_stroke.core.processes import cpu_limits, memory_limits
 from bids_stroke.imaging.side_by_side import AT_ONCE
 
 Task = TypeVar("Task")
@@ -188,10 +190,7 @@ def available_cpus() -> int:
     granted = os.environ.get("SLURM_CPUS_PER_TASK", "")
     if granted.isdigit():
         cpus = min(cpus, int(granted))
-    quota = _read(Path("/sys/fs/cgroup/cpu.max")).split()
-    if len(quota) == 2 and quota[0].isdigit():
-        cpus = min(cpus, -(-int(quota[0]) // int(quota[1])))
-    return max(cpus, 1)
+    return max(1, min([cpus, *(ceil(limit) for limit in cpu_limits())]))
 
 
 def available_memory_gb() -> float:
@@ -208,22 +207,18 @@ def memory_left_gb(mem_gb: float | None) -> float:
 
 
 def _memory_granted() -> list[float]:
-    """Bytes: the container's limit, Slurm's grant."""
-    limits = []
-    limit = _read(Path("/sys/fs/cgroup/memory.max")).strip()
-    if limit.isdigit():
-        limits.append(float(limit))
-    granted = os.environ.get("SLURM_MEM_PER_NODE", "")
-    if granted.isdigit():
-        limits.append(float(granted) * 2**20)
+    """Bytes: the limits of the container, or of the job's group; Slurm's grant."""
+    limits = memory_limits()
+    for name, times in (("SLURM_MEM_PER_NODE", 1), ("SLURM_MEM_PER_CPU", _slurm_cpus())):
+        if (granted := os.environ.get(name, "")).isdigit() and int(granted):  # 0: all of the node
+            limits.append(float(granted) * times * 2**20)
     return limits
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except OSError:
-        return ""
+def _slurm_cpus() -> int:
+    """CPUs of this job on this node, by which Slurm multiplies --mem-per-cpu."""
+    given = (os.environ.get(name, "") for name in ("SLURM_CPUS_ON_NODE", "SLURM_CPUS_PER_TASK"))
+    return next((int(text) for text in given if text.isdigit() and int(text)), 1)
 
 
 @contextmanager

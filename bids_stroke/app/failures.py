@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import resource
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from bids_stroke.core.errors import BidsStrokeError, DataError, InputError, MemoryShortageError, OutputError
+from bids_stroke.core.records import UnitStatus, unit_prefix
 from bids_stroke.derivatives.outputs import lacks_space
 
 GB_PER_UNIT = 4.0
@@ -130,3 +131,49 @@ def _bytes_left(folder: Path) -> int:
         return FULL
     free = state.f_bfree if os.geteuid() == 0 else state.f_bavail
     return free * state.f_frsize if state.f_blocks else FULL
+
+
+MOST_NAMED = 10
+"""Units that a sentence names one by one; the table of units has all."""
+
+
+def lost_units(selected: Collection[str], with_result: Collection[str], statuses: Iterable[UnitStatus]) -> list[str]:
+    """Sentences on the units that were selected and of which there is no result; on those that never ended first.
+
+    Parameters
+    ----------
+    selected, with_result : collection of str
+        Units (``sub-01_ses-02``): all that the command was asked for, and those with a current result.
+    statuses : iterable of UnitStatus
+        From `derivatives.status.read_statuses`.
+    """
+    known = {unit_prefix(status.subject, status.session): status for status in statuses}
+    sentences = []
+    for prefix in unended_units(selected, known.values()):
+        status = known[prefix]
+        sentences.append(f"{prefix} {status.status} ({status.reason}): {status.detail}".rstrip(": "))
+    cut = sentences[:MOST_NAMED]
+    if more := len(sentences) - len(cut):
+        cut.append(f"{more} more units failed or never ended: logs/status.tsv has them.")
+    never = [prefix for prefix in selected if prefix not in known and prefix not in with_result]
+    if never:
+        names = " ".join(never[:MOST_NAMED]) + (
+            f" and {len(never) - MOST_NAMED} more" if len(never) > MOST_NAMED else ""
+        )
+        cut.append(f"No run of the participant level came to {len(never)} of the selected units: {names}.")
+    return cut
+
+
+def unended_units(selected: Collection[str], statuses: Iterable[UnitStatus]) -> list[str]:
+    """Units that were selected and that failed, wait, run, or were killed."""
+    prefixes = [unit_prefix(status.subject, status.session) for status in statuses if not status.completed]
+    return [prefix for prefix in prefixes if prefix in selected]
+
+
+def failure_lines(statuses: Iterable[UnitStatus]) -> list[str]:
+    """A line for each unit that failed: what and why."""
+    return [
+        f"{unit_prefix(status.subject, status.session).replace('_', ' ')} failed ({status.reason}): {status.detail}"
+        for status in statuses
+        if status.status == "failed"
+    ]

@@ -8,8 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_stroke.app.currency import Currency, not_current
+from bids_stroke.app.failures import lost_units, unended_units
 from bids_stroke.app.group_tables import prediction_table, promised_coverage, the_outcome, write_group_tables
-from bids_stroke.app.progress import print_few, tell_covariates, tracked
+from bids_stroke.app.progress import print_few, tell_covariates, tracked, warn
 from bids_stroke.app.request import Request
 from bids_stroke.bids.phenotype import outcome_notes
 from bids_stroke.core.records import Session, StepReport
@@ -60,7 +61,10 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
         console.print(text, highlight=False, markup=False, soft_wrap=True)
     page = write_group_report(root, evaluation, table, GroupDetails(found.units, steps, biomarkers, modality_of))
     console.print(f"Report: {page}", soft_wrap=True)
-    return 0
+    selected = {item.prefix: None for item in sessions}
+    for sentence in lost_units(selected, predictions, found.units):
+        warn(console, sentence)
+    return 65 if unended_units(selected, found.units) else 0
 
 
 def write_group_quality(root: Path, sessions: Sequence[Session], steps: Mapping[str, Mapping[str, StepReport]]) -> Path:

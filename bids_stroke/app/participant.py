@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_stroke.app import executors, preflight
-from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED
+from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED, failure_lines
 from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import Predicts, tell_pages, write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, needed_steps, plan_unit
@@ -34,7 +34,15 @@ from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.provenance import write_settings
-from bids_stroke.derivatives.status import INTERRUPTED, read_statuses, running_step, write_status, write_status_table
+from bids_stroke.derivatives.status import (
+    INTERRUPTED,
+    NOT_BEGUN,
+    read_statuses,
+    running_step,
+    write_status,
+    write_status_table,
+    write_waiting,
+)
 from bids_stroke.ensemble.metadata import bundle_networks
 from bids_stroke.networks.torch_import import import_torch
 from bids_stroke.report.methods import write_methods
@@ -119,6 +127,8 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
     waiting = _sharing(request.execution.omp_nthreads, nprocs, waiting, len(statuses), console)
     at_a_time = min(nprocs, len(waiting))
     executor = executors.make_executor(nprocs, len(waiting))
+    write_waiting(request.output_dir, [(task.session.subject, task.session.session) for task in waiting])
+    _write_table(request.output_dir, list(statuses.values()), console)  # a run that is killed leaves a row of everybody
     look = partial(running_step, request.output_dir)
     with UnitProgress(console, [task.session.prefix for task in waiting], at_a_time, look) as progress:
 
@@ -136,6 +146,9 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
             if status.status == "failed" and request.execution.stop_on_first_crash:
                 console.print("Stopped after the first failure, as asked; units that were running have ended.")
                 break
+    not_begun = BidsStrokeError("The run stopped before its turn came.", "Run it again.", NOT_BEGUN)
+    for task in (task for task in waiting if task.session.prefix not in statuses):
+        statuses[task.session.prefix] = _written(request.output_dir, _crashed(task, not_begun))
     return [statuses[task.session.prefix] for task in tasks if task.session.prefix in statuses]
 
 
@@ -267,23 +280,17 @@ def _conclude(request: Request, ended: Sequence[UnitStatus], tasks: Sequence[Uni
     """Say how the units of this run ended, and where everything lies."""
     out = terminal()
     print_units(out, ended)
-    failed = [
-        f"sub-{status.subject}{f' ses-{status.session}' if status.session else ''} failed ({status.reason}): "
-        f"{status.detail}"
-        for status in ended
-        if status.status == "failed"
-    ]
-    print_few(out, failed, "All are in the table of units.")
+    print_few(out, failure_lines(ended), "All are in the table of units.")
     for line in files_not_used([task.session for task in tasks]):
         out.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"Table of units: {dataset_file(request.output_dir, 'status_table')}", soft_wrap=True)
 
 
 def _tell_of_others(statuses: Sequence[UnitStatus], ended: Sequence[UnitStatus], console: Console) -> None:
-    """Say how many units of other runs are running, or were interrupted: their jobs may have died without a word."""
+    """Say how many units of other runs have not ended: their jobs may have died without a word."""
     own = {(status.subject, status.session) for status in ended}
     others = [status for status in statuses if (status.subject, status.session) not in own]
-    running = sum(status.status == "running" for status in others)
-    interrupted = sum(status.reason == INTERRUPTED for status in others)
-    if running or interrupted:
-        console.print(f"Of the other units in this folder {running} are running, {interrupted} were interrupted.")
+    told = [status.reason if status.reason in (INTERRUPTED, NOT_BEGUN) else status.status for status in others]
+    counts = {word: told.count(word) for word in ("running", "waiting", INTERRUPTED, NOT_BEGUN)}
+    if found := [f"{count} {word}" for word, count in counts.items() if count]:
+        console.print(f"Other units in this folder: {', '.join(found)}.")

@@ -19,6 +19,7 @@ from pathlib import Path
 from bids_stroke.bids.sessions import Selection, check_selection
 from bids_stroke.core.errors import OutputError, UsageError
 from bids_stroke.core.processes import process_mark, remove_abandoned
+from bids_stroke.derivatives.container import is_lost_with_container
 
 _DRIVER, _AMD_DRIVER = "libcuda.so.1", Path("/dev/kfd")
 """NVIDIA's library of the driver, and the device of AMD's, which torch calls ``cuda`` too."""
@@ -59,6 +60,7 @@ def check_command_line(
     check_output(selection.bids_dir, output_dir)
     if writes:
         check_writable(output_dir, "OUTPUT_DIR")
+        check_kept(output_dir)
         if work_dir is not None:
             check_writable(work_dir, "--work-dir")
 
@@ -127,6 +129,22 @@ def check_writable(folder: Path, name: str) -> None:
         raise _not_writable(folder, name, f"{there} is a file")
     if not os.access(there, os.W_OK | os.X_OK):
         raise _not_writable(folder, name, f"no permission to write into {there}")
+
+
+def check_kept(output_dir: Path) -> None:
+    """Refuse an OUTPUT_DIR whose files would be deleted with the container.
+
+    Raises
+    ------
+    OutputError
+        It lies on the container's own disk or in its memory.
+    """
+    if is_lost_with_container(output_dir):
+        raise OutputError(
+            f"OUTPUT_DIR {output_dir} lies on the container's own disk: all results would be deleted with it.",
+            f"Mount a folder of the host there: -v /path/on/the/host:{output_dir}.",
+            "not-mounted",
+        )
 
 
 def prepare_output(bids_dir: Path, output_dir: Path) -> None:

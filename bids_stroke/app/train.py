@@ -12,6 +12,7 @@ from rich.console import Console
 from bids_stroke.app.copied import copied_people
 from bids_stroke.app.currency import Currency, not_current
 from bids_stroke.app.executors import memory_left_gb
+from bids_stroke.app.failures import lost_units, unended_units
 from bids_stroke.app.plan import known_before, merge_features, recipe
 from bids_stroke.app.progress import tell_covariates
 from bids_stroke.app.request import Request
@@ -19,13 +20,14 @@ from bids_stroke.bids.dates import check_dates
 from bids_stroke.bids.phenotype import check_labels, check_outcome_column, outcome_notes, unit_outcome
 from bids_stroke.bids.rows import Unit
 from bids_stroke.core.errors import InputError, UsageError
-from bids_stroke.core.records import Labelled, Session, UnitFeatures
+from bids_stroke.core.records import Labelled, Session, UnitFeatures, unit_prefix
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_table, write_text
 from bids_stroke.derivatives.provenance import write_settings
 from bids_stroke.derivatives.recipes import recipe_changes
+from bids_stroke.derivatives.status import read_statuses
 from bids_stroke.evaluation.files import write_evaluation
 from bids_stroke.preprocess.registry import STEPS
 
@@ -81,7 +83,19 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     for text in summary_lines(evaluation):
         say(text)
     console.print(f"Model: {bundle.path}", soft_wrap=True)
-    return 0
+    return tell_of_lost(request, sessions, cohort, say)
+
+
+def tell_of_lost(
+    request: Request, sessions: Sequence[Session], cohort: Sequence[Labelled], say: Callable[[str], object]
+) -> int:
+    """Name the selected units without features, and return the exit code: 65 where any failed or never ended."""
+    selected = {item.prefix: None for item in sessions}
+    statuses = read_statuses(request.output_dir).units
+    trained_on = {unit_prefix(item.unit.subject, item.unit.session) for item in cohort}
+    for sentence in lost_units(selected, trained_on, statuses):
+        say(f"Warning: {sentence}")
+    return 65 if unended_units(selected, statuses) else 0
 
 
 def labelled_cohort(

@@ -81,6 +81,18 @@ def settings() -> None:
     click.echo(describe_settings())
 
 
+@command.command()
+@click.argument("bids_dir", type=click.Path(path_type=Path))
+def labels(bids_dir: Path) -> None:
+    """Print the participant labels of BIDS_DIR, one a line: the list for a job array."""
+    from bids_stroke.bids.layout import Dataset
+    from bids_stroke.bids.sessions import read_description
+
+    read_description(bids_dir)
+    for label in sorted(Dataset.open(bids_dir, "raw").subjects):
+        click.echo(label)
+
+
 @command.command("import-keras")
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.argument("out", type=click.Path(path_type=Path))

@@ -1,8 +1,8 @@
 """Which process made something, and whether it is gone: names of temporary files and folders carry a mark of it.
 
 Only what a process of this machine left behind can be told from what is still in use. Of another machine, or another
-container (whose processes have numbers of their own), nobody can tell: what is theirs stays. And Python's collector of
-this process, paused where it has nothing to find.
+container (whose processes have numbers of their own), nobody can tell: what is theirs stays. What the groups of
+processes (cgroups) grant this one. And Python's collector of this process, paused where it has nothing to find.
 """
 
 from __future__ import annotations
@@ -104,3 +104,49 @@ def nothing_collected() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+_GROUPS = Path("/sys/fs/cgroup")
+_OWN = Path("/proc/self/cgroup")
+
+
+def memory_limits(groups: Path = _GROUPS, own: Path = _OWN) -> list[float]:
+    """Bytes that the groups of this process may take, of cgroup v1 or v2; the least one counts.
+
+    Slurm and other schedulers limit a group above that of the process itself, so all up to the root are read.
+
+    Source: Documentation/admin-guide/cgroup-v2.rst and cgroup-v1/memory.rst of the Linux kernel.
+    """
+    found = _values(groups, own, "memory", ("memory.limit_in_bytes", "memory.max"))
+    return [float(words[0]) for words in found if words[0].isdigit()]
+
+
+def cpu_limits(groups: Path = _GROUPS, own: Path = _OWN) -> list[float]:
+    """CPUs that the groups of this process may use at a time, as a quota of their time; the least one counts."""
+    found = _values(groups, own, "cpu", ("cpu.cfs_quota_us", "cpu.max"))
+    periods = _values(groups, own, "cpu", ("cpu.cfs_period_us", "cpu.max"))
+    pairs = [(quota[0], period[-1]) for quota, period in zip(found, periods, strict=False)]
+    return [int(quota) / int(period) for quota, period in pairs if quota.isdigit() and period.isdigit() and int(period)]
+
+
+def _values(groups: Path, own: Path, controller: str, names: tuple[str, str]) -> list[list[str]]:
+    """Words of a file in each group of this process; ``names`` are those of v1 and v2."""
+    found = []
+    for line in _text_of(own).splitlines():
+        _, controllers, path = line.split(":", 2)
+        second = controllers == ""
+        if not second and controller not in controllers.split(","):
+            continue
+        mounts = (groups, groups / "unified") if second else (groups / controller, groups / controllers)
+        for mount in dict.fromkeys(mounts):
+            here = mount / path.strip("/")
+            folders = [here, *(up for up in here.parents if up.is_relative_to(mount))]
+            found += [words for up in folders if (words := _text_of(up / names[second]).split())]
+    return found
+
+
+def _text_of(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, ValueError):
+        return ""

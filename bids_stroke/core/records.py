@@ -123,7 +123,7 @@ class UnitStatus:
     subject: str
     session: str | None
     status: str
-    """``done``, ``failed``, ``skipped`` (it was up to date) or ``running``."""
+    """``done``, ``failed``, ``skipped`` (it was up to date), ``running`` or ``waiting``."""
     reason: str = ""
     detail: str = ""
     seconds: float = 0.0

@@ -16,6 +16,7 @@ import bids_stroke
 from bids_stroke.core.errors import OutputError
 from bids_stroke.core.processes import process_mark, remove_abandoned
 from bids_stroke.core.records import SPACE, BidsFile
+from bids_stroke.derivatives.container import container
 from bids_stroke.derivatives.names import UNIT_FILES, bidsignore, parse, sidecar_of
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ def write_dataset_files(root: Path, source_uri: str, derivatives: Mapping[str, P
     derivatives : mapping of str to Path
         ``--derivatives`` by name.
     """
+    image = {"Container": found} if (found := container()) else {}
     links = {"raw": source_uri} | {name: str(path) for name, path in derivatives.items()}
     description = {
         "Name": "bids_stroke outputs",
@@ -224,7 +226,7 @@ def write_dataset_files(root: Path, source_uri: str, derivatives: Mapping[str, P
         "License": "n/a",
         "Authors": ["bids_stroke users", "bids_stroke developers"],
         "HowToAcknowledge": "Cite bids_stroke and the studies named in its README. Research use only.",
-        "GeneratedBy": [{"Name": "bids_stroke", "Version": bids_stroke.__version__}],
+        "GeneratedBy": [{"Name": "bids_stroke", "Version": bids_stroke.__version__} | image],
         "SourceDatasets": [{"URL": source_uri}],
         "DatasetLinks": links,
     }

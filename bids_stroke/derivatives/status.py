@@ -10,6 +10,7 @@ import json
 import os
 import socket
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,6 +28,8 @@ STATUS_COLUMNS = (
 )  # fmt: skip
 INTERRUPTED = "interrupted"
 """Reason of a unit whose process ended without saying how the unit did."""
+NOT_BEGUN = "not-begun"
+"""Reason of a unit that a run was to do, and whose turn did not come."""
 _LARGEST = 1e15
 """Above any number of seconds, megabytes or processes; NaN is not below it."""
 
@@ -70,17 +73,35 @@ def write_running(root: Path, subject: str, session: str | None, step: str = "",
     OutputError
         The file cannot be written.
     """
-    content = {
+    _write(_path(root, subject, session), _here(subject, session, "running", since) | {"step": step})
+
+
+def write_waiting(root: Path, units: Iterable[tuple[str, str | None]]) -> None:
+    """Say of units that this process will come to them: whoever reads it knows of them from the start.
+
+    Parameters
+    ----------
+    root : Path
+        OUTPUT_DIR.
+    units : iterable of (str, str or None)
+        Subject and session. Where a file cannot be written the unit fails for that when its turn comes.
+    """
+    for subject, session in units:
+        with suppress(OutputError):
+            _write(_path(root, subject, session), _here(subject, session, "waiting", None))
+
+
+def _here(subject: str, session: str | None, status: str, since: datetime | None) -> dict[str, Any]:
+    """A status that holds as long as this process lives."""
+    return {
         "subject": subject,
         "session": session,
-        "status": "running",
-        "step": step,
+        "status": status,
         "since": (since or datetime.now(UTC)).isoformat(timespec="seconds"),
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "pid_namespace": pid_namespace(),
     }
-    _write(_path(root, subject, session), content)
 
 
 def running_step(root: Path, prefix: str) -> RunningStep | None:
@@ -127,7 +148,8 @@ def read_statuses(root: Path) -> Statuses:
     """Read how each unit stands, of all runs into this folder.
 
     A unit whose process is gone from this machine without having said how it ended counts as failed
-    (``interrupted``). Of a process on another machine nobody can tell: it counts as running.
+    (``interrupted``; ``not-begun`` where it had been waiting). Of a process on another machine nobody can tell: it
+    counts as running, or waiting.
     """
     units, passed_over = [], []
     for path in sorted(root.glob(DATASET_FILES["status"].format(unit="*"))):
@@ -192,7 +214,7 @@ def _read(path: Path) -> UnitStatus:
     )
     if not unit.status:
         raise ValueError("it has no 'status'")
-    return _of_running(unit, content) if unit.status == "running" else unit
+    return _of_process(unit, content) if unit.status in ("running", "waiting") else unit
 
 
 def _text(content: Mapping[str, Any], key: str) -> str:
@@ -210,16 +232,21 @@ def _number(content: Mapping[str, Any], key: str) -> float:
     return value
 
 
-def _of_running(unit: UnitStatus, content: Mapping[str, Any]) -> UnitStatus:
-    """The status of a unit whose last word is that it runs, with what is known of its process."""
+def _of_process(unit: UnitStatus, content: Mapping[str, Any]) -> UnitStatus:
+    """The status of a unit whose last word is that it runs, or waits, with what is known of the process."""
+    waits = unit.status == "waiting"
+    reason = "not-begun-yet" if waits else "still-running"
     since, host, pid = _text(content, "since"), _text(content, "host"), int(_number(content, "pid"))
     if not (since and host and pid):
-        return UnitStatus(unit.subject, unit.session, "running", "still-running")
+        return UnitStatus(unit.subject, unit.session, unit.status, reason)
     step = f", step {step}" if (step := _text(content, "step")) else ""
     place = f"since {since} on {host}, process {pid}{step}"
     begin = datetime.fromisoformat(since).timestamp()
     here = host == socket.gethostname() and _text(content, "pid_namespace") == pid_namespace()
     if not (here and is_gone(pid, begin)):
-        return UnitStatus(unit.subject, unit.session, "running", "still-running", f"Running {place}.")
+        return UnitStatus(unit.subject, unit.session, unit.status, reason, f"{unit.status.capitalize()} {place}.")
+    if waits:
+        detail = f"Waited {place}, which ended before it came to this unit. Run it again."
+        return UnitStatus(unit.subject, unit.session, "failed", NOT_BEGUN, detail)
     detail = f"Ran {place}, which is gone without a word: it was killed, perhaps for want of memory. Run it again."
     return UnitStatus(unit.subject, unit.session, "failed", INTERRUPTED, detail)

@@ -17,6 +17,7 @@ from bids_stroke.core.errors import OutputError
 from bids_stroke.derivatives.outputs import write_atomic, write_json, write_table, write_text
 from bids_stroke.simulate import description
 from bids_stroke.simulate.anatomy import T1W_SIDECAR, simulate_t1w
+from bids_stroke.simulate.archive import MASK_SIDECAR, mask_name, standard_mask, write_examination
 from bids_stroke.simulate.bold import BOLD_SIDECAR, simulate_bold
 from bids_stroke.simulate.diffusion import DWI_SIDECAR, Degeneration, DwiSeries, simulate_dwi
 from bids_stroke.simulate.eegemg import TASK, simulate_recording, write_recording
@@ -24,7 +25,7 @@ from bids_stroke.simulate.head import draw_head, draw_pose
 from bids_stroke.simulate.options import MODALITIES, CohortOptions, Resolution
 from bids_stroke.simulate.table import Person, draw_people, labels
 
-EXAMPLE = CohortOptions(n_subjects=6, seed=600, resolution="example")
+EXAMPLE = CohortOptions(n_subjects=30, seed=600, resolution="example")
 _FOLLOW_UP_DAYS = 90
 # Streams of random numbers: adding or dropping one modality leaves the others' bytes as they are.
 _STREAMS = {"head": 1, "t1w": 2, "dwi": 3, "bold": 4, "eegemg": 5, "missing": 6}
@@ -42,11 +43,14 @@ class Visit:
         What is acquired besides the T1w image (names in MODALITIES).
     emg_apart : bool
         EMG in a file of its own.
+    archived : bool
+        Nothing is left but the lesion's outline in standard space and an examination; no T1w either.
     """
 
     session: str | None
     modalities: frozenset[str]
     emg_apart: bool = False
+    archived: bool = False
 
 
 def simulate_cohort(out: Path, options: CohortOptions, progress: Callable[[str], None] | None = None) -> None:
@@ -78,7 +82,9 @@ def simulate_cohort(out: Path, options: CohortOptions, progress: Callable[[str],
 
 
 def simulate_example(out: Path, progress: Callable[[str], None] | None = None) -> None:
-    """Write the repository's ``example_bids_dataset``: six people, each with a different set of data.
+    """Write the repository's ``example_bids_dataset``: six people, each with a different set of data, and an archive.
+
+    Of 24 more only an outline of the lesion and an examination were kept: enough people for an evaluation, few bytes.
 
     Raises
     ------
@@ -94,7 +100,9 @@ def simulate_example(out: Path, progress: Callable[[str], None] | None = None) -
         "05": (Visit(None, everything),),
         "06": (Visit(None, everything - {"lesion"}),),
     }
-    _write_dataset(out, EXAMPLE, visits, "bids_stroke_tools simulate OUT --example", progress)
+    kept = (Visit(None, frozenset({"lesion"}), archived=True),)
+    everybody = {label: visits.get(label, kept) for label in labels(EXAMPLE.n_subjects)}
+    _write_dataset(out, EXAMPLE, everybody, "bids_stroke_tools simulate OUT --example", progress)
 
 
 def plan_visits(options: CohortOptions) -> dict[str, tuple[Visit, ...]]:
@@ -159,6 +167,11 @@ def _write_visit(out: Path, person: Person, visit: Visit, sizes: Resolution, see
     subject = out / f"sub-{person.subject}"
     folder = subject / f"ses-{visit.session}" if visit.session else subject
     prefix = subject.name + (f"_ses-{visit.session}" if visit.session else "")
+    if visit.archived:
+        write_examination(folder, prefix, person)
+        masks = out / "derivatives" / "lesions" / subject.name / "anat"
+        _write_image(masks / mask_name(prefix), standard_mask(person), MASK_SIDECAR)
+        return
     head = draw_head(seeds.rng("head", every_visit_the_same=True), person.lesion, person.age, sizes)
     # Scanners store the first axis either way; both must be read rightly.
     first_axis_left = seeds.person % 2 == 0

@@ -33,6 +33,11 @@ PARTICIPANTS: dict[str, Any] = {
 SESSIONS: dict[str, Any] = {
     "days_since_stroke": {"Description": "Days from stroke to this session", "Units": "day"},
 }
+BEHAVIOUR: dict[str, Any] = {
+    "TaskName": "fuglmeyer",
+    "TaskDescription": "Fugl-Meyer assessment of the lower limb by a therapist; no scan",
+    "fma_le_baseline": PARTICIPANTS["fma_le_baseline"],
+}
 TRUTH: dict[str, Any] = {
     "tract_load": {"Description": "Largest share of a cross-section of the corticospinal tract cut by the lesion, 0-1"},
     "tract_cut": {"Description": "Where it is cut, from 0 (medulla) to 1 (cortex)"},
@@ -78,7 +83,8 @@ Each synthetic patient has one anatomy (the MNI152 template, deformed) and one l
 diffusion (the corticospinal tract of the lesion's side has degenerated below it), resting-state BOLD, and EEG with leg
 EMG during flexion and extension (`task-{TASK}`). Lesion masks are under `derivatives/lesions`, on the grid of the T1w
 image. Some patients lack some modalities, as in life. EMG is either part of the EEG file (channels of type EMG) or a
-file of its own under `emg/`, on the same clock. Its channels:
+file of its own under `emg/`, on the same clock. Of some (in the example) no scan is left: their folder holds the first
+examination (`beh/`), and `derivatives/lesions` the lesion's outline in standard space. The channels of the EMG:
 
 {muscles}
 

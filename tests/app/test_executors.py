@@ -154,6 +154,17 @@ def test_cpus_and_memory_respect_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
     assert executors.available_memory_gb() == pytest.approx(1000 * 2**20 / 1e9)
 
 
+def test_memory_for_each_cpu_counts_for_all_cpus_of_the_job_on_the_node(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "250")
+    monkeypatch.setenv("SLURM_CPUS_ON_NODE", "3")
+    assert executors.available_memory_gb() == pytest.approx(750 * 2**20 / 1e9)
+    monkeypatch.delenv("SLURM_CPUS_ON_NODE")
+    monkeypatch.setenv("SLURM_CPUS_PER_TASK", "2")
+    assert executors.available_memory_gb() == pytest.approx(500 * 2**20 / 1e9)
+    monkeypatch.setenv("SLURM_MEM_PER_CPU", "0")  # --mem=0: all that the node has
+    assert executors.available_memory_gb() > 0
+
+
 def test_what_a_training_may_still_take_is_the_rest_of_the_least_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     taken = psutil.Process().memory_info().rss / 1e9
     free = executors.memory_left_gb(None)

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from bids_stroke.app.failures import lost_units
 from bids_stroke.app.group import run_group
 from bids_stroke.app.request import Request
 from bids_stroke.bids.sessions import Selection, find_sessions
@@ -44,20 +45,39 @@ def asked(tmp_path: Path) -> Request:
     return ran(tmp_path)
 
 
-def run(asked: Request) -> tuple[str, str]:
+def run(asked: Request, code: int = 65) -> tuple[str, str]:
     """What the level says, and its page."""
     said = io.StringIO()
     sessions = find_sessions(asked.selection)
-    assert run_group(asked, sessions, "Test cohort", Console(file=said, width=500)) == 0
+    assert run_group(asked, sessions, "Test cohort", Console(file=said, width=500)) == code
     return said.getvalue(), (asked.output_dir / "group.html").read_text()
 
 
 def test_units_that_failed_or_run_stand_on_the_page(asked: Request) -> None:
     said, page = run(asked)
-    assert "Warning" not in said
+    assert "Warning: sub-3 failed (missing-bval): sub-3_dwi.nii.gz has no .bval file." in said
+    assert "Warning: sub-4 running (still-running): Running since" in said
+    assert said.count("Warning") == 2
     assert "<strong>2</strong> examinations could not be completed" in page
     assert "has no .bval file" in page
     assert "still running" in page and "process " in page
+
+
+def test_whom_no_run_came_to_is_named_and_is_no_failure(asked: Request) -> None:
+    for path in (asked.output_dir / "logs" / "status").glob("person-[34].json"):
+        path.unlink()
+    said, _ = run(asked, code=0)
+    assert "Warning: No run of the participant level came to 2 of the selected units: sub-3 sub-4." in said
+
+
+def test_of_many_that_were_lost_ten_are_named_and_the_others_counted(asked: Request) -> None:
+    statuses = [UnitStatus(f"{label:03d}", None, "failed", "interrupted", "Gone.") for label in range(100)]
+    selected = [f"sub-{label:03d}" for label in range(120)]
+    said = lost_units(selected, ["sub-119"], statuses)
+    assert said[0] == "sub-000 failed (interrupted): Gone."
+    assert said[10] == "90 more units failed or never ended: logs/status.tsv has them."
+    assert said[11].endswith("came to 19 of the selected units: " + " ".join(selected[100:110]) + " and 9 more.")
+    assert len(said) == 12
 
 
 @pytest.mark.parametrize("content", ["", "null", "[1]", '{"status": 3}', "\udcff"])

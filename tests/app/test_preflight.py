@@ -147,3 +147,11 @@ def test_other_links_are_the_user_s_own(tmp_path: Path) -> None:
     (out / "sub-3").symlink_to(out / "sub-1")
     (out / "sub-4").symlink_to(tmp_path / "nowhere")
     preflight.check_output(raw, out)
+
+
+def test_results_that_would_be_deleted_with_the_container_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    preflight.check_kept(Path("/nowhere/out"))  # no container
+    monkeypatch.setenv("BIDS_STROKE_IMAGE", "bids_stroke:0.1.0")
+    with pytest.raises(OutputError, match=r"-v /path/on/the/host:/nowhere/out") as refused:
+        preflight.check_kept(Path("/nowhere/out"))
+    assert (refused.value.exit_code, refused.value.reason) == (73, "not-mounted")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from bids_stroke.cli.tools import main
 from bids_stroke.ensemble.bundle import write_bundle
+from tests.conftest import ROOT
+from tests.helpers.bids import make_dataset
 from tests.helpers.units import tiny_contents
 
 
@@ -66,3 +69,27 @@ def test_wrong_options(tmp_path: Path, capsys: pytest.CaptureFixture[str], argum
 def test_settings_and_descriptor_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert "lesion_handling" in run(capsys, "settings")[1]
     assert json.loads(run(capsys, "descriptor")[1])["name"] == "bids_stroke"
+
+
+def test_labels_are_those_of_the_dataset_one_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    raw = make_dataset(tmp_path / "raw", {f"sub-{label}/anat/sub-{label}_T1w.nii.gz": None for label in ("10", "2a")})
+    assert run(capsys, "labels", raw) == (0, "10\n2a\n", "")
+    assert run(capsys, "labels", tmp_path)[0] == 16
+
+
+@pytest.mark.parametrize("text", ["01\n02\n", "01\n02", "01\n\n02\n\n"])
+def test_the_array_s_last_line_needs_no_end(tmp_path: Path, text: str) -> None:
+    """The script for a job array, run as Slurm would run it, with a program that prints what it is given."""
+    (tmp_path / "labels.txt").write_text(text)
+    program = tmp_path / "bids_stroke"
+    program.write_text('#!/bin/sh\necho "$@"\n')
+    program.chmod(0o755)
+
+    def task(number: int) -> subprocess.CompletedProcess[str]:
+        command = ["bash", str(ROOT / "hpc" / "participant.sbatch"), "/data", "/out", str(tmp_path / "labels.txt")]
+        environment = {"PATH": f"{tmp_path}:/usr/bin:/bin", "SLURM_ARRAY_TASK_ID": str(number)}
+        return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+
+    assert "--participant-label 01 " in task(0).stdout and "--participant-label 02 " in task(1).stdout
+    beyond = task(2)
+    assert beyond.returncode == 2 and "has no line for task 2" in beyond.stderr

@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from bids_stroke.core.processes import is_abandoned, nothing_collected, process_mark, remove_abandoned
+from bids_stroke.core.processes import (
+    cpu_limits,
+    is_abandoned,
+    memory_limits,
+    nothing_collected,
+    process_mark,
+    remove_abandoned,
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,3 +70,51 @@ def test_one_that_was_off_stays_off() -> None:
         assert not gc.isenabled()
     finally:
         gc.enable()
+
+
+def write(root: Path, files: dict[str, str]) -> None:
+    for name, text in files.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+
+
+def test_limits_of_a_job_are_those_of_the_groups_above_its_process(tmp_path: Path) -> None:
+    """As Slurm makes them: the limit is the job's or the step's, the process lies below it."""
+    job = "system.slice/slurmstepd.scope/job_7"
+    write(
+        tmp_path,
+        {
+            "own": f"0::/{job}/step_0/user/task_0\n",
+            f"groups/{job}/memory.max": "4194304000\n",
+            f"groups/{job}/step_0/memory.max": "max\n",
+            f"groups/{job}/cpu.max": "150000 100000\n",
+            f"groups/{job}/step_0/cpu.max": "max 100000\n",
+        },
+    )
+    assert memory_limits(tmp_path / "groups", tmp_path / "own") == [4194304000]
+    assert cpu_limits(tmp_path / "groups", tmp_path / "own") == [1.5]
+
+
+def test_limits_of_the_first_version_are_read_too(tmp_path: Path) -> None:
+    step = "slurm/uid_1000/job_7/step_0"
+    write(
+        tmp_path,
+        {
+            "own": f"9:name=systemd:/\n4:memory:/{step}/task_0\n2:cpu,cpuacct:/{step}\n0::/\n",
+            f"groups/memory/{step}/memory.limit_in_bytes": "1048576000\n",
+            "groups/memory/memory.limit_in_bytes": "9223372036854771712\n",
+            f"groups/cpu,cpuacct/{step}/cpu.cfs_quota_us": "-1\n",
+            f"groups/cpu,cpuacct/{step}/cpu.cfs_period_us": "100000\n",
+            "groups/cpu,cpuacct/slurm/cpu.cfs_quota_us": "300000\n",
+            "groups/cpu,cpuacct/slurm/cpu.cfs_period_us": "100000\n",
+        },
+    )
+    assert min(memory_limits(tmp_path / "groups", tmp_path / "own")) == 1048576000
+    assert cpu_limits(tmp_path / "groups", tmp_path / "own") == [3.0]
+
+
+def test_within_a_container_the_limit_is_the_root_s(tmp_path: Path) -> None:
+    write(tmp_path, {"own": "0::/\n", "groups/memory.max": "2000000000\n", "groups/cpu.max": "max 100000\n"})
+    assert memory_limits(tmp_path / "groups", tmp_path / "own") == [2e9]
+    assert cpu_limits(tmp_path / "groups", tmp_path / "own") == []
+    assert memory_limits(tmp_path / "nowhere", tmp_path / "no file") == []

@@ -23,6 +23,7 @@ from bids_stroke.derivatives.status import (
     write_running,
     write_status,
     write_status_table,
+    write_waiting,
 )
 
 DONE = UnitStatus("01", None, "done", "", "", 12.5, 900.0, "abc")
@@ -106,6 +107,22 @@ def test_a_process_that_was_killed_was_interrupted(tmp_path: Path) -> None:
     unit = only(tmp_path)
     assert (unit.status, unit.reason) == ("failed", INTERRUPTED)
     assert f"process {process.pid}, which is gone" in unit.detail
+
+
+def test_a_unit_whose_turn_has_not_come_is_known_and_is_told_of_when_the_run_dies(tmp_path: Path) -> None:
+    write_waiting(tmp_path, [("01", None), ("02", "a")])
+    found = read_statuses(tmp_path).units
+    assert [(unit.subject, unit.session, unit.status) for unit in found] == [
+        ("01", None, "waiting"),
+        ("02", "a", "waiting"),
+    ]
+    assert not any(unit.completed for unit in found)
+    path = file_of(tmp_path, "person-01.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"pid": 2**22 + 1}))
+    unit = read_statuses(tmp_path).units[0]
+    assert (unit.status, unit.reason) == ("failed", "not-begun")
+    assert "ended before it came to this unit" in unit.detail
+    assert running_step(tmp_path, "sub-01") is None
 
 
 def change(root: Path, **values: object) -> None:

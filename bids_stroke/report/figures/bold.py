@@ -15,11 +15,11 @@ from bids_stroke.report.figures.common import (
     all_exist,
     entities_of,
     feature_files,
+    landmarks,
     load_unmirrored,
     sidecar_value,
     standard_brain,
     standard_heights,
-    standard_outline,
     step_files,
 )
 from bids_stroke.report.figures.slices import Panel, draw_slices
@@ -36,12 +36,11 @@ _MAPS = {
 def draw_bold(outputs: Outputs, reports: Reports) -> Drawn:
     """Draw maps of the BOLD signal in standard space: mean, slow fluctuations, regional homogeneity."""
     paths = feature_files(reports, "bold")
-    panels = []
+    panels, outlines = [], landmarks(reports)
     for path in paths:
         stat = re.search(r"_stat-([a-z]+)_", path.name, re.IGNORECASE)
         if stat and stat[1].lower() in _MAPS:
             label, colours = _MAPS[stat[1].lower()]
-            outlines = (standard_outline(),)
             panels.append(Panel(load_unmirrored(path), label, _units(path), colours=colours, outlines=outlines))
     if panels:
         task = re.search(r"_(task-[A-Za-z0-9]+)_", paths[0].name)

@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from bids_stroke.core.records import StepReport
+from bids_stroke.imaging.corticospinal_tract import membership
 from bids_stroke.report.figures.slices import Outline, slice_heights
 
 Reports = Mapping[str, StepReport]
@@ -99,6 +100,31 @@ def standard_white_matter() -> nib.Nifti1Image:
 def standard_outline() -> Outline:
     """The edge of the standard brain, which is drawn on everything in standard space."""
     return Outline(standard_brain(), "gold", "standard brain")
+
+
+@cache
+def standard_tract() -> nib.Nifti1Image:
+    """How far each voxel belongs to the drawn corticospinal tract of either side, (91, 109, 91) of 0 to 1, 2 mm."""
+    brain = standard_brain()
+    places = np.argwhere(np.asarray(brain.dataobj) > 0)
+    values = np.zeros(brain.shape, np.float32)
+    values[tuple(places.T)] = membership(nib.affines.apply_affine(brain.affine, places))
+    return nib.Nifti1Image(values, brain.affine)
+
+
+def lesion_outline(reports: Reports, colour: str) -> tuple[Outline, ...]:
+    """The edge of the person's lesion in standard space; nothing without a mask."""
+    paths = feature_files(reports, "lesion")
+    if not paths:
+        return ()
+    mask = reports["lesion"].files.get("lesion_standard", paths[0])  # shares may all be below half
+    return (Outline(load_unmirrored(mask), colour, "lesion"),)
+
+
+def landmarks(reports: Reports, lesion: str = "red") -> tuple[Outline, ...]:
+    """What is outlined on every map in standard space: the standard brain, the tract, and the lesion in its colour."""
+    tract = Outline(standard_tract(), "deepskyblue", "corticospinal tract")
+    return (standard_outline(), tract, *lesion_outline(reports, lesion))
 
 
 def standard_heights(number: int) -> list[float]:

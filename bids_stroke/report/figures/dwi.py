@@ -8,11 +8,11 @@ from bids_stroke.report.figures.common import (
     Reports,
     all_exist,
     feature_files,
+    landmarks,
     load,
     load_unmirrored,
     standard_brain,
     standard_heights,
-    standard_outline,
     step_files,
 )
 from bids_stroke.report.figures.slices import Panel, draw_slices, slice_heights
@@ -28,11 +28,11 @@ _MAPS = {
 
 def draw_diffusion(outputs: Outputs, reports: Reports) -> Drawn:
     """Draw fractional anisotropy and mean, radial and axial diffusivity in standard space, whichever there are."""
-    panels = []
+    panels, outlines = [], landmarks(reports)
     for modality, (label, units, limits, factor) in _MAPS.items():
         for path in feature_files(reports, modality)[:1]:
             image = load_unmirrored(path)
-            panels.append(Panel(image, label, units, limits, factor=factor, outlines=(standard_outline(),)))
+            panels.append(Panel(image, label, units, limits, factor=factor, outlines=outlines))
     if panels:
         title = "Diffusion tensor maps in standard space"
         yield "", draw_slices(title, panels, standard_heights(6), standard_brain())

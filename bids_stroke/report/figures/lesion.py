@@ -6,7 +6,14 @@ import nibabel as nib
 import numpy as np
 
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.report.figures.common import Drawn, Reports, feature_files, load_unmirrored, standard_brain
+from bids_stroke.report.figures.common import (
+    Drawn,
+    Reports,
+    feature_files,
+    load_unmirrored,
+    standard_brain,
+    standard_tract,
+)
 from bids_stroke.report.figures.slices import Outline, Panel, draw_slices, slice_heights
 
 
@@ -25,7 +32,8 @@ def draw_lesion(outputs: Outputs, reports: Reports) -> Drawn:
     under = load_unmirrored(t1w) if own else _standard_t1w()
     millilitres = float(np.sum(np.asarray(lesion.dataobj)) * np.prod(lesion.header.get_zooms()[:3])) / 1000
     what = "the person's T1-weighted image" if own else "the standard brain (no T1-weighted image)"
-    panel = Panel(under, "T1w" if own else "standard", bar=False, outlines=(Outline(mask, "red", "lesion"),))
+    tract = Outline(standard_tract(), "deepskyblue", "corticospinal tract")
+    panel = Panel(under, "T1w" if own else "standard", bar=False, outlines=(tract, Outline(mask, "red", "lesion")))
     title = f"Lesion, {millilitres:.1f} ml in standard space, on {what}"
     yield "", draw_slices(title, [panel], heights, standard_brain(), 2 if len(heights) > 4 else 1)
 

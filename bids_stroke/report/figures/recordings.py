@@ -134,7 +134,8 @@ def draw_recording(recording: Recording) -> Figure:
     return figure
 
 
-def _cut(signal: Signal, windows: pd.DataFrame) -> list[NDArray[np.float64]]:
+def cut_windows(signal: Signal, windows: pd.DataFrame) -> list[NDArray[np.float64]]:
+    """The stretch of each window, (n_channels, n_times); those of less than two samples are left out."""
     spans = zip(windows["onset"], windows["duration"], strict=True)
     pieces = (signal.data[:, round(on * signal.rate) : round((on + long) * signal.rate)] for on, long in spans)
     return [piece for piece in pieces if piece.shape[1] > 1]
@@ -143,7 +144,7 @@ def _cut(signal: Signal, windows: pd.DataFrame) -> list[NDArray[np.float64]]:
 def _draw_spectrum(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -> None:
     from scipy.signal import welch
 
-    pieces = _cut(signal, windows) or [signal.data]
+    pieces = cut_windows(signal, windows) or [signal.data]
     length = min(round(2 * signal.rate), min(piece.shape[1] for piece in pieces))
     powers = [welch(piece, signal.rate, nperseg=length) for piece in pieces]
     frequencies, power = powers[0][0], np.mean([item[1] for item in powers], axis=0)
@@ -210,7 +211,7 @@ def _shade_phases(ax: Axes, events: pd.DataFrame | None) -> None:
 
 def _draw_trace(ax: Axes, kind: str, signal: Signal, windows: pd.DataFrame) -> None:
     first = windows.head(1)
-    piece = (_cut(signal, first) or [signal.data])[0]
+    piece = (cut_windows(signal, first) or [signal.data])[0]
     start = float(first["onset"].iloc[0]) if len(first) else 0.0
     chosen = np.unique(np.linspace(0, len(piece) - 1, min(CHANNELS_SHOWN, len(piece))).round().astype(int))
     centred = piece[chosen] - np.median(piece[chosen], axis=1, keepdims=True)

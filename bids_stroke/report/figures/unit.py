@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from bids_stroke.derivatives.names import is_named, parse
 from bids_stroke.derivatives.outputs import Outputs
-from bids_stroke.report.figures import anat, bold, dwi, eegemg, lesion
+from bids_stroke.report.figures import anat, bold, dwi, eegemg, lesion, sides, symmetry
 from bids_stroke.report.figures.common import Drawn, Reports, entities_of
 
 
@@ -74,15 +74,28 @@ FIGURES: tuple[UnitFigure, ...] = (
         ("anat", "lesion"),
         lesion.draw_lesion,
         "Lesion in standard space",
-        "The lesion mask (red contour) as used. It should lie on the side and in the place that is known clinically.",
+        "The lesion mask (red contour) as used. It should lie on the side and in the place that is known clinically. "
+        "Blue: the corticospinal tract as drawn for everybody; what the lesion takes of it weighs most for movement.",
     ),
     UnitFigure(
         "diffusion",
-        ("dwi", "maps"),
+        ("lesion", "dwi", "maps"),
         dwi.draw_diffusion,
         "Diffusion maps in standard space",
         "Fractional anisotropy is high in white matter tracts; mean diffusivity is high in the ventricles and in old "
-        "lesions. The yellow outline is the standard brain.",
+        "lesions. Outlines: the standard brain (yellow), the corticospinal tract as drawn for everybody (blue), the "
+        "lesion (red).",
+    ),
+    UnitFigure(
+        "sides",
+        ("lesion", "dwi", "bold", "maps"),
+        sides.draw_sides,
+        "Differences between the sides",
+        "Each place less its mirror image, after smoothing (about 5 mm): red is higher here than on the other side, "
+        "blue lower; so each finding is seen twice, in both colours. Green: the lesion. A tract (blue outline) that "
+        "has degenerated has lower FA and, later, higher MD on the lesion's side. Healthy brains are not quite "
+        "symmetric either, and rims of the brain and ventricles differ where the head does not lie exactly on the "
+        "standard brain.",
     ),
     UnitFigure(
         "color",
@@ -95,12 +108,13 @@ FIGURES: tuple[UnitFigure, ...] = (
     ),
     UnitFigure(
         "bold",
-        ("bold", "maps"),
+        ("lesion", "bold", "maps"),
         bold.draw_bold,
         "BOLD maps in standard space",
         "Mean signal, amplitude of slow fluctuations (ALFF, fALFF) and regional homogeneity (ReHo). They should fill "
         "the outline of the standard brain (yellow). Black inside it: outside the images, or the scanner has lost the "
-        "signal (above the sinuses and the ears). Unless they came corrected, the images are distorted there too.",
+        "signal (above the sinuses and the ears). Unless they came corrected, the images are distorted there too. "
+        "Blue: the corticospinal tract as drawn for everybody; red: the lesion.",
     ),
     UnitFigure(
         "carpet",
@@ -120,6 +134,17 @@ FIGURES: tuple[UnitFigure, ...] = (
         "Power spectrum before and after cleaning, and the first window kept with the phases of the trial. A peak at "
         "the mains frequency after cleaning, or a flat line, would mean that cleaning has failed. Before: with the "
         "reference of the recording.",
+    ),
+    UnitFigure(
+        "symmetry",
+        ("eegemg", "maps"),
+        symmetry.draw_symmetry,
+        "EEG of the two sides",
+        "Left: power of mirrored sites, left and right, over all kept windows, and below it their difference over "
+        "their sum (0: equal; above 0: more on the left). Right: the begin of the kept window in which the sides "
+        "differ most, mirrored sites one on the other, and how far they differ there (0 to 1) and in the median "
+        "window: short windows differ by chance, too. More slow waves and less alpha on the lesion's side are usual "
+        "after a stroke; a site that is flat or noisy on one side only is a fault of the electrode.",
     ),
 )
 """Every kind of figure, in the order in which they are drawn and stand on a page."""

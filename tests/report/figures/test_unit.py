@@ -17,11 +17,12 @@ from bids_stroke.report.figures.unit import FIGURES, UnitFigure, caption, draw_u
 def test_everything_that_exists_is_drawn_under_figures(unit: tuple[Outputs, dict[str, StepReport]]) -> None:
     outputs, reports = unit
     paths = draw_unit_figures(outputs, reports)
-    whole = ("tissues", "standard", "probabilities", "lesion", "diffusion", "color")
+    whole = ("tissues", "standard", "probabilities", "lesion", "diffusion", "sides", "color")
     assert paths == (
         *(outputs.path("figure", desc=key) for key in whole),
         outputs.path("figure", desc="bold", task="rest"),
         outputs.path("figure", desc="signals", task="move"),
+        outputs.path("figure", desc="symmetry", task="move"),
     )
     assert set(paths) <= set(outputs.written)
     for path in paths:
@@ -46,13 +47,13 @@ def test_only_steps_that_ran_and_files_that_exist_are_drawn(unit: tuple[Outputs,
     reports["dwi"].outputs["md"][0].unlink()
     reports["dwi"].files["fa_color"].unlink()
     drawn = draw_unit_figures(outputs, {"dwi": reports["dwi"], "bold": reports["bold"]})
-    assert drawn == (outputs.path("figure", desc="bold", task="rest"),)
+    assert drawn == (outputs.path("figure", desc="sides"), outputs.path("figure", desc="bold", task="rest"))
 
 
 def test_captions() -> None:
     path = Outputs(Path(), "01").path
     heading, text = caption(path("figure", desc="signals", task="move"))
-    assert heading == "EEG and EMG after cleaning: task move" and text == FIGURES[-1].text
+    assert heading == "EEG and EMG after cleaning: task move" and text == FIGURES[-2].text
     paths = [path("figure", desc="signals"), Path("a.png"), path("figure", desc="bold"), path("figure", desc="tissues")]
     assert sorted(paths, key=rank) == [paths[3], paths[2], paths[0], paths[1]]
 
