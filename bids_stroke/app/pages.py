@@ -21,6 +21,7 @@ from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import Prediction, Session, StepReport, UnitStatus
 from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.explanations import NetworkExplanation, read_explanations
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.derivatives.predictions import read_predictions
@@ -164,6 +165,8 @@ def _write_page(page: _Page) -> None:
                 status=status,
                 member_modality=page.predicts.modality,
                 person=person_facts(session, predictions.get(session.prefix)),
+                explanations=_explanations(page.root, session) if session.prefix in predictions else (),
+                figure_folder=outputs.path("figure", desc="x").parent,
                 unused=in_lines(session.left_out),
                 notes=session.notes,
                 quality_file=table,
@@ -202,6 +205,13 @@ def _made(page: _Page, predictions: Iterable[Prediction]) -> Made:
     except ValueError:  # of another version, whose settings were others
         settings = Settings()
     return made(read_run(page.root, "participant"), steps, networks, settings)
+
+
+def _explanations(root: Path, session: Session) -> tuple[NetworkExplanation, ...]:
+    """Where the networks of a unit's prediction looked; nothing where it was made without."""
+    done = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "prediction"), root)
+    table = done.report.files.get("explanation") if done is not None else None
+    return read_explanations(table) if table is not None and table.is_file() else ()
 
 
 def person_facts(session: Session, prediction: Prediction | None) -> tuple[tuple[str, str], ...]:

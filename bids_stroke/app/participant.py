@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_stroke.app import executors, preflight
-from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED, failure_lines
+from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED, failure_lines, others_in_words
 from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import Predicts, tell_pages, write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, needed_steps, plan_unit
@@ -35,7 +35,6 @@ from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.provenance import write_settings
 from bids_stroke.derivatives.status import (
-    INTERRUPTED,
     NOT_BEGUN,
     read_statuses,
     running_step,
@@ -67,7 +66,8 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     _conclude(request, ended, tasks, console)
     tell_pages(console, pages)
     write_methods(request.output_dir, bundle_networks(model.path) if model else (), request.settings)
-    _tell_of_others(statuses, ended, console)
+    if others := others_in_words(statuses, ended):
+        console.print(others)
     return 65 if any(status.status == "failed" for status in ended) else 0
 
 
@@ -284,13 +284,3 @@ def _conclude(request: Request, ended: Sequence[UnitStatus], tasks: Sequence[Uni
     for line in files_not_used([task.session for task in tasks]):
         out.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"Table of units: {dataset_file(request.output_dir, 'status_table')}", soft_wrap=True)
-
-
-def _tell_of_others(statuses: Sequence[UnitStatus], ended: Sequence[UnitStatus], console: Console) -> None:
-    """Say how many units of other runs have not ended: their jobs may have died without a word."""
-    own = {(status.subject, status.session) for status in ended}
-    others = [status for status in statuses if (status.subject, status.session) not in own]
-    told = [status.reason if status.reason in (INTERRUPTED, NOT_BEGUN) else status.status for status in others]
-    counts = {word: told.count(word) for word in ("running", "waiting", INTERRUPTED, NOT_BEGUN)}
-    if found := [f"{count} {word}" for word, count in counts.items() if count]:
-        console.print(f"Other units in this folder: {', '.join(found)}.")

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -31,6 +34,10 @@ from bids_stroke.derivatives.status import read_statuses
 from bids_stroke.evaluation.files import write_evaluation
 from bids_stroke.preprocess.registry import STEPS
 
+if TYPE_CHECKING:
+    from bids_stroke.training.cost import Means
+    from bids_stroke.training.ensemble import TrainedEnsemble
+
 FEW = 10
 """Participants of either outcome, with fewer of whom a training is warned of."""
 
@@ -39,15 +46,43 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     """Read features and outcomes, nested cross-validation, fit the final ensemble, write the bundle and evaluation."""
     say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     cohort = labelled_cohort(request, sessions, dataset_name, say)  # before the imports: it may end here
-    from bids_stroke.ensemble.metadata import bundle_networks
-    from bids_stroke.evaluation.evaluate import evaluate
-    from bids_stroke.report.methods import write_methods
-    from bids_stroke.report.plots import curves_plot
-    from bids_stroke.report.summary import summary_lines
+    from bids_stroke.app.trained.page import not_used
     from bids_stroke.training.checkpoint import Store
     from bids_stroke.training.cost import Means
-    from bids_stroke.training.ensemble import train_ensemble, write_trained
+    from bids_stroke.training.ensemble import train_ensemble
 
+    _tell_cohort(request, sessions, cohort, console)
+    store = Store(dataset_file(request.output_dir, "unfinished", name=request.settings.training.name))
+    if request.execution.force:
+        shutil.rmtree(store.folder, ignore_errors=True)
+    if store.folder.is_dir():
+        console.print("An earlier training was interrupted: what it had finished is used where nothing has changed.")
+    if n := request.settings.training.retrain_permutations:
+        say(f"After the training its cross-validation is run {n} times more (training.retrain_permutations).")
+    means = Means(store, memory_left_gb(request.execution.mem_gb))
+    begin = time.monotonic()
+    ensemble = train_ensemble(cohort, request.settings, request.execution.device, say, means)
+    done = Done(cohort, ensemble, time.monotonic() - begin, not_used(request, sessions, cohort))
+    path = _write_all(request, done, means, say)
+    shutil.rmtree(store.folder, ignore_errors=True)  # last: until all is written, the next run can start from it
+    console.print(f"Model: {path}", soft_wrap=True)
+    return tell_of_lost(request, sessions, cohort, say)
+
+
+@dataclass(frozen=True, eq=False)
+class Done:
+    """A training that has ended."""
+
+    cohort: Sequence[Labelled]
+    ensemble: TrainedEnsemble
+    seconds: float
+    absent: dict[str, int]
+    """Why examinations were not trained on, and how many."""
+
+
+def _tell_cohort(request: Request, sessions: Sequence[Session], cohort: Sequence[Labelled], console: Console) -> None:
+    """Say who is trained on, and what should be known of them."""
+    say = partial(console.print, highlight=False, markup=False, soft_wrap=True)
     for text in copied_people(request.output_dir, [item.unit for item in cohort]):
         say(f"Warning: {text}")
     people = {kind: {item.unit.subject for item in cohort if item.poor == kind} for kind in (True, False)}
@@ -62,28 +97,53 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     for text in outcome_notes(request.selection.bids_dir, column, [(item.subject, item.session) for item in sessions]):
         console.print(f"Outcomes: {text}", highlight=False, markup=False, soft_wrap=True)
     tell_covariates(console, [item.unit.covariates for item in cohort], column)
-    path = partial(dataset_file, request.output_dir, name=request.settings.training.name)
-    store = Store(path("unfinished"))
-    if request.execution.force:
-        shutil.rmtree(store.folder, ignore_errors=True)
-    if store.folder.is_dir():
-        console.print("An earlier training was interrupted: what it had finished is used where nothing has changed.")
-    means = Means(store, memory_left_gb(request.execution.mem_gb))
-    ensemble = train_ensemble(cohort, request.settings, request.execution.device, say, means)
-    bundle = write_trained(path("models"), ensemble, request.settings)
-    coverage = request.settings.training.coverage
-    evaluation = evaluate(ensemble.out_of_fold, request.settings, ensemble.modality_of, coverage)
+
+
+def _write_all(request: Request, done: Done, means: Means, say: Callable[[str], object]) -> Path:
+    """Evaluate; write the bundle, which keeps the figures, the evaluation, tables and page; the bundle's path."""
+    from bids_stroke.app.trained.facts import performance
+    from bids_stroke.app.trained.page import page_content
+    from bids_stroke.ensemble.metadata import bundle_networks
+    from bids_stroke.evaluation.evaluate import evaluate
+    from bids_stroke.report.methods import write_methods
+    from bids_stroke.report.plots import curves_plot
+    from bids_stroke.report.summary import summary_lines
+    from bids_stroke.report.train import write_train_report
+    from bids_stroke.training.ensemble import write_trained
+
+    settings, ensemble = request.settings, done.ensemble
+    path = partial(dataset_file, request.output_dir, name=settings.training.name)
+    evaluation = evaluate(ensemble.out_of_fold, settings, ensemble.modality_of, settings.training.coverage)
+    facts = {**ensemble.contents.facts, "performance": performance(evaluation)}
+    ensemble = replace(ensemble, contents=replace(ensemble.contents, facts=facts))
+    bundle = write_trained(path("models"), ensemble, settings)
     write_evaluation(bundle.path.parent, bundle.path.name, evaluation)
     write_table(path("subsets"), ensemble.subsets)
     write_table(path("curves"), ensemble.curves)
     write_text(path("curves_plot"), curves_plot(ensemble.curves))
-    write_settings(request.output_dir, request.level, request.settings, request.command)
-    write_methods(request.output_dir, bundle_networks(bundle.path), request.settings)
-    shutil.rmtree(store.folder, ignore_errors=True)  # last: until all is written, the next run can start from it
+    write_settings(request.output_dir, request.level, settings, request.command)
+    write_methods(request.output_dir, bundle_networks(bundle.path), settings)
+    content = page_content(request, ensemble, bundle.path, done.absent, done.seconds)
+    page = write_train_report(request.output_dir, evaluation, content)
+    if n := settings.training.retrain_permutations:  # last, as it may take days: all else is there before
+        tested = _against_chance(request, done, means, say)
+        evaluation = replace(evaluation, procedure={**evaluation.procedure, "retrained": tested})
+        write_evaluation(bundle.path.parent, bundle.path.name, evaluation)
+        write_train_report(request.output_dir, evaluation, content)
+        say(f"Against chance, trained anew {n} times: p = {tested['p']:.3g}.")
     for text in summary_lines(evaluation):
         say(text)
-    console.print(f"Model: {bundle.path}", soft_wrap=True)
-    return tell_of_lost(request, sessions, cohort, say)
+    say(f"Report: {page}")
+    return bundle.path
+
+
+def _against_chance(request: Request, done: Done, means: Means, say: Callable[[str], object]) -> dict[str, Any]:
+    from bids_stroke.app.trained.permutations import Retraining, permutation_test
+
+    settings = request.settings
+    retraining = replace(Retraining.of(done.cohort, done.ensemble, settings, means), device=request.execution.device)
+    most = max(done.seconds, 60 * sum(done.ensemble.minutes.values()))  # of one that went on, little was done now
+    return permutation_test(retraining, done.ensemble, settings.training.retrain_permutations, most, say)
 
 
 def tell_of_lost(

@@ -162,6 +162,28 @@ def convert_txt(file: Path, bids_dir: Path, channels: str, **chosen: Any) -> Non
         click.echo(f"Look at this: {note}")
 
 
+@command.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("output_dir", type=click.Path(path_type=Path))
+@click.argument("new_model", type=click.Path(path_type=Path))
+@click.option(
+    "--method",
+    type=click.Choice(["intercept", "slope"]),
+    default="intercept",
+    show_default=True,
+    help="Learn a new level of the probabilities, or level and slope.",
+)
+def recalibrate(model: Path, output_dir: Path, new_model: Path, method: str) -> None:
+    """Fit the probabilities of MODEL to the new people whom the level group has evaluated in OUTPUT_DIR.
+
+    NEW_MODEL becomes a bundle for --model. Its networks are those of MODEL; the new people count as seen by it.
+    """
+    from bids_stroke.app.trained.recalibrate import recalibrate as write
+
+    write(model, output_dir, new_model, method, click.echo)
+    click.echo(f"{new_model}: see docs/model_card.md there.")
+
+
 @command.group()
 def model() -> None:
     """Look at a model bundle."""

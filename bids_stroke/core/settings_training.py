@@ -72,6 +72,10 @@ class TrainingSettings(Frozen):
     of the members it names; false: none. Left out where fewer than two are there."""
     bootstrap: Annotated[int, Field(ge=100, le=100_000)] = 2000
     permutations: Annotated[int, Field(ge=100, le=100_000)] = 1000
+    """Shuffles of the outcome against the predictions as they are."""
+    retrain_permutations: Annotated[int, Field(ge=0, le=10_000)] = 0
+    """Shuffles of the outcome among participants, for each of which the whole cross-validation is run again; 0 for
+    none. It takes so many times the time of the training; 99 give a p of .01 at best."""
     demonstration: bool = False
     """Marks the bundle: every output made with it says that it is only a demonstration."""
     augment: AugmentSettings = AugmentSettings()

@@ -149,15 +149,16 @@ UNIT_FILES: Mapping[str, OutputName] = {
     # of the whole unit
     "prediction": OutputName("", "prediction", ".json", {"desc": ANY}, unknown=BY_SUFFIX),
     "prediction_table": OutputName("", "prediction", ".tsv", {"desc": ANY}, unknown=BY_SUFFIX),
-    "quality": OutputName("", "quality", ".tsv", unknown=BY_SUFFIX),
-    "biomarkers": OutputName("", "biomarkers", ".tsv", unknown=BY_SUFFIX),
+    **{what: OutputName("", what, ".tsv", unknown=BY_SUFFIX) for what in ("quality", "biomarkers", "explanation")},
+    "evidence": OutputName("", "explanation", NIFTI, {"model": ANY, "desc": "gradcam"}, GRID, BY_SUFFIX),
+    "attributions": OutputName("", "explanation", ".tsv", {"model": ANY, "desc": "gradients"}, unknown=BY_SUFFIX),
     "figure": OutputName("figures", "figure", ".png", {"desc": ANY}, RUN, "figures"),
 }  # fmt: skip
 """Role -> name of the files under ``sub-<label>[/ses-<label>]/``; `Outputs.path` gives their paths."""
 
 DATASET_FILES: Mapping[str, str] = {
     "participant_report": "sub-{subject}.html",
-    "group_report": "group.html",
+    **{f"{level}_report": page for level, page in (("group", "group.html"), ("train", "train_{name}.html"))},
     **{f"group_{what}": f"group_{what}.tsv" for what in ("quality", "biomarkers", "predictions")},
     "participant_predictions": "phenotype/prediction.tsv",
     # of an evaluation: ``name`` is ``group``, or that of a model, beside it

@@ -56,6 +56,11 @@ def warnings(bundle: Bundle, unit: UnitFeatures, names: list[str], fusion: Fusio
             "The model is not calibrated: its probability has no interval, and the prediction is the more likely "
             "outcome, without the choice to abstain."
         )
+    if told := bundle.facts.get("recalibration"):
+        found.append(
+            f"The level of the probabilities was learned anew from {told['participants']} people of "
+            f"{', '.join(told['datasets'])}: they hold for people like those."
+        )
     if lacking := _lacking(bundle, unit):
         found.append(f"{', '.join(lacking)} unknown: members that cannot do without are left out.")
     found += _lost_weight(bundle, names, fusion)

@@ -3,16 +3,16 @@
 It is none: an ensemble of networks on different inputs has no single ``network_def`` that MONAI's commands could build.
 
 Layout: ``configs/metadata.json`` (MONAI's names where they say what ours mean), ``models/<member>.safetensors``,
-``docs/model_card.md``, ``splits.tsv`` and ``out_of_fold.tsv`` (participants as salted hashes), ``evidence.tsv`` (what
-the fusion was fitted on, and the fusion of whoever lacks something will be), and ``SHA256SUMS``
-over all of them, which ``sha256sum -c`` can check too.
+``docs/model_card.md``, ``docs/tripod_ai.md`` (items of a report, of what was trained here), ``splits.tsv`` and
+``out_of_fold.tsv`` (participants as salted hashes), ``evidence.tsv`` (what the fusion was fitted on, and the fusion of
+whoever lacks something will be), and ``SHA256SUMS`` over all of them, which ``sha256sum -c`` can check too.
 """
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version as installed_version
 from pathlib import Path
@@ -23,9 +23,12 @@ from safetensors.torch import save
 
 import bids_stroke
 from bids_stroke.bids.labels import ledger_hash, participant_hash
-from bids_stroke.core.records import SPACE, Member
+from bids_stroke.core.records import SPACE
 from bids_stroke.derivatives.outputs import temporary_beside, write_json, write_table, write_text, writing
 from bids_stroke.ensemble.baselines import Baseline
+from bids_stroke.ensemble.card.tripod import FILE as TRIPOD
+from bids_stroke.ensemble.card.tripod import tripod_sheet
+from bids_stroke.ensemble.explanation.audit import Audit, audits_of
 from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.ensemble.metadata import (
     CHECKSUMS,
@@ -37,21 +40,19 @@ from bids_stroke.ensemble.metadata import (
     PREPROCESSING_VERSION,
     bundle_digest,
     verify_bundle,
+    verify_checksums,
     weights_file,
 )
 from bids_stroke.ensemble.model_card import model_card
-from bids_stroke.ensemble.profile import CohortProfile, Range
+from bids_stroke.ensemble.profile import CohortProfile
+from bids_stroke.ensemble.records import fusion_json, fusion_of, member_of, profile_of
 from bids_stroke.ensemble.tables import read_people
 from bids_stroke.ensemble.weights import read_weights
-from bids_stroke.features.covariates import CovariateScaler
-from bids_stroke.fusion.distribution import Distribution, Line
-from bids_stroke.fusion.fitted import Fusion, Scale
+from bids_stroke.fusion.fitted import Fusion
 from bids_stroke.fusion.out_of_fold import OutOfFold, out_of_fold_table
 
 if TYPE_CHECKING:
     import pandas as pd  # half a second that a prediction can do without
-
-    from bids_stroke.ensemble.metadata_fields import BaselineFields, EntryFields, MetadataFields
 
 TEST = "test"
 """Role of people on whom the finished model was tested: it has learned nothing from them."""
@@ -84,6 +85,8 @@ class BundleContents:
     """What the fusion is held against."""
     profile: CohortProfile | None = None
     """The training people in numbers, and how far they are from each other; None where nobody knows."""
+    audits: Mapping[str, Audit] = field(default_factory=dict)
+    """Of deep members: whether pictures of where they looked can be believed."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """``description``, ``authors``, ``copyright`` and ``made`` (a sentence) of a model that was not trained here."""
 
@@ -107,6 +110,7 @@ class Bundle:
     baselines: tuple[Baseline, ...] = ()
     profile: CohortProfile | None = None
     """None in bundles from before there was such a thing."""
+    audits: Mapping[str, Audit] = field(default_factory=dict)
 
     @property
     def fitted(self) -> tuple[BundleMember, ...]:
@@ -149,10 +153,37 @@ def write_bundle(folder: Path, contents: BundleContents) -> Bundle:
     OutputError
         The folder cannot be written; nothing is lost of a bundle that was there.
     """
+    return _put(folder, lambda temporary: _write_files(temporary, contents))
+
+
+def write_derived(folder: Path, parent: Bundle, metadata: Mapping[str, Any]) -> Bundle:
+    """Write a bundle with the files of another one and metadata of its own, and load it back.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written.
+    ModelError
+        A file of the parent has changed since it was loaded, or the metadata are not what they must be.
+    """
+
+    def write(temporary: Path) -> None:
+        for name in sorted(verify_checksums(parent.path)):
+            copy = temporary / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(parent.path / name, copy)
+        _write_told(temporary, metadata, trained=(temporary / EVIDENCE).is_file())
+        _write_sums(temporary)
+
+    return _put(folder, write)
+
+
+def _put(folder: Path, write: Callable[[Path], None]) -> Bundle:
+    """Write a bundle beside its final place, rename it into place, and load it back."""
     temporary = temporary_beside(folder)
     try:
         with writing(folder):
-            _write_files(temporary, contents)
+            write(temporary)
             old = temporary.with_name(f"{temporary.name}-old")
             if folder.exists():
                 folder.rename(old)
@@ -170,12 +201,23 @@ def _write_files(folder: Path, contents: BundleContents) -> None:
         weights = save(state)  # save_file would make it unreadable for other users
         (folder / weights_file(entry.member.name)).write_bytes(weights)
     metadata = _metadata(contents)
-    write_json(folder / METADATA, metadata)
-    write_text(folder / MODEL_CARD, model_card(metadata))
+    _write_told(folder, metadata, trained=contents.evidence is not None)
     write_table(folder / "splits.tsv", _hashed(contents.splits, contents))
     write_table(folder / OUT_OF_FOLD, _hashed(contents.out_of_fold, contents))
     if contents.evidence:
         write_table(folder / EVIDENCE, out_of_fold_table(contents.evidence))
+    _write_sums(folder)
+
+
+def _write_told(folder: Path, metadata: Mapping[str, Any], *, trained: bool) -> None:
+    """Metadata and what people read; of what was not trained here there is no training to report."""
+    write_json(folder / METADATA, metadata)
+    write_text(folder / MODEL_CARD, model_card(metadata))
+    if trained:
+        write_text(folder / TRIPOD, tripod_sheet(metadata))
+
+
+def _write_sums(folder: Path) -> None:
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     sums = [f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}" for name in names]
     write_text(folder / CHECKSUMS, "\n".join(sums) + "\n")
@@ -214,22 +256,13 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         "demonstration": contents.demonstration,
         "members": [asdict(entry) for entry in contents.members],
         "early_fusion": asdict(contents.early) if contents.early else None,
-        **_fusion_json(contents.fusion),
-        "baselines": [
-            asdict(one.entry) | {"needs": one.needs} | _fusion_json(one.fusion) for one in contents.baselines
-        ],
+        **fusion_json(contents.fusion),
+        "baselines": [asdict(one.entry) | {"needs": one.needs} | fusion_json(one.fusion) for one in contents.baselines],
         "applicability": asdict(contents.profile) if contents.profile else None,
+        "explanation_audit": {name: asdict(one) for name, one in contents.audits.items()},
         "salt": contents.salt,
         "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
         "facts": dict(contents.facts),
-    }
-
-
-def _fusion_json(fusion: Fusion) -> dict[str, Any]:
-    return {
-        "fusion_weights": dict(fusion.weights),
-        "scales": [asdict(scale) for scale in fusion.scales],
-        "distribution": asdict(fusion.distribution) if fusion.distribution else None,
     }
 
 
@@ -250,43 +283,13 @@ def load_bundle(path: Path) -> Bundle:
         sha256=digest,
         outcome=metadata.outcome,
         demonstration=metadata.demonstration,
-        members=tuple(_member(entry) for entry in metadata.members),
-        fusion=_fusion(metadata),
-        early=_member(metadata.early_fusion) if metadata.early_fusion else None,
-        baselines=tuple(Baseline(_member(one), _fusion(one), one.needs) for one in metadata.baselines),
-        profile=_profile(metadata),
+        members=tuple(member_of(entry) for entry in metadata.members),
+        fusion=fusion_of(metadata),
+        early=member_of(metadata.early_fusion) if metadata.early_fusion else None,
+        baselines=tuple(Baseline(member_of(one), fusion_of(one), one.needs) for one in metadata.baselines),
+        profile=profile_of(metadata),
+        audits=audits_of({name: one.model_dump() for name, one in metadata.explanation_audit.items()}),
         salt=metadata.salt,
         participants={role: frozenset(hashes) for role, hashes in metadata.participants.items()},
         facts=metadata.facts.model_dump(exclude_unset=True),
     )
-
-
-def _member(entry: EntryFields) -> BundleMember:
-    scaler = CovariateScaler(**_tuples(entry.scaler.model_dump()))
-    return BundleMember(Member(**entry.member.model_dump()), scaler, entry.score_mean, entry.score_sd)
-
-
-def _fusion(metadata: MetadataFields | BaselineFields) -> Fusion:
-    scales = tuple(Scale(**_tuples(scale.model_dump())) for scale in metadata.scales)
-    if (known := metadata.distribution) is None:
-        return Fusion(metadata.fusion_weights, scales)
-    others = tuple(Line(**line.model_dump()) for line in known.others)
-    return Fusion(
-        metadata.fusion_weights, scales, Distribution(**_tuples(known.model_dump(exclude={"others"})), others=others)
-    )
-
-
-def _profile(metadata: MetadataFields) -> CohortProfile | None:
-    if (known := metadata.applicability) is None:
-        return None
-    ranges = tuple(Range(**_tuples(one.model_dump())) for one in known.ranges)
-    return CohortProfile(ranges, tuple(known.distances), known.people)
-
-
-def _tuples(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Fields of a record, whose lists are tuples."""
-    return {key: _tuple(value) for key, value in content.items()}
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(_tuple(item) for item in value) if isinstance(value, list) else value

@@ -87,6 +87,21 @@ class LineFields(_Fields):
     reach: NotNegative
 
 
+class RecalibrationFields(_Fields):
+    """`fusion.distribution.Recalibration`."""
+
+    level: float
+    slope: Annotated[float, Field(gt=0)]
+    variance: Annotated[list[float], Field(min_length=3, max_length=3)]
+
+    @model_validator(mode="after")
+    def _is_a_variance(self) -> Self:
+        level, both, slope = self.variance
+        if level < 0 or slope < 0 or both**2 > level * slope * (1 + 1e-9):
+            raise ValueError("variance is none")
+        return self
+
+
 class DistributionFields(_Fields):
     """`fusion.distribution.Distribution`."""
 
@@ -105,6 +120,7 @@ class DistributionFields(_Fields):
     coverage: Annotated[float, Field(gt=0, lt=1)]
     others: list[LineFields] = []
     refitting: NotNegative = 0.0
+    recalibration: RecalibrationFields | None = None
 
     @model_validator(mode="after")
     def _is_one(self) -> Self:
@@ -165,6 +181,17 @@ class ProfileFields(_Fields):
         return self
 
 
+class AuditFields(_Fields):
+    """`ensemble.explanation.audit.Audit`."""
+
+    auc: Share | None
+    auc_low: float | None
+    alike: Annotated[float, Field(ge=-1, le=1)] | None
+    outside: Share | None
+    empty: Share
+    people: Annotated[int, Field(ge=1)]
+
+
 class SettingsFields(_Fields):
     """What is read of the settings of the training, which are kept for people to read."""
 
@@ -199,6 +226,8 @@ class MetadataFields(_Fields):
     distribution: DistributionFields | None
     applicability: ProfileFields | None = None
     """Bundles from before it was measured have none."""
+    explanation_audit: dict[str, AuditFields] = Field(default_factory=dict)
+    """Of deep members; bundles from before it was made, and imported ones, have none."""
     salt: str
     participants: dict[str, list[str]]
     facts: FactsFields

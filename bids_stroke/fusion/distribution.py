@@ -5,7 +5,7 @@ Pure numpy: a prediction needs no more.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,11 @@ INTERVAL_Z = 1.6448536269514722
 def expit(value: Array | float) -> Array:
     """Probability of a logit; numpy alone, because scipy.special takes as long to import as a prediction."""
     return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(value, dtype=np.float64))))
+
+
+def most_doubt(coverage: float) -> float:
+    """Largest probability of the other outcome with which an outcome may be decided."""
+    return min(0.5, 2 * (1 - coverage))
 
 
 def narrowing(index: Array, spread: float, reach: float) -> Array:
@@ -48,6 +53,46 @@ class Line:
         """Change of the logit along the index."""
         inner = self.spread * (self.intercept + self.slope * index) if abs(index) < self.reach else 0.0
         return float((self.slope - inner) * narrowing(np.asarray(index), self.spread, self.reach))
+
+
+@dataclass(frozen=True)
+class Recalibration:
+    """What people of another place make of a distribution: all its logits become ``level + slope * logit``.
+
+    One map for every limit keeps their order, so that what comes out is a distribution again: the probability is still
+    its share beyond the cut, the expected score its mean, the range its middle part.
+
+    Attributes
+    ----------
+    level : float
+        Above 0 outcomes are poorer there.
+    slope : float
+        Above 0; below 1 the logits were too far from 0.
+    variance : (3,) tuple of float
+        Of the level, of both (covariance), of the slope: from what they were learned on.
+    """
+
+    level: float
+    slope: float
+    variance: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+    def logit(self, logit: Array) -> Array:
+        """Of each logit, in its shape."""
+        return np.asarray(self.level + self.slope * logit)
+
+    def of(self, probability: float) -> float:
+        """What becomes of a probability; 0 and 1 stay."""
+        if not 0 < probability < 1:
+            return probability
+        return float(expit(self.logit(np.log(probability) - np.log1p(-probability))))
+
+    def uncertainty(self, logit: float) -> float:
+        """Variance that the map adds to a logit."""
+        level, both, slope = self.variance
+        return level + 2 * both * logit + slope * logit**2
+
+
+NO_RECALIBRATION = Recalibration(0.0, 1.0)
 
 
 @dataclass(frozen=True)
@@ -88,6 +133,8 @@ class Distribution:
         Lines of the cut without a group of people each, for their uncertainty.
     refitting : float
         Standard deviation of the index when the members are trained on other people; 0 where that is not known.
+    recalibration : Recalibration, optional
+        Learned on other people than the rest, from `recalibrated`.
     """
 
     limits: tuple[float, ...]
@@ -105,15 +152,32 @@ class Distribution:
     coverage: float
     others: tuple[Line, ...] = ()
     refitting: float = 0.0
+    recalibration: Recalibration | None = None
+
+    def recalibrated(self, change: Recalibration | None) -> Distribution:
+        """The distribution with its logits changed; as it is for None.
+
+        Whom the limits of a decision held before, they hold now: what each class was promised is a matter of the order
+        of its people. But nobody is decided whose other outcome has become more likely than a decision allows
+        (`most_doubt`).
+        """
+        if change is None:
+            return self
+        doubt, (low, high) = most_doubt(self.coverage), (change.of(limit) for limit in self.decided)
+        return replace(self, recalibration=change, decided=(min(doubt, low), max(1 - doubt, high)))
+
+    @property
+    def _change(self) -> Recalibration:
+        return self.recalibration or NO_RECALIBRATION
 
     @property
     def line(self) -> Line:
-        """Of the cut."""
+        """Of the cut, before any recalibration."""
         return Line(self.intercepts[self.cut], self.slope, self.spread, self.reach)
 
     def probability(self, index: Array) -> Array:
         """Probability of a poor outcome (n,) of indices (n,): the share of the distribution beyond the cut."""
-        return expit(self.line.logit(index))
+        return expit(self._change.logit(self.line.logit(index)))
 
     def probability_interval(self, index: float) -> tuple[float, float]:
         """90 % interval of the probability itself, whose uncertainty is that of what it was learned from.
@@ -121,13 +185,16 @@ class Distribution:
         Notes
         -----
         Normal on the logit scale. The variance is the sum of that of the line, by the delete-a-group jackknife over
-        people (Kott 2001, "The delete-a-group jackknife"), and that of the members, when they are trained on others.
+        people (Kott 2001, "The delete-a-group jackknife"), that of the members, when they are trained on others, and
+        that of a recalibration, by the delta method.
         """
         logits = np.array([float(line.logit(index)) for line in self.others])
         n = len(logits)
         variance = (n - 1) / n * float(((logits - logits.mean()) ** 2).sum()) if n else 0.0
-        half = INTERVAL_Z * np.sqrt(variance + (self.line.steepness(index) * self.refitting) ** 2)
-        centre = float(self.line.logit(index))
+        raw = float(self.line.logit(index))
+        variance += (self.line.steepness(index) * self.refitting) ** 2
+        half = INTERVAL_Z * np.sqrt(self._change.slope**2 * variance + self._change.uncertainty(raw))
+        centre = float(self._change.logit(np.asarray(raw)))
         return float(expit(centre - half)), float(expit(centre + half))
 
     def score(self, index: Array) -> Array:
@@ -160,6 +227,7 @@ class Distribution:
     def _shares(self, index: Array) -> Array:
         """Probability of each interval between limits, (n, k + 1)."""
         x = np.asarray(index, dtype=np.float64)[:, None]
-        beyond = expit((np.array(self.intercepts) + self.slope * x) * narrowing(x, self.spread, self.reach))
+        logit = (np.array(self.intercepts) + self.slope * x) * narrowing(x, self.spread, self.reach)
+        beyond = expit(self._change.logit(logit))
         ones, zeros = np.ones_like(x), np.zeros_like(x)
         return np.asarray(-np.diff(np.concatenate([ones, beyond, zeros], axis=1), axis=1))

@@ -10,7 +10,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import norm
 
-from bids_stroke.fusion.distribution import Distribution, narrowing
+from bids_stroke.fusion.distribution import Distribution, most_doubt, narrowing
 from bids_stroke.fusion.people import People
 from bids_stroke.fusion.target import Target
 
@@ -258,7 +258,7 @@ def _decided(probability: Array, target: Target, coverage: float) -> tuple[float
     Of people with either outcome, no more than ``1 - coverage`` may get the other decision; and nobody gets one whose
     other outcome has a probability above twice that, or above a half.
     """
-    doubt, poor = min(0.5, 2 * (1 - coverage)), target.poor
+    doubt, poor = most_doubt(coverage), target.poor
     good = target.people.among(poor).quantile(-probability[poor], coverage) if poor.any() else None
     high = target.people.among(~poor).quantile(probability[~poor], coverage) if not poor.all() else None
     low = 0.0 if good is None else min(doubt, -good)

@@ -8,6 +8,7 @@ without what is missing, on the same people.
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,13 +53,16 @@ def fit_fusion(out_of_fold: OutOfFold, present: Collection[str], coverage: float
 def fusion_among(out_of_fold: OutOfFold, present: Collection[str], whole: Fusion) -> Fusion:
     """The fusion for whoever has these members: one of their own, or the whole one if it is of no others.
 
-    With too few people to fit it (`LEAST`) it is the whole one, too, whose weights are to be renormalised.
+    With too few people to fit it (`LEAST`) it is the whole one, too, whose weights are to be renormalised. A
+    recalibration of the whole one, which was learned from everybody's probabilities, is that of the others, too.
     """
     said = out_of_fold.of_members(present).probability
     fewest = _fewest_of_a_class(out_of_fold, np.asarray(np.isfinite(said).any(axis=1)))
     if set(present) >= whole.weights.keys() or whole.distribution is None or fewest < LEAST:
         return whole
-    return fit_fusion(out_of_fold, present, whole.distribution.coverage)
+    found = fit_fusion(out_of_fold, present, whole.distribution.coverage)
+    assert found.distribution is not None  # as it was fitted
+    return replace(found, distribution=found.distribution.recalibrated(whole.distribution.recalibration))
 
 
 def _learn_from(out_of_fold: OutOfFold) -> NDArray[np.bool_]:

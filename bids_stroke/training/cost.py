@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from bids_stroke.core.errors import UsageError
+from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.networks.device import GIVING_BACK, PLENTY, SPARING, Thrift, reproducible, threads_for
 from bids_stroke.training.checkpoint import Store
 from bids_stroke.training.cohort import Cases, first_samples
@@ -51,18 +52,31 @@ class Budget:
     ----------
     minutes : float or None
         What is left.
+    estimates : bool
+        Whether minutes are estimated where there is no end, too.
+    needed : dict of str to float
+        Of each member that was estimated and is trained.
     """
 
     minutes: float | None
+    estimates: bool = False
+    needed: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, training: TrainingSettings) -> Budget:
+        """As the settings of a training have it: who asks for many trainings is told what one takes."""
+        return cls(training.max_minutes, training.retrain_permutations > 0)
 
     def holds(self, cases: Cases, folds: Sequence[OuterFold], place: Place) -> str:
         """Take the member's minutes from the budget; if they are not there, nothing is taken and this says so."""
-        if self.minutes is None:
+        if self.minutes is None and not self.estimates:
             return ""
         needed = estimated_minutes(cases, folds, place)
-        if needed > self.minutes:
-            return f"it takes up to {needed:.3g} minutes, and training.max_minutes has {self.minutes:.3g} left"
-        self.minutes -= needed
+        if self.minutes is not None:
+            if needed > self.minutes:
+                return f"it takes up to {needed:.3g} minutes, and training.max_minutes has {self.minutes:.3g} left"
+            self.minutes -= needed
+        self.needed[cases.member.name] = needed
         return ""
 
 
@@ -102,9 +116,11 @@ class Clock:
         left = f"; about {seconds / 60:.0f} minutes left{'' if known else ' for it'}" if seconds >= 90 else ""
         return f"[{self._member + 1}/{len(self._shallow)}] {text}{left}"
 
-    def end(self) -> None:
-        """The member is done."""
-        self._took[self._shallow[self._member]].append(self._now() - self._begin)
+    def end(self) -> float:
+        """The member is done; seconds that it took."""
+        seconds = self._now() - self._begin
+        self._took[self._shallow[self._member]].append(seconds)
+        return seconds
 
 
 def estimated_minutes(cases: Cases, folds: Sequence[OuterFold], place: Place) -> float:

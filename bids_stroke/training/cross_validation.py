@@ -76,6 +76,27 @@ class TrainedMember:
     fitted: Fitted
     n_units: int
     """That have its modality."""
+    seconds: float = 0.0
+    """That its training took in this run; less where an earlier one had done a part."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedMembers:
+    """What became of the members that were planned.
+
+    Attributes
+    ----------
+    members : tuple of TrainedMember
+        In their order; last, the early fusion.
+    left_out : mapping of str to str
+        Name of each member that was not trained, and why.
+    minutes : mapping of str to float
+        Most that each network trained by epochs takes, by estimate, where one was asked for.
+    """
+
+    members: tuple[TrainedMember, ...]
+    left_out: Mapping[str, str]
+    minutes: Mapping[str, float]
 
 
 def train_members(
@@ -84,37 +105,43 @@ def train_members(
     place: Place,
     progress: Callable[[str], None],
     thrift: Mapping[str, Thrift] = MappingProxyType({}),
-) -> list[TrainedMember]:
+) -> TrainedMembers:
     """Each member, then the early fusion, through the folds, then fitted for good; left out where too few have it.
 
     Those without samples are read here, one after the other. ``thrift`` says how a member of that name uses memory.
     """
-    members = []
+    members: list[TrainedMember] = []
+    left_out: dict[str, str] = {}
     joinable: dict[str, Cases] = {}
     everybody = np.arange(len(planned[0].cohort.units))
-    budget, clock = Budget(planned[0].options.max_minutes), Clock([cases.shallow for cases in planned], len(folds))
+    budget, clock = Budget.of(planned[0].options), Clock([cases.shallow for cases in planned], len(folds))
     rows = roles(folds, len(everybody))["train"]
     for i, bare in enumerate(planned):
         member = bare.member
         if lost := [part for part in member.inputs.get("parts", ()) if part not in joinable]:
-            progress(f"{member.name}: left out, as {', '.join(lost)} is")
+            left_out[member.name] = f"as {', '.join(lost)} is"
+            progress(f"{member.name}: left out, {left_out[member.name]}")
             continue
         cases = bare if bare.samples else _read(bare, joinable)
         thrifty = replace(place, thrift=thrift.get(member.name, place.thrift))
         if not cases.shallow and (why := budget.holds(cases, folds, thrifty)):
+            left_out[member.name] = why
             progress(f"{member.name}: left out: {why}")
             continue
+        if member.name in budget.needed:
+            progress(f"{member.name}: up to {budget.needed[member.name]:.3g} minutes, by an estimate")
         here = replace(thrifty, seed=1_000_000 * (i + 1) + place.seed)
         clock.begin(i)
         run = cross_validate(cases, folds, here, lambda text: progress(clock.after_fold(text)))
         fitted = fit_final(cases, run, here, rows)
-        clock.end()
+        seconds = clock.end()
         if fitted is None:
-            progress(f"{member.name}: left out, too few have {in_words(cases, everybody)}")
+            left_out[member.name] = f"too few have {in_words(cases, everybody)}"
+            progress(f"{member.name}: left out, {left_out[member.name]}")
         else:
             joinable |= {member.name: cases} if cases.shallow else {}
-            members.append(TrainedMember(member, run, fitted, len(cases.having(everybody))))
-    return members
+            members.append(TrainedMember(member, run, fitted, len(cases.having(everybody)), seconds))
+    return TrainedMembers(tuple(members), left_out, budget.needed)
 
 
 def people_having(cases: Cases, rows: Rows) -> tuple[int, int]:

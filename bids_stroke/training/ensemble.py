@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +28,7 @@ from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.late_fusion import Fused, apart, fuse_members
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.participants import cohort_profile, identity, with_roles
+from bids_stroke.training.participants import cohort_profile, identity, model_facts, with_roles
 from bids_stroke.training.trainer import Place
 
 Array = NDArray[np.float64]
@@ -54,6 +53,12 @@ class TrainedEnsemble:
     """Validation losses: member, outer_fold, inner_fold, epoch (from 1), loss, chosen (this epoch was)."""
     modality_of: Mapping[str, str]
     """Modality of each member of the tables; those that did not earn their weight are in no bundle."""
+    not_trained: Mapping[str, str] = field(default_factory=dict)
+    """Members that were asked for and not trained, and why."""
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    """Of each member's training in this run, the early fusion's among them."""
+    minutes: Mapping[str, float] = field(default_factory=dict)
+    """As in `TrainedMembers`."""
 
 
 def train_ensemble(
@@ -100,8 +105,12 @@ def train_ensemble(
     folds = make_folds(cohort.participants, cohort.poor, settings.training, settings.seed)
     place = resolve_device(device)
     planned = planned_members(settings, cohort)
-    for name in sorted(set(settings.training.members) - {member.name for member, _ in planned}):
-        progress(f"{name}: left out, nobody has {settings.training.members[name]['modality']}")
+    absent = {
+        name: f"nobody has {settings.training.members[name]['modality']}"
+        for name in sorted(set(settings.training.members) - {member.name for member, _ in planned})
+    }
+    for name, why in absent.items():
+        progress(f"{name}: left out, {why}")
     if settings.training.early_fusion not in (True, False) and planned[-1][0].modality != EARLY:
         progress(f"{EARLY}: left out, fewer than two of its parts are there")
     wanted, compared = _read_first(planned, settings, cohort)
@@ -109,12 +118,18 @@ def train_ensemble(
     thrift = {} if means.memory_gb is None else plan_memory(wanted, place, means.memory_gb, progress)
     profile = cohort_profile(cohort, [member.modality for member, _ in planned], roles(folds, len(cohort.units)))
     baselines = train_baselines(compared, folds, here, settings.training)
-    members = train_members(wanted, folds, here, progress, thrift)
-    check_spoken(members, wanted, folds, settings.training)
-    ensemble = _ensemble(folds, members, baselines, cohort, settings)
+    trained = train_members(wanted, folds, here, progress, thrift)
+    check_spoken(trained.members, wanted, folds, settings.training)
+    ensemble = _ensemble(folds, trained.members, baselines, cohort, settings)
     for name, why in ensemble.contents.facts.get(LEFT_OUT, {}).items():
         progress(f"{name}: left out, {why}; without it (training.members) training takes less time")
-    return replace(ensemble, contents=replace(ensemble.contents, profile=profile))
+    return replace(
+        ensemble,
+        contents=replace(ensemble.contents, profile=profile),
+        not_trained={**absent, **trained.left_out},
+        seconds={entry.member.name: entry.seconds for entry in trained.members},
+        minutes=trained.minutes,
+    )
 
 
 def _read_first(
@@ -255,31 +270,3 @@ def _bundle_member(entry: TrainedMember) -> BundleMember:
     member, fitted = entry.member, entry.fitted
     complete = Member(member.name, member.modality, fitted.network, fitted.arguments, member.inputs)
     return BundleMember(complete, fitted.scaler, fitted.score_mean, fitted.score_sd)
-
-
-def model_facts(cohort: Cohort, members: Sequence[TrainedMember], settings: Settings) -> dict[str, Any]:
-    """What the model card tells of a training: the people, the inputs of each member, the settings."""
-    training = settings.training
-    nested = {"outer_folds": training.outer_folds, "inner_folds": training.inner_folds, "repeats": training.repeats}
-    return {
-        "datasets": sorted({unit.unit.dataset for unit in cohort.units}),
-        "participants": len(set(cohort.participants)),
-        "units": len(cohort.units),
-        "units_with_poor_outcome": int(cohort.poor.sum()),
-        "units_per_member": {entry.member.name: entry.n_units for entry in members},
-        "epochs_or_steps_per_member": {e.member.name: round(float(np.nanmedian(e.folds.epochs))) for e in members},
-        "split": training.split,
-        **(nested if training.split == "nested" else {}),
-        "seed": settings.seed,
-        "settings_sha256": settings.digest(),
-        "settings": _settings_to_tell(settings),
-    }
-
-
-def _settings_to_tell(settings: Settings) -> dict[str, Any]:
-    """All settings for the bundle, which others read: of a folder with starting weights its own name only."""
-    told = settings.model_dump(mode="json")
-    for member in told["training"]["members"].values():
-        if member.get("pretrained_dir") is not None:
-            member["pretrained_dir"] = Path(str(member["pretrained_dir"])).name
-    return told

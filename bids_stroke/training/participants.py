@@ -1,9 +1,10 @@
-"""Who was what to a model, and what they were like: the bundle's ledger of participants, and its profile of them."""
+"""Who was what to a model, and what they were like: the bundle's ledger of participants, its profile and its facts."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,17 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from bids_stroke.bids.labels import ledger_hash
+from bids_stroke.core.settings import Settings
 from bids_stroke.ensemble.bundle import TEST, BundleContents
-from bids_stroke.ensemble.profile import CohortProfile, fit_profile
+from bids_stroke.ensemble.profile import LEAST_PEOPLE, CohortProfile, fit_profile
 from bids_stroke.features.summary import quantity, quantity_names, summary_numbers
 from bids_stroke.training.cohort import Cohort
+from bids_stroke.training.cross_validation import TrainedMember
 
 Rows = NDArray[np.int64]
+
+SMALLEST = 5
+"""People of a group that is counted: of fewer, who knows one of them may tell the others."""
 
 
 def identity(cohort: Cohort, rows: Rows) -> dict[str, Any]:
@@ -76,3 +82,49 @@ def cohort_profile(cohort: Cohort, modalities: Collection[str], part_of: Mapping
     values = np.array([[numbers.get(name, np.nan) for name in names] for numbers in known])
     people = [cohort.participants[row] for row in rows]
     return fit_profile(names, [quantity(name).skewed for name in names], values, people)
+
+
+def population(cohort: Cohort) -> dict[str, Any]:
+    """What may be told of the people beside the quantiles of their profile: how many are known, and their sex.
+
+    Returns
+    -------
+    dict
+        ``known``: people of whom each covariate is known in some examination; ``women`` and ``men``, None where there
+        are fewer than LEAST_PEOPLE of known sex, or fewer than SMALLEST of one, who might be recognised.
+    """
+    columns = dict(zip(cohort.names, cohort.covariates.T, strict=True)) | {cohort.first_name: cohort.first}
+    whom = np.array(cohort.participants, dtype=object)
+    known = {name: len(set(whom[np.isfinite(values)])) for name, values in columns.items()}
+    men, women = (len(set(whom[columns.get("sex", cohort.first * np.nan) == value])) for value in (1.0, 0.0))
+    told = men + women >= LEAST_PEOPLE and min(men, women) >= SMALLEST
+    return {"known": known, "women": women if told else None, "men": men if told else None}
+
+
+def model_facts(cohort: Cohort, members: Sequence[TrainedMember], settings: Settings) -> dict[str, Any]:
+    """What the model card tells of a training: the people, the inputs of each member, the settings."""
+    training = settings.training
+    nested = {"outer_folds": training.outer_folds, "inner_folds": training.inner_folds, "repeats": training.repeats}
+    return {
+        "datasets": sorted({unit.unit.dataset for unit in cohort.units}),
+        "participants": len(set(cohort.participants)),
+        "units": len(cohort.units),
+        "units_with_poor_outcome": int(cohort.poor.sum()),
+        "population": population(cohort),
+        "units_per_member": {entry.member.name: entry.n_units for entry in members},
+        "epochs_or_steps_per_member": {e.member.name: round(float(np.nanmedian(e.folds.epochs))) for e in members},
+        "split": training.split,
+        **(nested if training.split == "nested" else {}),
+        "seed": settings.seed,
+        "settings_sha256": settings.digest(),
+        "settings": _settings_to_tell(settings),
+    }
+
+
+def _settings_to_tell(settings: Settings) -> dict[str, Any]:
+    """All settings for the bundle, which others read: of a folder with starting weights its own name only."""
+    told = settings.model_dump(mode="json")
+    for member in told["training"]["members"].values():
+        if member.get("pretrained_dir") is not None:
+            member["pretrained_dir"] = Path(str(member["pretrained_dir"])).name
+    return told

@@ -69,4 +69,4 @@ def test_a_cohort_is_read_without_what_each_number_moves(prediction: Prediction,
     file = tmp_path / "p.json"
     file.write_text(json.dumps(prediction_json(whole), allow_nan=False))
     assert read_prediction(file) == whole
-    assert read_prediction(file, contributions=False) == prediction
+    assert read_prediction(file, contributions=False) == replace(whole, contributions=())

@@ -19,9 +19,11 @@ from bids_stroke.core.records import Contribution, StepReport, UnitStatus
 from bids_stroke.evaluation.evaluate import evaluate
 from bids_stroke.report.group import GroupDetails, write_group_report
 from bids_stroke.report.participant import Around, UnitReport, write_participant_report
+from bids_stroke.report.train import write_train_report
 from tests.helpers.pages import FLAGGED_STEPS, HOSTILE
 from tests.report.test_group import QUICK, cohort
 from tests.report.test_participant import PREDICTION
+from tests.report.test_train import training
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WIDTHS = (1280, 390)
@@ -70,8 +72,14 @@ def hostile(root: Path) -> Path:
     return write_group_report(root, evaluate(table, QUICK), table, details)
 
 
+def train(root: Path) -> Path:
+    return write_train_report(root, evaluate(cohort(), QUICK, {"fa": "fa"}, 0.9), training())
+
+
 @pytest.mark.parametrize("width", WIDTHS)
-@pytest.mark.parametrize("write", [participant, group, hostile], ids=["participant", "group", "hostile"])
+@pytest.mark.parametrize(
+    "write", [participant, group, hostile, train], ids=["participant", "group", "hostile", "train"]
+)
 def test_a_page_is_whole_quiet_and_accessible(browser: Any, tmp_path: Path, write: Any, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[browser]")
     page = browser.new_page(viewport={"width": width, "height": 800})

@@ -20,6 +20,7 @@ import yaml
 from bids_stroke.derivatives.names import dataset_file, is_named
 from bids_stroke.simulate.cohort import simulate_cohort
 from bids_stroke.simulate.options import CohortOptions
+from tests.helpers.pages import Page
 
 N_SUBJECTS = 16
 SETTINGS = {
@@ -89,6 +90,9 @@ def test_training_is_evaluated_out_of_fold_beside_baselines(trained: tuple[Path,
     assert dataset_file(out / "models", "comparisons", name="small").is_file()
     assert all(dataset_file(out, role, name="small").is_file() for role in ("subsets", "curves", "curves_plot"))
     assert not dataset_file(out, "unfinished", name="small").exists()
+    page = Page(dataset_file(out, "train_report", name="small"))
+    assert f"{N_SUBJECTS} people, {N_SUBJECTS} examinations" in page.text
+    assert all((out / link).is_file() for link in page.links)
 
 
 def predictions(out: Path) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -89,9 +90,13 @@ def test_what_the_budget_does_not_hold_is_left_out_and_named(cohort: list[Labell
 def test_a_budget_is_spent_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cost, "estimated_minutes", lambda *_: 4.0)
     budget = Budget(10.0)
-    nothing: tuple[object, object, object] = (None, None, None)
+    cases = SimpleNamespace(member=SimpleNamespace(name="x"))
+    nothing: tuple[object, object, object] = (cases, None, None)
     assert [bool(budget.holds(*nothing)) for _ in range(3)] == [False, False, True]  # type: ignore[arg-type]
     assert budget.minutes == 2.0 and Budget(None).holds(*nothing) == ""  # type: ignore[arg-type]
+    for asked in (Budget(None, estimates=True), Budget(None)):
+        asked.holds(*nothing)  # type: ignore[arg-type]
+        assert asked.needed == ({"x": 4.0} if asked.estimates else {})
 
 
 def planned_cases(cohort: list[Labelled], **training: object) -> Cases:

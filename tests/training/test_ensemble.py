@@ -19,7 +19,8 @@ from bids_stroke.ensemble.predict import predict
 from bids_stroke.report.plots import curves_plot
 from bids_stroke.training import late_fusion
 from bids_stroke.training.cohort import make_cohort
-from bids_stroke.training.ensemble import TrainedEnsemble, model_facts, train_ensemble, write_trained
+from bids_stroke.training.ensemble import TrainedEnsemble, train_ensemble, write_trained
+from bids_stroke.training.participants import model_facts
 from tests.helpers.training import REGIONS, TREES, settings_of, silent
 from tests.helpers.units import LSTM, VOLUME, blob, labelled, rhythm_cohort, tiny_settings, write_volume
 

@@ -1,0 +1,1 @@
+"""What follows a training: its facts, its page, its permutation test, and a recalibration on new people."""
