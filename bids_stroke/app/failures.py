@@ -172,6 +172,15 @@ def unended_units(selected: Collection[str], statuses: Iterable[UnitStatus]) -> 
     return [prefix for prefix in prefixes if prefix in selected]
 
 
+def failure_lines(statuses: Iterable[UnitStatus]) -> list[str]:
+    """A line for each unit that failed: what and why."""
+    return [
+        f"{unit_prefix(status.subject, status.session).replace('_', ' ')} failed ({status.reason}): {status.detail}"
+        for status in statuses
+        if status.status == "failed"
+    ]
+
+
 def others_in_words(statuses: Iterable[UnitStatus], ended: Iterable[UnitStatus]) -> str:
     """How many units of other runs have not ended: their jobs may have died without a word. Empty where all have.
 

@@ -37,7 +37,8 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     quality = write_group_quality(root, sessions, steps)  # also where there are features only
     console.print(f"Quality of all units: {quality}", soft_wrap=True)
     biomarkers = write_group_biomarkers(root, sessions, steps)
-    predictions = read_predictions(root, [item for item in sessions if item.prefix not in stale])
+    current = [item for item in sessions if item.prefix not in stale]
+    predictions = read_predictions(root, current, contributions=False)
     outcome = the_outcome(request, predictions)
     table = prediction_table(request, sessions, predictions, outcome, stale)
     predicted = [item for item in sessions if item.prefix in predictions]

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_stroke.app import executors, preflight
-from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED, others_in_words
+from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED, failure_lines, others_in_words
 from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import Predicts, tell_pages, write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, needed_steps, plan_unit
@@ -280,13 +280,7 @@ def _conclude(request: Request, ended: Sequence[UnitStatus], tasks: Sequence[Uni
     """Say how the units of this run ended, and where everything lies."""
     out = terminal()
     print_units(out, ended)
-    failed = [
-        f"sub-{status.subject}{f' ses-{status.session}' if status.session else ''} failed ({status.reason}): "
-        f"{status.detail}"
-        for status in ended
-        if status.status == "failed"
-    ]
-    print_few(out, failed, "All are in the table of units.")
+    print_few(out, failure_lines(ended), "All are in the table of units.")
     for line in files_not_used([task.session for task in tasks]):
         out.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"Table of units: {dataset_file(request.output_dir, 'status_table')}", soft_wrap=True)

@@ -88,8 +88,15 @@ def prediction_row(prediction: Prediction) -> dict[str, Any]:
     return row | {f"rule_{rule['rule'].replace(' ', '_')}": rule["says"] or None for rule in prediction.rules}
 
 
-def read_prediction(path: Path) -> Prediction:
+def read_prediction(path: Path, *, contributions: bool = True) -> Prediction:
     """A prediction from its JSON file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    contributions : bool
+        Also what each number moves: some hundred of a person, which a cohort does without.
 
     Raises
     ------
@@ -117,7 +124,7 @@ def read_prediction(path: Path) -> Prediction:
             },
             rules=tuple({**rule, "missing": tuple(rule["missing"])} for rule in content.get("rules", [])),
             index=content.get("index"),
-            contributions=tuple(Contribution(**one) for one in content.get("contributions", [])),
+            contributions=tuple(Contribution(**one) for one in content.get("contributions", []) if contributions),
             decided_beyond=_pair(limits) if (limits := content.get("decided_beyond")) else None,
             applicability=content.get("applicability"),
         )
@@ -136,11 +143,11 @@ def _member(content: dict[str, Any]) -> MemberPrediction:
     return MemberPrediction(**{field.name: content[field.name] for field in fields(MemberPrediction)})
 
 
-def read_predictions(root: Path, sessions: Sequence[Session]) -> dict[str, Prediction]:
-    """Predictions of the units that have one, by unit."""
+def read_predictions(root: Path, sessions: Sequence[Session], *, contributions: bool = True) -> dict[str, Prediction]:
+    """Predictions of the units that have one, by unit; see `read_prediction`."""
     found = {}
     for session in sessions:
         done = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "prediction"), root)
         if done is not None and done.report.files["prediction"].is_file():
-            found[session.prefix] = read_prediction(done.report.files["prediction"])
+            found[session.prefix] = read_prediction(done.report.files["prediction"], contributions=contributions)
     return found

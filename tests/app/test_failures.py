@@ -11,8 +11,9 @@ import torch
 from edfio import Edf, EdfSignal
 
 from bids_stroke.app import failures
-from bids_stroke.app.failures import as_ours, is_of_data, killed
+from bids_stroke.app.failures import as_ours, failure_lines, is_of_data, killed
 from bids_stroke.core.errors import BidsStrokeError, DataError, InputError, MemoryShortageError, OutputError
+from bids_stroke.core.records import UnitStatus
 from bids_stroke.derivatives.outputs import write_atomic
 
 TERABYTES = 10**14
@@ -123,3 +124,10 @@ def test_only_data_decide_what_a_prediction_does_without() -> None:
     assert is_of_data(DataError("")) and is_of_data(InputError(""))
     for error in (BidsStrokeError(""), OutputError(""), MemoryShortageError(""), killed()):
         assert not is_of_data(error)
+
+
+def test_each_failure_is_a_line() -> None:
+    failed = UnitStatus("1", "b", "failed", "missing-bval", "sub-1_ses-b_dwi.nii.gz has no .bval file.")
+    assert failure_lines([UnitStatus("1", "a", "done"), failed]) == [
+        "sub-1 ses-b failed (missing-bval): sub-1_ses-b_dwi.nii.gz has no .bval file."
+    ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from bids_stroke.core.records import Prediction
+from bids_stroke.core.records import Contribution, Prediction
 from bids_stroke.derivatives.predictions import prediction_json, prediction_row, read_prediction
 from bids_stroke.ensemble.bundle import write_bundle
 from bids_stroke.ensemble.predict import predict
@@ -62,3 +62,11 @@ def test_baselines_rules_and_the_limits_of_the_decision_come_back_from_the_file(
     assert (row["baseline_clinical"], row["s_baseline_clinical"]) == (0.4, 17.5)
     assert row["rule_PREP2"] == "excellent" and row["rule_TWIST_2022"] is None
     assert row["s_a"] == prediction.members["a"].score
+
+
+def test_a_cohort_is_read_without_what_each_number_moves(prediction: Prediction, tmp_path: Path) -> None:
+    whole = replace(prediction, contributions=(Contribution("a", "fa", "", 0.5),))
+    file = tmp_path / "p.json"
+    file.write_text(json.dumps(prediction_json(whole), allow_nan=False))
+    assert read_prediction(file) == whole
+    assert read_prediction(file, contributions=False) == replace(whole, contributions=())

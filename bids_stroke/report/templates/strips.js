@@ -33,6 +33,7 @@
       const box = svg.getBoundingClientRect();
       tip.textContent = inWords(mark);
       tip.hidden = false;
+      tip.style.left = "0"; // where nothing makes it narrower than it is
       const x = box.left + (mark.x / wide) * box.width;
       const most = document.documentElement.clientWidth - tip.offsetWidth - 8;
       tip.style.left = `${window.scrollX + Math.max(4, Math.min(x + 10, most))}px`;

@@ -23,6 +23,17 @@
     return keys.get(column);
   };
 
+  // Rows are laid out a screen or two at a time: of thousands at once nobody would see anything for half a second.
+  let left = [];
+  let next = 0;
+  const putSome = (most = 150) => {
+    let [end, shown] = [0, 0];
+    while (end < left.length && shown < most) shown += !left[end++].hidden;
+    body.append(...left.splice(0, end));
+    if (left.length) next = setTimeout(putSome);
+  };
+  window.addEventListener("beforeprint", () => putSome(Infinity));
+
   const sort = (column) => {
     const up = heads[column].getAttribute("aria-sort") !== "ascending";
     const by = keysOf(column);
@@ -34,7 +45,11 @@
     heads.forEach((head, place) => {
       head.setAttribute("aria-sort", place !== column ? "none" : up ? "ascending" : "descending");
     });
-    body.replaceChildren(...order.map((place) => rows[place]));
+    left = order.map((place) => rows[place]);
+    body.replaceChildren();
+    table.parentElement.scrollTop = 0;
+    clearTimeout(next);
+    putSome();
   };
 
   heads.forEach((head, column) => {
