@@ -29,7 +29,7 @@ from bids_stroke.training.cross_validation import TrainedMember, check_spoken, m
 from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.late_fusion import Fused, apart, fuse_members
-from bids_stroke.training.members import planned_members
+from bids_stroke.training.members import told_members
 from bids_stroke.training.participants import cohort_profile, identity, with_roles
 from bids_stroke.training.trainer import Place
 
@@ -100,8 +100,7 @@ def train_ensemble(
     check_covariates(cohort)
     folds = make_folds(cohort.participants, cohort.poor, settings.training, settings.seed)
     place = resolve_device(device)
-    planned = planned_members(settings, cohort)
-    _say_unplanned(settings.training, [member for member, _ in planned], progress)
+    planned = told_members(settings, cohort, progress)
     wanted, compared = _read_first(planned, settings, cohort)
     here = Place(place, settings.precision, settings.seed, means.store)
     thrift = {} if means.memory_gb is None else plan_memory(wanted, place, means.memory_gb, progress)
@@ -115,17 +114,9 @@ def train_ensemble(
     contents = replace(ensemble.contents, profile=profile)
     if settings.training.audit:
         said = {one.member.name: mean_of_folds(one.folds.test_probability) for one in members}
-        learned_from = roles(folds, len(cohort.units))["train"]
-        contents = audited(contents, cohort.units, learned_from, said, (place, settings.seed, progress))
+        train = roles(folds, len(cohort.units))["train"]
+        contents = audited(contents, cohort.units, train, said, (place, settings.seed, progress))
     return replace(ensemble, contents=contents)
-
-
-def _say_unplanned(training: TrainingSettings, planned: Sequence[Member], progress: Callable[[str], None]) -> None:
-    """Tell what the settings ask for and is not trained."""
-    for name in sorted(set(training.members) - {member.name for member in planned}):
-        progress(f"{name}: left out, nobody has {training.members[name]['modality']}")
-    if training.early_fusion not in (True, False) and planned[-1].modality != EARLY:
-        progress(f"{EARLY}: left out, fewer than two of its parts are there")
 
 
 def _read_first(

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from bids_stroke.core.errors import UsageError
-from bids_stroke.core.modalities import BIOMARKERS, CLINICAL
+from bids_stroke.core.modalities import BIOMARKERS, CLINICAL, EARLY
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings import Settings
 from bids_stroke.core.settings_training import TrainingSettings
@@ -43,6 +43,18 @@ def planned_members(settings: Settings, cohort: Cohort) -> list[tuple[Member, Tr
         )
     early = planned_early_fusion(settings.training.early_fusion, [member for member, _ in found], cohort)
     return [*found, (early, settings.training)] if early else found
+
+
+def told_members(
+    settings: Settings, cohort: Cohort, progress: Callable[[str], None]
+) -> list[tuple[Member, TrainingSettings]]:
+    """`planned_members`, each that the settings ask for besides told of in a line, with the reason."""
+    training, planned = settings.training, planned_members(settings, cohort)
+    for name in sorted(set(training.members) - {member.name for member, _ in planned}):
+        progress(f"{name}: left out, nobody has {training.members[name]['modality']}")
+    if training.early_fusion not in (True, False) and planned[-1][0].modality != EARLY:
+        progress(f"{EARLY}: left out, fewer than two of its parts are there")
+    return planned
 
 
 def somebody_has(member: Member, cohort: Cohort) -> bool:
