@@ -16,6 +16,7 @@ from bids_stroke.bids.choice.unread import in_lines
 from bids_stroke.core.digest import code_digest, digest
 from bids_stroke.core.records import Prediction, Session, StepReport, UnitStatus
 from bids_stroke.derivatives import manifest
+from bids_stroke.derivatives.explanations import NetworkExplanation, read_explanations
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.derivatives.predictions import read_predictions
@@ -124,6 +125,8 @@ def _write_page(page: _Page) -> None:
                 status=status,
                 member_modality=page.member_modality,
                 person=person_facts(session, predictions.get(session.prefix)),
+                explanations=_explanations(page.root, session) if session.prefix in predictions else (),
+                figure_folder=outputs.path("figure", desc="x").parent,
                 unused=in_lines(session.left_out),
                 notes=session.notes,
                 quality_file=table,
@@ -132,6 +135,13 @@ def _write_page(page: _Page) -> None:
     path = write_participant_report(page.root, page.subject, units)
     done = manifest.make_manifest(page.root, page.recipe, inputs, written, StepReport(files={"page": path}))
     manifest.write_manifest(page.manifest_path, page.root, done)
+
+
+def _explanations(root: Path, session: Session) -> tuple[NetworkExplanation, ...]:
+    """Where the networks of a unit's prediction looked; nothing where it was made without."""
+    done = manifest.read_manifest(manifest.manifest_path(root, session.prefix, "prediction"), root)
+    table = done.report.files.get("explanation") if done is not None else None
+    return read_explanations(table) if table is not None and table.is_file() else ()
 
 
 def person_facts(session: Session, prediction: Prediction | None) -> tuple[tuple[str, str], ...]:

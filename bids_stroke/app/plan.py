@@ -26,6 +26,11 @@ WRITER = "bids_stroke.derivatives.outputs"
 """With this every step writes: it is given to a step, which therefore need not import it."""
 MIRROR = "bids_stroke.preprocess.hemisphere"
 PREDICTION = ("bids_stroke.ensemble.predict", "bids_stroke.derivatives.predictions")
+EXPLANATION = (
+    "bids_stroke.ensemble.explanation.of_unit",
+    "bids_stroke.derivatives.explanations",
+    "bids_stroke.report.figures.explained",
+)
 FIGURES = ("bids_stroke.report.figures.unit",)
 """Modules whose code, with all that they import, decides these stages."""
 EARLIER, FAILED = "earlier steps", "failed steps"
@@ -156,13 +161,14 @@ def metadata_digests(files: Sequence[BidsFile]) -> dict[str, str]:
 
 def _prediction_recipe(task: UnitTask, model: Model) -> Recipe:
     return {
-        **_of_code(*PREDICTION),
+        **_of_code(*PREDICTION, *(EXPLANATION if task.settings.explain else ())),
         "model": model.sha256,
         "dataset": task.dataset,
         "covariates": covariates_digest(task.session, task.settings.outcome.column),
         "notes on the tables": list(task.session.notes),
         "outcome": str(task.settings.outcome),
         "precision": task.settings.precision,
+        "explain": task.settings.explain,
         "modalities": sorted(task.settings.modalities),
     }
 

@@ -29,6 +29,8 @@ class Settings(Frozen):
     precision: Literal["fp32", "bf16"] = "fp32"
     lesion_side: Literal["as-is", "normalise"] = "as-is"
     """``normalise``: the affected hemisphere is put on the left in standard space; ``as-is``: nothing is flipped."""
+    explain: bool = True
+    """After a prediction: pictures and tables of where its networks looked (seconds a person; docs/speed.md)."""
     anat: AnatSettings = AnatSettings()
     dwi: DwiSettings = DwiSettings()
     bold: BoldSettings = BoldSettings()

@@ -149,8 +149,9 @@ UNIT_FILES: Mapping[str, OutputName] = {
     # of the whole unit
     "prediction": OutputName("", "prediction", ".json", {"desc": ANY}, unknown=BY_SUFFIX),
     "prediction_table": OutputName("", "prediction", ".tsv", {"desc": ANY}, unknown=BY_SUFFIX),
-    "quality": OutputName("", "quality", ".tsv", unknown=BY_SUFFIX),
-    "biomarkers": OutputName("", "biomarkers", ".tsv", unknown=BY_SUFFIX),
+    **{what: OutputName("", what, ".tsv", unknown=BY_SUFFIX) for what in ("quality", "biomarkers", "explanation")},
+    "evidence": OutputName("", "explanation", NIFTI, {"model": ANY, "desc": "gradcam"}, GRID, BY_SUFFIX),
+    "attributions": OutputName("", "explanation", ".tsv", {"model": ANY, "desc": "gradients"}, unknown=BY_SUFFIX),
     "figure": OutputName("figures", "figure", ".png", {"desc": ANY}, RUN, "figures"),
 }  # fmt: skip
 """Role -> name of the files under ``sub-<label>[/ses-<label>]/``; `Outputs.path` gives their paths."""

@@ -28,6 +28,7 @@ from bids_stroke.derivatives.outputs import temporary_beside, write_json, write_
 from bids_stroke.ensemble.baselines import Baseline
 from bids_stroke.ensemble.card.tripod import FILE as TRIPOD
 from bids_stroke.ensemble.card.tripod import tripod_sheet
+from bids_stroke.ensemble.explanation.verdict import Audit, audits_of
 from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.ensemble.metadata import (
     CHECKSUMS,
@@ -84,6 +85,8 @@ class BundleContents:
     """What the fusion is held against."""
     profile: CohortProfile | None = None
     """The training people in numbers, and how far they are from each other; None where nobody knows."""
+    audits: Mapping[str, Audit] = field(default_factory=dict)
+    """Of deep members: whether pictures of where they looked can be believed."""
     origin: Mapping[str, str] = field(default_factory=dict)
     """``description``, ``authors``, ``copyright`` and ``made`` (a sentence) of a model that was not trained here."""
 
@@ -107,6 +110,7 @@ class Bundle:
     baselines: tuple[Baseline, ...] = ()
     profile: CohortProfile | None = None
     """None in bundles from before there was such a thing."""
+    audits: Mapping[str, Audit] = field(default_factory=dict)
 
     @property
     def fitted(self) -> tuple[BundleMember, ...]:
@@ -255,6 +259,7 @@ def _metadata(contents: BundleContents) -> dict[str, Any]:
         **fusion_json(contents.fusion),
         "baselines": [asdict(one.entry) | {"needs": one.needs} | fusion_json(one.fusion) for one in contents.baselines],
         "applicability": asdict(contents.profile) if contents.profile else None,
+        "explanation_audit": {name: asdict(one) for name, one in contents.audits.items()},
         "salt": contents.salt,
         "participants": {role: sorted(hashes) for role, hashes in contents.participants.items()},
         "facts": dict(contents.facts),
@@ -283,6 +288,7 @@ def load_bundle(path: Path) -> Bundle:
         early=member_of(metadata.early_fusion) if metadata.early_fusion else None,
         baselines=tuple(Baseline(member_of(one), fusion_of(one), one.needs) for one in metadata.baselines),
         profile=profile_of(metadata),
+        audits=audits_of({name: one.model_dump() for name, one in metadata.explanation_audit.items()}),
         salt=metadata.salt,
         participants={role: frozenset(hashes) for role, hashes in metadata.participants.items()},
         facts=metadata.facts.model_dump(exclude_unset=True),

@@ -181,6 +181,18 @@ class ProfileFields(_Fields):
         return self
 
 
+class AuditFields(_Fields):
+    """`ensemble.explanation.audit.Audit`."""
+
+    auc: Share | None
+    auc_low: float | None
+    alike: Annotated[float, Field(ge=-1, le=1)] | None
+    outside: Share | None
+    faithful: Share | None
+    empty: Share
+    people: Annotated[int, Field(ge=1)]
+
+
 class SettingsFields(_Fields):
     """What is read of the settings of the training, which are kept for people to read."""
 
@@ -215,6 +227,8 @@ class MetadataFields(_Fields):
     distribution: DistributionFields | None
     applicability: ProfileFields | None = None
     """Bundles from before it was measured have none."""
+    explanation_audit: dict[str, AuditFields] = Field(default_factory=dict)
+    """Of deep members; bundles from before it was made, and imported ones, have none."""
     salt: str
     participants: dict[str, list[str]]
     facts: FactsFields

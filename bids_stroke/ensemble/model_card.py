@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bids_stroke.ensemble.card.words import known, measured, short
+from bids_stroke.ensemble.explanation.verdict import audits_of
 
 APART = ("settings", "population", "performance", "recalibration")
 """Facts that have a section of their own, or none."""
@@ -62,6 +63,7 @@ def model_card(metadata: Mapping[str, Any]) -> str:
             "- These weights and this distribution are of people who lack nothing. Whoever lacks something has those "
             "of a fusion of the other members, fitted on the same people (`evidence.tsv`)."
         ]
+    lines += _explanations(metadata)
     lines += ["", "## Limits", ""]
     lines += [f"- {text}" for text in _limits(metadata)]
     return "\n".join([*lines, ""])
@@ -139,6 +141,17 @@ def _distribution(known: Mapping[str, Any] | None) -> list[str]:
         ends = sorted(levels if known["direction"] > 0 else [1 - level for level in levels])
         found += [f"- Range of the score: from {ends[0]:.1%} to {ends[1]:.1%} of the distribution; meant to hold 90 %."]
     return found
+
+
+def _explanations(metadata: Mapping[str, Any]) -> list[str]:
+    """What the audit found of pictures of where the networks look; nothing of a model without one."""
+    audits = audits_of(metadata.get("explanation_audit", {}))
+    lines = [
+        f"- {name}: " + ("nothing found against it." if a.passed else " ".join(a.faults)) for name, a in audits.items()
+    ]
+    if not lines:
+        return []
+    return ["", "## Whether the pictures of where the networks looked can be believed", "", *lines]
 
 
 def _limits(metadata: Mapping[str, Any]) -> list[str]:

@@ -45,8 +45,19 @@ def predict(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision:
     UsageError
         The device is not there.
     """
+    return predict_here(unit_here(bundle, unit, device, precision))
+
+
+def unit_here(bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision: str = "fp32") -> OneUnit:
+    """A unit on a device, for all that is to be asked of it; as for `predict`."""
     here = OneUnit(bundle, unit, resolve_device(device), precision)
     keep_memory(KEPT_BETWEEN_LAYERS)
+    return here
+
+
+def predict_here(here: OneUnit) -> Prediction:
+    """Predict a unit with every member that applies; raises what `predict` does."""
+    bundle, unit = here.bundle, here.unit
     samples, missing = _members(here)
     if not samples:
         raise nobody_applies(bundle, unit, missing)
@@ -145,9 +156,7 @@ def predict_members(
     bundle: Bundle, unit: UnitFeatures, device: str = "auto", precision: str = "fp32"
 ) -> tuple[dict[str, MemberSamples], dict[str, str]]:
     """What each member, and the early fusion, says of each sample, and why others say nothing: name -> reason code."""
-    here = OneUnit(bundle, unit, resolve_device(device), precision)
-    keep_memory(KEPT_BETWEEN_LAYERS)
-    return _members(here)
+    return _members(unit_here(bundle, unit, device, precision))
 
 
 def _members(here: OneUnit) -> tuple[dict[str, MemberSamples], dict[str, str]]:

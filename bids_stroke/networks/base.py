@@ -61,7 +61,7 @@ class Network(nn.Module, ABC):
 
     A subclass names its `arguments_class`, builds its layers and sets `input_shape` in ``__init__``, and computes its
     outputs in `compute`. With a property ``feature_layer``, the module whose output is the last feature map, it can be
-    explained by Grad-CAM.
+    explained by Grad-CAM; with ``feature_layers``, all of them in order, also where the last one is a single place.
 
     Parameters
     ----------
@@ -157,6 +157,13 @@ def feature_layer(model: nn.Module) -> nn.Module:
             f"{type(model).__name__} has no feature map to explain.", remedy="Use a volume or slice network."
         )
     return layer
+
+
+def feature_layers(model: nn.Module) -> tuple[nn.Module, ...]:
+    """Return the modules whose outputs are feature maps, first to last; ModelError as from `feature_layer`."""
+    last = feature_layer(model)
+    found: tuple[nn.Module, ...] = getattr(model, "feature_layers", (last,))
+    return found
 
 
 def check_inputs(image: Tensor, shape: Sequence[int | None], covariates: Tensor, n_covariates: int) -> None:

@@ -185,6 +185,11 @@ class CbamResnet3d(Network):
         return self.features[-1]
 
     @property
+    def feature_layers(self) -> tuple[nn.Module, ...]:
+        """All after the stem: in a narrow network on a shrunken map the last one is a single place."""
+        return tuple(self.features[AFTER_STEM:])
+
+    @property
     def stages(self) -> Iterable[nn.Module]:
         """All after the stem, which goes case by case."""
         return self.features[AFTER_STEM:]

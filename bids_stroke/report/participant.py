@@ -11,9 +11,10 @@ from typing import Any
 
 from bids_stroke.core.modalities import BIOMARKERS, EARLY
 from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, UnitStatus
+from bids_stroke.derivatives.explanations import NetworkExplanation
 from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
 from bids_stroke.derivatives.outputs import write_text
-from bids_stroke.report import biomarkers, explanation, quality, words
+from bids_stroke.report import biomarkers, explanation, looked, quality, words
 from bids_stroke.report.figures.unit import caption, rank
 from bids_stroke.report.plots import trend_plot
 from bids_stroke.report.score import score_scale
@@ -49,6 +50,9 @@ class UnitReport:
     """What should be said of the tables and sidecars that were read."""
     quality_file: Path | None = None
     """The unit's table of quality numbers."""
+    explanations: tuple[NetworkExplanation, ...] = ()
+    """Where networks looked; their pictures lie in `figure_folder`."""
+    figure_folder: Path = Path()
     person: tuple[tuple[str, str], ...] = ()
     """What is known of the person at this examination, in words: label and value."""
 
@@ -100,8 +104,19 @@ def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
         "biomarkers": biomarkers.lines(biomarkers.values(unit.steps)),
         "quality_file": unit.quality_file.relative_to(root).as_posix() if unit.quality_file else "",
         "mirrored": any(report.qc.get("mirrored") for report in unit.steps.values()),
+        "looked": _looked(root, unit),
+        "sides": any(row.ipsilesional is not None for row in unit.explanations),
         "figures": [(path.relative_to(root).as_posix(), *caption(path)) for path in sorted(unit.figures, key=rank)],
     }
+
+
+def _looked(root: Path, unit: UnitReport) -> list[tuple[str, str, looked.Line]]:
+    """Each network's picture (no name where there is none), its text for those who do not see it, and its line."""
+    folder = unit.figure_folder.relative_to(root) if unit.figure_folder.is_absolute() else unit.figure_folder
+    return [
+        ((folder / line.row.figure).as_posix() if line.row.figure else "", f"{line.heading}. {line.text}", line)
+        for line in looked.lines(unit.explanations)
+    ]
 
 
 def _trend(units: Sequence[UnitReport]) -> str:
@@ -114,13 +129,14 @@ def _inline(root: Path, contents: Sequence[dict[str, Any]]) -> None:
     """Put the pictures into the page, those of the latest session first, as far as LARGEST_PAGE allows."""
     left = LARGEST_PAGE
     for content in contents[::-1]:
-        found = []
-        for name, heading, text in content["figures"]:
-            data = (root / name).read_bytes() if (root / name).is_file() else b""
-            left -= len(data) * 4 // 3
-            inside = f"data:image/png;base64,{b64encode(data).decode()}" if data and left > 0 else name
-            found.append((inside, heading, text))
-        content["figures"] = found
+        for part in ("figures", "looked"):
+            found = []
+            for name, *rest in content[part]:
+                data = (root / name).read_bytes() if (root / name).is_file() else b""
+                left -= len(data) * 4 // 3
+                inside = f"data:image/png;base64,{b64encode(data).decode()}" if data and left > 0 else name
+                found.append((inside, *rest))
+            content[part] = found
 
 
 def _lesion(steps: Mapping[str, StepReport]) -> tuple[tuple[str, str], ...]:

@@ -252,6 +252,14 @@ def _can_fit(cases: Cases, rows: Rows) -> bool:
     return bool(min(poor.sum(), (~poor).sum()) >= MINIMUM_PER_CLASS)
 
 
+def mean_of_folds(said: Array) -> Array:
+    """What was said of each unit, (folds, units) -> (units,): mean of the repeats; NaN where nothing was said."""
+    known = np.isfinite(said)
+    number = known.sum(axis=0)
+    mean = np.where(known, said, 0.0).sum(axis=0) / np.maximum(number, 1)
+    return np.where(number > 0, mean, np.nan)
+
+
 def check_spoken(
     members: Sequence[TrainedMember], wanted: Sequence[Cases], folds: Sequence[OuterFold], training: TrainingSettings
 ) -> None:

@@ -18,24 +18,29 @@ from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.derivatives.outputs import tsv_text
 from bids_stroke.ensemble.baselines import Baseline, ordinary_mean
 from bids_stroke.ensemble.bundle import Bundle, BundleContents, write_bundle
+from bids_stroke.ensemble.explanation.of_training import audited
 from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.networks.device import resolve_device
 from bids_stroke.training.baselines import TrainedBaseline, planned_baselines, train_baselines
 from bids_stroke.training.cohort import Cases, Cohort, check_covariates, make_cohort, read_shallow_cases
 from bids_stroke.training.cost import Means, plan_memory
-from bids_stroke.training.cross_validation import TrainedMember, check_spoken, train_members
+from bids_stroke.training.cross_validation import (
+    TrainedMember,
+    TrainedMembers,
+    check_spoken,
+    mean_of_folds,
+    train_members,
+)
 from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.late_fusion import Fused, apart, fuse_members
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.participants import cohort_profile, identity, model_facts, with_roles
+from bids_stroke.training.participants import LEFT_OUT, cohort_profile, identity, idle_facts, model_facts, with_roles
 from bids_stroke.training.trainer import Place
 
 Array = NDArray[np.float64]
 
 VERSION = "1.0.0"
-LEFT_OUT = "left_out_members"
-"""Among the facts of a model: members that were trained and are not in it, and why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,9 +119,21 @@ def train_ensemble(
     check_spoken(trained.members, wanted, folds, settings.training)
     ensemble = _ensemble(folds, trained.members, baselines, cohort, settings)
     _tell_idle(ensemble, progress)
+    contents = replace(ensemble.contents, profile=profile)
+    if settings.training.audit:
+        learned_from = roles(folds, len(cohort.units))["train"]
+        said = {one.member.name: mean_of_folds(one.folds.test_probability) for one in trained.members}
+        contents = audited(contents, cohort.units, learned_from, said, (here.device, settings.seed, progress))
+    return _complete(ensemble, contents, trained, absent)
+
+
+def _complete(
+    ensemble: TrainedEnsemble, contents: BundleContents, trained: TrainedMembers, absent: Mapping[str, str]
+) -> TrainedEnsemble:
+    """The ensemble with all its contents, and what became of the members."""
     return replace(
         ensemble,
-        contents=replace(ensemble.contents, profile=profile),
+        contents=contents,
         not_trained={**absent, **trained.left_out},
         seconds={entry.member.name: entry.seconds for entry in trained.members},
         minutes=trained.minutes,
@@ -256,18 +273,8 @@ def _contents(
         participants={"train": tuple(ledger_hash(salt, *person) for person in people)},
         splits=table[["dataset", "participant_id", "session_id", "repeat", "fold"]],
         out_of_fold=table.drop(columns=[f"{kind}_{name}" for name in fused.left_out for kind in "ps"]),
-        facts=model_facts(cohort, kept, settings) | _left_out(members, fused),
+        facts=model_facts(cohort, kept, settings) | idle_facts(members, fused),
     )
-
-
-def _left_out(members: Sequence[TrainedMember], fused: Fused) -> dict[str, dict[str, str]]:
-    """Members that are not kept, and why; nothing where all are."""
-    modality_of = {entry.member.name: entry.member.modality for entry in members}
-    found = {
-        name: f"it earned {weight:.3f} of the weight beside others on {modality_of[name]}"
-        for name, weight in fused.left_out.items()
-    }
-    return {LEFT_OUT: found} if found else {}
 
 
 def _with_baselines(contents: BundleContents, baselines: Sequence[TrainedBaseline]) -> BundleContents:

@@ -58,7 +58,7 @@ def page_content(
     """
     from bids_stroke.ensemble.card.tripod import tripod_items
     from bids_stroke.report.train import Training
-    from bids_stroke.training.ensemble import LEFT_OUT
+    from bids_stroke.training.participants import LEFT_OUT
 
     metadata = read_json_object(bundle / METADATA)
     facts = metadata["facts"]

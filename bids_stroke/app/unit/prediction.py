@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from bids_stroke.app.model import Model
 from bids_stroke.app.plan import UnitTask, known_before, merge_features
+from bids_stroke.app.unit.explanation import forget_explanations, write_explanations
 from bids_stroke.bids.choice.unread import in_sentences
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.records import Session, StepReport, UnitFeatures
@@ -33,7 +34,8 @@ def predict_unit(
 
     import_torch()
     from bids_stroke.ensemble.bundle import load_bundle
-    from bids_stroke.ensemble.predict import predict
+    from bids_stroke.ensemble.explanation.of_unit import explain
+    from bids_stroke.ensemble.predict import predict_here, unit_here
     from bids_stroke.features.clinical_rules import clinical_rules
 
     session = task.session
@@ -43,7 +45,8 @@ def predict_unit(
     known = known_before(session, task.settings.outcome.column)
     unit = UnitFeatures(session.subject, session.session, features, missing, known, task.dataset, session.notes)
     bundle = load_bundle(model.path)
-    prediction = predict(bundle, unit, device=task.device, precision=task.settings.precision)
+    here = unit_here(bundle, unit, device=task.device, precision=task.settings.precision)
+    prediction = predict_here(here)
     broken = [f"Predicted without {name}, which failed: {' '.join(reports[name].warnings)}" for name in failed]
     rules = tuple(asdict(result) for result in clinical_rules(known))
     prediction = replace(prediction, rules=rules, warnings=(*prediction.warnings, *broken))
@@ -54,7 +57,11 @@ def predict_unit(
     outputs.save(path, lambda temporary: temporary.write_text(json.dumps(content, indent=2, allow_nan=False) + "\n"))
     row = pd.DataFrame([prediction_row(prediction)])
     outputs.save(table, lambda temporary: temporary.write_text(tsv_text(row)))
-    return StepReport(files={"prediction": path}, warnings=prediction.warnings)
+    files = {"prediction": path}
+    forget_explanations(outputs)
+    if task.settings.explain and (found := explain(here, prediction)):
+        files["explanation"] = write_explanations(task, found, reports, outputs)
+    return StepReport(files=files, warnings=prediction.warnings)
 
 
 def no_modality(

@@ -14,6 +14,7 @@ from pathlib import Path
 from bids_stroke.app.failures import as_ours, is_of_data
 from bids_stroke.app.plan import Stage, UnitTask, merge_features, missing_inputs, plan_unit
 from bids_stroke.app.unit.begun import BegunSteps, begin_steps
+from bids_stroke.app.unit.explanation import forget_explanations
 from bids_stroke.app.unit.log import unit_log
 from bids_stroke.app.unit.prediction import no_modality, predict_unit, prediction_paths
 from bids_stroke.app.unit.step import nothing, places, run_step
@@ -167,6 +168,7 @@ def _forget_prediction(task: UnitTask) -> None:
     manifest.manifest_path(task.output_dir, task.session.prefix, "prediction").unlink(missing_ok=True)
     for path in prediction_paths(task):
         path.unlink(missing_ok=True)
+    forget_explanations(task.outputs)
 
 
 def _run_stage(task: UnitTask, stage: Stage, made: _Made, begun: BegunSteps) -> tuple[StepReport | None, float | None]:

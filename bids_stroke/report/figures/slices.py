@@ -16,6 +16,8 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 ORIENTATION = "Radiological view: the patient's right is on the left of each picture (R)."
+OPAQUE = 0.7
+"""Of what is laid over an image, where it is highest."""
 Floats = NDArray[np.float64]
 
 
@@ -42,6 +44,8 @@ class Panel:
     """Multiplies the values (1000 for mm^2/s shown as 10^-3 mm^2/s)."""
     bar: bool = True
     outlines: tuple[Outline, ...] = ()
+    over: nib.Nifti1Image | None = None
+    """Shares from 0 to 1 (x, y, z), laid over the image in colours, the stronger the higher; the bar is of these."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,10 +146,12 @@ def draw_slices(
     for number, panel in enumerate(panels):
         grid, limits = _grid(panel.image), _limits(panel)
         outlines = [(outline.colour, _grid(outline.image)) for outline in panel.outlines]
+        over = _grid(panel.over) if panel.over is not None else None
         first = number * rows_per_panel
         axes = [figure.add_subplot(spec[first + i // columns, i % columns]) for i in range(len(heights))]
         for ax, z in zip(axes, heights, strict=True):
             shown = _draw_image(ax, panel, grid, z, limits)
+            shown = shown if over is None else _draw_over(ax, over, z)
             _draw_marks(ax, outlines, z)
             ax.set(xlim=(extent[1], extent[0]), ylim=extent[2:])  # x reversed: radiological
         axes[0].set_ylabel(panel.label, fontsize=9)
@@ -157,10 +163,23 @@ def draw_slices(
     return figure
 
 
-def _draw_image(ax: Axes, panel: Panel, grid: _Grid, height: float, limits: tuple[float, float]) -> AxesImage:
+def _box(grid: _Grid) -> tuple[float, float, float, float]:
+    """Outer edges of the slices (mm)."""
     x, y, _ = grid.axes
     half = (abs(x[1] - x[0]) / 2, abs(y[1] - y[0]) / 2)
-    box = (x[0] - half[0], x[-1] + half[0], y[0] - half[1], y[-1] + half[1])
+    return (x[0] - half[0], x[-1] + half[0], y[0] - half[1], y[-1] + half[1])
+
+
+def _draw_over(ax: Axes, grid: _Grid, height: float) -> AxesImage:
+    values = grid.axial(height)
+    return ax.imshow(
+        values, cmap="inferno", vmin=0.0, vmax=1.0, alpha=np.clip(OPAQUE * values, 0.0, OPAQUE), extent=_box(grid),
+        origin="lower", interpolation="nearest",
+    )  # fmt: skip
+
+
+def _draw_image(ax: Axes, panel: Panel, grid: _Grid, height: float, limits: tuple[float, float]) -> AxesImage:
+    box = _box(grid)
     ax.set_facecolor("black")
     values = grid.axial(height) * panel.factor
     if values.ndim == 3:

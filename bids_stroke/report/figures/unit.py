@@ -170,7 +170,9 @@ def draw_unit_figures(outputs: Outputs, reports: Reports, kinds: Iterable[UnitFi
         PNG files, in the order of the kinds.
     """
     return tuple(
-        _save(figure, outputs, kind.key, entities) for kind in kinds for entities, figure in kind.draw(outputs, reports)
+        save_figure(figure, outputs, kind.key, entities)
+        for kind in kinds
+        for entities, figure in kind.draw(outputs, reports)
     )
 
 
@@ -199,7 +201,8 @@ def _key(path: Path) -> str:
     return parse(path.name).entities["desc"] if is_named(path, "figure") else ""
 
 
-def _save(figure: Figure, outputs: Outputs, key: str, entities: str) -> Path:
+def save_figure(figure: Figure, outputs: Outputs, key: str, entities: str = "") -> Path:
+    """Write a figure; ``key`` is ``desc`` in its name, ``entities`` (``task-rest``) what the name has besides."""
     path = outputs.path("figure", desc=key, **dict(part.split("-", 1) for part in entities.split("_") if part))
     # without the date and the version of matplotlib, which would change the bytes
     return outputs.save(path, lambda temporary: figure.savefig(temporary, dpi=110, metadata={"Software": None}))

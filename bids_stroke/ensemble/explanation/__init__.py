@@ -1,0 +1,1 @@
+"""Where the networks of an ensemble looked, and whether that can be believed."""
