@@ -4,8 +4,8 @@
 
 One person of the example dataset is computed with the app (two minutes). Everybody else is that person under another
 label: files are hard links, manifests are written by the app's own functions for what the app itself plans, so that
-the second run has 16 files, 8 stages and 120 outputs to look at for each person. Predictions are drawn at random, by
-a seed. Prints a Markdown table.
+the second run has 16 files, 8 stages and 120 outputs to look at for each person. Predictions and quality numbers are
+drawn at random, by a seed. Prints a Markdown table.
 """
 
 from __future__ import annotations
@@ -49,10 +49,11 @@ def main() -> None:
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = (given.folder or Path(temporary)).resolve()
+        folder.mkdir(parents=True, exist_ok=True)
         one = folder / "one"
         if not one.is_dir():
             run(EXAMPLE, one, "participant", "--participant-label", PERSON, "--skip-bids-validation")
-        print("| | CPU s | wall s | peak MB | exit code |\n|---|---|---|---|---|")
+        print("| | CPU s | wall s | peak MB | exit code | group.html, MB |\n|---|---|---|---|---|---|")
         for what, level, people in (
             ("participant, everything up to date but the pages", "participant", given.people),
             ("participant, everything up to date", "participant", given.people),
@@ -62,7 +63,9 @@ def main() -> None:
             if not raw.is_dir():
                 clone(one, raw, out, people)
             cpu, wall, peak, code = run(raw, out, level)
-            print(f"| {what}, {people} people | {cpu:.1f} | {wall:.1f} | {peak:.0f} | {code} |", flush=True)
+            page = out / "group.html"
+            size = f"{page.stat().st_size / 1e6:.1f}" if page.is_file() else ""
+            print(f"| {what}, {people} people | {cpu:.1f} | {wall:.1f} | {peak:.0f} | {code} | {size} |", flush=True)
 
 
 def run(raw: Path, out: Path, level: str, *options: str) -> tuple[float, float, float, int]:
@@ -99,7 +102,7 @@ def clone(one: Path, raw: Path, out: Path, people: int) -> None:
         task = UnitTask(session, out, out, Settings(), model, str(read_description(raw)["Name"]))
         written = write_prediction(task, drawn(like, float(score), rng))
         for stage in plan_unit(task):
-            done = relabelled(one, raw, task, stage)
+            done = scattered(relabelled(one, raw, task, stage), rng)
             if stage.name == "prediction":
                 stamps = {path.relative_to(out).as_posix(): manifest.stamp(path) for path in written}
                 done = replace(done, outputs=stamps, report=StepReport(files={"prediction": written[0]}))
@@ -117,6 +120,13 @@ def relabelled(one: Path, raw: Path, task: UnitTask, stage: Stage) -> manifest.M
         done = manifest.read_manifest(Path(stream.name), task.output_dir)
     assert done is not None
     return replace(done, recipe=stage.recipe)
+
+
+def scattered(done: manifest.Manifest, rng: np.random.Generator) -> manifest.Manifest:
+    """The same with quality numbers around those of the person: a tenth of each up or down, of a few people far off."""
+    spread = 0.1 if rng.random() < 0.98 else 1.0
+    numbers = {name: value * (1 + spread * rng.normal()) for name, value in done.report.qc.items()}
+    return replace(done, report=replace(done.report, qc=numbers))
 
 
 def drawn(like: Prediction, score: float, rng: np.random.Generator) -> Prediction:

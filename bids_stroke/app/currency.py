@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +61,8 @@ class Currency:
     """Digest of the bundle ``--model``; empty where none is given."""
     own: Mapping[str, str]
     """Digests of the models that ``train`` wrote into OUTPUT_DIR, by name."""
+    _seen: dict[str, Path] = field(default_factory=dict, repr=False)
+    """Where the inputs of the unit in hand are now: its steps read the same ones, and thousands of units take long."""
 
     @classmethod
     def of(cls, request: Request, dataset: str) -> Currency:
@@ -82,8 +84,11 @@ class Currency:
         """OUTPUT_DIR."""
         return self.request.output_dir
 
-    def _now(self, path: str) -> Path:
-        return self.belonging.placed(path, self.request.selection.bids_dir)
+    def now(self, path: str) -> Path:
+        """Where an input is now that was read from the folder in which the dataset lay."""
+        if path not in self._seen:
+            self._seen[path] = self.belonging.placed(path, self.request.selection.bids_dir)
+        return self._seen[path]
 
     def look(self, session: Session, *, prediction: bool) -> Unit:
         """Read the manifests of a unit and compare them with what is there now.
@@ -95,6 +100,7 @@ class Currency:
         prediction : bool
             Also look at the prediction.
         """
+        self._seen.clear()
         steps = {name: done for name in STEPS if (done := self._read(session, name)) is not None}
         stale = {name: why for name, done in steps.items() if (why := self._features(session, name, done))}
         found = self._read(session, "prediction") if prediction else None
@@ -118,7 +124,7 @@ class Currency:
         return "" if side in (None, side_told(session)) else f"affected side changed: {side} -> {side_told(session)}"
 
     def _inputs(self, done: Manifest) -> str:
-        changed = [self._now(path) for path, mark in done.inputs.items() if not mark.matches(self._now(path))]
+        changed = [self.now(path) for path, mark in done.inputs.items() if not mark.matches(self.now(path))]
         names = [path.name + ("" if path.exists() else " (gone)") for path in changed]
         return f"inputs changed: {few(names)}" if names else ""
 
@@ -136,7 +142,7 @@ class Currency:
         if words := [f"{name} ({stale[name]})" for name in recipe[EARLIER] if name in stale]:
             return f"features changed: {few(words)}"
         failed = recipe.get(FAILED, {})
-        now = {name: _key(step) for name, step in steps.items()}
+        now = {name: key_of(step) for name, step in steps.items()}
         if others := [name for name, key in recipe[EARLIER].items() if name not in failed and now.get(name) != key]:
             return f"features changed: {few(others)}"
         if fresh := self._new(session, done):
@@ -156,7 +162,7 @@ class Currency:
 
     def _fresh(self, session: Session, stage: str, done: Manifest, files: set[Path]) -> list[str]:
         """Those of some files that a stage did not read, and that came after it."""
-        known = {self._now(path) for path in done.inputs}
+        known = {self.now(path) for path in done.inputs}
         begun = manifest.manifest_path(self.root, session.prefix, stage).stat().st_mtime
         return sorted(path.name for path in files - known if path.is_file() and path.stat().st_ctime > begun)
 
@@ -166,7 +172,7 @@ class Currency:
             return "" if self.asked == sha256 else "made with another model than --model"
         if sha256 in self.own.values():
             return ""
-        name = _model_name(done)
+        name = _model_name(done) if self.own else ""
         return f"model changed: {name} was trained anew" if name in self.own else ""
 
 
@@ -179,13 +185,13 @@ def _model_name(done: Manifest) -> str:
         return ""
 
 
-def _key(done: Manifest) -> str:
+def key_of(done: Manifest) -> str:
     """The key that the plan of a unit knew a step by."""
     return digest(json.dumps({part: value for part, value in done.recipe.items() if part != FAILED}, sort_keys=True))
 
 
 def _touched(what: str, done: Manifest, root: Path) -> str:
-    changed = [Path(name).name for name, mark in done.outputs.items() if not mark.matches(root / name)]
+    changed = [Path(name).name for name, mark in done.outputs.items() if not mark.matches(f"{root}/{name}")]
     return f"{what} changed: {few(changed)}" if changed else ""
 
 

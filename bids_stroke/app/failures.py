@@ -11,6 +11,7 @@ from pathlib import Path
 from bids_stroke.core.errors import BidsStrokeError, DataError, InputError, MemoryShortageError, OutputError
 from bids_stroke.core.records import UnitStatus, unit_prefix
 from bids_stroke.derivatives.outputs import lacks_space
+from bids_stroke.derivatives.status import INTERRUPTED, NOT_BEGUN
 
 GB_PER_UNIT = 4.0
 """Memory to expect of one unit at full size (GB)."""
@@ -168,3 +169,17 @@ def unended_units(selected: Collection[str], statuses: Iterable[UnitStatus]) -> 
     """Units that were selected and that failed, wait, run, or were killed."""
     prefixes = [unit_prefix(status.subject, status.session) for status in statuses if not status.completed]
     return [prefix for prefix in prefixes if prefix in selected]
+
+
+def others_in_words(statuses: Iterable[UnitStatus], ended: Iterable[UnitStatus]) -> str:
+    """How many units of other runs have not ended: their jobs may have died without a word. Empty where all have.
+
+    >>> others_in_words([UnitStatus("1", None, "done"), UnitStatus("2", None, "running", "still-running")], [])
+    'Other units in this folder: 1 running.'
+    """
+    own = {(status.subject, status.session) for status in ended}
+    others = [status for status in statuses if (status.subject, status.session) not in own]
+    told = [status.reason if status.reason in (INTERRUPTED, NOT_BEGUN) else status.status for status in others]
+    counts = {word: told.count(word) for word in ("running", "waiting", INTERRUPTED, NOT_BEGUN)}
+    found = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
+    return f"Other units in this folder: {found}." if found else ""

@@ -10,7 +10,7 @@ from rich.console import Console
 from bids_stroke.app.currency import Currency, not_current
 from bids_stroke.app.failures import lost_units, unended_units
 from bids_stroke.app.group_tables import prediction_table, promised_coverage, the_outcome, write_group_tables
-from bids_stroke.app.progress import tell_covariates, tracked, warn
+from bids_stroke.app.progress import print_few, tell_covariates, tracked, warn
 from bids_stroke.app.request import Request
 from bids_stroke.bids.phenotype import outcome_notes
 from bids_stroke.core.records import Session, StepReport
@@ -32,8 +32,8 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     units = {item.prefix: currency.look(item, prediction=True) for item in tracked(console, sessions, "Reading units")}
     steps = {prefix: unit.reports for prefix, unit in units.items()}
     stale = {prefix: unit.why_no_prediction for prefix, unit in units.items() if unit.why_no_prediction}
-    for prefix, why in stale.items():
-        warn(console, not_current(prefix, why))
+    where = f"All are in {dataset_file(root, 'group_predictions').name}, column excluded."
+    print_few(console, [not_current(prefix, why) for prefix, why in stale.items()], where, warning=True)
     quality = write_group_quality(root, sessions, steps)  # also where there are features only
     console.print(f"Quality of all units: {quality}", soft_wrap=True)
     biomarkers = write_group_biomarkers(root, sessions, steps)
@@ -43,8 +43,8 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     predicted = [item for item in sessions if item.prefix in predictions]
     tell_covariates(console, [item.covariates for item in predicted], outcome.column)
     asked = [(item.subject, item.session) for item in predicted]
-    for sentence in outcome_notes(request.selection.bids_dir, outcome.column, asked):
-        console.print(f"Outcomes: {sentence}", highlight=False, markup=False, soft_wrap=True)
+    notes = [f"Outcomes: {text}" for text in outcome_notes(request.selection.bids_dir, outcome.column, asked)]
+    print_few(console, notes, "Look at the tables with that column.")
     modality_of = {name: member.modality for item in predictions.values() for name, member in item.members.items()}
     counted = int((table["prediction"] != "left-out").sum())
     console.print(f"Evaluating {counted} predictions of {len(modality_of)} members.", highlight=False)
@@ -56,11 +56,10 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     )
     write_group_tables(root, table, evaluation)
     found = read_statuses(root)
-    for sentence in found.passed_over:
-        warn(console, sentence)
+    print_few(console, found.passed_over, "They lie in the same folder.", warning=True)
     for text in summary_lines(evaluation):
         console.print(text, highlight=False, markup=False, soft_wrap=True)
-    page = write_group_report(root, evaluation, table, GroupDetails(found.units, steps, biomarkers))
+    page = write_group_report(root, evaluation, table, GroupDetails(found.units, steps, biomarkers, modality_of))
     console.print(f"Report: {page}", soft_wrap=True)
     selected = {item.prefix: None for item in sessions}
     for sentence in lost_units(selected, predictions, found.units):

@@ -3,29 +3,60 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from math import isfinite
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
 
 import bids_stroke
 from bids_stroke.app.plan import step_reports
 from bids_stroke.bids.choice.unread import in_lines
 from bids_stroke.core.digest import code_digest, digest
+from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import Prediction, Session, StepReport, UnitStatus
+from bids_stroke.core.settings import Settings
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.explanations import NetworkExplanation, read_explanations
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import Outputs
 from bids_stroke.derivatives.predictions import read_predictions
+from bids_stroke.derivatives.provenance import read_run
 from bids_stroke.derivatives.recipes import Recipe
+from bids_stroke.ensemble.metadata import bundle_modalities, bundle_network_of
 from bids_stroke.preprocess.registry import STEPS
 from bids_stroke.quality.judge import write_unit_table
 
+if TYPE_CHECKING:
+    from bids_stroke.report.provenance import Made
+
 STAGES = (*(step.name for step in STEPS.values()), "prediction", "figures")
 """Stages of a unit whose manifests tell what its page shows."""
+MOST_PAGES = 10
+"""Addresses of pages that are told at the end of a run."""
+
+
+@dataclass(frozen=True)
+class Predicts:
+    """What pages tell of the members of an ensemble, by name: what they read, and which network they are."""
+
+    modality: Mapping[str, str] = field(default_factory=dict)
+    network: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, model: Path | None) -> Predicts:
+        """From a bundle; nothing without one.
+
+        Raises
+        ------
+        ModelError
+            Its metadata cannot be read.
+        """
+        return cls(bundle_modalities(model), bundle_network_of(model)) if model else cls()
 
 
 @dataclass(frozen=True)
@@ -35,7 +66,9 @@ class _Page:
     root: Path
     subject: str
     units: tuple[tuple[Session, UnitStatus], ...]
-    member_modality: Mapping[str, str]
+    predicts: Predicts
+    neighbours: tuple[str, str]
+    """Labels of the people before and after; empty where there is none."""
 
     @property
     def path(self) -> Path:
@@ -61,7 +94,8 @@ class _Page:
             [unit.session, dict(unit.left_out), unit.notes, dict(unit.covariates), *_failure(status)]
             for unit, status in self.units
         ]
-        text = json.dumps([told, dict(self.member_modality)], sort_keys=True)
+        members = [dict(self.predicts.modality), dict(self.predicts.network)]
+        text = json.dumps([told, members, self.neighbours], sort_keys=True)
         return {"code": digest(bids_stroke.__version__, _code()), "units": digest(text)}
 
     def is_current(self) -> bool:
@@ -71,7 +105,7 @@ class _Page:
 
 
 def write_pages(
-    root: Path, sessions: Iterable[Session], statuses: Iterable[UnitStatus], member_modality: Mapping[str, str]
+    root: Path, sessions: Iterable[Session], statuses: Iterable[UnitStatus], predicts: Predicts
 ) -> list[Path]:
     """Bring the page of each participant up to date, and the table of quality numbers of each session.
 
@@ -82,9 +116,10 @@ def write_pages(
     sessions : iterable of Session
         All sessions of the participants; those of one participant stand together.
     statuses : iterable of UnitStatus
-        Of all units; a session without one has never run and is not on the page.
-    member_modality : mapping
-        Member of the ensemble -> modality.
+        Of all units; a session without one has never run and is not on the page. People who have one are the
+        neighbours to whose pages a page leads.
+    predicts : Predicts
+        The members of the ensemble.
 
     Returns
     -------
@@ -92,12 +127,16 @@ def write_pages(
         The pages, also those that were up to date.
     """
     ended = {(status.subject, status.session): status for status in statuses}
+    people = sorted({status.subject for status in ended.values()})
+    place = {subject: number for number, subject in enumerate(people)}
     paths = []
     for subject, own in groupby(sessions, key=lambda session: session.subject):
         known = [(session, ended.get((session.subject, session.session))) for session in own]
         units = tuple((session, status) for session, status in known if status is not None)
-        page = _Page(root, subject, units, member_modality)
         if units:
+            here = place[subject]
+            beside = ("".join(people[here - 1 : here]) if here else "", "".join(people[here + 1 : here + 2]))
+            page = _Page(root, subject, units, predicts, beside)
             if not page.is_current():
                 _write_page(page)
             paths.append(page.path)
@@ -105,7 +144,8 @@ def write_pages(
 
 
 def _write_page(page: _Page) -> None:
-    from bids_stroke.report.participant import UnitReport, write_participant_report
+    from bids_stroke.report.participant import Around, UnitReport, write_participant_report
+    from bids_stroke.report.provenance import stages_that_ran
 
     written, units, inputs = [], [], page.inputs  # what is there now: a parallel job may write while this one reads
     predictions = read_predictions(page.root, [session for session, status in page.units if status.has_told])
@@ -123,18 +163,48 @@ def _write_page(page: _Page) -> None:
                 steps=steps,
                 figures=tuple(drawn.report.files.values()) if drawn else (),
                 status=status,
-                member_modality=page.member_modality,
+                member_modality=page.predicts.modality,
                 person=person_facts(session, predictions.get(session.prefix)),
                 explanations=_explanations(page.root, session) if session.prefix in predictions else (),
                 figure_folder=outputs.path("figure", desc="x").parent,
                 unused=in_lines(session.left_out),
                 notes=session.notes,
                 quality_file=table,
+                ran=stages_that_ran(page.root, session.prefix, session.subject, STAGES),
             )
         )
-    path = write_participant_report(page.root, page.subject, units)
+    around = Around(*page.neighbours, _made(page, predictions.values()))
+    path = write_participant_report(page.root, page.subject, units, around)
     done = manifest.make_manifest(page.root, page.recipe, inputs, written, StepReport(files={"page": path}))
     manifest.write_manifest(page.manifest_path, page.root, done)
+
+
+def tell_pages(console: Console, pages: Sequence[Path]) -> None:
+    """Say where the pages of people are; of many only the first."""
+    few = len(pages) <= MOST_PAGES
+    for path in pages[: MOST_PAGES if few else 1]:
+        console.print(f"Report: {path}" if few else f"Reports: {len(pages)} pages, the first is {path}", soft_wrap=True)
+
+
+def _made(page: _Page, predictions: Iterable[Prediction]) -> Made:
+    """How the page came about: the last run, and the methods of the steps and networks of this person."""
+    from bids_stroke.report.provenance import made
+
+    members = {name for item in predictions for name in (*item.members, *([EARLY] if item.early_fusion else []))}
+    networks = {page.predicts.network[name] for name in members if name in page.predicts.network}
+    own: dict[str, Any] = {}
+    steps = set()
+    for session, _ in page.units:
+        for step in STEPS.values():
+            done = manifest.read_manifest(manifest.manifest_path(page.root, session.prefix, step.name), page.root)
+            if done is not None:
+                steps.add(step.name)
+                own |= {step.settings: done.recipe["settings"]} if step.settings and "settings" in done.recipe else {}
+    try:
+        settings = Settings.model_validate(own)
+    except ValueError:  # of another version, whose settings were others
+        settings = Settings()
+    return made(read_run(page.root, "participant"), steps, networks, settings)
 
 
 def _explanations(root: Path, session: Session) -> tuple[NetworkExplanation, ...]:
@@ -171,6 +241,6 @@ def _failure(status: UnitStatus) -> tuple[str, ...]:
 @cache
 def _code() -> str:
     """Digest of the code and the templates that write pages."""
-    templates = sorted((Path(__file__).parents[1] / "report" / "templates").glob("*.html"))
+    templates = sorted((Path(__file__).parents[1] / "report" / "templates").iterdir())
     code = code_digest("bids_stroke.report.participant", "bids_stroke.quality.judge")
     return digest(code, *(path.read_text() for path in templates))

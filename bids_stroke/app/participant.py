@@ -11,14 +11,15 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_stroke.app import executors, preflight
-from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED
+from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED, others_in_words
 from bids_stroke.app.model import Model, with_model
-from bids_stroke.app.pages import write_pages
+from bids_stroke.app.pages import Predicts, tell_pages, write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, needed_steps, plan_unit
 from bids_stroke.app.progress import (
     UnitProgress,
     files_not_used,
-    status_table,
+    print_few,
+    print_units,
     tell_covariates,
     terminal,
     tracked,
@@ -34,7 +35,6 @@ from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.provenance import write_settings
 from bids_stroke.derivatives.status import (
-    INTERRUPTED,
     NOT_BEGUN,
     read_statuses,
     running_step,
@@ -42,7 +42,7 @@ from bids_stroke.derivatives.status import (
     write_status_table,
     write_waiting,
 )
-from bids_stroke.ensemble.metadata import bundle_modalities, bundle_networks
+from bids_stroke.ensemble.metadata import bundle_networks
 from bids_stroke.networks.torch_import import import_torch
 from bids_stroke.report.methods import write_methods
 
@@ -61,13 +61,13 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     if request.selection.session_labels:  # the page of a subject shows all of its sessions
         subjects = tuple(dict.fromkeys(session.subject for session in sessions))
         sessions = find_sessions(replace(request.selection, session_labels=(), participant_labels=subjects))
-    modalities = bundle_modalities(model.path) if model else {}
-    pages = write_pages(request.output_dir, tracked(console, sessions, "Pages"), statuses, modalities)
+    predicts = Predicts.of(model.path if model else None)
+    pages = write_pages(request.output_dir, tracked(console, sessions, "Pages"), statuses, predicts)
     _conclude(request, ended, tasks, console)
-    for path in pages:
-        console.print(f"Report: {path}", soft_wrap=True)
+    tell_pages(console, pages)
     write_methods(request.output_dir, bundle_networks(model.path) if model else (), request.settings)
-    _tell_of_others(statuses, ended, console)
+    if others := others_in_words(statuses, ended):
+        console.print(others)
     return 65 if any(status.status == "failed" for status in ended) else 0
 
 
@@ -79,8 +79,7 @@ def _write_table(root: Path, ended: Sequence[UnitStatus], console: Console) -> l
         write_status_table(root, statuses)
         if read_statuses(root).units == found.units:
             break
-    for sentence in found.passed_over:
-        warn(console, sentence)
+    print_few(console, found.passed_over, "They lie in the same folder.", warning=True)
     return statuses
 
 
@@ -280,20 +279,14 @@ def stages_in_words(result: UnitResult) -> str:
 def _conclude(request: Request, ended: Sequence[UnitStatus], tasks: Sequence[UnitTask], console: Console) -> None:
     """Say how the units of this run ended, and where everything lies."""
     out = terminal()
-    out.print(status_table(ended))
-    for status in (status for status in ended if status.status == "failed"):
-        unit = f"sub-{status.subject}" + (f" ses-{status.session}" if status.session else "")
-        out.print(f"{unit} failed ({status.reason}): {status.detail}", highlight=False, markup=False, soft_wrap=True)
+    print_units(out, ended)
+    failed = [
+        f"sub-{status.subject}{f' ses-{status.session}' if status.session else ''} failed ({status.reason}): "
+        f"{status.detail}"
+        for status in ended
+        if status.status == "failed"
+    ]
+    print_few(out, failed, "All are in the table of units.")
     for line in files_not_used([task.session for task in tasks]):
         out.print(line, highlight=False, markup=False, soft_wrap=True)
     console.print(f"Table of units: {dataset_file(request.output_dir, 'status_table')}", soft_wrap=True)
-
-
-def _tell_of_others(statuses: Sequence[UnitStatus], ended: Sequence[UnitStatus], console: Console) -> None:
-    """Say how many units of other runs have not ended: their jobs may have died without a word."""
-    own = {(status.subject, status.session) for status in ended}
-    others = [status for status in statuses if (status.subject, status.session) not in own]
-    told = [status.reason if status.reason in (INTERRUPTED, NOT_BEGUN) else status.status for status in others]
-    counts = {word: told.count(word) for word in ("running", "waiting", INTERRUPTED, NOT_BEGUN)}
-    if found := [f"{count} {word}" for word, count in counts.items() if count]:
-        console.print(f"Other units in this folder: {', '.join(found)}.")

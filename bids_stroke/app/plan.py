@@ -129,7 +129,7 @@ def plan_unit(task: UnitTask, names_in: Names | None = None) -> list[Stage]:
     if task.model is not None:
         stages["prediction"] = Stage("prediction", {**_prediction_recipe(task, task.model), **earlier}, inputs)
     shown = {EARLIER: {s.name: s.key for s in stages.values() if s.step is not None and not s.step.gathers}}
-    stages["figures"] = Stage("figures", {**_of_code(*FIGURES), **shown}, inputs)  # of numbers nothing is drawn
+    stages["figures"] = Stage("figures", {**of_code(*FIGURES), **shown}, inputs)  # of numbers nothing is drawn
     return list(stages.values())
 
 
@@ -147,7 +147,8 @@ def recipe(step: Step, settings: Settings) -> Recipe:
     }
 
 
-def _of_code(*modules: str) -> Recipe:
+def of_code(*modules: str) -> Recipe:
+    """What decides what modules make: their code, and the libraries behind it."""
     return {"code": code_digest(*modules), "libraries": dict(deciding_versions(*modules))}
 
 
@@ -161,7 +162,7 @@ def metadata_digests(files: Sequence[BidsFile]) -> dict[str, str]:
 
 def _prediction_recipe(task: UnitTask, model: Model) -> Recipe:
     return {
-        **_of_code(*PREDICTION, *(EXPLANATION if task.settings.explain else ())),
+        **of_code(*PREDICTION, *(EXPLANATION if task.settings.explain else ())),
         "model": model.sha256,
         "dataset": task.dataset,
         "covariates": covariates_digest(task.session, task.settings.outcome.column),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import TracebackType
 from typing import TypeVar
@@ -30,7 +31,9 @@ SECONDS_BETWEEN_STEPS = 60.0
 MOST_RUNNING = 8
 """Lines below a bar."""
 MOST_REASONS = 20
-"""Lines on files that were not used."""
+"""Lines of one kind, on files that were not used say; of more it is said where they are."""
+MOST_UNITS = 30
+"""Rows of the table of units at the end of a run."""
 
 
 def terminal(*, quiet: bool = False) -> Console:
@@ -41,6 +44,28 @@ def terminal(*, quiet: bool = False) -> Console:
 def warn(console: Console, sentence: str) -> None:
     """Print a sentence that begins with a coloured word of warning, on one line however long it is."""
     console.print(Text("Warning", "yellow").append(f": {sentence}", "default"), soft_wrap=True, highlight=False)
+
+
+def print_few(console: Console, lines: Sequence[str], where: str, *, warning: bool = False) -> None:
+    """Print lines of one kind; of many the first ones, how many there are more, and where.
+
+    Parameters
+    ----------
+    console : Console
+        Where they are printed.
+    lines : sequence of str
+        One each.
+    where : str
+        A sentence that says where all of them are.
+    warning : bool
+        Whether each begins with that word.
+    """
+    more = len(lines) - MOST_REASONS
+    for line in [*lines[:MOST_REASONS], *([f"{more} more like these. {where}"] if more > 0 else [])]:
+        if warning:
+            warn(console, line)
+        else:
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def tracked(console: Console, items: Sequence[Item], what: str) -> Iterator[Item]:
@@ -243,6 +268,18 @@ def status_table(statuses: Sequence[UnitStatus]) -> Table:
         unit = unit_prefix(status.subject, status.session).replace("_", " ")
         table.add_row(*[said if text is None else Text(text) for text in (unit, None, *numbers, *words)])
     return table
+
+
+def print_units(console: Console, statuses: Sequence[UnitStatus]) -> None:
+    """Print the table of units at the end of a run; of a large cohort how many stand how, and those that failed."""
+    shown = statuses
+    if len(statuses) > MOST_UNITS:
+        counts = Counter(status.status for status in statuses)
+        told = ", ".join(f"{number} {name}" for name, number in counts.most_common())
+        console.print(f"{len(statuses)} units: {told}.", highlight=False)
+        shown = [status for status in statuses if status.status == "failed"][:MOST_UNITS]
+    if shown:
+        console.print(status_table(shown))
 
 
 def files_not_used(sessions: Iterable[Session]) -> list[str]:

@@ -22,6 +22,8 @@ class Request:
     outcome_given: bool = False
     """Whether ``--outcome`` or the settings file gave one, or the default holds."""
     dry_run: bool = False
+    reports_only: bool = False
+    """Pages and figures from what is there, at the level participant."""
     validate_bids: bool = True
     command: tuple[str, ...] = ()
     """The words behind the program's name, as they were given."""

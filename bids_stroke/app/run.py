@@ -87,6 +87,7 @@ def _run_level(request: Request, sessions: Sequence[Session], name: str, console
     from bids_stroke.app import executors
     from bids_stroke.app.group import run_group
     from bids_stroke.app.participant import run_participant
+    from bids_stroke.app.reports import run_reports
     from bids_stroke.app.train import run_train
 
     request = replace(request, execution=request.execution.model_copy(update={"work_dir": work_dir}))
@@ -97,5 +98,9 @@ def _run_level(request: Request, sessions: Sequence[Session], name: str, console
             claim(request.output_dir, request.selection.bids_dir, name)
         remove_temporary(folders_of_dataset(request.output_dir))
         write_dataset_files(request.output_dir, source, request.selection.derivatives)
-        levels = {"participant": run_participant, "train": run_train, "group": run_group}
+        levels = {
+            "participant": run_reports if request.reports_only else run_participant,
+            "train": run_train,
+            "group": run_group,
+        }
         return levels[request.level](request, sessions, name, console)

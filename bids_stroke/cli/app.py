@@ -47,6 +47,8 @@ STOPPED = "Stopped. What is finished is kept; the same command goes on from ther
 @click.option("--bids-database-dir", type=Place(), metavar="DIR", help="Not needed any more; ignored.")
 @click.option("--skip-bids-validation", is_flag=True, help="Do not run the BIDS validator first.")
 @click.option("--dry-run", is_flag=True, help="Print what would be used, what is missing and why; write nothing.")
+@click.option("--reports-only", is_flag=True,
+              help="Pages and figures anew from what is in OUTPUT_DIR; compute nothing.")  # fmt: skip
 @click.option("--model", type=Place(), metavar="DIR", show_default="the demonstration ensemble",
               help="Folder of the model that predicts, or none: feature maps only.")  # fmt: skip
 @click.option("--outcome", metavar="RULE", show_default="'fma_le<=17'",
@@ -97,6 +99,8 @@ def _understand(options: dict[str, Any]) -> Request:
     """
     if options["cluster"] == "slurm":
         raise UsageError("--cluster slurm is not in this version.", "Submit a job array: see hpc/README.md.")
+    if options["reports_only"] and (options["analysis_level"] != "participant" or options["dry_run"]):
+        raise UsageError("--reports-only is of the level participant, and not of --dry-run.", "Leave one of them out.")
     selection = _selection(options)
     from bids_stroke.app.preflight import check_command_line
 
@@ -127,6 +131,7 @@ def _understand(options: dict[str, Any]) -> Request:
         model=options["model"],
         outcome_given="outcome" in settings.model_fields_set,
         dry_run=options["dry_run"],
+        reports_only=options["reports_only"],
         validate_bids=not options["skip_bids_validation"],
         command=tuple(click.get_current_context().obj or ()),
     )

@@ -48,7 +48,8 @@ SECTIONS = MappingProxyType({
     ),
     "What is computed": ("modalities", "model", "outcome", "config", "precision", "seed", "force"),
     "How it runs": (
-        "dry_run", "nprocs", "omp_nthreads", "mem_gb", "device", "work_dir", "cluster", "stop_on_first_crash",
+        "dry_run", "reports_only", "nprocs", "omp_nthreads", "mem_gb", "device", "work_dir", "cluster",
+        "stop_on_first_crash",
     ),
 })  # fmt: skip
 """Heading -> parameters below it; all others come last."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -24,15 +25,15 @@ class Stamp:
     mtime_ns: int
     sha256: str
 
-    def matches(self, path: Path) -> bool:
+    def matches(self, path: str | Path) -> bool:
         """Whether the file is the one that was stamped: same size and time, or same content."""
         try:
-            state = path.stat()
+            state = os.stat(path)  # noqa: PTH116 (of a text as well: to make a Path takes longer than to look)
         except OSError:
             return False
         if not S_ISREG(state.st_mode) or state.st_size != self.size:
             return False
-        return state.st_mtime_ns == self.mtime_ns or _sha256(path) == self.sha256
+        return state.st_mtime_ns == self.mtime_ns or _sha256(Path(path)) == self.sha256
 
 
 def stamp(path: Path) -> Stamp:

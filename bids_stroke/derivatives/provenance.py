@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,6 +13,28 @@ import bids_stroke
 from bids_stroke.core.settings import Settings, describe_settings
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_text
+
+
+@dataclass(frozen=True)
+class RunTold:
+    """What the settings file tells of the last run of a level: version of the app, date, and command line."""
+
+    version: str
+    date: str
+    command: str
+
+
+_HEAD = re.compile(r"# Settings of a run of bids_stroke (\S+), level \w+, (\S+)\.\n# .*\n#   (.*)\n")
+
+
+def read_run(root: Path, level: str) -> RunTold | None:
+    """What `write_settings` has written of the last run; None where there is no such file."""
+    path = dataset_file(root, "settings", level=level)
+    try:
+        found = _HEAD.match(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return RunTold(*found.groups()) if found else None
 
 
 def write_settings(root: Path, level: str, settings: Settings, command: Sequence[str]) -> Path:

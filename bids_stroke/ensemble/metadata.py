@@ -190,6 +190,13 @@ def bundle_networks(path: Path) -> tuple[str, ...]:
     return tuple(dict.fromkeys(entry.member.network for entry in every))
 
 
+def bundle_network_of(path: Path) -> dict[str, str]:
+    """Network of each member and of the early fusion, by name; ModelError if its metadata cannot be read."""
+    found = _metadata(path)
+    every = [*found.members, *([found.early_fusion] if found.early_fusion else [])]
+    return {entry.member.name: entry.member.network for entry in every}
+
+
 def bundle_lesion_side(path: Path) -> str:
     """Setting ``lesion_side`` of the maps that the bundle was trained on; bundles from before it knew only as-is."""
     return _metadata(path).facts.settings.lesion_side

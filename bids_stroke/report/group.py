@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from bids_stroke.core.records import StepReport, UnitStatus
 from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
 from bids_stroke.derivatives.outputs import write_text
-from bids_stroke.report import biomarkers, plots, quality, words
+from bids_stroke.report import biomarkers, people, places, plots, quality, words
 from bids_stroke.report.evaluation import evaluated_parts
 
 if TYPE_CHECKING:
     from bids_stroke.evaluation.evaluate import Evaluation
-
-_TRUE = (True, 1, "1", "True", "true")
 
 
 @dataclass(frozen=True)
@@ -30,6 +28,8 @@ class GroupDetails:
     """Reports by unit and step, for the quality overview."""
     biomarkers: Sequence[Mapping[str, float]] = ()
     """Established biomarkers of each unit that has any."""
+    member_modality: Mapping[str, str] = field(default_factory=dict)
+    """Modality of each member of the ensemble, where its name does not begin with it."""
     how: str = ""
     """How the predictions that were evaluated came about; told from the table of predictions if empty."""
 
@@ -54,19 +54,28 @@ def write_group_report(
         Failed units, quality numbers, origin of the predictions.
     """
     details = details or GroupDetails()
+    flagged = quality.flagged_units(details.steps)
+    looks = {row["unit"]: row["flag"] for row in flagged}
+    rows, lacking = people.rows(predictions, looks, details.member_modality)
     page = words.render(
         "group.html",
-        demonstration="demonstration" in predictions and predictions["demonstration"].isin(_TRUE).any(),
-        rows=[_row(row) for row in predictions.to_dict("records")],
+        demonstration="demonstration" in predictions and predictions["demonstration"].isin(people.TRUE).any(),
+        rows=rows,
+        lacking=lacking,
+        decision_in_words=people.DECISION,
+        look_in_words=people.LOOK,
         has_sessions="session_id" in predictions and not predictions["session_id"].map(words.missing).all(),
         has_scores="predicted_score" in predictions and predictions["predicted_score"].notna().any(),
         has_outcomes="poor" in predictions and predictions["poor"].notna().any(),
         counts=_counts(predictions),
         failed=[status for status in details.statuses if not status.completed],
-        unit_name=words.unit_name,
+        unit_name=places.unit_name,
+        page_of=places.page_of,
+        named=places.named,
         how=details.how or origin_in_words(predictions),
         quality=quality.overview(details.steps),
-        flagged=quality.flagged_units(details.steps),
+        flagged=flagged,
+        units=list(details.steps),
         quality_file=DATASET_FILES["group_quality"],
         biomarkers=biomarkers.overview(details.biomarkers),
         biomarkers_file=DATASET_FILES["group_biomarkers"],
@@ -99,9 +108,9 @@ def origin_in_words(predictions: pd.DataFrame) -> str:
     """
     if "in_training_set" not in predictions:
         return ""
-    seen = predictions["in_training_set"].isin(_TRUE)
+    seen = predictions["in_training_set"].isin(people.TRUE)
     unknown = predictions["in_training_set"].isna()
-    unfolded = predictions["out_of_fold"].isin(_TRUE) if "out_of_fold" in predictions else seen & False
+    unfolded = predictions["out_of_fold"].isin(people.TRUE) if "out_of_fold" in predictions else seen & False
     kinds = (
         (unknown, "People of whom nobody knows whether they were in the model's training data: {}."),
         (~seen & ~unknown, "People who were not in the model's training data: {}."),
@@ -118,38 +127,6 @@ def origin_in_words(predictions: pd.DataFrame) -> str:
     )
     counts = [(predictions.loc[which, "participant_id"].nunique(), text) for which, text in kinds]
     return " ".join(text.format(count) for count, text in counts if count)
-
-
-def _row(row: Mapping[Any, Any]) -> dict[str, Any]:
-    """A line of the table of predictions, in words."""
-    low, high = row.get("probability_poor_low"), row.get("probability_poor_high")
-    poor = row.get("poor")
-    notes = []
-    if not words.missing(row.get("excluded")) and isinstance(row.get("excluded"), str):
-        notes.append("not evaluated: " + words.reason_in_words(row["excluded"]))
-    elif row.get("out_of_fold") in _TRUE:
-        notes.append("was in the training data: out-of-fold prediction")
-    elif row.get("in_training_set") in _TRUE:
-        notes.append(words.reason_in_words("in-training-set"))
-    if not words.missing(row.get("missing")):
-        notes.append(f"missing: {row['missing']}")
-    session = row.get("session_id")
-    return {
-        "participant": row["participant_id"],
-        "session": "–" if words.missing(session) else str(session).removeprefix("ses-"),
-        "probability": row["probability_poor"],
-        "interval": ""
-        if words.missing(low) or words.missing(high)
-        else f"{words.percent(low)} to {words.percent(high)}",
-        "prediction": _SHORT.get(str(row.get("prediction")), "–"),
-        "predicted_score": row.get("predicted_score"),
-        "score": row.get("score"),
-        "outcome": "–" if words.missing(poor) else ("poor" if float(poor) == 1 else "good"),  # type: ignore[arg-type]
-        "notes": "; ".join(notes),
-    }
-
-
-_SHORT = {"poor": "poor", "good": "good", "abstain": "no decision"}
 
 
 def _histogram(predictions: pd.DataFrame) -> str:

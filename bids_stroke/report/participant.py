@@ -14,9 +14,10 @@ from bids_stroke.core.records import MemberPrediction, Prediction, StepReport, U
 from bids_stroke.derivatives.explanations import NetworkExplanation
 from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
 from bids_stroke.derivatives.outputs import write_text
-from bids_stroke.report import biomarkers, explanation, looked, quality, words
+from bids_stroke.report import biomarkers, explanation, looked, places, quality, words
 from bids_stroke.report.figures.unit import caption, rank
 from bids_stroke.report.plots import trend_plot
+from bids_stroke.report.provenance import Made, Ran
 from bids_stroke.report.score import score_scale
 
 BILATERAL = (0.4, 0.6)
@@ -55,9 +56,22 @@ class UnitReport:
     figure_folder: Path = Path()
     person: tuple[tuple[str, str], ...] = ()
     """What is known of the person at this examination, in words: label and value."""
+    ran: tuple[Ran, ...] = ()
+    """Stages that ran, with what they read."""
 
 
-def write_participant_report(root: Path, subject: str, units: Sequence[UnitReport]) -> Path:
+@dataclass(frozen=True)
+class Around:
+    """What is no examination's on a page: whose pages come before and after it (labels), and how it was made."""
+
+    before: str = ""
+    after: str = ""
+    made: Made = field(default_factory=Made)
+
+
+def write_participant_report(
+    root: Path, subject: str, units: Sequence[UnitReport], around: Around | None = None
+) -> Path:
     """Write the page of a participant, one file in OUTPUT_DIR.
 
     Parameters
@@ -68,12 +82,24 @@ def write_participant_report(root: Path, subject: str, units: Sequence[UnitRepor
         Label without ``sub-``.
     units : sequence of UnitReport
         One for each session, in order.
+    around : Around, optional
+        Neighbours of the page, and how it was made.
     """
+    around = around or Around()
     contents = [_content(root, unit) for unit in units]
     for content, unit in zip(contents, units, strict=True):
         content["latest"] = unit is units[-1]
     _inline(root, contents)
-    page = words.render("participant.html", subject=subject, units=contents[::-1], trend=_trend(units), made_by=MADE_BY)
+    page = words.render(
+        "participant.html",
+        subject=subject,
+        units=contents[::-1],
+        trend=_trend(units),
+        made_by=MADE_BY,
+        around=around,
+        group_page=DATASET_FILES["group_report"],
+        page_of=places.page_of,
+    )
     return write_text(dataset_file(root, "participant_report", subject=subject), page)
 
 
@@ -83,7 +109,7 @@ def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
     status = unit.status
     return {
         "title": f"Session {unit.session}" if unit.session else "Examination",
-        "anchor": f"ses-{unit.session}" if unit.session else "examination",
+        "anchor": places.anchor(unit.session),
         "failed": status if status is not None and not status.completed else None,
         "prediction": prediction,
         "word": words.PREDICTION.get(prediction.prediction, prediction.prediction) if prediction else "",
@@ -104,6 +130,8 @@ def _content(root: Path, unit: UnitReport) -> dict[str, Any]:
         "biomarkers": biomarkers.lines(biomarkers.values(unit.steps)),
         "quality_file": unit.quality_file.relative_to(root).as_posix() if unit.quality_file else "",
         "mirrored": any(report.qc.get("mirrored") for report in unit.steps.values()),
+        "ran": unit.ran,
+        "inputs": dict(sorted({name: mark for stage in unit.ran for name, mark in stage.inputs.items()}.items())),
         "looked": _looked(root, unit),
         "sides": any(row.ipsilesional is not None for row in unit.explanations),
         "figures": [(path.relative_to(root).as_posix(), *caption(path)) for path in sorted(unit.figures, key=rank)],

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import pandas as pd
 from bids_stroke.core.records import StepReport
 from bids_stroke.quality import judge
 from bids_stroke.quality.rules import Limits
-from bids_stroke.report import words
+from bids_stroke.report import strips, words
 
 JUDGEMENT = {
     judge.OK: "as expected",
@@ -19,6 +20,8 @@ JUDGEMENT = {
     judge.FAIL: "cannot be right",
     judge.NONE: "",
 }
+MIRRORED = "mirrored"
+"""A quality number that is yes or no."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ def lines(steps: Mapping[str, StepReport]) -> list[Line]:
 
 def flagged(steps: Mapping[str, StepReport]) -> list[Line]:
     """The quality numbers of a unit that are to be looked at or cannot be right, the latter first."""
-    found = [item for item in lines(steps) if item.flag in (judge.CHECK, judge.FAIL)]
+    found = [_line(item) for item in judge.judge(steps) if item.flag in (judge.CHECK, judge.FAIL)]
     return sorted(found, key=lambda item: item.flag != judge.FAIL)
 
 
@@ -60,28 +63,55 @@ def flagged_units(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[st
 
 
 def overview(units: Mapping[str, Mapping[str, StepReport]]) -> list[dict[str, Any]]:
-    """For each quality number of each step: median, range, and the units that are unusual in this cohort."""
-    names: dict[str, tuple[str, str]] = {}
-    rows: dict[str, dict[str, float]] = {}
-    for unit, steps in units.items():
-        judged = judge.judge(steps)
-        names |= {item.column: (item.step, item.name) for item in judged}
-        rows[unit] = {item.column: item.value for item in judged}
-    values = pd.DataFrame.from_dict(rows, orient="index", dtype=float)
+    """What the page of the group shows of each quality number of each step.
+
+    Parameters
+    ----------
+    units : mapping
+        Unit -> step -> report.
+
+    Returns
+    -------
+    list of dict
+        ``step`` and ``name`` in words, ``n``, ``median``, ``low`` and ``high`` with their unit, ``usual``, ``unusual``
+        (units far from the median of this cohort) and ``strip``, the plot of all units in the order given, None where
+        that would tell nothing.
+    """
+    judged = [judge.judge(steps) for steps in units.values()]
+    names = {item.column: item for items in judged for item in items}
+    values = pd.DataFrame([{item.column: item.value for item in items} for items in judged], list(units), dtype=float)
     far = judge.unusual(values)
+    flags = [{item.column: item.flag in (judge.CHECK, judge.FAIL) for item in items} for items in judged]
     found = []
-    for column, (step, name) in names.items():
+    for column, like in names.items():
         known = values[column].dropna()
         if not known.empty:
-            rule = judge.rule_of(step, name)
-            measure = rule.units if rule else "1"
             ends = {"median": known.median(), "low": known.min(), "high": known.max()}
+            measure = like.rule.units if like.rule else "1"
+            marked = [bool(own.get(column)) or is_far for own, is_far in zip(flags, far[column].tolist(), strict=True)]
             found.append({
-                "step": words.step_in_words(step), "name": _label(step, name), "n": len(known),
-                **{key: _shown(value, name, measure) for key, value in ends.items()},
-                "unusual": ", ".join(sorted(far.index[far[column]])),
+                "step": words.step_in_words(like.step), "name": _label(like.step, like.name), "n": len(known),
+                **{key: _shown(value, like.name, measure) for key, value in ends.items()},
+                "usual": _range(like.rule.plausible, like.name, measure) if like.rule else "",
+                "unusual": sorted(far.index[far[column]]),
+                "strip": _strip(like, values[column].tolist(), marked),
             })  # fmt: skip
     return found
+
+
+def _strip(like: judge.Judged, values: Sequence[float], marked: Sequence[bool]) -> strips.Strip | None:
+    """The plot of a number, in the units in which people read it; None of what is only yes or no."""
+    units = like.rule.units if like.rule else "1"
+    if like.name == MIRRORED:
+        return None
+    scale, _, unit = _reading(like.name, units)
+    numbers = [
+        None if math.isnan(value) else strips.Number(value * scale, _split(value, like.name, units)[0], is_marked)
+        for value, is_marked in zip(values, marked, strict=True)
+    ]
+    low, high = like.rule.plausible if like.rule else (None, None)
+    usual = (None if low is None else low * scale, None if high is None else high * scale)
+    return strips.strip(_label(like.step, like.name), unit, numbers, usual)
 
 
 def _line(item: judge.Judged) -> Line:
@@ -119,11 +149,20 @@ def _shown(value: float, name: str, units: str) -> str:
 
 
 def _split(value: float, name: str, units: str) -> tuple[str, str]:
-    """A number and its unit as people read them: shares in percent, diffusivities in thousandths."""
-    if units == "mm^2/s":
-        return words.significant(1000.0 * value, 3), "× 10⁻³ mm²/s"
-    if name == "mirrored":
+    """A number and its unit as people read them."""
+    if name == MIRRORED:
         return ("yes" if value else "no"), ""
+    scale, digits, unit = _reading(name, units)
+    return words.significant(scale * value, 4 if digits is None and abs(value) >= 1000 else 3), unit
+
+
+def _reading(name: str, units: str) -> tuple[float, int | None, str]:
+    """How people read a number: times what, with how many digits where that is fixed, and the unit.
+
+    Shares in percent, diffusivities in thousandths.
+    """
+    if units == "mm^2/s":
+        return 1000.0, 3, "× 10⁻³ mm²/s"
     if units == "1" and name.endswith("_fraction"):
-        return words.significant(100.0 * value, 3), "%"
-    return words.significant(value, 4 if abs(value) >= 1000 else 3), {"1": "", "s/mm^2": "s/mm²"}.get(units, units)
+        return 100.0, 3, "%"
+    return 1.0, None, {"1": "", "s/mm^2": "s/mm²"}.get(units, units)

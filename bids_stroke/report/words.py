@@ -192,6 +192,15 @@ def percent(value: Any) -> str:
     return "> 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
 
 
+def sort_key(value: float | None) -> str:
+    """A number as the tables of pages are sorted by it; empty where there is none.
+
+    >>> sort_key(0.12345678), sort_key(None)
+    ('0.123457', '')
+    """
+    return "" if value is None else f"{value:.6g}"
+
+
 def p_value(value: Any, sign: str = "") -> str:
     """A p-value with three decimals, ``sign`` before an exact one; a dash where there is none.
 
@@ -249,15 +258,6 @@ def score_scale(outcome: str) -> tuple[str, float | None]:
     return name, highest
 
 
-def unit_name(subject: str, session: str | None) -> str:
-    """What a unit is called on a page.
-
-    >>> unit_name("01", "02")
-    'sub-01, session 02'
-    """
-    return f"sub-{subject}" + (f", session {session}" if session else "")
-
-
 def rule_in_words(decided: tuple[float, float]) -> str:
     """When an outcome is decided, by the limits of the probability of a poor one.
 
@@ -287,6 +287,6 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "reason": reason_in_words, "quantity": quantity_in_words, "number": number, "significant": significant,
         "percent": percent, "p_value": p_value, "interval": interval, "outcome": outcome_in_words,
-        "rule": rule_in_words,
+        "rule": rule_in_words, "key": sort_key,
     }  # fmt: skip
     return environment

@@ -24,13 +24,7 @@ from bids_stroke.networks.device import resolve_device
 from bids_stroke.training.baselines import TrainedBaseline, planned_baselines, train_baselines
 from bids_stroke.training.cohort import Cases, Cohort, check_covariates, make_cohort, read_shallow_cases
 from bids_stroke.training.cost import Means, plan_memory
-from bids_stroke.training.cross_validation import (
-    TrainedMember,
-    TrainedMembers,
-    check_spoken,
-    mean_of_folds,
-    train_members,
-)
+from bids_stroke.training.cross_validation import TrainedMember, check_spoken, train_members
 from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.late_fusion import Fused, apart, fuse_members
@@ -122,22 +116,10 @@ def train_ensemble(
     contents = replace(ensemble.contents, profile=profile)
     if settings.training.audit:
         learned_from = roles(folds, len(cohort.units))["train"]
-        said = {one.member.name: mean_of_folds(one.folds.test_probability) for one in trained.members}
-        contents = audited(contents, cohort.units, learned_from, said, (here.device, settings.seed, progress))
-    return _complete(ensemble, contents, trained, absent)
-
-
-def _complete(
-    ensemble: TrainedEnsemble, contents: BundleContents, trained: TrainedMembers, absent: Mapping[str, str]
-) -> TrainedEnsemble:
-    """The ensemble with all its contents, and what became of the members."""
-    return replace(
-        ensemble,
-        contents=contents,
-        not_trained={**absent, **trained.left_out},
-        seconds={entry.member.name: entry.seconds for entry in trained.members},
-        minutes=trained.minutes,
-    )
+        contents = audited(contents, cohort.units, learned_from, trained.said, (here.device, here.seed, progress))
+    seconds = {entry.member.name: entry.seconds for entry in trained.members}
+    left_out = {**absent, **trained.left_out}
+    return replace(ensemble, contents=contents, not_trained=left_out, seconds=seconds, minutes=trained.minutes)
 
 
 def _tell_idle(ensemble: TrainedEnsemble, progress: Callable[[str], None]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from base64 import b64encode
 from collections.abc import Callable
@@ -9,8 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
-from bids_stroke.app.pages import person_facts, write_pages
+from bids_stroke.app.pages import Predicts, person_facts, tell_pages, write_pages
 from bids_stroke.core.records import Prediction, Session, StepReport, UnitStatus
 from bids_stroke.derivatives import manifest
 from bids_stroke.derivatives.names import sidecar_of
@@ -32,7 +34,7 @@ def leave(out: Path, prefix: str, brain: float) -> None:
 def out(tmp_path: Path) -> Path:
     for session in SESSIONS:
         leave(tmp_path, session.prefix, 1500.0)
-    assert write_pages(tmp_path, SESSIONS, STATUSES, {}) == [tmp_path / "sub-1.html", tmp_path / "sub-2.html"]
+    assert write_pages(tmp_path, SESSIONS, STATUSES, Predicts()) == [tmp_path / "sub-1.html", tmp_path / "sub-2.html"]
     for path in tmp_path.rglob("*"):
         if path.is_file():
             os.utime(path, ns=(1, 1))  # what is written from now on can be told from it
@@ -45,7 +47,7 @@ def written(out: Path) -> set[str]:
 
 
 def test_nothing_new_and_nothing_written(out: Path) -> None:
-    pages = write_pages(out, SESSIONS, STATUSES, {})
+    pages = write_pages(out, SESSIONS, STATUSES, Predicts())
     assert pages == [out / "sub-1.html", out / "sub-2.html"]
     assert written(out) == set()
 
@@ -65,37 +67,37 @@ CHANGES: dict[str, Callable[[Path], object]] = {
 @pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
 def test_what_is_new_makes_the_page_of_that_person_only(out: Path, change: Callable[[Path], object]) -> None:
     change(out)
-    write_pages(out, SESSIONS, STATUSES, {})
+    write_pages(out, SESSIONS, STATUSES, Predicts())
     assert written(out) >= FIRST
     assert not {name for name in written(out) if name.startswith("sub-2")}
 
 
 def test_a_session_that_failed_stands_on_the_page_and_its_end_replaces_it(out: Path) -> None:
     broken = UnitStatus("1", "b", "failed", "missing-bval", "sub-1_dwi.nii.gz has no .bval file.")
-    write_pages(out, SESSIONS, (STATUSES[0], broken, STATUSES[2]), {})
+    write_pages(out, SESSIONS, (STATUSES[0], broken, STATUSES[2]), Predicts())
     assert "has no .bval file" in (out / "sub-1.html").read_text()
     assert "sub-2.html" not in written(out)
-    write_pages(out, SESSIONS, STATUSES, {})
+    write_pages(out, SESSIONS, STATUSES, Predicts())
     assert "has no .bval file" not in (out / "sub-1.html").read_text()
 
 
 def test_that_a_run_did_nothing_is_nothing_new(out: Path) -> None:
     skipped = [replace(status, status="skipped", reason="up-to-date") for status in STATUSES]
-    write_pages(out, SESSIONS, skipped, {})
+    write_pages(out, SESSIONS, skipped, Predicts())
     assert written(out) == set()
 
 
 def test_files_that_are_left_out_and_members_stand_on_the_page(out: Path) -> None:
     left_out = [replace(SESSIONS[0], left_out={"sub-1_task-a_bold.nii.gz": "task a is not rest"}), *SESSIONS[1:]]
-    write_pages(out, left_out, STATUSES, {})
+    write_pages(out, left_out, STATUSES, Predicts())
     assert "task a is not rest" in (out / "sub-1.html").read_text()
     assert "sub-2.html" not in written(out)
-    write_pages(out, left_out, STATUSES, {"net": "fa"})
+    write_pages(out, left_out, STATUSES, Predicts({"net": "fa"}))
     assert "sub-2.html" in written(out)
 
 
 def test_a_session_that_never_ran_is_not_on_the_page(out: Path) -> None:
-    write_pages(out, SESSIONS, STATUSES[:1], {})
+    write_pages(out, SESSIONS, STATUSES[:1], Predicts())
     assert "Session b" not in (out / "sub-1.html").read_text()
     assert "sub-2.html" not in written(out)
 
@@ -106,7 +108,7 @@ def test_a_page_tells_what_its_figures_are(out: Path) -> None:
     picture.write_bytes(b"a picture")
     done = manifest.make_manifest(out, {}, [], [], StepReport(files={picture.name: picture}))
     manifest.write_manifest(manifest.manifest_path(out, "sub-2", "figures"), out, done)
-    write_pages(out, SESSIONS, STATUSES, {})
+    write_pages(out, SESSIONS, STATUSES, Predicts())
     assert f"data:image/png;base64,{b64encode(b'a picture').decode()}" in (out / "sub-2.html").read_text()
     assert "sub-1.html" not in written(out)
 
@@ -114,7 +116,7 @@ def test_a_page_tells_what_its_figures_are(out: Path) -> None:
 def test_notes_on_tables_and_sidecars_stand_on_the_page(out: Path) -> None:
     note = "participants.tsv has no row of this person; its first row is '2'."
     noted = [replace(SESSIONS[0], notes=(note,)), *SESSIONS[1:]]
-    write_pages(out, noted, STATUSES, {})
+    write_pages(out, noted, STATUSES, Predicts())
     assert "participants.tsv has no row of this person" in (out / "sub-1.html").read_text()
     assert "sub-2.html" not in written(out)
 
@@ -127,3 +129,27 @@ def test_what_the_tables_tell_of_a_person() -> None:
         ("First fma_le", "9"),
     )  # fmt: skip
     assert person_facts(Session("1", None), None)[0] == ("Age", "not known")
+
+
+def test_pages_lead_to_the_people_before_and_after_and_a_new_neighbour_is_linked(out: Path) -> None:
+    first, second = ((out / f"sub-{label}.html").read_text() for label in "12")
+    assert 'href="sub-2.html" rel="next"' in first and 'rel="prev"' not in first
+    assert 'href="sub-1.html" rel="prev"' in second and 'rel="next"' not in second
+    between = UnitStatus("11", None, "running")  # another job's
+    write_pages(out, SESSIONS, (*STATUSES, between), Predicts())
+    assert 'href="sub-11.html" rel="next"' in (out / "sub-1.html").read_text()
+
+
+def test_methods_are_of_the_steps_and_settings_of_this_person(out: Path) -> None:
+    done = manifest.make_manifest(out, {"settings": {"fit": "restore"}}, [], [], StepReport())
+    manifest.write_manifest(manifest.manifest_path(out, "sub-2", "dwi"), out, done)
+    write_pages(out, SESSIONS, STATUSES, Predicts())
+    text = (out / "sub-2.html").read_text()
+    assert "fitted by robust estimation (RESTORE)" in text and "were read and filtered by MNE-BIDS" not in text
+    assert "fitted by weighted least squares" in (out / "sub-1.html").read_text()
+
+
+def test_of_many_pages_the_first_is_told(tmp_path: Path) -> None:
+    said = io.StringIO()
+    tell_pages(Console(file=said, width=500), [tmp_path / f"sub-{number}.html" for number in range(1000)])
+    assert said.getvalue() == f"Reports: 1000 pages, the first is {tmp_path / 'sub-0.html'}\n"

@@ -12,6 +12,8 @@ from bids_stroke.app import progress as progress_module
 from bids_stroke.app.progress import (
     UnitProgress,
     files_not_used,
+    print_few,
+    print_units,
     remaining_seconds,
     status_table,
     tell_covariates,
@@ -176,3 +178,25 @@ def test_covariates_that_are_read_otherwise_are_told_once_for_each_kind() -> Non
     age, score = shown(log).splitlines()
     assert age.startswith("Covariates: age is 999 (1 of 2 units): cannot be a number of years")
     assert score.startswith("Covariates: fma_le_baseline is -99 (outside 0 to 34) (1 of 2 units): no number")
+
+
+def test_a_thousand_units_are_told_in_a_few_lines() -> None:
+    log = console()
+    states = ["failed"] * 200 + ["done"] * 700 + ["skipped"] * 100
+    statuses = [UnitStatus(f"{i:04d}", None, state, "missing-bval") for i, state in enumerate(states)]
+    print_units(log, statuses)
+    assert "1000 units: 700 done, 200 failed, 100 skipped." in shown(log)
+    assert "sub-0000" in shown(log) and "sub-0500" not in shown(log)
+    assert len(shown(log).splitlines()) < 40
+    few = console()
+    print_units(few, statuses[:3])
+    assert "units:" not in shown(few) and "sub-0002" in shown(few)
+
+
+def test_of_many_lines_it_is_said_where_they_are() -> None:
+    log = console()
+    print_few(log, [f"[sub-{i}] failed" for i in range(1000)], "All are in the table.")
+    assert shown(log).splitlines()[-2:] == ["[sub-19] failed", "980 more like these. All are in the table."]
+    warned = console()
+    print_few(warned, ["a"], "Nowhere.", warning=True)
+    assert shown(warned) == "Warning: a\n"

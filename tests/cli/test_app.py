@@ -45,7 +45,7 @@ def test_version_is_the_package_s() -> None:
 OPTIONS = (
     "participant-label session-label task-label bids-filter-file modalities derivatives bids-database-dir",
     "skip-bids-validation dry-run model outcome config work-dir nprocs omp-nthreads mem-gb device precision cluster",
-    "stop-on-first-crash force seed version",
+    "stop-on-first-crash force seed version reports-only",
 )
 
 
@@ -134,6 +134,9 @@ REFUSED = [
     ("{raw} {out} participant --outcome fma_le<=inf", 2, "--outcome"),
     ("{raw} {out} participant --outcome fma_le<=1e999", 2, "--outcome"),
     ("{raw} {raw}/linked participant", 2, "is a link into BIDS_DIR"),
+    ("{raw} {out} group --reports-only", 2, "--reports-only is of the level participant"),
+    ("{raw} {out} participant --reports-only --dry-run", 2, "--reports-only is of the level participant"),
+    ("{raw} {out} participant --reports-only", 66, "holds nothing of the selected units"),
 ]
 """Command lines that are refused for their words, or for what a look at folders and headers tells."""
 

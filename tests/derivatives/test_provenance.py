@@ -9,7 +9,7 @@ import pytest
 
 import bids_stroke
 from bids_stroke.core.settings import Settings, load_settings
-from bids_stroke.derivatives.provenance import write_settings
+from bids_stroke.derivatives.provenance import RunTold, read_run, write_settings
 
 GIVEN = {
     "seed": 7,
@@ -43,3 +43,15 @@ def test_whatever_the_command_line_holds_stays_a_comment(tmp_path: Path, word: s
     assert third.startswith("#   bids_stroke /data /out train --outcome ")
     if word.isprintable():
         assert shlex.split(third[1:])[-1] == word
+
+
+@pytest.mark.parametrize("word", ["fma_le<=17", "my data", "two\nlines: [", "ünlü"])
+def test_the_last_run_is_read_again(tmp_path: Path, word: str) -> None:
+    assert read_run(tmp_path, "participant") is None
+    path = write_settings(tmp_path, "participant", Settings(), ["/data", word])
+    told = read_run(tmp_path, "participant")
+    assert isinstance(told, RunTold)
+    assert told.version == bids_stroke.__version__ and told.date in path.read_text("utf-8").splitlines()[0]
+    assert f"#   {told.command}" == path.read_text("utf-8").split("\n")[2]
+    path.write_bytes(b"\xff")
+    assert read_run(tmp_path, "participant") is None

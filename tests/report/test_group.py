@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bids_stroke.core.records import UnitStatus
+from bids_stroke.core.records import StepReport, UnitStatus
 from bids_stroke.evaluation.evaluate import evaluate, evaluate_apart
 from bids_stroke.report.group import GroupDetails, write_group_report
 from tests.helpers.evaluated import QUICK, cohort
-from tests.helpers.pages import FLAGGED_STEPS, Page
+from tests.helpers.pages import FLAGGED_STEPS, HOSTILE, Page, times_shown_and_never_obeyed
 
 
 def test_pages_are_the_same_bytes_again_and_load_nothing_from_outside(tmp_path: Path) -> None:
@@ -37,7 +37,8 @@ def test_group_page_gives_every_model_with_intervals(tmp_path: Path) -> None:
     assert "Five folds by participant." in page.text
     assert "permutation p = 0.005" in page.text
     assert "Brier score and Calibration slope of fa: its probabilities are not calibrated." in page.text
-    assert page.links[:2] == ["sub-000.html", "sub-001.html"]
+    people = [link for link in page.links if not link.startswith("#")]
+    assert people[:2] == ["sub-000.html#examination", "sub-001.html#examination"]
 
 
 def test_group_page_tells_whether_it_keeps_what_it_promises(tmp_path: Path) -> None:
@@ -80,6 +81,7 @@ def test_group_page_names_who_was_left_out_or_failed(tmp_path: Path) -> None:
     page = Page(write_group_report(tmp_path, evaluate(table, QUICK), table, GroupDetails([failed])))
     assert "sub-000 – the person was in the model's training data" in page.text
     assert "sub-077, session 01 no usable modality nothing there" in page.text
+    assert "sub-077.html#ses-01" in page.links
     assert "Demonstration model" in page.text
 
 
@@ -163,3 +165,37 @@ def test_new_people_alone_have_no_overview_and_their_recalibration(tmp_path: Pat
     page = Page(write_group_report(tmp_path, evaluate_apart(few, QUICK), few))
     assert "Not recalibrated: recalibration needs 20 people with a known outcome and 5 of each" in page.text
     assert "As the model says" not in page.text
+
+
+def test_text_from_data_is_escaped_wherever_it_stands(tmp_path: Path) -> None:
+    bad = HOSTILE
+    table = cohort().assign(excluded=None, missing=bad).rename(columns={"p_fa": f"p_{bad}"})
+    table.loc[0, "excluded"] = bad
+    table.loc[1, "prediction"] = bad
+    steps = {f"sub-{i:03d}": {bad: StepReport(qc={bad: float(i)}), "dwi": StepReport(qc={"fa_wm_median": 0.01 * i})}
+             for i in range(20)}  # fmt: skip
+    failed = UnitStatus("077", None, "failed", bad, bad)
+    details = GroupDetails([failed], steps, how=bad, member_modality={bad: bad})
+    path = write_group_report(tmp_path, evaluate(table, QUICK), table, details)
+    assert times_shown_and_never_obeyed(path, scripts=1) > 8
+
+
+def test_the_table_tells_what_it_can_be_filtered_by(tmp_path: Path) -> None:
+    table = cohort(40).assign(missing=["lesion", None] * 20)
+    table.loc[3, "poor"] = np.nan
+    path = write_group_report(tmp_path, None, table, GroupDetails(steps={"sub-000": FLAGGED_STEPS}))
+    text = path.read_text()
+    first = re.search(r"<tr data-decision.*?</tr>", text, re.DOTALL)
+    assert first is not None
+    assert 'data-look="fail"' in first[0] and 'data-missing="Lesion mask"' in first[0]
+    assert f'data-v="{table.loc[0, "probability_poor"]:.6g}"' in first[0]
+    assert text.count('data-outcome="unknown"') == 1
+    assert '<option value="Lesion mask">' in text and '<form id="filter" class="filter" hidden>' in text
+
+
+def test_many_failures_are_folded_and_each_leads_to_its_page(tmp_path: Path) -> None:
+    failed = [UnitStatus(f"{i:04d}", None, "failed", "missing-bval", "no .bval") for i in range(1000)]
+    path = write_group_report(tmp_path, None, cohort(3), GroupDetails(failed))
+    text = path.read_text()
+    assert re.search(r"<details>\s*<summary>1000 examinations, and why", text)
+    assert Page(path).links.count("sub-0999.html#examination") == 1

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from bids_stroke.core.records import Contribution, MemberPrediction, Prediction, StepReport, UnitStatus
+from bids_stroke.derivatives.provenance import RunTold
 from bids_stroke.features.clinical_rules import clinical_rules
-from bids_stroke.report.participant import UnitReport, write_participant_report
-from tests.helpers.pages import FLAGGED_STEPS, Page
+from bids_stroke.report.participant import Around, UnitReport, write_participant_report
+from bids_stroke.report.provenance import Made, Ran
+from tests.helpers.pages import FLAGGED_STEPS, HOSTILE, Page, times_shown_and_never_obeyed
 
 PREDICTION = Prediction(
     probability_poor=0.72,
@@ -140,7 +142,7 @@ def test_sessions_failure_warnings_and_quality(tmp_path: Path) -> None:
         UnitReport("01", "01", PREDICTION, {"anat": step}, (figure,)),
         UnitReport("01", "02", None, status=failed, unused={"x.nii.gz": "another run"}),
     )
-    assert page.links[:3] == ["group.html", "#ses-02", "#ses-01"]  # the latest first
+    assert page.links[:4] == ["#content", "group.html", "#ses-02", "#ses-01"]  # the latest first
     assert page.sources == ["sub-01/ses-01/figures/sub-01_ses-01_desc-tissues_figure.png"]
     assert "not completed: missing bval" in page.text and "has no .bval file" in page.text
     assert "brain volume 1432 ml 900 to 2000 ml as expected" in page.text
@@ -149,11 +151,27 @@ def test_sessions_failure_warnings_and_quality(tmp_path: Path) -> None:
     assert "x.nii.gz: another run" in page.text
 
 
-def test_text_from_data_is_escaped(tmp_path: Path) -> None:
-    bad = replace(PREDICTION, warnings=("<script>alert(1)</script>",))
-    write_participant_report(tmp_path, "01", [UnitReport("01", None, bad)])
-    text = (tmp_path / "sub-01.html").read_text()
-    assert "<script" not in text and "&lt;script&gt;" in text
+def test_text_from_data_is_escaped_wherever_it_stands(tmp_path: Path) -> None:
+    bad = HOSTILE
+    member = MemberPrediction(0.5, 12.0, 1, 0.6, bad)
+    prediction = replace(
+        PREDICTION, warnings=(bad,), members={bad: member}, missing={bad: bad}, prediction=bad,
+        model={"name": bad, "version": bad, "sha256": bad, "outcome": bad, "demonstration": False},
+        contributions=(Contribution(bad, bad, bad, 0.5, 1.0, 1.0),),
+        rules=({"rule": bad, "about": bad, "says": bad, "missing": (), "used": {bad: 1.0}, "source": bad},),
+    )  # fmt: skip
+    steps = {"dwi": StepReport(qc={bad: 1.0}, warnings=(bad,), missing={bad: bad}), bad: StepReport(qc={bad: 2.0})}
+    ran = (Ran(bad, bad, bad, {bad: bad}, {bad: bad}),)
+    picture = tmp_path / "sub-01" / "figures" / f"sub-01_{bad.replace('/', '')}_figure.png"
+    status = UnitStatus("01", "02", "failed", bad, bad)
+    units = [
+        UnitReport("01", "01", prediction, steps, (picture,), unused={bad: bad}, notes=(bad,), person=((bad, bad),),
+                   quality_file=tmp_path / f"{bad.replace('/', '')}.tsv", ran=ran),
+        UnitReport("01", "02", None, status=status),
+    ]  # fmt: skip
+    around = Around(made=Made(RunTold(bad, bad, bad), (bad,), ((bad, bad),)))
+    path = write_participant_report(tmp_path, "01", units, around)
+    assert times_shown_and_never_obeyed(path, scripts=0) > 30
 
 
 def test_participant_page_shows_flags_first_and_all_numbers_below(tmp_path: Path) -> None:
