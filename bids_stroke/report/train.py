@@ -82,6 +82,8 @@ class Training:
         All settings, as YAML; the command line.
     tripod : sequence of (str, str, str, str)
         Items of TRIPOD+AI: number, about, told, left to the authors.
+    audits : mapping of str to sequence of str
+        Of each network whose pictures of where it looks were tried: what speaks against believing them.
     demonstration : bool
         Whether the model is only one.
     """
@@ -100,6 +102,7 @@ class Training:
     settings: str = ""
     command: str = ""
     tripod: Sequence[tuple[str, str, str, str]] = ()
+    audits: Mapping[str, Sequence[str]] = field(default_factory=dict)
     demonstration: bool = False
 
 

@@ -29,14 +29,12 @@ from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.late_fusion import Fused, apart, fuse_members
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.participants import cohort_profile, identity, model_facts, with_roles
+from bids_stroke.training.participants import LEFT_OUT, cohort_profile, identity, idle_facts, model_facts, with_roles
 from bids_stroke.training.trainer import Place
 
 Array = NDArray[np.float64]
 
 VERSION = "1.0.0"
-LEFT_OUT = "left_out_members"
-"""Among the facts of a model: members that were trained and are not in it, and why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,18 +255,8 @@ def _contents(
         participants={"train": tuple(ledger_hash(salt, *person) for person in people)},
         splits=table[["dataset", "participant_id", "session_id", "repeat", "fold"]],
         out_of_fold=table.drop(columns=[f"{kind}_{name}" for name in fused.left_out for kind in "ps"]),
-        facts=model_facts(cohort, kept, settings) | _left_out(members, fused),
+        facts=model_facts(cohort, kept, settings) | idle_facts(members, fused),
     )
-
-
-def _left_out(members: Sequence[TrainedMember], fused: Fused) -> dict[str, dict[str, str]]:
-    """Members that are not kept, and why; nothing where all are."""
-    modality_of = {entry.member.name: entry.member.modality for entry in members}
-    found = {
-        name: f"it earned {weight:.3f} of the weight beside others on {modality_of[name]}"
-        for name, weight in fused.left_out.items()
-    }
-    return {LEFT_OUT: found} if found else {}
 
 
 def _with_baselines(contents: BundleContents, baselines: Sequence[TrainedBaseline]) -> BundleContents:

@@ -46,6 +46,7 @@ def training(**changes: object) -> Training:
         max_minutes=200.0,
         settings="seed: 0",
         command="bids_stroke /data /out train",
+        audits={"fa": ["They look outside the brain."], "lstm": []},
         tripod=[("17", "ethical approval", "", "to do by the authors")],
     )
     return replace(found, **changes)  # type: ignore[arg-type]
@@ -62,6 +63,7 @@ def test_the_page_tells_who_was_trained_and_what_became_of_the_members(tmp_path:
         "fa 0.750 fractional anisotropy (DWI) cbam_resnet3d 55 2 h 1 min", "not kept",
         "gm it earned 0.001 of the weight", "2 h 2 min in this run", "200 minutes", "fa 130.", "17 ethical approval",
         "bids_stroke /data /out train", "Fold by fold", "fa + gm",
+        "fa They look outside the brain.", "lstm Nothing against it.",
     ):  # fmt: skip
         assert text in page.text, text
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources) and len(page.sources) == 7
@@ -73,7 +75,13 @@ def test_what_is_hostile_is_text(tmp_path: Path) -> None:
     bad = "<script>alert(1)</script>"
     rows = [MemberRow(bad, bad, bad, 1.0, 1, 1.0)]
     told = training(
-        members=rows, left_out={bad: bad}, not_used={bad: 1}, settings=bad, command=bad, tripod=[(bad, bad, bad, bad)]
+        members=rows,
+        left_out={bad: bad},
+        not_used={bad: 1},
+        settings=bad,
+        command=bad,
+        tripod=[(bad, bad, bad, bad)],
+        audits={bad: [bad]},
     )
     text = write_train_report(tmp_path, evaluate(cohort(), QUICK), told).read_text()
     assert "<script" not in text and text.count("&lt;script") >= 12
