@@ -174,7 +174,10 @@ def curves_plot(curves: pd.DataFrame) -> str:
     columns = min(3, max(1, len(members)))
     rows = max(1, -(-len(members) // columns))
     figure = Figure(figsize=(3.6 * columns, 2.7 * rows), layout="constrained")
-    figure.suptitle("Loss on people of the inner folds, on whom the network was not trained", fontsize=11)
+    figure.suptitle(
+        "Loss on people of the inner folds, on whom the network was not trained;\ndots: taken in each outer fold",
+        fontsize=11,
+    )
     for ax in figure.subplots(rows, columns, squeeze=False).flat[len(members) :]:
         ax.set_axis_off()
     for ax, member in zip(figure.axes, members, strict=False):
@@ -185,7 +188,7 @@ def curves_plot(curves: pd.DataFrame) -> str:
         taken = own[own["chosen"]]
         ax.plot(taken["epoch"], taken["loss"], "o", color=POOR_COLOUR, ms=3.5)
         ax.set_title(str(member), fontsize=10)
-        ax.set_xlabel("epoch, or step of the path of models (dots: taken in each outer fold)", fontsize=8)
+        ax.set_xlabel("epoch, or step of the path of models", fontsize=8)
         ax.set_ylabel("loss", fontsize=8)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _svg_text(figure, "curves")

@@ -98,6 +98,11 @@ class TrainedMembers:
     left_out: Mapping[str, str]
     minutes: Mapping[str, float]
 
+    @property
+    def said(self) -> dict[str, Array]:
+        """What each member said of units that it had not seen, by name: (units,), the mean of several folds."""
+        return {one.member.name: mean_of_folds(one.folds.test_probability) for one in self.members}
+
 
 def train_members(
     planned: Sequence[Cases],

@@ -24,7 +24,7 @@ from bids_stroke.networks.device import resolve_device
 from bids_stroke.training.baselines import TrainedBaseline, planned_baselines, train_baselines
 from bids_stroke.training.cohort import Cases, Cohort, check_covariates, make_cohort, read_shallow_cases
 from bids_stroke.training.cost import Means, plan_memory
-from bids_stroke.training.cross_validation import TrainedMember, check_spoken, mean_of_folds, train_members
+from bids_stroke.training.cross_validation import TrainedMember, check_spoken, train_members
 from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.late_fusion import Fused, apart, fuse_members
@@ -104,46 +104,44 @@ def train_ensemble(
     cohort = make_cohort(units, settings.outcome.column)
     check_covariates(cohort)
     folds = make_folds(cohort.participants, cohort.poor, settings.training, settings.seed)
-    place = resolve_device(device)
     planned = planned_members(settings, cohort)
-    absent = _unplanned(settings.training, [member for member, _ in planned], progress)
+    absent = _absent(planned, settings, progress)
     wanted, compared = _read_first(planned, settings, cohort)
-    here = Place(place, settings.precision, settings.seed, means.store)
-    thrift = {} if means.memory_gb is None else plan_memory(wanted, place, means.memory_gb, progress)
+    here = Place(resolve_device(device), settings.precision, settings.seed, means.store)
+    thrift = {} if means.memory_gb is None else plan_memory(wanted, here.device, means.memory_gb, progress)
     profile = cohort_profile(cohort, [member.modality for member, _ in planned], roles(folds, len(cohort.units)))
     baselines = train_baselines(compared, folds, here, settings.training)
     trained = train_members(wanted, folds, here, progress, thrift)
     check_spoken(trained.members, wanted, folds, settings.training)
     ensemble = _ensemble(folds, trained.members, baselines, cohort, settings)
-    for name, why in ensemble.contents.facts.get(LEFT_OUT, {}).items():
-        progress(f"{name}: left out, {why}; without it (training.members) training takes less time")
+    _tell_idle(ensemble, progress)
     contents = replace(ensemble.contents, profile=profile)
     if settings.training.audit:
-        said = {one.member.name: mean_of_folds(one.folds.test_probability) for one in trained.members}
         learned_from = roles(folds, len(cohort.units))["train"]
-        contents = audited(contents, cohort.units, learned_from, said, (place, settings.seed, progress))
-    return replace(
-        ensemble,
-        contents=contents,
-        not_trained={**absent, **trained.left_out},
-        seconds={entry.member.name: entry.seconds for entry in trained.members},
-        minutes=trained.minutes,
-    )
+        contents = audited(contents, cohort.units, learned_from, trained.said, (here.device, here.seed, progress))
+    seconds = {entry.member.name: entry.seconds for entry in trained.members}
+    left_out = {**absent, **trained.left_out}
+    return replace(ensemble, contents=contents, not_trained=left_out, seconds=seconds, minutes=trained.minutes)
 
 
-def _unplanned(
-    training: TrainingSettings, planned: Sequence[Member], progress: Callable[[str], None]
+def _tell_idle(ensemble: TrainedEnsemble, progress: Callable[[str], None]) -> None:
+    for name, why in ensemble.contents.facts.get(LEFT_OUT, {}).items():
+        progress(f"{name}: left out, {why}; without it (training.members) training takes less time")
+
+
+def _absent(
+    planned: Sequence[tuple[Member, TrainingSettings]], settings: Settings, progress: Callable[[str], None]
 ) -> dict[str, str]:
-    """Members that the settings name and that are not trained -> why; told, too."""
-    absent = {
-        name: f"nobody has {training.members[name]['modality']}"
-        for name in sorted(set(training.members) - {member.name for member in planned})
+    """Members that are described and left out before anything is trained, and why."""
+    found = {
+        name: f"nobody has {settings.training.members[name]['modality']}"
+        for name in sorted(set(settings.training.members) - {member.name for member, _ in planned})
     }
-    for name, why in absent.items():
+    if settings.training.early_fusion not in (True, False) and planned[-1][0].modality != EARLY:
+        found[EARLY] = "fewer than two of its parts are there"
+    for name, why in found.items():
         progress(f"{name}: left out, {why}")
-    if training.early_fusion not in (True, False) and planned[-1].modality != EARLY:
-        progress(f"{EARLY}: left out, fewer than two of its parts are there")
-    return absent
+    return found
 
 
 def _read_first(

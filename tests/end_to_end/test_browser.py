@@ -24,8 +24,9 @@ from bids_stroke.report.group import GroupDetails, write_group_report
 from bids_stroke.report.participant import Around, UnitReport, write_participant_report
 from bids_stroke.report.train import write_train_report
 from tests.helpers.background import background_of
+from tests.helpers.evaluated import QUICK, cohort
 from tests.helpers.pages import FLAGGED_STEPS, HOSTILE
-from tests.report.test_group import QUICK, cohort, of_two_kinds
+from tests.report.test_group import of_two_kinds
 from tests.report.test_participant import PREDICTION
 from tests.report.test_train import training
 

@@ -12,35 +12,12 @@ import pytest
 
 from bids_stroke.core.records import StepReport, UnitStatus
 from bids_stroke.core.settings import Settings
-from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.evaluation.cohort.describe import described
 from bids_stroke.evaluation.evaluate import evaluate, evaluate_apart
 from bids_stroke.report.group import GroupDetails, write_group_report
 from tests.helpers.background import background_of
+from tests.helpers.evaluated import QUICK, cohort
 from tests.helpers.pages import FLAGGED_STEPS, HOSTILE, Page, times_shown_and_never_obeyed
-
-QUICK = Settings(training=TrainingSettings(bootstrap=200, permutations=199))
-
-
-def cohort(n: int = 60) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    score = rng.uniform(2, 34, n).round()
-    poor = (score <= 17).astype(float)
-    probability = 1 / (1 + np.exp(-(3 * poor - 1.5 + rng.normal(size=n))))
-    return pd.DataFrame(
-        {
-            "participant_id": [f"sub-{i:03d}" for i in range(n)],
-            "score": score,
-            "poor": poor,
-            "probability_poor": probability,
-            "prediction": np.where(probability > 0.6, "poor", np.where(probability < 0.4, "good", "abstain")),
-            "predicted_score": score + (error := rng.normal(0, 3, n)),
-            "predicted_score_low": score + error - 5,
-            "predicted_score_high": score + error + 5,
-            "p_fa": rng.random(n),
-            "baseline_clinical": rng.random(n),
-        }
-    )
 
 
 def test_pages_are_the_same_bytes_again_and_load_nothing_from_outside(tmp_path: Path) -> None:
