@@ -101,7 +101,7 @@ def _of_folds(facts: TrainingFacts | None) -> tuple[str, ...]:
         "in more than one fold of a division.",
         f"Within each fold, scaling, early stopping, the fusion's weights, the calibration, the limits of the decision "
         f"and the baselines were found on its training people alone, by {facts.inner_folds} inner folds by participant "
-        "(so the program is written, and its tests hold it to that).",
+        "(so the program is written; the folds above are counted).",
     )
 
 
