@@ -10,6 +10,7 @@ from pathlib import Path
 
 from bids_stroke.core.errors import BidsStrokeError, DataError, InputError, MemoryShortageError, OutputError
 from bids_stroke.core.records import UnitStatus, unit_prefix
+from bids_stroke.derivatives.names import DATASET_FILES
 from bids_stroke.derivatives.outputs import lacks_space
 from bids_stroke.derivatives.status import INTERRUPTED, NOT_BEGUN
 
@@ -155,7 +156,7 @@ def lost_units(selected: Collection[str], with_result: Collection[str], statuses
         sentences.append(f"{prefix} {status.status} ({status.reason}): {status.detail}".rstrip(": "))
     cut = sentences[:MOST_NAMED]
     if more := len(sentences) - len(cut):
-        cut.append(f"{more} more units failed or never ended: logs/status.tsv has them.")
+        cut.append(f"{more} more units failed or never ended: {DATASET_FILES['status_table']} has them.")
     never = [prefix for prefix in selected if prefix not in known and prefix not in with_result]
     if never:
         names = " ".join(never[:MOST_NAMED]) + (

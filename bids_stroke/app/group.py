@@ -7,9 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bids_stroke.app.cohort.evaluated import Gathered, evaluated
 from bids_stroke.app.currency import Currency, not_current
 from bids_stroke.app.failures import lost_units, unended_units
-from bids_stroke.app.group_tables import prediction_table, promised_coverage, the_outcome, write_group_tables
+from bids_stroke.app.group_tables import prediction_table, the_outcome, write_group_tables
 from bids_stroke.app.progress import print_few, tell_covariates, tracked, warn
 from bids_stroke.app.request import Request
 from bids_stroke.bids.phenotype import outcome_notes
@@ -24,7 +25,6 @@ from bids_stroke.report.biomarkers import values
 
 def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
     """Gather predictions, join outcomes where there are any, evaluate, report."""
-    from bids_stroke.evaluation.evaluate import evaluate_apart
     from bids_stroke.report.group import GroupDetails, write_group_report
     from bids_stroke.report.summary import summary_lines
 
@@ -46,17 +46,13 @@ def run_group(request: Request, sessions: Sequence[Session], dataset_name: str, 
     asked = [(item.subject, item.session) for item in predicted]
     notes = [f"Outcomes: {text}" for text in outcome_notes(request.selection.bids_dir, outcome.column, asked)]
     print_few(console, notes, "Look at the tables with that column.")
-    modality_of = {name: member.modality for item in predictions.values() for name, member in item.members.items()}
+    found = read_statuses(root)
+    gathered = Gathered(sessions, steps, predictions, table, outcome, found.units)
+    modality_of = gathered.modality_of
     counted = int((table["prediction"] != "left-out").sum())
     console.print(f"Evaluating {counted} predictions of {len(modality_of)} members.", highlight=False)
-    evaluation = evaluate_apart(
-        table,
-        request.settings.model_copy(update={"outcome": outcome}),
-        modality_of,
-        promised_coverage(request, predictions.values()),
-    )
+    evaluation = evaluated(request, gathered)
     write_group_tables(root, table, evaluation)
-    found = read_statuses(root)
     print_few(console, found.passed_over, "They lie in the same folder.", warning=True)
     for text in summary_lines(evaluation):
         console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -142,7 +142,7 @@ class _OutOfFold:
 
 def _out_of_fold(request: Request, dataset: str, sha256: str) -> _OutOfFold | None:
     """The out-of-fold predictions of the bundle that made the predictions; None where that is not at hand."""
-    bundle = _bundle_of(request, sha256)
+    bundle = bundle_of(request, sha256)
     return _OutOfFold(bundle.out_of_fold(), bundle.salt, dataset) if bundle else None
 
 
@@ -177,7 +177,7 @@ def _left_out(row: dict[str, Any]) -> dict[str, Any]:
     return row | nothing | {"excluded": "in-training-set", "prediction": "left-out"}
 
 
-def _bundle_of(request: Request, sha256: str) -> Bundle | None:
+def bundle_of(request: Request, sha256: str) -> Bundle | None:
     """The bundle that made the predictions, where it is at hand: ``--model``, or one of OUTPUT_DIR's own."""
     from bids_stroke.ensemble.bundle import load_bundle
 
@@ -192,7 +192,7 @@ def _bundle_of(request: Request, sha256: str) -> Bundle | None:
 def promised_coverage(request: Request, predictions: Iterable[Prediction]) -> float | None:
     """What the sets of outcomes of the model promise; None where its bundle is not at hand, or promises nothing."""
     for sha256 in {str(item.model["sha256"]) for item in predictions}:
-        bundle = _bundle_of(request, sha256)
+        bundle = bundle_of(request, sha256)
         if bundle is not None and bundle.fusion.distribution is not None:
             return bundle.fusion.distribution.coverage
     return None

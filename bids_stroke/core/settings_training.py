@@ -76,6 +76,8 @@ class TrainingSettings(Frozen):
     retrain_permutations: Annotated[int, Field(ge=0, le=10_000)] = 0
     """Shuffles of the outcome among participants, for each of which the whole cross-validation is run again; 0 for
     none. It takes so many times the time of the training; 99 give a p of .01 at best."""
+    audit: bool = True
+    """Of networks trained by epochs: whether pictures of where they look can be believed (docs/evaluation.md)."""
     demonstration: bool = False
     """Marks the bundle: every output made with it says that it is only a demonstration."""
     augment: AugmentSettings = AugmentSettings()

@@ -101,6 +101,8 @@ def read_explanations(path: Path) -> tuple[NetworkExplanation, ...]:
 
 
 def _row(record: Mapping[Any, Any]) -> NetworkExplanation:
-    known = {key: value for key, value in record.items() if isinstance(value, str)}
     texts = {field.name for field in fields(NetworkExplanation) if field.type == "str"}
-    return NetworkExplanation(**{key: value if key in texts else float(value) for key, value in known.items()})
+    known: dict[str, Any] = {
+        key: value if key in texts else float(value) for key, value in record.items() if isinstance(value, str)
+    }
+    return NetworkExplanation(**known)

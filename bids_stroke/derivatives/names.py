@@ -162,13 +162,13 @@ DATASET_FILES: Mapping[str, str] = {
     **{f"group_{what}": f"group_{what}.tsv" for what in ("quality", "biomarkers", "predictions")},
     "participant_predictions": "phenotype/prediction.tsv",
     # of an evaluation: ``name`` is ``group``, or that of a model, beside it
-    **{what: f"{{name}}_{what}.tsv" for what in ("metrics", "comparisons", "patterns", "recalibration")},
+    **{what: f"{{name}}_{what}.tsv" for what in ("metrics", "comparisons", "patterns", "recalibration",
+                                                 "decision_curve", "thresholds", "characteristics", "subgroups")},
     "evaluation": "{name}_evaluation.json",
     # of a training
     "models": "models",
     **{what: f"models/{{name}}_{what}.tsv" for what in ("subsets", "curves")},
-    "curves_plot": "models/{name}_curves.svg",
-    "unfinished": "models/{name}.unfinished",
+    **{role: "models/{name}" + end for role, end in (("curves_plot", "_curves.svg"), ("unfinished", ".unfinished"))},
     # of a run
     "settings": "logs/settings_{level}.yml",
     **{role: f"logs/CITATION.{kind}" for role, kind in (("methods", "md"), ("bibliography", "bib"))},

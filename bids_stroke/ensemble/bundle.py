@@ -28,7 +28,7 @@ from bids_stroke.derivatives.outputs import temporary_beside, write_json, write_
 from bids_stroke.ensemble.baselines import Baseline
 from bids_stroke.ensemble.card.tripod import FILE as TRIPOD
 from bids_stroke.ensemble.card.tripod import tripod_sheet
-from bids_stroke.ensemble.explanation.audit import Audit, audits_of
+from bids_stroke.ensemble.explanation.verdict import Audit, audits_of
 from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.ensemble.metadata import (
     CHECKSUMS,

@@ -188,6 +188,7 @@ class AuditFields(_Fields):
     auc_low: float | None
     alike: Annotated[float, Field(ge=-1, le=1)] | None
     outside: Share | None
+    faithful: Share | None
     empty: Share
     people: Annotated[int, Field(ge=1)]
 

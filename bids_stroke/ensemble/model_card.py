@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from bids_stroke.ensemble.card.words import known, measured, short
-from bids_stroke.ensemble.explanation.audit import audits_of
+from bids_stroke.ensemble.explanation.verdict import audits_of
 
 APART = ("settings", "population", "performance", "recalibration")
 """Facts that have a section of their own, or none."""

@@ -42,8 +42,11 @@ class Draws:
 @lru_cache(maxsize=8)
 def _counts(number: int, seed: int, n: int) -> NDArray[np.unsignedinteger[Any]]:
     """The draws, in as few bytes as hold them; kept, because every model of the same participants asks for them."""
-    counts = np.random.default_rng([seed, n]).multinomial(n, np.full(n, 1 / n), size=number)
-    return counts.astype(np.min_scalar_type(n))
+    rng = np.random.default_rng([seed, n])
+    counts = np.zeros((number, n), dtype=np.min_scalar_type(n))
+    for row in counts:  # to draw people and count them is five times as fast as a multinomial distribution
+        row[:] = np.bincount(rng.integers(0, n, n), minlength=n)
+    return counts
 
 
 def too_few(poor: Array) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from bids_stroke.evaluation.metrics import Array, finite_logit
+from bids_stroke.evaluation.logistic import Array, logistic_level
+from bids_stroke.evaluation.metrics import finite_logit
 
 SPAN = 0.75
 """Share of the people whom a point of the calibration curve is drawn from, as usual with loess."""
@@ -14,7 +15,7 @@ POINTS = 50
 """Of the curve; between them it is straight."""
 
 
-def calibration_intercept(poor: Array, probability: Array, weights: Array, iterations: int = 30) -> Array:
+def calibration_intercept(poor: Array, probability: Array, weights: Array) -> Array:
     """Calibration in the large: what is to be added to the logit of all probabilities (0 is ideal).
 
     Parameters
@@ -34,16 +35,8 @@ def calibration_intercept(poor: Array, probability: Array, weights: Array, itera
     The intercept of a logistic regression with the logit as offset (Van Calster et al. 2019, "Calibration: the
     Achilles heel of predictive analytics"), by Newton's method.
     """
-    logit = finite_logit(probability)
     observed, total = weights @ poor, weights.sum(axis=1)
-    found = np.zeros(len(weights))
-    for _ in range(iterations):
-        fitted = 1 / (1 + np.exp(-np.clip(found[:, None] + logit, -30, 30)))
-        slope = np.maximum((weights * fitted * (1 - fitted)).sum(axis=1), 1e-12)
-        step = np.clip((observed - (weights * fitted).sum(axis=1)) / slope, -2, 2)
-        found += step
-        if np.abs(step).max(initial=0.0) < 1e-9:
-            break
+    found = logistic_level(poor, finite_logit(probability), weights)
     return np.where(observed == 0, -np.inf, np.where(observed == total, np.inf, found))
 
 
@@ -65,6 +58,34 @@ def integrated_calibration_index(poor: Array, probability: Array) -> Callable[[A
     Austin and Steyerberg 2019, "The Integrated Calibration Index (ICI) and related metrics", with a local straight
     line (tricube weights, as in loess without robustness) through `SPAN` of the people at each of `POINTS` points.
     """
+    at, curves = _curves(poor, probability)
+
+    def index(weights: Array) -> Array:
+        observed = np.stack([np.interp(probability, at, row) for row in curves(weights)])
+        return np.asarray((weights * np.abs(observed - probability)).sum(axis=1) / weights.sum(axis=1))
+
+    return index
+
+
+def calibration_curve(poor: Array, probability: Array) -> tuple[Array, Array]:
+    """The curve that the ICI is the mean distance from.
+
+    Parameters
+    ----------
+    poor, probability : array
+        (n,): outcomes of 0 and 1, probabilities of a poor one from 0 to 1.
+
+    Returns
+    -------
+    tuple of array
+        (points,) probabilities, ascending, `POINTS` of them at most, and the observed shares there, 0 to 1.
+    """
+    at, curves = _curves(poor, probability)
+    return at, curves(np.ones((1, len(poor))))[0]
+
+
+def _curves(poor: Array, probability: Array) -> tuple[Array, Callable[[Array], Array]]:
+    """Points of the curve, and from weights (draws, n) to the observed shares there (draws, points)."""
     at = np.unique(np.quantile(probability, np.linspace(0, 1, POINTS)))
     apart = probability[None, :] - at[:, None]
     distance = np.abs(apart)
@@ -72,14 +93,12 @@ def integrated_calibration_index(poor: Array, probability: Array) -> Callable[[A
     reach = np.maximum(np.partition(distance, min(nearest, len(probability) - 1), axis=1)[:, nearest], 1e-9)
     kernel = np.clip(1 - (distance / reach[:, None]) ** 3, 0, None) ** 3
 
-    def index(weights: Array) -> Array:
+    def curves(weights: Array) -> Array:
         sums = [weights @ (kernel * part).T for part in (1.0, apart, apart**2, poor, apart * poor)]
         n, x, xx, y, xy = sums
         level = np.divide(y, n, out=np.zeros_like(y), where=n > 0)
         spread = n * xx - x**2
         line = np.divide(xx * y - x * xy, spread, out=level.copy(), where=spread > 1e-9 * np.maximum(n, 1) ** 2)
-        curve = np.clip(line, 0, 1)
-        observed = np.stack([np.interp(probability, at, row) for row in curve])
-        return np.asarray((weights * np.abs(observed - probability)).sum(axis=1) / weights.sum(axis=1))
+        return np.asarray(np.clip(line, 0, 1))
 
-    return index
+    return at, curves

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.stats import t as student
 
 from bids_stroke.evaluation.bootstrap import MINIMUM_PARTICIPANTS, Draws, too_few, with_intervals
-from bids_stroke.evaluation.metrics import Array, delong_test, ranking_metrics, regression_metrics
+from bids_stroke.evaluation.metrics import Array, auc, delong_test, regression_metrics
 
 COLUMNS = (
     "model", "kind", "metric", "n", "n_poor", "fusion", "other", "difference", "low", "high", "low_refit", "high_refit",
@@ -133,10 +133,6 @@ def _row(people: pd.DataFrame, rows: pd.DataFrame, other: Compared, metric: str,
     }  # fmt: skip
 
 
-def _auc(truth: Array, said: Array, weights: Array) -> Array:
-    return ranking_metrics(truth, said, weights)["auc"]
-
-
 def _brier(truth: Array, said: Array, weights: Array) -> Array:
     return np.asarray(weights @ (said - truth) ** 2 / weights.sum(axis=1))
 
@@ -145,7 +141,7 @@ def _r2(truth: Array, said: Array, weights: Array) -> Array:
     return regression_metrics(truth, said, weights)["r2"]
 
 
-_MEASURES: dict[str, Callable[[Array, Array, Array], Array]] = {"auc": _auc, "brier": _brier, "r2": _r2}
+_MEASURES: dict[str, Callable[[Array, Array, Array], Array]] = {"auc": auc, "brier": _brier, "r2": _r2}
 
 
 def _test(metric: str, truth: Array, fusion: Array, model: Array) -> float:

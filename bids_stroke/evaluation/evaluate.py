@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from bids_stroke.core.settings import Settings
+from bids_stroke.evaluation.agreement import agreement_table
 from bids_stroke.evaluation.bootstrap import (
     MINIMUM_PARTICIPANTS,
     MINIMUM_PER_CLASS,
@@ -23,6 +24,7 @@ from bids_stroke.evaluation.bootstrap import (
     with_intervals,
 )
 from bids_stroke.evaluation.comparisons import Compared, comparison_table
+from bids_stroke.evaluation.decisions import confusion_table, decision_curve, decisions_of, threshold_table
 from bids_stroke.evaluation.kinds import EXTERNAL, INTERNAL, apart
 from bids_stroke.evaluation.metrics import (
     CLASSIFICATION,
@@ -73,6 +75,24 @@ class Evaluation:
     """Of external people, from `recalibration_table`."""
     needed: Mapping[str, float] = field(default_factory=dict)
     """Of external people, from `people_needed`."""
+    decision_curve: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Net benefit of the fusion, the strongest baselines, and of treating all or nobody, from `decision_curve`."""
+    thresholds: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Right and wrong calls at fixed probabilities and at the model's own limits, from `threshold_table`."""
+    confusion: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Counts of people by outcome and what was said, from `confusion_table`."""
+    agreement: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Bias and limits of agreement of the predicted score, from `agreement_table`."""
+    characteristics: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """Who they are, by outcome, from `cohort.characteristics`; without rows where nothing but predictions is known."""
+    subgroups: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The fusion by sex, age, site ..., from `cohort.subgroups`; without rows as above."""
+    worst: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """The people whose outcome was furthest from their probability, from `cohort.worst`."""
+    flow: pd.DataFrame = field(default_factory=pd.DataFrame)
+    """From the units selected to the people evaluated, of all kinds together, from `cohort.flow`."""
+    separation: tuple[str, ...] = ()
+    """Sentences on what was kept apart in this evaluation, of all kinds together, from `cohort.separation`."""
     others: tuple[Evaluation, ...] = ()
     """The same of the other kinds of people, which are never pooled with these."""
 
@@ -133,7 +153,6 @@ def evaluate(
     outcomes against the given predictions; it does not train again.
     """
     participants, left_out, notes = reduce_to_participants(table, settings)
-    notes += repeats_note(table, settings)
     draws = Draws(settings.training.bootstrap, settings.seed)
     models = _models(participants)
     rows = [row for name, kind, column in models for row in _model_rows(participants, name, kind, column, draws)]
@@ -145,7 +164,7 @@ def evaluate(
         left_out=left_out,
         permutation_p=_against_chance(participants, settings),
         outcome=str(settings.outcome),
-        notes=notes,
+        notes=notes + repeats_note(table, settings),
         n=len(participants),
         n_poor=int(participants["poor"].sum()),
         patterns=pattern_table(participants, modality_of or {}, draws),
@@ -153,7 +172,20 @@ def evaluate(
         procedure=_procedure(settings),
         people=people,
     )
+    found = _with_decisions(found, counted(table), draws)
     return _with_recalibration(found, draws) if people == EXTERNAL and found.n else found
+
+
+def _with_decisions(found: Evaluation, rows: pd.DataFrame, draws: Draws) -> Evaluation:
+    people, decided = found.participants, decisions_of(rows, found.participants)
+    baselines = [column for _, kind, column in _models(people) if kind == "baseline"]
+    return replace(
+        found,
+        decision_curve=decision_curve(people, baselines, draws),
+        thresholds=threshold_table(people, decided, draws),
+        confusion=confusion_table(people, decided),
+        agreement=agreement_table(people, draws),
+    )
 
 
 def _with_recalibration(found: Evaluation, draws: Draws) -> Evaluation:
@@ -183,52 +215,6 @@ def _against_chance(participants: pd.DataFrame, settings: Settings) -> float | N
 
 _KEYS = ("model", "kind")
 _SCORE_PREFIX = {"member": "s_", "other fusion": "s_fusion_", "baseline": "s_baseline_"}
-
-
-def evaluation_json(evaluation: Evaluation) -> dict[str, Any]:
-    """The evaluation as it stands in its JSON file: NaN as null, one record per metric and comparison.
-
-    Where there are several kinds of people, no number but those of people is of all: ``cohorts`` has each.
-    """
-    parts = evaluation.parts
-    return {
-        "outcome": evaluation.outcome,
-        "positive_class": "poor",
-        "n": sum(part.n for part in parts),
-        "n_poor": sum(part.n_poor for part in parts),
-        "permutation_p": evaluation.permutation_p if len(parts) == 1 else None,
-        "cohorts": {part.people: _cohort_json(part) for part in parts},
-        "procedure": dict(evaluation.procedure),
-        "notes": list(dict.fromkeys(note for part in parts for note in part.notes)),
-        **{name: _records(together(evaluation, name)) for name in (*TABLES, "left_out")},
-    }
-
-
-def _cohort_json(part: Evaluation) -> dict[str, Any]:
-    return {
-        "n": part.n,
-        "n_poor": part.n_poor,
-        "permutation_p": part.permutation_p,
-        "notes": list(part.notes),
-        "people_needed": dict(part.needed),
-    }
-
-
-TABLES = ("metrics", "comparisons", "patterns", "validity", "recalibration")
-"""Of an evaluation, as its attributes are called."""
-
-
-def together(evaluation: Evaluation, name: str) -> pd.DataFrame:
-    """A table of an evaluation with the rows of each kind of people, and which kind that is, in the last column."""
-    tables = [(part.people, getattr(part, name)) for part in evaluation.parts]
-    columns = dict.fromkeys(column for _, table in tables for column in table)
-    rows = [row | {"cohort": people} for people, table in tables for row in table.to_dict("records")]
-    return pd.DataFrame(rows, columns=[*columns, "cohort"])
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    rows = table.to_dict("records")
-    return [{str(key): None if pd.isna(value) else value for key, value in row.items()} for row in rows]
 
 
 def _models(participants: pd.DataFrame) -> list[tuple[str, str, str]]:

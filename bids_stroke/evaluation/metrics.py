@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm, rankdata
 
+from bids_stroke.evaluation.logistic import logistic_line
+
 Array = NDArray[np.float64]
+Ranks = NDArray[np.intp]
 
 CLASSIFICATION = (
     "accuracy", "balanced_accuracy", "recall", "precision", "f1", "auc", "average_precision", "brier",
@@ -116,19 +119,50 @@ def ranking_metrics(poor: Array, probability: Array, weights: Array) -> dict[str
     >>> ranking_metrics(np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.1, 0.3]), np.ones((1, 3)))["auc"]
     array([0.5])
     """
-    order = np.argsort(-probability, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(probability[order])), len(order) - 1)  # last of each run of ties
-    ranked = weights[:, order]
-    true = np.cumsum(ranked * poor[order], axis=1)[:, last]
-    false = np.cumsum(ranked * (1 - poor[order]), axis=1)[:, last]
-    gained = np.diff(true, axis=1, prepend=0)
-    below = np.diff(false, axis=1, prepend=0)
-    n_poor, n_good = true[:, -1], false[:, -1]
-    auc = (below * (true - gained / 2)).sum(axis=1) / (n_poor * n_good)
-    precision = np.divide(true, true + false, out=np.zeros_like(true), where=true + false > 0)
-    both = (n_poor > 0) & (n_good > 0)
-    average = (gained * precision).sum(axis=1) / n_poor
-    return {"auc": np.where(both, auc, np.nan), "average_precision": np.where(both, average, np.nan)}
+    of_bad, false, above, at_least = _passed(poor, probability, weights)
+    true = np.cumsum(of_bad, axis=1)
+    ranked = np.sort(-probability[poor == 1], kind="stable")
+    last = np.searchsorted(ranked, ranked, side="right") - 1  # of each run of ties
+    true, false_there = true[:, last], false[:, at_least]
+    precision = np.divide(true, true + false_there, out=np.zeros_like(true), where=true > 0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        average = np.einsum("ij,ij->i", of_bad, precision) / of_bad.sum(axis=1)
+    area = _area(of_bad, false, above, at_least)
+    return {"auc": area, "average_precision": np.where(np.isfinite(area), average, np.nan)}
+
+
+def auc(poor: Array, probability: Array, weights: Array) -> Array:
+    """Compute the AUC alone: ``ranking_metrics(...)["auc"]`` in half the time.
+
+    >>> auc(np.array([0.0, 1.0, 1.0]), np.array([0.2, 0.1, 0.3]), np.ones((1, 3)))
+    array([0.5])
+    """
+    return _area(*_passed(poor, probability, weights))
+
+
+def _passed(poor: Array, probability: Array, weights: Array) -> tuple[Array, Array, Ranks, Ranks]:
+    """What rankings are counted from, the highest first.
+
+    Weights of the poor outcomes (draws, n_poor); sums of those of the good ones down the ranking (draws, n_good + 1),
+    from 0; and how many good ones are above, and above or level with, each poor one (n_poor,).
+    """
+    bad, good = np.flatnonzero(poor == 1), np.flatnonzero(poor != 1)
+    bad, good = (which[np.argsort(-probability[which], kind="stable")] for which in (bad, good))
+    false = np.zeros((len(weights), len(good) + 1))
+    np.cumsum(weights[:, good], axis=1, out=false[:, 1:])
+    above = np.searchsorted(-probability[good], -probability[bad], side="left")
+    at_least = np.searchsorted(-probability[good], -probability[bad], side="right")
+    return weights[:, bad], false, above, at_least
+
+
+def _area(of_bad: Array, false: Array, above: Ranks, at_least: Ranks) -> Array:
+    """AUC from `_passed`, NaN for draws of one class."""
+    passed = false[:, at_least]
+    if (above != at_least).any():  # ties count half
+        passed = (passed + false[:, above]) / 2
+    total = false[:, -1]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(1 - np.einsum("ij,ij->i", of_bad, passed) / (of_bad.sum(axis=1) * total))
 
 
 def finite_logit(probability: Array) -> Array:
@@ -154,39 +188,29 @@ def calibration_slope(poor: Array, probability: Array, weights: Array) -> Array:
         the draw holds one class or one probability only, or where the fit does not converge.
     """
     logit = finite_logit(probability)
-    lowest = {c: np.where((weights > 0) & (poor == c), logit, np.inf).min(axis=1) for c in (0, 1)}
-    highest = {c: np.where((weights > 0) & (poor == c), logit, -np.inf).max(axis=1) for c in (0, 1)}
-    undefined = np.isinf(lowest[0]) | np.isinf(lowest[1])
-    undefined |= np.minimum(lowest[0], lowest[1]) == np.maximum(highest[0], highest[1])
-    upward, downward = lowest[1] >= highest[0], highest[1] <= lowest[0]
+    (lowest_good, highest_good), (lowest_poor, highest_poor) = (_ends(logit, poor == c, weights) for c in (0, 1))
+    undefined = np.isnan(lowest_good) | np.isnan(lowest_poor)
+    undefined |= np.minimum(lowest_good, lowest_poor) == np.maximum(highest_good, highest_poor)
+    upward, downward = lowest_poor >= highest_good, highest_poor <= lowest_good
     slope = np.where(upward, np.inf, np.where(downward, -np.inf, np.nan))
     slope[undefined] = np.nan
     fit = ~(undefined | upward | downward)
     if fit.any():
-        slope[fit] = _logistic_slope(poor, logit, weights[fit])
+        slope[fit] = logistic_line(poor, logit, weights if fit.all() else weights[fit])
     return slope
 
 
-def _logistic_slope(poor: Array, x: Array, weights: Array, iterations: int = 50) -> Array:
-    """Newton's method for (intercept, slope) of all draws together; NaN for draws that do not converge."""
-    centre, scale = x.mean(), x.std()
-    z = (x - centre) / scale
-    intercept, slope = np.zeros(len(weights)), np.zeros(len(weights))
-    step = np.full(len(weights), np.inf)
-    for _ in range(iterations):
-        fitted = 1 / (1 + np.exp(-np.clip(intercept[:, None] + slope[:, None] * z, -30, 30)))
-        error, curve = weights * (poor - fitted), weights * fitted * (1 - fitted)
-        g0, g1 = error.sum(axis=1), error @ z
-        h00, h01, h11 = curve.sum(axis=1), curve @ z, curve @ z**2
-        determinant = np.maximum(h00 * h11 - h01**2, 1e-12)
-        d0, d1 = (h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant
-        step = np.maximum(np.abs(d0), np.abs(d1))
-        shrink = np.minimum(1, 5 / np.maximum(step, 1e-12))  # far from the optimum Newton overshoots
-        intercept, slope = intercept + shrink * d0, slope + shrink * d1
-        if step.max() < 1e-8:
-            break
-    result: Array = np.where(step < 1e-5, slope / scale, np.nan)
-    return result
+def _ends(values: Array, who: NDArray[np.bool_], weights: Array) -> tuple[Array, Array]:
+    """The lowest and highest value of some participants in each draw, (draws,); NaN where a draw has none of them."""
+    order = np.flatnonzero(who)
+    order = order[np.argsort(values[order], kind="stable")]
+    there = weights[:, order] > 0
+    if not len(order):
+        return (np.full(len(weights), np.nan),) * 2
+    some = there.any(axis=1)
+    first, last = there.argmax(axis=1), len(order) - 1 - there[:, ::-1].argmax(axis=1)
+    low, high = (np.where(some, values[order[index]], np.nan) for index in (first, last))
+    return low, high
 
 
 def delong_test(poor: Array, first: Array, second: Array) -> float:

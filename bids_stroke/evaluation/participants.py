@@ -50,7 +50,7 @@ def reduce_to_participants(
     for name in ("probability_poor", *values):
         if not table[name].dropna().between(0, 1).all():
             raise InputError(f"Column {name} of the predictions is not between 0 and 1.", "Give probabilities.")
-    reason = _reasons(table)
+    reason = reasons(table)
     sessions = table["session_id"] if "session_id" in table else pd.Series(None, table.index, dtype=object)
     left_out = table[keys].assign(session_id=sessions, reason=reason)
     kept = table[reason == ""]
@@ -80,7 +80,7 @@ def _settle_outcomes(people: pd.DataFrame, settings: Settings) -> list[str]:
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:
     """The rows of predictions that are evaluated: with an outcome and a prediction, and not excluded."""
-    found: pd.DataFrame = table[_reasons(table) == ""]
+    found: pd.DataFrame = table[reasons(table) == ""]
     return found
 
 
@@ -115,7 +115,7 @@ def repeats_note(table: pd.DataFrame, settings: Settings) -> tuple[str, ...]:
     )
 
 
-def _reasons(table: pd.DataFrame) -> pd.Series[str]:
+def reasons(table: pd.DataFrame) -> pd.Series[str]:
     """Why each row is not evaluated; empty for rows that are."""
     reason = pd.Series("", table.index, dtype=object)
     reason[table["probability_poor"].isna()] = "no-prediction"

@@ -11,6 +11,7 @@ from bids_stroke.evaluation.bootstrap import MINIMUM_PARTICIPANTS
 from bids_stroke.evaluation.kinds import EXTERNAL, INTERNAL, UNKNOWN
 from bids_stroke.evaluation.recalibration import WIDTH
 from bids_stroke.report import plots, words
+from bids_stroke.report.performance import curves, people, tables
 
 if TYPE_CHECKING:
     from bids_stroke.evaluation.evaluate import Evaluation
@@ -19,7 +20,7 @@ TABLES = (
     ("recall", "f1", "precision"),
     ("average_precision", "brier", "calibration_slope"),
 )
-"""Metrics of the two wide tables, after accuracy with AUC, and balanced accuracy: a line must fit on paper."""
+"""Metrics of the two wide tables, after AUC with accuracy, and balanced accuracy: a line must fit on paper."""
 PATTERN_METRICS = ("auc", "balanced_accuracy", "brier")
 VALIDITY_TABLES = (
     ("Decisions and sets of outcomes: share of people", ("decided", "error_decided", "set_coverage")),
@@ -61,40 +62,78 @@ def evaluated_parts(evaluation: Evaluation | None) -> dict[str, Any]:
         "side_by_side": side_by_side(shown) if len(shown) > 1 else None,
         "notes": list(dict.fromkeys(note for part in shown for note in part.notes)),
         "left_out": [row for part in parts for row in part.left_out.to_dict("records")],
+        "table_one": people.table_one(shown, COLUMN),
+        "flow": people.flow_in_words(evaluation.flow) if evaluation is not None else [],
+        "separation": evaluation.separation if evaluation is not None else (),
     }
 
 
 def _section(evaluation: Evaluation) -> dict[str, Any]:
     """What is told of one kind of people."""
     metrics = evaluation.metrics
-    wide = [("accuracy", *TABLES[0], "auc"), ("balanced_accuracy", *TABLES[1])]
+    wide = [("auc", "accuracy", *TABLES[0]), ("balanced_accuracy", *TABLES[1])]
     given = metrics["value"].notna()
-    drawn = []
-    if evaluation.permutation_p is not None:
-        drawn = [
-            (plots.roc_plot(evaluation.participants), "ROC curve",
-             "The further a curve lies above the diagonal, the better it tells poor from good outcomes."),
-            (plots.calibration_plot(evaluation.participants), "Calibration",
-             "Bins of participants of equal size (number beside the dot) with 95 % intervals. Dots on the line: the "
-             "probabilities mean what they say. Dots above it: outcomes were worse than predicted."),
-        ]  # fmt: skip
     return {
         "title": KINDS[evaluation.people],
         "short": COLUMN[evaluation.people],
         "evaluation": evaluation,
+        "in_short": tables.in_short(evaluation),
         "tables": [_wide(metrics, columns) for columns in wide if given.any()],
         "comparisons": comparisons_in_words(evaluation.comparisons),
         "patterns": [_pattern(row) for row in evaluation.patterns.to_dict("records")] if given.any() else [],
         "validity": validity_tables(evaluation.validity) if given.any() else [],
         "recalibration": recalibration_in_words(evaluation),
-        "plots": drawn,
-        "scores": [
-            (f"{words.METRIC[str(row['metric'])]}, {row['model']}" + _of_baseline(row), row)
-            for row in metrics[metrics["metric"].isin(("r2", "mae"))].to_dict("records")
-        ],
+        "plots": _main_plots(evaluation) if evaluation.permutation_p is not None else [],
+        "limits": tables.limits_in_words(evaluation.thresholds),
+        "confusion": tables.confusion_in_words(evaluation.confusion) if len(evaluation.thresholds) else [],
+        "precision_recall": _precision_recall(evaluation) if evaluation.permutation_p is not None else [],
+        "scores": tables.scores_in_words(metrics, evaluation.comparisons),
+        "agreement": tables.agreement_in_words(evaluation.agreement),
+        "score_plots": _score_plots(evaluation),
+        "subgroups": people.subgroups_in_words(evaluation.subgroups, evaluation.outcome) if given.any() else [],
+        "worst": people.worst_in_words(evaluation.worst) if given.any() else [],
         "reasons": _reasons(metrics),
         "why": metrics[metrics["model"] == "fusion"]["reason"].iloc[0],
     }
+
+
+def _main_plots(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    """Address, heading and text of what tells most."""
+    found = [
+        (plots.roc_plot(evaluation.participants), "ROC curve",
+         "The further a curve lies above the diagonal, the better it tells poor from good outcomes."),
+        (plots.calibration_plot(evaluation.participants, tables.calibration_told(evaluation.validity)), "Calibration",
+         "Bins of participants of equal size (number beside the dot) with 95 % intervals, and a smooth curve. On the "
+         "diagonal the probabilities mean what they say. Above it outcomes were worse than predicted."),
+    ]  # fmt: skip
+    if len(evaluation.decision_curve):
+        n = evaluation.decision_curve["n"].iloc[0]
+        text = (
+            f"Worth of acting on the {n} people above a threshold: needed actions a person, less needless ones as the "
+            "threshold weighs them. The model is of use where its line is above those of acting on everybody and on "
+            "nobody. Grey: 95 % interval of the fusion. Names: the strongest ordinary models."
+        )
+        found.append((curves.decision_curve_plot(evaluation.decision_curve), "Decision curve", text))
+    return found
+
+
+def _precision_recall(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    text = "How many of the calls “poor” come true, and how many poor outcomes they find, from limit to limit."
+    return [(curves.precision_recall_plot(evaluation.participants), "Precision and recall", text)]
+
+
+def _score_plots(evaluation: Evaluation) -> list[tuple[str, str, str]]:
+    known = evaluation.agreement.dropna(subset="value") if len(evaluation.agreement) else evaluation.agreement
+    if known.empty:
+        return []
+    given = evaluation.participants.dropna(subset=["score", "predicted_score"])
+    limits = dict(zip(known["quantity"], known["value"], strict=True))
+    return [
+        (curves.score_plot(given), "Predicted and true score", "A dot a person. On the diagonal the two are the same."),
+        (curves.agreement_plot(given, limits), "Difference and mean (Bland and Altman)",
+         "Above 0 more was predicted than came. Between the dashed lines are about 95 of 100 people. Predictions are "
+         "nearer to the middle than scores are, so that a slope is no fault by itself."),
+    ]  # fmt: skip
 
 
 def side_by_side(parts: Sequence[Evaluation]) -> dict[str, Any]:
@@ -144,10 +183,6 @@ def needed_in_words(evaluation: Evaluation) -> str:
         f"the expected number of poor outcomes, and {known['people_for_slope']:.0f} to tell the calibration slope. "
         f"With these {evaluation.n} the intervals are about {oe} and {slope} wide."
     )
-
-
-def _of_baseline(row: Mapping[Any, Any]) -> str:
-    return " (baseline)" if row["kind"] == "baseline" else ""
 
 
 def _pattern(row: Mapping[Any, Any]) -> dict[str, Any]:

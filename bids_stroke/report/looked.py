@@ -70,6 +70,6 @@ def _text(row: NetworkExplanation) -> str:
             f"poor outcome, blue towards a good one; all cells add up to what the network says.{strongest}"
         )
     return (
-        "The brighter the colour, the more evidence for a poor outcome there; green line: half of the largest. Blurred "
-        "on purpose: the network's own map has a few places only. Cyan line, where there is one: the lesion."
+        "The brighter the colour, the more evidence for a poor outcome there; green line: half of the largest. "
+        "It is blurred because the network's own map has only a few places. Cyan line, where there is one: the lesion."
     )

@@ -111,17 +111,22 @@ STEPS: Mapping[str, tuple[Said, ...]] = MappingProxyType(
 )  # fmt: skip
 """By preprocessing step, in their order."""
 
+_MAPPED = Said("Where networks on images looked was mapped by Grad-CAM and, where the model was trained with an audit, "
+               "such maps were held against those of untrained networks", "selvaraju2017 adebayo2018",
+               where=lambda own: own.explain)  # fmt: skip
+_BY_BAND = Said("What channels and bands of frequencies of the recordings add to these networks was computed by "
+                "integrated gradients", "sundararajan2017", where=lambda own: own.explain)  # fmt: skip
 _DIRECT = "fitted directly by ridge regression, boosted trees or random features"
 NETWORKS: Mapping[str, tuple[Said, ...]] = MappingProxyType(
     {
         "cbam_resnet3d": (Said("A residual network with attention in three dimensions read maps of the brain",
-                               "miccai2025 woo2018 cardoso2022", "monai"),),
+                               "miccai2025 woo2018 cardoso2022", "monai"), _MAPPED),
         "miccai2025": (Said("The network of the MICCAI 2025 study, as its authors released it, read maps of the brain",
-                            "miccai2025 woo2018"),),
+                            "miccai2025 woo2018"), _MAPPED),
         "slice_cnn": (Said("Two-dimensional image networks read axial slices of BOLD maps", "wightman2019",
-                           "timm torchvision"),),
-        "lstm": (Said("Stacked LSTM networks read windows of EEG and EMG", "hochreiter1997"),),
-        "tcn": (Said("Temporal convolutional networks read windows of EEG and EMG", "bai2018"),),
+                           "timm torchvision"), _MAPPED),
+        "lstm": (Said("Stacked LSTM networks read windows of EEG and EMG", "hochreiter1997"), _BY_BAND),
+        "tcn": (Said("Temporal convolutional networks read windows of EEG and EMG", "bai2018"), _BY_BAND),
         "regions": (Said(f"Means of maps in regions, or volumes of the lesion there, entered models {_DIRECT}",
                          "friedman2001 rahimi2007"),),
         "band_power": (Said(f"Band power of EEG and EMG entered models {_DIRECT}", "friedman2001 rahimi2007"),),
@@ -165,7 +170,7 @@ def methods(
     """
     own = settings or Settings()
     begin = Said("Data were processed by bids_stroke", packages="bids_stroke")
-    predicted = [said for name, every in NETWORKS.items() if name in networks for said in every]
+    predicted = [*dict.fromkeys(said for name, every in NETWORKS.items() if name in networks for said in every)]
     parts = [[begin], *(list(every) for name, every in STEPS.items() if name in steps)]
     parts += [[*predicted, *_ENSEMBLE]] if predicted else []
     told = [[said for said in part if said.where(own)] for part in parts]

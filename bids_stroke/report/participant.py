@@ -172,9 +172,20 @@ def _lesion(steps: Mapping[str, StepReport]) -> tuple[tuple[str, str], ...]:
     numbers = steps["lesion"].qc if "lesion" in steps else {}
     if "lesion_volume_ml" not in numbers:
         return ()
-    left = numbers.get("lesion_side_left_fraction", 0.5)
-    side = "both sides" if BILATERAL[0] <= left <= BILATERAL[1] else "left" if left > 0.5 else "right"
+    side = lesion_side(numbers) or "both sides"
     return (("Lesion", f"{words.significant(numbers['lesion_volume_ml'], 2)} ml, {side}"),)
+
+
+def lesion_side(numbers: Mapping[str, float]) -> str:
+    """The side of a lesion by the numbers of its step; empty where they do not tell.
+
+    >>> lesion_side({"lesion_side_left_fraction": 0.97})
+    'left'
+    """
+    left = numbers.get("lesion_side_left_fraction")
+    if left is None:
+        return ""
+    return "both sides" if BILATERAL[0] <= left <= BILATERAL[1] else "left" if left > 0.5 else "right"
 
 
 def _warnings(steps: Mapping[str, StepReport]) -> list[tuple[str, str]]:

@@ -14,6 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bids_stroke.core.records import Prediction
+from bids_stroke.evaluation.calibration import calibration_curve
+from bids_stroke.evaluation.decisions import wilson
 
 POOR_COLOUR, GOOD_COLOUR = "#b5541c", "#1f5a94"
 BIN_SIZE = 8
@@ -34,7 +36,7 @@ def roc_plot(participants: pd.DataFrame) -> str:
     str
         A ``data:`` address of an SVG file.
     """
-    figure, ax = _axes()
+    figure, ax = axes()
     ax.plot([0, 1], [0, 1], color="0.6", lw=0.8)
     columns = [str(name) for name in participants if str(name).startswith(("p_", "baseline_"))]
     for column in columns:
@@ -48,7 +50,7 @@ def roc_plot(participants: pd.DataFrame) -> str:
     ax.set_xlabel("1 − specificity: good outcomes called poor")
     ax.set_ylabel("recall: poor outcomes called poor")
     ax.legend(loc="lower right", frameon=False, fontsize=9)
-    return _svg(figure, "roc")
+    return svg_address(figure, "roc")
 
 
 def _roc(ax: Axes, table: pd.DataFrame, column: str, style: dict[str, object]) -> None:
@@ -72,7 +74,7 @@ def trend_plot(sessions: Sequence[tuple[str, Prediction]]) -> str:
     str
         A ``data:`` address of an SVG file.
     """
-    figure, ax = _axes()
+    figure, ax = axes()
     at = np.arange(len(sessions))
     chances = np.array([prediction.probability_poor for _, prediction in sessions])
     for x, (_, prediction) in zip(at, sessions, strict=True):
@@ -82,40 +84,43 @@ def trend_plot(sessions: Sequence[tuple[str, Prediction]]) -> str:
     ax.set(xlim=(-0.5, len(sessions) - 0.5), ylim=(-0.02, 1.02), xlabel="session")
     ax.set_xticks(at, [label for label, _ in sessions])
     ax.set_ylabel("probability of a poor outcome")
-    return _svg(figure, "trend")
+    return svg_address(figure, "trend")
 
 
-def calibration_plot(participants: pd.DataFrame) -> str:
-    """Draw the observed share of poor outcomes against the predicted probability, in bins of equal size.
+def calibration_plot(participants: pd.DataFrame, told: str = "") -> str:
+    """Draw the observed share of poor outcomes against the predicted probability, smoothed and in bins of equal size.
 
     Parameters
     ----------
     participants : DataFrame
         A row per participant: ``poor`` (0 or 1), ``probability_poor`` (0 to 1).
+    told : str
+        Lines that are written into the plot.
 
     Returns
     -------
     str
-        A ``data:`` address of an SVG file. Bars are 95 % intervals (Wilson); a number is a bin's participants.
+        A ``data:`` address of an SVG file. Bars are 95 % intervals (Wilson); a number is a bin's participants. The
+        curve is that of `evaluation.calibration.calibration_curve`.
     """
-    from scipy.stats import binomtest
-
-    figure, ax = _axes()
+    figure, ax = axes()
     ax.plot([0, 1], [0, 1], color="0.6", lw=0.8, label="ideal")
+    poor, probability = (participants[name].to_numpy(float) for name in ("poor", "probability_poor"))
+    if len(np.unique(probability)) > 1:
+        ax.plot(*calibration_curve(poor, probability), color=GOOD_COLOUR, lw=1.8, label="smoothed")
     ordered = participants.sort_values("probability_poor", kind="stable")
     for members in np.array_split(np.arange(len(ordered)), max(1, min(10, len(ordered) // BIN_SIZE))):
         part = ordered.iloc[members]
-        share = binomtest(int(part["poor"].sum()), len(part))
-        bounds = share.proportion_ci(method="wilson")
-        centre = part["probability_poor"].mean()
-        ax.plot([centre, centre], [bounds.low, bounds.high], color="black", lw=1)
-        ax.plot(centre, share.statistic, "o", color="black", ms=6)
-        ax.annotate(f"{len(part)}", (centre, share.statistic), (6, 4), textcoords="offset points", fontsize=8)
+        centre, share = part["probability_poor"].mean(), part["poor"].mean()
+        ax.plot([centre, centre], wilson(int(part["poor"].sum()), len(part)), color="black", lw=1)
+        ax.plot(centre, share, "o", color="black", ms=6)
+        ax.annotate(f"{len(part)}", (centre, share), (6, 4), textcoords="offset points", fontsize=8)
+    ax.text(0.99, 0.03, told, ha="right", va="bottom", fontsize=9, transform=ax.transAxes)
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     ax.set_xlabel("predicted probability of a poor outcome")
     ax.set_ylabel("observed share of poor outcomes")
     ax.legend(loc="upper left", frameon=False, fontsize=9)
-    return _svg(figure, "calibration")
+    return svg_address(figure, "calibration")
 
 
 def histogram_plot(probability: pd.Series[float], poor: pd.Series[float] | None) -> str:
@@ -133,7 +138,7 @@ def histogram_plot(probability: pd.Series[float], poor: pd.Series[float] | None)
     str
         A ``data:`` address of an SVG file.
     """
-    figure, ax = _axes(3.0)
+    figure, ax = axes(3.0)
     edges = np.linspace(0, 1, 21)
     if poor is None:
         ax.hist(probability.dropna(), bins=edges.tolist(), color="0.6", edgecolor="white")
@@ -148,7 +153,7 @@ def histogram_plot(probability: pd.Series[float], poor: pd.Series[float] | None)
     ax.yaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set_xlabel("predicted probability of a poor outcome")
     ax.set_ylabel("examinations")
-    return _svg(figure, "histogram")
+    return svg_address(figure, "histogram")
 
 
 def curves_plot(curves: pd.DataFrame) -> str:
@@ -169,7 +174,10 @@ def curves_plot(curves: pd.DataFrame) -> str:
     columns = min(3, max(1, len(members)))
     rows = max(1, -(-len(members) // columns))
     figure = Figure(figsize=(3.6 * columns, 2.7 * rows), layout="constrained")
-    figure.suptitle("Loss on people of the inner folds, on whom the network was not trained", fontsize=11)
+    figure.suptitle(
+        "Loss on people of the inner folds, on whom the network was not trained;\ndots: taken in each outer fold",
+        fontsize=11,
+    )
     for ax in figure.subplots(rows, columns, squeeze=False).flat[len(members) :]:
         ax.set_axis_off()
     for ax, member in zip(figure.axes, members, strict=False):
@@ -180,20 +188,21 @@ def curves_plot(curves: pd.DataFrame) -> str:
         taken = own[own["chosen"]]
         ax.plot(taken["epoch"], taken["loss"], "o", color=POOR_COLOUR, ms=3.5)
         ax.set_title(str(member), fontsize=10)
-        ax.set_xlabel("epoch, or step of the path of models (dots: taken in each outer fold)", fontsize=8)
+        ax.set_xlabel("epoch, or step of the path of models", fontsize=8)
         ax.set_ylabel("loss", fontsize=8)
         ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     return _svg_text(figure, "curves")
 
 
-def _axes(height: float = 4.3) -> tuple[Figure, Axes]:
+def axes(height: float = 4.3) -> tuple[Figure, Axes]:
+    """A figure of the pages' width, with one pair of axes."""
     figure = Figure(figsize=(4.6, height), layout="constrained")
     ax = figure.subplots()
     ax.spines[["top", "right"]].set_visible(False)
     return figure, ax
 
 
-def _svg(figure: Figure, salt: str) -> str:
+def svg_address(figure: Figure, salt: str) -> str:
     """A figure as the ``data:`` address of an SVG file."""
     return "data:image/svg+xml;base64," + base64.b64encode(_svg_text(figure, salt).encode()).decode()
 

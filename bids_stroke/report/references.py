@@ -237,6 +237,19 @@ REFERENCES: Mapping[str, Reference] = MappingProxyType({
         "Hochreiter, Schmidhuber", 1997, "Long short-term memory",
         "Neural Computation 9:1735-1780", "10.1162/neco.1997.9.8.1735",
     ),
+    "selvaraju2017": Reference(
+        "Selvaraju, Cogswell, Das, Vedantam, Parikh, Batra", 2017,
+        "Grad-CAM: visual explanations from deep networks via gradient-based localization",
+        "IEEE International Conference on Computer Vision, 618-626", "10.1109/ICCV.2017.74",
+    ),
+    "sundararajan2017": Reference(
+        "Sundararajan, Taly, Yan", 2017, "Axiomatic attribution for deep networks",
+        "International Conference on Machine Learning, PMLR 70:3319-3328",
+    ),
+    "adebayo2018": Reference(
+        "Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim", 2018, "Sanity checks for saliency maps",
+        "Advances in Neural Information Processing Systems 31",
+    ),
     "bai2018": Reference(
         "Bai, Kolter, Koltun", 2018,
         "An empirical evaluation of generic convolutional and recurrent networks for sequence modeling",

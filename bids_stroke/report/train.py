@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +15,8 @@ import pandas as pd
 
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_text
-from bids_stroke.evaluation.metrics import ranking_metrics
+from bids_stroke.evaluation.bootstrap import Draws, too_few, with_intervals
+from bids_stroke.evaluation.metrics import classification_metrics, ranking_metrics
 from bids_stroke.report import plots, words
 from bids_stroke.report.evaluation import evaluated_parts
 
@@ -22,6 +25,8 @@ if TYPE_CHECKING:
 
 SHOWN = 12
 """Sets of members in the table, of the many that were tried."""
+MOST_PAIRS = 12
+PAIR_METRICS = ("accuracy", "recall", "f1", "precision", "auc")
 COVARIATES = {"age": "age", "sex": "sex", "days_since_stroke": "time since stroke"}
 
 
@@ -77,6 +82,8 @@ class Training:
         All settings, as YAML; the command line.
     tripod : sequence of (str, str, str, str)
         Items of TRIPOD+AI: number, about, told, left to the authors.
+    audits : mapping of str to sequence of str
+        Of each network whose pictures of where it looks were tried: what speaks against believing them.
     demonstration : bool
         Whether the model is only one.
     """
@@ -95,6 +102,7 @@ class Training:
     settings: str = ""
     command: str = ""
     tripod: Sequence[tuple[str, str, str, str]] = ()
+    audits: Mapping[str, Sequence[str]] = field(default_factory=dict)
     demonstration: bool = False
 
 
@@ -123,6 +131,8 @@ def write_train_report(root: Path, evaluation: Evaluation, training: Training) -
         silent=facts["units"] - _units(training.out_of_fold) if facts.get("split") == "nested" else 0,
         folds=fold_rows(training.out_of_fold),
         subsets=training.subsets.head(SHOWN).to_dict("records"),
+        pairs=pair_rows(training, Draws(evaluation.procedure["bootstrap"], evaluation.procedure["seed"])),
+        pair_metrics=[words.METRIC[name] for name in PAIR_METRICS],
         n_subsets=len(training.subsets) - 1,
         curves=_address(plots.curves_plot(training.curves)) if len(training.curves) else "",
         duration=duration,
@@ -165,15 +175,46 @@ def fold_rows(out_of_fold: pd.DataFrame) -> list[dict[str, Any]]:
         where the fold has one outcome only.
     """
     found = []
-    for (repeat, fold), rows in out_of_fold.groupby(["repeat", "fold"], sort=True):
+    for _, rows in out_of_fold.groupby(["repeat", "fold"], sort=True):
         people = rows.groupby(["dataset", "participant_id"], sort=True)[["poor", "probability_poor"]].mean()
         poor = (people["poor"].to_numpy(float) >= 0.5).astype(float)
         said, area = people["probability_poor"].to_numpy(float), float("nan")
         if 0 < poor.sum() < len(poor):
             area = float(ranking_metrics(poor, said, np.ones((1, len(poor))))["auc"][0])
-        found.append(
-            {"repeat": int(repeat) + 1, "fold": int(fold) + 1, "n": len(poor), "n_poor": int(poor.sum()), "auc": area}
-        )
+        repeat, fold = (int(rows[name].iloc[0]) + 1 for name in ("repeat", "fold"))
+        found.append({"repeat": repeat, "fold": fold, "n": len(poor), "n_poor": int(poor.sum()), "auc": area})
+    return found
+
+
+def pair_rows(training: Training, draws: Draws) -> list[dict[str, Any]]:
+    """The mean of each two members that read different things, on the people who have both.
+
+    Parameters
+    ----------
+    training : Training
+        With members and their probabilities out of fold.
+    draws : Draws
+        Of the bootstrap over people.
+
+    Returns
+    -------
+    list of dict
+        ``name``, ``n``, ``n_poor``, ``cells``: value and interval of each of PAIR_METRICS. Empty where there are more
+        than MOST_PAIRS, which nobody would read; without those of which people are too few.
+    """
+    there = [row for row in training.members if f"p_{row.name}" in training.out_of_fold]
+    pairs = [(a, b) for a, b in combinations(there, 2) if a.modality != b.modality]
+    found = []
+    for a, b in pairs if len(pairs) <= MOST_PAIRS else []:
+        columns = [f"p_{a.name}", f"p_{b.name}"]
+        people = training.out_of_fold.groupby(["dataset", "participant_id"], sort=True)[["poor", *columns]].mean()
+        both = people.dropna()
+        poor, said = (both["poor"].to_numpy(float) >= 0.5).astype(float), both[columns].mean(axis=1).to_numpy(float)
+        if too_few(poor):
+            continue
+        values = with_intervals(partial(classification_metrics, poor, said, slope=False), len(poor), draws)
+        cells = [(words.number(values[name]["value"]), words.interval(values[name])) for name in PAIR_METRICS]
+        found.append({"name": f"{a.name} + {b.name}", "n": len(poor), "n_poor": int(poor.sum()), "cells": cells})
     return found
 
 

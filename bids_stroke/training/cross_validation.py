@@ -98,6 +98,11 @@ class TrainedMembers:
     left_out: Mapping[str, str]
     minutes: Mapping[str, float]
 
+    @property
+    def said(self) -> dict[str, Array]:
+        """What each member said of units that it had not seen, by name: (units,), the mean of several folds."""
+        return {one.member.name: mean_of_folds(one.folds.test_probability) for one in self.members}
+
 
 def train_members(
     planned: Sequence[Cases],
@@ -250,6 +255,14 @@ def _chosen_in_words(cases: Cases, chosen: int) -> str:
 def _can_fit(cases: Cases, rows: Rows) -> bool:
     poor = cases.cohort.poor[cases.having(rows)]
     return bool(min(poor.sum(), (~poor).sum()) >= MINIMUM_PER_CLASS)
+
+
+def mean_of_folds(said: Array) -> Array:
+    """What was said of each unit, (folds, units) -> (units,): mean of the repeats; NaN where nothing was said."""
+    known = np.isfinite(said)
+    number = known.sum(axis=0)
+    mean = np.where(known, said, 0.0).sum(axis=0) / np.maximum(number, 1)
+    return np.where(number > 0, mean, np.nan)
 
 
 def check_spoken(

@@ -18,6 +18,7 @@ from bids_stroke.core.settings_training import TrainingSettings
 from bids_stroke.derivatives.outputs import tsv_text
 from bids_stroke.ensemble.baselines import Baseline, ordinary_mean
 from bids_stroke.ensemble.bundle import Bundle, BundleContents, write_bundle
+from bids_stroke.ensemble.explanation.of_training import audited
 from bids_stroke.ensemble.member import BundleMember
 from bids_stroke.networks.device import resolve_device
 from bids_stroke.training.baselines import TrainedBaseline, planned_baselines, train_baselines
@@ -28,14 +29,12 @@ from bids_stroke.training.folds import OuterFold, make_folds, roles
 from bids_stroke.training.fusion_alternatives import FoldOutputs, alternatives, subset_table
 from bids_stroke.training.late_fusion import Fused, apart, fuse_members
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.participants import cohort_profile, identity, model_facts, with_roles
+from bids_stroke.training.participants import LEFT_OUT, cohort_profile, identity, idle_facts, model_facts, with_roles
 from bids_stroke.training.trainer import Place
 
 Array = NDArray[np.float64]
 
 VERSION = "1.0.0"
-LEFT_OUT = "left_out_members"
-"""Among the facts of a model: members that were trained and are not in it, and why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,33 +102,44 @@ def train_ensemble(
     cohort = make_cohort(units, settings.outcome.column)
     check_covariates(cohort)
     folds = make_folds(cohort.participants, cohort.poor, settings.training, settings.seed)
-    place = resolve_device(device)
     planned = planned_members(settings, cohort)
-    absent = {
-        name: f"nobody has {settings.training.members[name]['modality']}"
-        for name in sorted(set(settings.training.members) - {member.name for member, _ in planned})
-    }
-    for name, why in absent.items():
-        progress(f"{name}: left out, {why}")
-    if settings.training.early_fusion not in (True, False) and planned[-1][0].modality != EARLY:
-        progress(f"{EARLY}: left out, fewer than two of its parts are there")
+    absent = _absent(planned, settings, progress)
     wanted, compared = _read_first(planned, settings, cohort)
-    here = Place(place, settings.precision, settings.seed, means.store)
-    thrift = {} if means.memory_gb is None else plan_memory(wanted, place, means.memory_gb, progress)
+    here = Place(resolve_device(device), settings.precision, settings.seed, means.store)
+    thrift = {} if means.memory_gb is None else plan_memory(wanted, here.device, means.memory_gb, progress)
     profile = cohort_profile(cohort, [member.modality for member, _ in planned], roles(folds, len(cohort.units)))
     baselines = train_baselines(compared, folds, here, settings.training)
     trained = train_members(wanted, folds, here, progress, thrift)
     check_spoken(trained.members, wanted, folds, settings.training)
     ensemble = _ensemble(folds, trained.members, baselines, cohort, settings)
+    _tell_idle(ensemble, progress)
+    contents = replace(ensemble.contents, profile=profile)
+    if settings.training.audit:
+        learned_from = roles(folds, len(cohort.units))["train"]
+        contents = audited(contents, cohort.units, learned_from, trained.said, (here.device, here.seed, progress))
+    seconds = {entry.member.name: entry.seconds for entry in trained.members}
+    left_out = {**absent, **trained.left_out}
+    return replace(ensemble, contents=contents, not_trained=left_out, seconds=seconds, minutes=trained.minutes)
+
+
+def _tell_idle(ensemble: TrainedEnsemble, progress: Callable[[str], None]) -> None:
     for name, why in ensemble.contents.facts.get(LEFT_OUT, {}).items():
         progress(f"{name}: left out, {why}; without it (training.members) training takes less time")
-    return replace(
-        ensemble,
-        contents=replace(ensemble.contents, profile=profile),
-        not_trained={**absent, **trained.left_out},
-        seconds={entry.member.name: entry.seconds for entry in trained.members},
-        minutes=trained.minutes,
-    )
+
+
+def _absent(
+    planned: Sequence[tuple[Member, TrainingSettings]], settings: Settings, progress: Callable[[str], None]
+) -> dict[str, str]:
+    """Members that are described and left out before anything is trained, and why."""
+    found = {
+        name: f"nobody has {settings.training.members[name]['modality']}"
+        for name in sorted(set(settings.training.members) - {member.name for member, _ in planned})
+    }
+    if settings.training.early_fusion not in (True, False) and planned[-1][0].modality != EARLY:
+        found[EARLY] = "fewer than two of its parts are there"
+    for name, why in found.items():
+        progress(f"{name}: left out, {why}")
+    return found
 
 
 def _read_first(
@@ -245,18 +255,8 @@ def _contents(
         participants={"train": tuple(ledger_hash(salt, *person) for person in people)},
         splits=table[["dataset", "participant_id", "session_id", "repeat", "fold"]],
         out_of_fold=table.drop(columns=[f"{kind}_{name}" for name in fused.left_out for kind in "ps"]),
-        facts=model_facts(cohort, kept, settings) | _left_out(members, fused),
+        facts=model_facts(cohort, kept, settings) | idle_facts(members, fused),
     )
-
-
-def _left_out(members: Sequence[TrainedMember], fused: Fused) -> dict[str, dict[str, str]]:
-    """Members that are not kept, and why; nothing where all are."""
-    modality_of = {entry.member.name: entry.member.modality for entry in members}
-    found = {
-        name: f"it earned {weight:.3f} of the weight beside others on {modality_of[name]}"
-        for name, weight in fused.left_out.items()
-    }
-    return {LEFT_OUT: found} if found else {}
 
 
 def _with_baselines(contents: BundleContents, baselines: Sequence[TrainedBaseline]) -> BundleContents:

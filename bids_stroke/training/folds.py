@@ -127,7 +127,9 @@ def fixed_fold(
                 f"Training: {len(names)} participants have a {'poor' if kind else 'good'} outcome; a fixed split needs "
                 f"{FIXED_PER_CLASS} of each class.",
                 f"Set training.split: nested, which needs {needed} of each class with the folds that are set, or add "
-                "participants.",
+                "participants."
+                if len(names) >= needed
+                else f"Add participants: nested folds, as they are set, need {needed} of each class.",
                 "too-few-participants",
             )
         order = [names[i] for i in rng.permutation(len(names))]

@@ -18,9 +18,12 @@ from bids_stroke.ensemble.profile import LEAST_PEOPLE, CohortProfile, fit_profil
 from bids_stroke.features.summary import quantity, quantity_names, summary_numbers
 from bids_stroke.training.cohort import Cohort
 from bids_stroke.training.cross_validation import TrainedMember
+from bids_stroke.training.late_fusion import Fused
 
 Rows = NDArray[np.int64]
 
+LEFT_OUT = "left_out_members"
+"""Among the facts of a model: members that were trained and are not in it, and why."""
 SMALLEST = 5
 """People of a group that is counted: of fewer, who knows one of them may tell the others."""
 
@@ -128,3 +131,13 @@ def _settings_to_tell(settings: Settings) -> dict[str, Any]:
         if member.get("pretrained_dir") is not None:
             member["pretrained_dir"] = Path(str(member["pretrained_dir"])).name
     return told
+
+
+def idle_facts(members: Sequence[TrainedMember], fused: Fused) -> dict[str, dict[str, str]]:
+    """Members that are not kept, and why; nothing where all are."""
+    modality_of = {entry.member.name: entry.member.modality for entry in members}
+    found = {
+        name: f"it earned {weight:.3f} of the weight beside others on {modality_of[name]}"
+        for name, weight in fused.left_out.items()
+    }
+    return {LEFT_OUT: found} if found else {}

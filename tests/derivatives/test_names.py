@@ -23,7 +23,9 @@ from bids_stroke.derivatives.outputs import Outputs, write_dataset_files
 from tests.conftest import ROOT
 
 PACKAGE = ROOT / "bids_stroke"
-EXAMPLES = {"task": "leg", "acq": "a", "dir": "AP", "run": "2", "space": SPACE, "res": "2", "desc": "fmale"}
+EXAMPLES = {
+    "task": "leg", "acq": "a", "dir": "AP", "run": "2", "space": SPACE, "res": "2", "desc": "fmale", "model": "fa",
+}  # fmt: skip
 
 
 def documented(name: OutputName) -> str:

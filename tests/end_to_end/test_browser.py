@@ -16,12 +16,17 @@ import pytest
 
 from bids_stroke.core.biomarkers import BIOMARKERS
 from bids_stroke.core.records import Contribution, StepReport, UnitStatus
-from bids_stroke.evaluation.evaluate import evaluate
+from bids_stroke.evaluation.cohort.describe import described
+from bids_stroke.evaluation.cohort.flow import flow_table
+from bids_stroke.evaluation.cohort.separation import separation
+from bids_stroke.evaluation.evaluate import evaluate, evaluate_apart
 from bids_stroke.report.group import GroupDetails, write_group_report
 from bids_stroke.report.participant import Around, UnitReport, write_participant_report
 from bids_stroke.report.train import write_train_report
+from tests.helpers.background import background_of
+from tests.helpers.evaluated import QUICK, cohort
 from tests.helpers.pages import FLAGGED_STEPS, HOSTILE
-from tests.report.test_group import QUICK, cohort
+from tests.report.test_group import of_two_kinds
 from tests.report.test_participant import PREDICTION
 from tests.report.test_train import training
 
@@ -65,6 +70,14 @@ def group(root: Path) -> Path:
     return write_group_report(root, evaluate(table, QUICK, {"fa": "fa"}, 0.9), table, details)
 
 
+def group_of_two_kinds(root: Path) -> Path:
+    """All that the group page can hold: people of the training and new ones, described, and some who are lost."""
+    table = of_two_kinds(60).assign(session_id=None)
+    found = described(evaluate_apart(table, QUICK, {"fa": "fa"}, 0.9), table, background_of(table), QUICK, {"fa": "fa"})
+    flow = flow_table([(name, None) for name in ("sub-000", "sub-late")], {}, table)
+    return write_group_report(root, replace(found, flow=flow, separation=separation(table, None)), table)
+
+
 def hostile(root: Path) -> Path:
     table = cohort().assign(missing=HOSTILE)
     steps = {f"sub-{i:03d}": {HOSTILE: StepReport(qc={HOSTILE: float(i)})} for i in range(20)}
@@ -78,7 +91,7 @@ def train(root: Path) -> Path:
 
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize(
-    "write", [participant, group, hostile, train], ids=["participant", "group", "hostile", "train"]
+    "write", [participant, group, group_of_two_kinds, hostile, train], ids=lambda write: write.__name__
 )
 def test_a_page_is_whole_quiet_and_accessible(browser: Any, tmp_path: Path, write: Any, width: int) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[browser]")

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from bids_stroke.core.errors import ModelError
-from bids_stroke.ensemble.grad_cam import grad_cam
+from bids_stroke.ensemble.grad_cam import coarse_evidence, grad_cam
 from bids_stroke.networks import registry
 from bids_stroke.networks.base import POOR_LOGIT, feature_layer
 
@@ -68,6 +68,51 @@ def test_the_map_shows_what_speaks_for_a_poor_outcome_and_where(n_axes: int) -> 
         assert (peak >= bright).all() and (peak < bright + 4).all()
         assert evidence[box].mean() > 20 * np.median(evidence)
         assert evidence[(slice(dark, dark + 4),) * n_axes].max() < 0.05 * evidence.max()
+
+
+class Small(nn.Module):
+    """Two convolutions and the mean of the last feature map, to be trained."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = nn.Conv3d(1, 6, 3, stride=2, padding=1)
+        self.feature_layer = nn.Sequential(nn.Conv3d(6, 8, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(8, 2)
+
+    def forward(self, image: Tensor, covariates: Tensor) -> Tensor:
+        output: Tensor = self.head(self.feature_layer(functional.relu(self.first(image))).mean(dim=(2, 3, 4)))
+        return output
+
+
+def test_a_trained_network_looks_at_the_planted_signal() -> None:
+    """A checkered box in people with a poor outcome, wherever it lies; no brightness tells them from the others."""
+    rng = np.random.default_rng(0)
+    checkered = np.where(np.indices((8, 8, 8)).sum(0) % 2, 2.0, -2.0)
+    samples = rng.normal(0, 0.3, (48, 1, 20, 24, 18)).astype(np.float32)
+    poor = np.arange(48) % 2 == 0
+    corners = rng.integers(0, 9, (48, 3))
+    for sample, (x, y, z), there in zip(samples, corners, poor, strict=True):
+        sample[0, x : x + 8, y : y + 8, z : z + 8] += there * checkered
+    with torch.random.fork_rng([]):
+        torch.manual_seed(0)
+        model = Small()
+        optimiser = torch.optim.Adam(model.parameters(), lr=0.01)
+        for _ in range(60):
+            logits = model(torch.from_numpy(samples[:40]), torch.zeros(40, 0))[:, POOR_LOGIT]
+            loss = functional.binary_cross_entropy_with_logits(logits, torch.from_numpy(poor[:40]).float())
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+    new = np.flatnonzero(poor[40:]) + 40
+    found = grad_cam(model, samples[new], np.zeros((len(new), 0), dtype=np.float32))
+    for evidence, (x, y, z) in zip(found, corners[new], strict=True):
+        assert evidence[x : x + 8, y : y + 8, z : z + 8].sum() > 0.5 * evidence.sum()
+
+
+def test_where_the_last_feature_map_is_a_single_place_an_earlier_one_is_taken() -> None:
+    model = registry.build("cbam_resnet3d", widths=(2, 2, 2, 2, 4, 4), n_plain_blocks=0, dense=4)
+    samples = np.random.default_rng(0).normal(size=(1, 1, 22, 27, 22)).astype(np.float32)
+    assert coarse_evidence(model, samples, np.zeros((1, 0), dtype=np.float32)).shape == (1, 3, 4, 3)
 
 
 @pytest.mark.parametrize("name", CASES)

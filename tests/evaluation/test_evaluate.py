@@ -11,7 +11,8 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from bids_stroke.core.settings import Settings
-from bids_stroke.evaluation.evaluate import evaluate, evaluation_json
+from bids_stroke.evaluation.evaluate import evaluate
+from bids_stroke.evaluation.files import evaluation_json
 from tests.helpers.predictions import QUICK, cohort, value
 
 

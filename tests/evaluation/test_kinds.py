@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from bids_stroke.evaluation.evaluate import evaluate, evaluate_apart, evaluation_json, together
+from bids_stroke.evaluation.evaluate import evaluate, evaluate_apart
+from bids_stroke.evaluation.files import evaluation_json, together
 from bids_stroke.evaluation.kinds import apart
 from tests.helpers.predictions import QUICK, cohort, value
 

@@ -9,6 +9,7 @@ from sklearn import metrics as sk
 from sklearn.linear_model import LogisticRegression
 
 from bids_stroke.evaluation.metrics import (
+    auc,
     calibration_slope,
     classification_metrics,
     delong_test,
@@ -124,3 +125,32 @@ def test_permutation_p_finds_signal_and_only_signal() -> None:
     assert permutation_p(poor, probability, 999, np.random.default_rng(0)) == pytest.approx(0.001)
     noise = [permutation_p(poor, np.random.default_rng(s).random(60), 199, np.random.default_rng(s)) for s in range(60)]
     assert 0.35 < np.mean(noise) < 0.65
+
+
+@pytest.mark.parametrize("decimals", [1, 2, 9])
+def test_the_area_alone_is_that_of_the_ranking(decimals: int) -> None:
+    poor, probability = predictions(80, 6)
+    probability = np.round(probability + 1e-4 * np.arange(80), decimals)
+    weights = np.random.default_rng(2).multinomial(80, np.full(80, 1 / 80), size=6).astype(float)
+    expected = [sk.roc_auc_score(poor, probability, sample_weight=row) for row in weights]
+    assert auc(poor, probability, weights) == pytest.approx(expected, abs=1e-12)
+    assert np.isnan(auc(np.zeros(80), probability, weights)).all()
+
+
+def test_a_draw_of_separated_outcomes_among_others_is_infinite() -> None:
+    poor, probability = np.array([0.0, 0, 0, 1, 1, 1]), np.array([0.1, 0.2, 0.6, 0.5, 0.8, 0.9])
+    weights = np.array([[1.0, 1, 1, 1, 1, 1], [1, 1, 0, 1, 1, 1], [0, 0, 2, 2, 0, 0], [1, 1, 1, 0, 0, 0]])
+    found = calibration_slope(poor, probability, weights)
+    assert np.isfinite(found[0]) and found[1] == np.inf and found[2] == -np.inf and np.isnan(found[3])
+
+
+def test_delong_of_an_example_worked_by_hand() -> None:
+    """Three poor and two good people: the first ranking has 5 of 6 pairs right, the second 3 of 6.
+
+    Placements of the poor among the good: 1, 1, 1/2 and 1/2, 1, 0; of the good below the poor: 2/3, 1 and 1/3, 2/3.
+    Their differences 1/2, 0, 1/2 have a variance of 1/12, and 1/3, 1/3 one of 0. z = (1/3) / sqrt(1/12 / 3) = 2.
+    """
+    poor = np.array([1.0, 1, 1, 0, 0])
+    first, second = np.array([0.9, 0.8, 0.4, 0.6, 0.2]), np.array([0.5, 0.9, 0.1, 0.7, 0.3])
+    assert sk.roc_auc_score(poor, first) - sk.roc_auc_score(poor, second) == pytest.approx(1 / 3)
+    assert delong_test(poor, first, second) == pytest.approx(0.04550026, abs=1e-7)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 from bids_stroke.core.records import StepReport
 
@@ -83,3 +85,19 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not {"style", "script"} & {*self.open}:
             self.words.append(data)
+
+
+PREFIX = "data:image/svg+xml;base64,"
+
+
+def svg(address: str) -> str:
+    """The text of the file in a ``data:`` address, which must be XML."""
+    assert address.startswith(PREFIX)
+    text = base64.b64decode(address.removeprefix(PREFIX), validate=True).decode()
+    assert ElementTree.fromstring(text).tag.endswith("svg")
+    return text
+
+
+def written(text: str) -> list[str]:
+    """What is written in a plot: matplotlib names each text that it draws as glyphs in a comment."""
+    return [found.strip() for found in re.findall(r"<!--(.*?)-->", text)]

@@ -7,36 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from bids_stroke.core.records import StepReport, UnitStatus
 from bids_stroke.core.settings import Settings
-from bids_stroke.core.settings_training import TrainingSettings
+from bids_stroke.evaluation.cohort.describe import described
 from bids_stroke.evaluation.evaluate import evaluate, evaluate_apart
 from bids_stroke.report.group import GroupDetails, write_group_report
+from tests.helpers.background import background_of
+from tests.helpers.evaluated import QUICK, cohort
 from tests.helpers.pages import FLAGGED_STEPS, HOSTILE, Page, times_shown_and_never_obeyed
-
-QUICK = Settings(training=TrainingSettings(bootstrap=200, permutations=199))
-
-
-def cohort(n: int = 60) -> pd.DataFrame:
-    rng = np.random.default_rng(0)
-    score = rng.uniform(2, 34, n).round()
-    poor = (score <= 17).astype(float)
-    probability = 1 / (1 + np.exp(-(3 * poor - 1.5 + rng.normal(size=n))))
-    return pd.DataFrame(
-        {
-            "participant_id": [f"sub-{i:03d}" for i in range(n)],
-            "score": score,
-            "poor": poor,
-            "probability_poor": probability,
-            "prediction": np.where(probability > 0.6, "poor", np.where(probability < 0.4, "good", "abstain")),
-            "predicted_score": score + (error := rng.normal(0, 3, n)),
-            "predicted_score_low": score + error - 5,
-            "predicted_score_high": score + error + 5,
-            "p_fa": rng.random(n),
-            "baseline_clinical": rng.random(n),
-        }
-    )
 
 
 def test_pages_are_the_same_bytes_again_and_load_nothing_from_outside(tmp_path: Path) -> None:
@@ -45,7 +25,7 @@ def test_pages_are_the_same_bytes_again_and_load_nothing_from_outside(tmp_path: 
     assert first == second
     page = Page(tmp_path / "group.html")
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
-    assert len(page.sources) == 3
+    assert len(page.sources) == 7
     assert b"http" not in re.sub(rb"base64,[\w+/=]+", b"", first)
 
 
@@ -169,7 +149,7 @@ def test_training_cohort_and_new_people_stand_apart(tmp_path: Path) -> None:
     first, second = page.text.index("out of fold (internal)"), page.text.index("not in the training data (external)")
     assert first < page.text.index("Evaluated: 60 people") < second < page.text.index("Evaluated: 30 people")
     assert page.text.index("Do the probabilities fit these people?") > second
-    assert len(page.sources) == 5
+    assert len(page.sources) == 13
     assert "90 people" not in page.text.replace("90 people, 90 examinations", "")
 
 
@@ -223,3 +203,17 @@ def test_many_failures_are_folded_and_each_leads_to_its_page(tmp_path: Path) -> 
     text = path.read_text()
     assert re.search(r"<details>\s*<summary>1000 examinations, and why", text)
     assert Page(path).links.count("sub-0999.html#examination") == 1
+
+
+@pytest.mark.slow
+def test_the_page_of_two_thousand_people_stays_below_15_mb(tmp_path: Path) -> None:
+    """It had 4.5 MB, and evaluation, description and page took some 30 s of CPU, when it was measured."""
+    table = cohort(2000).assign(in_training_set=np.arange(2000) % 2 == 0, out_of_fold=True, session_id=None)
+    rng = np.random.default_rng(2)
+    for i in range(20):
+        said = np.clip(table["poor"] * 0.3 + rng.random(2000) * 0.7, 0, 1)
+        table[f"p_m{i}"] = said.where(rng.random(2000) < (0.8 if i % 2 else 1.0))
+    modality_of = {f"m{i}": ("fa", "md", "gm", "bold", "eegemg")[i % 5] for i in range(20)}
+    apart = evaluate_apart(table, Settings(), modality_of)
+    page = write_group_report(tmp_path, described(apart, table, background_of(table), Settings(), modality_of), table)
+    assert page.stat().st_size < 15e6

@@ -2,29 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import re
-from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 
 from bids_stroke.report import plots
-
-PREFIX = "data:image/svg+xml;base64,"
-
-
-def svg(address: str) -> str:
-    """The text of the file in a ``data:`` address, which must be XML."""
-    assert address.startswith(PREFIX)
-    text = base64.b64decode(address.removeprefix(PREFIX), validate=True).decode()
-    assert ElementTree.fromstring(text).tag.endswith("svg")
-    return text
-
-
-def written(text: str) -> list[str]:
-    """What is written in a plot: matplotlib names each text that it draws as glyphs in a comment."""
-    return [found.strip() for found in re.findall(r"<!--(.*?)-->", text)]
+from tests.helpers.pages import svg, written
 
 
 def people(n: int = 40) -> pd.DataFrame:
@@ -78,3 +62,9 @@ def test_the_same_numbers_give_the_same_bytes() -> None:
     for draw in (plots.roc_plot, plots.calibration_plot):
         assert draw(table) == draw(table)
         assert draw(table) != draw(table.assign(probability_poor=1 - table["probability_poor"]))
+
+
+def test_the_calibration_tells_slope_and_intercept_and_draws_a_curve() -> None:
+    texts = written(svg(plots.calibration_plot(people(), "slope 0.90\nintercept 0.10")))
+    assert {"slope 0.90", "intercept 0.10", "smoothed"} <= set(texts)
+    assert "smoothed" not in written(svg(plots.calibration_plot(people().assign(probability_poor=0.4))))

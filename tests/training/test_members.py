@@ -15,11 +15,12 @@ from bids_stroke.core.records import Labelled, UnitFeatures
 from bids_stroke.core.settings import load_settings
 from bids_stroke.networks import registry
 from bids_stroke.networks.registry import NETWORKS
+from bids_stroke.networks.slice_cnn import BACKBONES
 from bids_stroke.training.cohort import make_cohort
 from bids_stroke.training.members import planned_members
 from tests.conftest import ROOT
 from tests.helpers.training import REGIONS, cases_of
-from tests.helpers.units import LSTM, tiny_settings
+from tests.helpers.units import LSTM, labelled, tiny_settings
 
 FILES = sorted((ROOT / "docs" / "settings").glob("*.yml"))
 
@@ -128,3 +129,15 @@ def test_its_members_can_be_planned_and_built(path: Path) -> None:
 def test_a_network_that_does_not_read_the_modality_is_refused(lesion_cohort: list[Labelled]) -> None:
     with pytest.raises(UsageError, match=r"x\.network is 'band_power', which does not read lesion"):
         cases_of(lesion_cohort, REGIONS | {"network": "band_power", "n_parcels": 4})
+
+
+def test_the_settings_of_study_b_plan_five_backbones_and_the_lstm(tmp_path: Path) -> None:
+    settings = load_settings(ROOT / "docs" / "settings" / "study_b.yml")
+    features = {"bold": [tmp_path / "bold"], "eegemg": [tmp_path / "eeg"]}
+    cohort = make_cohort([labelled(tmp_path, "01", 5.0, features), labelled(tmp_path, "02", 25.0, features)], "fma_le")
+    planned = planned_members(settings, cohort)
+    backbones = {member.arguments["backbone"] for member, _ in planned if member.network == "slice_cnn"}
+    assert backbones == set(BACKBONES) - {"shufflenet_v2_x0_5"}
+    assert [member.name for member, _ in planned][-1] == "lstm" and planned[-1][0].arguments["n_channels"] == 22
+    assert {options.batch_size for member, options in planned if member.modality == "bold"} == {16}
+    assert settings.training.max_minutes is not None  # so that each network's minutes are said before it starts

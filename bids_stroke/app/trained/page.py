@@ -57,8 +57,9 @@ def page_content(
         Of the whole training.
     """
     from bids_stroke.ensemble.card.tripod import tripod_items
+    from bids_stroke.ensemble.explanation.verdict import audits_of
     from bids_stroke.report.train import Training
-    from bids_stroke.training.ensemble import LEFT_OUT
+    from bids_stroke.training.participants import LEFT_OUT
 
     metadata = read_json_object(bundle / METADATA)
     facts = metadata["facts"]
@@ -78,6 +79,7 @@ def page_content(
         settings=describe_settings(request.settings),
         command="".join(letter if letter.isprintable() else "?" for letter in given),
         tripod=[(one.number, one.about, one.told, one.open) for one in tripod_items(metadata)],
+        audits={name: one.faults for name, one in audits_of(metadata.get("explanation_audit", {})).items()},
         demonstration=bool(metadata["demonstration"]),
     )
 

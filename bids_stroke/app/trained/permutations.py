@@ -192,22 +192,7 @@ def permutation_test(
         f"Permutation test: {n} trainings of up to {_minutes(seconds)} each, {_minutes(n * seconds)} in all. "
         "Stopped, the same command goes on from there."
     )
-    store, name = retraining.means.store, _name(ensemble, settings)
-    areas: list[float | None] = []
-    begin, told = time.monotonic(), max(1, n // 10)
-    for i in range(n):
-        found = store.load(f"{name}-{i}") if store else None
-        if found is None:
-            own = Store(store.folder / f"permutation-{i}", store.every_seconds) if store else None
-            order = shuffled_rows(retraining.cohort.participants, np.random.default_rng([settings.seed, 2, i]))
-            found = {"auc": retraining.auc(order, own)}
-            if store and own:
-                store.save(f"{name}-{i}", found)
-                shutil.rmtree(own.folder, ignore_errors=True)
-        areas.append(found["auc"])
-        each = (time.monotonic() - begin) / (i + 1)
-        if i + 1 < n and (each > _TELL_EACH or (i + 1) % told == 0):
-            say(f"[{i + 1}/{n}] shuffles; about {_minutes(each * (n - i - 1))} left")
+    areas = _areas(retraining, _name(ensemble, settings), n, say)
     known = [area for area in areas if area is not None and np.isfinite(area)]
     at_least = sum(area >= observed - 1e-12 for area in known) + n - len(known)
     return {
@@ -219,6 +204,26 @@ def permutation_test(
         "highest_auc": max(known, default=None),
         "not_trained": n - len(known),
     }
+
+
+def _areas(retraining: Retraining, name: str, n: int, say: Callable[[str], object]) -> list[float | None]:
+    """AUC of each shuffle, from the store where it is there; None where nothing could be trained."""
+    store, areas = retraining.means.store, list[float | None]()
+    begin, told = time.monotonic(), max(1, n // 10)
+    for i in range(n):
+        found = store.load(f"{name}-{i}") if store else None
+        if found is None:
+            own = Store(store.folder / f"permutation-{i}", store.every_seconds) if store else None
+            rng = np.random.default_rng([retraining.settings.seed, 2, i])
+            found = {"auc": retraining.auc(shuffled_rows(retraining.cohort.participants, rng), own)}
+            if store and own:
+                store.save(f"{name}-{i}", found)
+                shutil.rmtree(own.folder, ignore_errors=True)
+        areas.append(found["auc"])
+        each = (time.monotonic() - begin) / (i + 1)
+        if i + 1 < n and (each > _TELL_EACH or (i + 1) % told == 0):
+            say(f"[{i + 1}/{n}] shuffles; about {_minutes(each * (n - i - 1))} left")
+    return areas
 
 
 def _name(ensemble: TrainedEnsemble, settings: Settings) -> str:

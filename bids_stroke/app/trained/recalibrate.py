@@ -128,7 +128,7 @@ def _new_people(parent: Bundle, root: Path) -> _NewPeople:
             "Run participant with --model, then group, on the new cohort into this OUTPUT_DIR.",
             "no-evaluation",
         )
-    for file in sorted(root.glob("sub-*/**/*_prediction.json")):
+    for file in sorted(root.glob("sub-*/**/*.json")):
         if is_named(file, "prediction") and read_prediction(file).model["sha256"] != parent.sha256:
             raise UsageError(
                 f"{file} was not made with the model {parent.path}.",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from bids_stroke.app.plan import UnitTask
 from bids_stroke.core.records import StepReport
 from bids_stroke.derivatives.explanations import COLUMNS, FAILED, NOT_AUDITED, PASSED, NetworkExplanation
+from bids_stroke.derivatives.names import is_named
 from bids_stroke.derivatives.outputs import Outputs
 
 if TYPE_CHECKING:
@@ -63,8 +64,9 @@ def write_explanations(
 
 def forget_explanations(outputs: Outputs) -> None:
     """Remove those of an earlier prediction."""
-    old = [*outputs.folder.glob("*_explanation.*"), *outputs.folder.glob(f"figures/*_desc-{PICTURES}*_figure.png")]
-    for path in old:
+    figures = outputs.path("figure", desc=PICTURES).parent.glob(f"*{PICTURES}*")
+    pictures = [path for path in figures if is_named(path, "figure")]
+    for path in (*outputs.folder.glob("*_explanation.*"), *pictures):
         path.unlink(missing_ok=True)
 
 

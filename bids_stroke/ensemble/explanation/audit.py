@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import sqrt
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,20 +19,18 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from bids_stroke.core.records import Member
 from bids_stroke.ensemble.explanation.looking import Kind, Looked, look
+from bids_stroke.ensemble.explanation.verdict import Audit
+from bids_stroke.ensemble.one_unit import run_network
 from bids_stroke.networks import registry
+from bids_stroke.networks.base import POOR_LOGIT
 from bids_stroke.networks.device import reproducible
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-MOST_ALIKE = 0.5
-"""Mean rank correlation with maps of untrained networks; above it more than a quarter of the variance of the ranks is
-there without anything learned."""
-MOST_OUTSIDE = 0.5
-"""Share of the evidence outside the brain: above it a place in the map is more likely none of the brain than one. A
-map of one value everywhere has 0.75, so that a network whose last feature map is coarse fails by this alone."""
+HIDDEN = 0.1
+"""Share of an image that is hidden at once."""
 SURE = 1.645
 """Standard errors: one-sided 95 %."""
+ELSEWHERE = 4
+"""Places that are hidden instead, of each person."""
 UNTRAINED = 3
 """Networks with other weights, drawn anew, that one is compared with."""
 MOST_PEOPLE = 8
@@ -41,59 +39,6 @@ MOST_POINTS = 20_000
 BATCH = 4
 """Samples for the statistics of batch normalisation at once: two or more, and not all maps in memory together."""
 Array = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Audit:
-    """What is known of the maps of a member.
-
-    Attributes
-    ----------
-    auc, auc_low : float or None
-        Of what the member said out of fold, and the lower end of its one-sided 95 % interval; None where not known.
-    alike : float or None
-        Mean rank correlation of its maps with those of untrained networks; None where all maps are empty.
-    outside : float or None
-        Mean share of the evidence outside the brain; None of windows, and where all maps are empty.
-    empty : float
-        Share of the people in whose image the network found nothing that speaks for a poor outcome.
-    people : int
-        Looked at.
-    """
-
-    auc: float | None
-    auc_low: float | None
-    alike: float | None
-    outside: float | None
-    empty: float
-    people: int
-
-    @property
-    def faults(self) -> tuple[str, ...]:
-        """Why its maps should not be believed, in sentences; empty where nothing was found against them."""
-        found = []
-        if self.auc is not None and self.auc_low is not None and self.auc_low <= 0.5:
-            found.append(
-                f"In cross-validation the network told the outcomes apart no better than chance (AUC {self.auc:.2f}): "
-                "there is nothing for its map to explain."
-            )
-        if self.alike is None:
-            found.append("It gave no map for the people of the training who were looked at.")
-        elif self.alike > MOST_ALIKE:
-            found.append(
-                f"Networks that have learned nothing give much the same map (rank correlation {self.alike:.2f})."
-            )
-        if self.outside is not None and self.outside > MOST_OUTSIDE:
-            found.append(
-                f"In the training people {self.outside:.0%} of what it shows lay outside the brain: its map is too "
-                "coarse, or misplaced, to tell a place."
-            )
-        return tuple(found)
-
-    @property
-    def passed(self) -> bool:
-        """Whether nothing was found against its maps, which does not make them right."""
-        return not self.faults
 
 
 @dataclass(frozen=True, eq=False)
@@ -140,6 +85,8 @@ def audit(one: Audited, kind: Kind, seed: int) -> Audit:
     empty = [not np.any(found.values) for found in own]
     others = [_maps(_untrained(one, seed + i), one, kind) for i in range(UNTRAINED)]
     alike = [r for maps in others for pair in zip(own, maps, strict=True) if (r := _alike(*pair)) is not None]
+    shown = [i for i, nothing in enumerate(empty) if not nothing] if kind != "window" else []
+    faithful = [_faithful(one, kind, i, own[i], np.random.default_rng((seed, i))) for i in shown]
     outside = [_outside(found, data, kind) for found, data in zip(own, one.people, strict=True) if np.any(found.values)]
     auc, low = _auc(one.said, one.poor)
     return Audit(
@@ -147,14 +94,10 @@ def audit(one: Audited, kind: Kind, seed: int) -> Audit:
         auc_low=low,
         alike=_rounded(np.mean(alike)) if alike else None,
         outside=_rounded(np.mean(outside)) if outside and kind != "window" else None,
+        faithful=_rounded(np.mean(faithful)) if faithful else None,
         empty=_rounded(np.mean(empty)),
         people=len(own),
     )
-
-
-def audits_of(content: Mapping[str, Mapping[str, Any]]) -> dict[str, Audit]:
-    """Audits by member, from a bundle's metadata."""
-    return {name: Audit(**known) for name, known in content.items()}
 
 
 def _rounded(value: Any) -> float:
@@ -169,7 +112,7 @@ def _maps(network: nn.Module, one: Audited, kind: Kind) -> list[Looked]:
 
 def _untrained(one: Audited, seed: int) -> nn.Module:
     """A network of the same kind whose weights are drawn anew, its batch normalisation settled as after a training."""
-    place = next(one.network.parameters()).device
+    place = _place_of(one.network)
     columns = int(one.member.arguments.get("n_covariates", 0))
     data = np.concatenate(one.people)
     known = np.concatenate([np.tile(row, (len(d), 1)) for row, d in zip(one.covariates, one.people, strict=True)])
@@ -203,6 +146,43 @@ def _outside(found: Looked, data: Array, kind: Kind) -> float:
         return 0.0
     brain = np.any(data != 0, axis=1) if kind == "slice" else _brain_in(data.shape[2:])[None]
     return float(np.sum(found.values * ~brain, dtype=np.float64) / np.sum(found.values, dtype=np.float64))
+
+
+def _faithful(one: Audited, kind: Kind, person: int, found: Looked, rng: np.random.Generator) -> float:
+    """Share of places elsewhere that matter less than where the map is high, of one person.
+
+    The places elsewhere are those of the map moved by a quarter to three quarters of each side, round the ends. What is
+    hidden of a volume is the mean of the people instead, of a slice 0, which is its brain's mean.
+    """
+    data = one.people[person]
+    instead = np.mean(np.concatenate(one.people), axis=0, keepdims=True) if kind == "volume" else np.zeros_like(data)
+    filled = np.any(data != 0, axis=1) | np.any(instead != 0, axis=1)
+    values = np.asarray(found.values, dtype=np.float64)
+    axes = tuple(range(1, values.ndim))
+    moved = [
+        np.roll(values, [int(rng.integers(n // 4, max(n // 4 + 1, 3 * n // 4))) for n in values.shape[1:]], axes)
+        for _ in range(ELSEWHERE)
+    ]
+    hidden = [np.where(_highest(one_map, filled)[:, None], instead, data) for one_map in (values, *moved)]
+    rows = np.tile(one.covariates[person], (len(data), 1))
+    logits = [
+        float(run_network(one.network, each.astype(np.float32), rows, _place_of(one.network))[:, POOR_LOGIT].mean())
+        for each in hidden
+    ]
+    return float(np.mean([(logits[0] < other) + 0.5 * (logits[0] == other) for other in logits[1:]]))
+
+
+def _highest(values: NDArray[np.float64], filled: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The HIDDEN share of what is filled, where a map is highest."""
+    inside = np.where(filled, values, -1.0)
+    number = max(1, round(HIDDEN * int(filled.sum())))
+    found = np.zeros(values.size, dtype=bool)
+    found[np.argsort(-inside.ravel(), kind="stable")[:number]] = True
+    return found.reshape(values.shape)
+
+
+def _place_of(network: nn.Module) -> torch.device:
+    return next(network.parameters()).device
 
 
 def _brain_in(shape: tuple[int, ...]) -> NDArray[np.bool_]:

@@ -86,7 +86,7 @@ def integrated_gradients(model: nn.Module, windows: NDArray[np.float32], rate: f
                     (gradient,) = torch.autograd.grad(_logits(model, point).sum(), point)
                     mean[part] += float(weight) * gradient
             with torch.no_grad():
-                ends = torch.cat([_logits(model, part) for part in data.split(CHUNK)])
+                ends = torch.cat([_logits(model, part) for part in torch.split(data, CHUNK)])
                 moved = ends - _logits(model, torch.zeros_like(data[:1]))
         finally:
             model.train(training)

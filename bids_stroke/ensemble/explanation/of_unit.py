@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from bids_stroke.core.records import Member, MemberPrediction, Prediction
 from bids_stroke.derivatives.names import is_named
-from bids_stroke.ensemble.explanation.audit import Audit
 from bids_stroke.ensemble.explanation.integrated_gradients import bands_of
 from bids_stroke.ensemble.explanation.looking import Kind, Looked, kind_of, look, spread_evenly
 from bids_stroke.ensemble.explanation.regions import Grid
+from bids_stroke.ensemble.explanation.verdict import Audit
 from bids_stroke.ensemble.grad_cam import on_grid
 from bids_stroke.ensemble.one_unit import OneUnit
 from bids_stroke.features.clinical_rules import values_of

@@ -66,8 +66,8 @@ def _lesion(reports: Reports, *, own_space: bool) -> nib.Nifti1Image | None:
     if own_space:
         files = {**step_files(reports, "lesion"), **step_files(reports, "anat")}
         return load(files["lesion_native"]) if all_exist(files, "lesion_native") else None
-    files = step_files(reports, "lesion")
-    return load_unmirrored(files["lesion_standard"]) if all_exist(files, "lesion_standard") else None
+    standard = step_files(reports, "lesion")
+    return load_unmirrored(standard["lesion_standard"]) if all_exist(standard, "lesion_standard") else None
 
 
 def _template() -> nib.Nifti1Image:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
@@ -53,8 +54,9 @@ def _draw(recording: Recording) -> Figure | None:
         return None
     signal = read_signal(recording.signals["EEG"])
     pairs = pairs_of(signal.labels)
-    each = {float(good.at[row, "onset"]): cut_windows(signal, good.loc[[row]]) for row in good.index}
-    starts, pieces = [start for start, found in each.items() if found], [found[0] for found in each.values() if found]
+    onsets = pd.to_numeric(good["onset"]).to_list()
+    each = [cut_windows(signal, good.iloc[[row]]) for row in range(len(good))]
+    starts, pieces = [onsets[row] for row, cut in enumerate(each) if cut], [cut[0] for cut in each if cut]
     if not pairs or not pieces:
         return None
     if _swapped(recording.signals["EEG"]):  # the person's own sides are shown, not those that the model saw

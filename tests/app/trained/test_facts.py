@@ -6,7 +6,7 @@ import json
 
 from bids_stroke.app.trained.facts import performance
 from bids_stroke.evaluation.evaluate import evaluate
-from tests.report.test_group import QUICK, cohort
+from tests.helpers.evaluated import QUICK, cohort
 
 
 def test_the_fusions_figures_are_kept_with_their_intervals_and_nobodys_label() -> None:

@@ -114,6 +114,8 @@ def test_the_new_bundle_knows_its_parent_and_whom_it_has_seen(tmp_path: Path, pa
     out = evaluated(tmp_path / "out", parent)
     done = CliRunner().invoke(command, ["recalibrate", str(parent.path), str(out), str(tmp_path / "new")])
     assert done.exit_code == 0, done.output
+    whole = CliRunner().invoke(command, ["model", "verify", str(tmp_path / "new")])
+    assert whole.exit_code == 0 and "is whole" in whole.output
     new = load_bundle(tmp_path / "new")
     told = new.facts["recalibration"]
     assert (told["parent"], told["parent_sha256"]) == (parent.name, parent.sha256)

@@ -1,0 +1,1 @@
+"""What the level group knows of people beside their predictions."""

@@ -1,0 +1,1 @@
+"""How good the predictions are, in plots and tables of the group page."""
