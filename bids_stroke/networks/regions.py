@@ -40,7 +40,7 @@ LEAST_MEMBERSHIP = 1e-3
 """In the tract, below which a voxel is not read for it."""
 
 
-_NUMBERS: Mapping[str, tuple[int, ...]] = {"all": (1, 1, 1, 1), "whole": (1,), "tract": (1, 1), "asymmetry": (1,)}
+_NUMBERS: Mapping[str, tuple[int, ...]] = {"all": (1, 1, 1, 1), "whole": (1,), "tract": (1, 1)}
 """Choice -> its blocks; of all, those of the parcels follow."""
 
 
@@ -56,15 +56,14 @@ class RegionsArguments(ShallowArguments):
         Parcels of one side.
     shrink : int
         That of the reader: voxels of 2 mm averaged per side.
-    numbers : {"all", "whole", "tract", "asymmetry"}
-        All of them; that of the whole alone; of the whole and the tract (sum of its sides); or of the tract alone the
-        difference of its sides over their sum.
+    numbers : {"all", "whole", "tract"}
+        All of them; that of the whole alone; or of the whole and the tract (sum of its sides).
     """
 
     quantity: Literal["volume", "mean"] = "mean"
     n_parcels: int = 16
     shrink: int = 1
-    numbers: Literal["all", "whole", "tract", "asymmetry"] = "all"
+    numbers: Literal["all", "whole", "tract"] = "all"
 
     def check(self) -> None:
         """Check the ranges."""
@@ -120,8 +119,6 @@ class Regions(ShallowNetwork):
 
     def column_names(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
         """The whole, the tract, and parcels by their number."""
-        if self.arguments.numbers == "asymmetry":
-            return ("corticospinal tract, asymmetry",)
         tract = ("both sides", "left less right", "difference of the sides")
         parcels = range(1, self.arguments.n_parcels + 1)
         names = (
@@ -168,8 +165,6 @@ class Regions(ShallowNetwork):
         added, apart = sides[0] + sides[1], sides[0] - sides[1]
         between = apart[:, 2:] if self.arguments.quantity == "volume" else apart[:, 2:].abs()
         tracts = torch.stack([added[:, 1], apart[:, 1], apart[:, 1].abs()], dim=1)
-        if self.arguments.numbers == "asymmetry":
-            return tracts[:, 2:] / tracts[:, :1].clamp(min=1e-9)
         return torch.cat([total, tracts, added[:, 2:], between], dim=1)[:, : self.n_features]
 
     @property

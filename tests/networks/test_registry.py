@@ -26,7 +26,6 @@ VARIANTS = {
     "regions in trees": SAMPLES["regions"].but(n_trees=3),
     "regions in waves": SAMPLES["regions"].but(n_waves=5),
     "the tract of regions": SAMPLES["regions"].but(numbers="tract"),
-    "its asymmetry": SAMPLES["regions"].but(numbers="asymmetry"),
     **{f"slice_cnn {name}": SAMPLES["slice_cnn"].but(backbone=name) for name in BACKBONES},
 }
 each_sample = pytest.mark.parametrize("item", SAMPLES.values(), ids=SAMPLES)
