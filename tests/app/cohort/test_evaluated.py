@@ -65,8 +65,10 @@ def test_the_facts_of_the_training_are_those_of_the_bundle(tmp_path: Path) -> No
     found = training_facts(request(tmp_path, DEMONSTRATION), {"sub-1": prediction(digest)})
     metadata = json.loads((DEMONSTRATION / "configs" / "metadata.json").read_text())
     assert found is not None
-    assert (found.people, found.out_of_fold) == (len(metadata["participants"]["train"]), 48)
-    assert (found.split, found.outer_folds, found.inner_folds, found.in_several_folds) == ("nested", 3, 2, 0)
+    facts, people = metadata["facts"], pd.read_csv(DEMONSTRATION / "out_of_fold.tsv", sep="\t")["participant_hash"]
+    assert (found.people, found.out_of_fold) == (len(metadata["participants"]["train"]), people.nunique())
+    assert (found.split, found.outer_folds, found.inner_folds) == ("nested", facts["outer_folds"], facts["inner_folds"])
+    assert found.out_of_fold > 0 and found.in_several_folds == 0
     assert training_facts(request(tmp_path), {"sub-1": prediction(digest)}) is None
 
 
