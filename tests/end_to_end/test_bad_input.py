@@ -143,7 +143,7 @@ def test_the_sound_subject_is_predicted_all_the_same(outcome) -> None:
     _, table, out = outcome
     assert table.loc["sound", "status"] == "done"
     prediction = json.loads(Outputs(out, "sound").path("prediction", desc="fmale").read_text())
-    assert set(prediction["members"]) == {"lstm", "eegemg_power", "eegemg_coherence"}
+    assert set(prediction["members"]) == {"lstm", "eegemg_power", "eegemg_coherence", "biomarkers_eegemg"}
     assert 0 <= prediction["probability_poor"] <= 1
     assert prediction["missing"]
 
