@@ -145,7 +145,7 @@ def test_the_prediction_says_what_the_contract_asks(out: Path) -> None:
     assert (prediction["prediction"] == "good") == (prediction["probability_poor"] < good)
     assert set(prediction["baselines"]) > {"clinical", "tract_load", "parcels_linear", "parcels_trees", "ordinary_mean"}
     assert prediction["rules"] == []  # the tables have none of their columns
-    assert len(prediction["members"]) == 14
+    assert len(prediction["members"]) == 18
     parts = [*prediction["members"].values(), prediction["early_fusion"]]
     assert sum(part["weight"] for part in parts) == pytest.approx(1)
     assert prediction["missing"] == {}
@@ -159,8 +159,9 @@ def test_missing_modalities_are_named_and_the_others_weighed_anew(out: Path) -> 
     assert prediction["missing"] == {
         **dict.fromkeys(("lesion", "lesion_regions", EARLY), "no-lesion"),
         **dict.fromkeys(("lstm", "eegemg_power", "eegemg_coherence"), "no-eeg"),
+        **dict.fromkeys(("biomarkers_lesion", "biomarkers_eegemg"), "biomarkers-missing"),
     }
-    assert len(prediction["members"]) == 9
+    assert len(prediction["members"]) == 11
     weights = {name: member["weight"] for name, member in prediction["members"].items()}
     assert sum(weights.values()) == pytest.approx(1)
     assert weights["fa_regions"] > 0.1  # beside the early fusion it had nothing to add
