@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from bids_stroke.app import run
-from bids_stroke.app.pages import write_pages
+from bids_stroke.app.pages import Predicts, write_pages
 from bids_stroke.app.request import Request
 from bids_stroke.bids.sessions import Selection, find_sessions
 from bids_stroke.core.errors import InputError
@@ -38,7 +38,7 @@ def made(tmp_path: Path) -> Request:
 
 def test_reports_come_with_a_table_for_each_unit(made: Request) -> None:
     statuses = status.read_statuses(made.output_dir).units
-    write_pages(made.output_dir, find_sessions(made.selection), statuses, {})
+    write_pages(made.output_dir, find_sessions(made.selection), statuses, Predicts())
     tables = [Outputs(made.output_dir, *unit).path("quality") for unit in (("1", "a"), ("1", "b"), ("2", None))]
     assert {path for path in made.output_dir.rglob("sub-*.tsv") if is_named(path, "quality")} == set(tables)
     page = (made.output_dir / "sub-1.html").read_text()

@@ -175,7 +175,7 @@ def test_packages_that_are_no_mapping_do_not_hide_the_version(folder: Path) -> N
 
 
 def test_the_demonstration_is_whole(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(verify_bundle(DEMONSTRATION).members) == 14
+    assert len(verify_bundle(DEMONSTRATION).members) == 18
     assert bundle_outcome(DEMONSTRATION) == "fma_le<=17"
     assert bundle_modalities(DEMONSTRATION)["shufflenet"] == "bold"
     assert bundle_lesion_side(DEMONSTRATION) == "as-is"

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import torch
 
+from bids_stroke.app.model import DEMONSTRATION
 from bids_stroke.core.errors import ModelError
 from bids_stroke.ensemble.bundle import load_bundle, write_bundle
+from bids_stroke.ensemble.explanation.looking import kind_of
 from bids_stroke.ensemble.explanation.of_training import audited
 from bids_stroke.ensemble.explanation.verdict import Audit
 from bids_stroke.ensemble.metadata import METADATA, MODEL_CARD
 from bids_stroke.ensemble.metadata_fields import metadata_fields
-from tests.conftest import ROOT
 from tests.helpers.units import rhythm_cohort, tiny_contents
 
 CPU = torch.device("cpu")
@@ -54,7 +55,12 @@ def test_a_bundle_from_before_loads_and_is_not_audited(tmp_path: Path) -> None:
     content = json.loads((bundle.path / METADATA).read_text())
     del content["explanation_audit"]
     assert metadata_fields(bundle.path / METADATA, content).explanation_audit == {}
-    assert load_bundle(ROOT / "bids_stroke" / "data" / "demonstration").audits == {}
+
+
+def test_the_demonstration_tells_what_its_pictures_are_worth() -> None:
+    bundle = load_bundle(DEMONSTRATION)
+    deep = {entry.member.name for entry in bundle.members if kind_of(entry.member) is not None}
+    assert set(bundle.audits) == deep != set()
 
 
 @pytest.mark.parametrize(("key", "value"), [("outside", 2.0), ("alike", -3), ("people", 0), ("auc", "good")])
