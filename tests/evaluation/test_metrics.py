@@ -154,3 +154,31 @@ def test_delong_of_an_example_worked_by_hand() -> None:
     first, second = np.array([0.9, 0.8, 0.4, 0.6, 0.2]), np.array([0.5, 0.9, 0.1, 0.7, 0.3])
     assert sk.roc_auc_score(poor, first) - sk.roc_auc_score(poor, second) == pytest.approx(1 / 3)
     assert delong_test(poor, first, second) == pytest.approx(0.04550026, abs=1e-7)
+
+
+OVARIAN = {
+    "outcome": "0 1 1 0 1 0 0 1 1 1 1 1 1 1 1 0 1 0 0 1 1 0 1 1 1 1 1 1 1 1 0 0 1 1 1 1 0 1 0 1 1 1 1",
+    "albumin": "3.0 3.2 3.9 2.8 3.2 0.9 2.5 1.6 3.8 3.7 3.2 3.8 4.1 3.6 4.3 3.6 2.3 4.2 4.0 3.5 3.8 3.0"
+    " 4.5 3.7 3.1 4.1 4.3 4.3 3.2 2.6 3.3 1.7 3.7 3.3 4.2 3.5 2.9 2.1 2.8 4.0 3.3 3.7 3.6",
+    "protein": "5.8 6.3 6.8 4.8 5.8 4.0 5.7 5.6 5.7 6.7 5.4 6.6 6.6 5.7 7.0 6.7 4.4 7.6 6.6 5.8 6.8 4.7"
+    " 7.4 7.4 6.6 8.2 7.0 6.5 5.1 4.7 6.8 4.0 6.1 6.3 7.7 6.2 5.7 4.8 6.2 7.0 5.7 6.9 6.6",
+    "score": "10 5 3 6 3 5 8 5 5 6 4 6 5 5 4 4 6 4 6 6 7 8 5 5 6 6 5 4 5 6 6 7 5 7 6 5 9 7 8 7 6 5 5",
+}
+"""The 43 complete of the 49 patients in DeLong, DeLong and Clarke-Pearson (Biometrics 1988)."""
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "p"),
+    [
+        ("albumin", "score", 0.910206347201),
+        ("protein", "score", 0.456139707507),
+        ("albumin", "protein", 0.111828210121),
+    ],
+)
+def test_delong_of_the_patients_it_was_published_with(one: str, other: str, p: float) -> None:
+    """The areas and p values are those of R's pROC 1.18.0 on the same numbers; a low K-G score is a good sign."""
+    numbers = {name: np.array(text.split(), dtype=float) for name, text in OVARIAN.items()}
+    outcome, numbers["score"] = numbers["outcome"], -numbers["score"]
+    areas = {name: sk.roc_auc_score(outcome, values) for name, values in numbers.items() if name != "outcome"}
+    assert areas == pytest.approx({"albumin": 0.7365591, "protein": 0.6478495, "score": 0.7258065}, abs=1e-7)
+    assert delong_test(outcome, numbers[one], numbers[other]) == pytest.approx(p, abs=1e-11)
