@@ -1,6 +1,6 @@
 """The pages in a real browser: nothing asked of the network, nothing cut off, nothing that axe-core finds.
 
-Needs ``pip install -e .[browser]`` and a Chromium; skipped, visibly, without them.
+Needs a Chromium (Debian: ``apt install chromium``); skipped, visibly, without one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import sync_playwright
 
 from bids_stroke.core.biomarkers import BIOMARKERS
 from bids_stroke.core.records import Contribution, StepReport, UnitStatus
@@ -38,8 +40,7 @@ WIDTHS = (1280, 390)
 def browser() -> Iterator[Any]:
     if CHROMIUM is None:
         pytest.skip("no Chromium is installed")
-    api = pytest.importorskip("playwright.sync_api", reason="pip install -e .[browser]")
-    with api.sync_playwright() as playwright:
+    with sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield started
         started.close()
@@ -94,7 +95,6 @@ def train(root: Path) -> Path:
     "write", [participant, group, group_of_two_kinds, hostile, train], ids=lambda write: write.__name__
 )
 def test_a_page_is_whole_quiet_and_accessible(browser: Any, tmp_path: Path, write: Any, width: int) -> None:
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="pip install -e .[browser]")
     page = browser.new_page(viewport={"width": width, "height": 800})
     asked: list[str] = []
     said: list[str] = []
@@ -111,7 +111,7 @@ def test_a_page_is_whole_quiet_and_accessible(browser: Any, tmp_path: Path, writ
     drawn = "[...document.querySelectorAll('svg')].filter(one => !one.getAttribute('aria-label') || !one.clientWidth)"
     assert page.evaluate(f"{drawn}.length") == 0
     assert page.evaluate("window.hacked") is None
-    found = axe.Axe().run(page).response["violations"]
+    found = Axe().run(page).response["violations"]
     assert [(item["id"], item["nodes"][0]["html"]) for item in found] == []
     page.close()
 
