@@ -191,6 +191,7 @@ class AuditFields(_Fields):
     faithful: Share | None
     empty: Share
     people: Annotated[int, Field(ge=1)]
+    shuffled: Annotated[float, Field(ge=-1, le=1)] | None = None
 
 
 class SettingsFields(_Fields):

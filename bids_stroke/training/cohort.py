@@ -45,6 +45,42 @@ class Cohort:
     """(n,) first score, NaN where missing: column `first_name`, for clinical members, early fusion, baselines."""
     first_name: str
 
+    def with_outcomes_of(self, rows: NDArray[np.int64]) -> Cohort:
+        """The cohort in which row i has the outcome of row ``rows[i]``."""
+        return replace(self, poor=self.poor[rows], score=self.score[rows])
+
+
+def shuffled_rows(participants: Sequence[str], rng: np.random.Generator) -> NDArray[np.int64]:
+    """Whose outcome each row gets: that of another person's row, all of one person's from one other person.
+
+    Parameters
+    ----------
+    participants : sequence of str
+        Person of each row.
+    rng : Generator
+        Draws the permutation of people.
+
+    Returns
+    -------
+    (n,) int64
+        Row that the outcome is taken from. A person with more sessions than the other has them in turn: where all have
+        as many sessions, the outcomes are the same as before, otherwise nearly.
+
+    Examples
+    --------
+    >>> shuffled_rows(["a", "a"], np.random.default_rng(0)).tolist()
+    [0, 1]
+    """
+    rows_of: dict[str, list[int]] = {}
+    for row, person in enumerate(participants):
+        rows_of.setdefault(person, []).append(row)
+    people = list(rows_of.values())
+    found = np.empty(len(participants), dtype=np.int64)
+    for own, donor in zip(people, rng.permutation(len(people)).tolist(), strict=True):
+        given = people[donor]
+        found[own] = [given[i % len(given)] for i in range(len(own))]
+    return found
+
 
 @dataclass(frozen=True, eq=False)
 class Cases:

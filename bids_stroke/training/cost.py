@@ -146,9 +146,10 @@ def estimated_minutes(cases: Cases, folds: Sequence[OuterFold], place: Place) ->
             trained += _n_samples(cases, inner.train, options.samples_per_epoch) * options.epochs
             predicted += _n_samples(cases, inner.test, None) * options.epochs
         trained += _n_samples(cases, outer.split.train, options.samples_per_epoch) * options.epochs
-    if not folds[0].fixed:
-        everybody = np.arange(len(cases.samples))
-        trained += _n_samples(cases, everybody, options.samples_per_epoch) * options.epochs
+    fixed = folds[0].fixed
+    last = folds[0].split.train if fixed else np.arange(len(cases.samples))
+    fits = (not fixed) + options.audit  # the audit's is on shuffled outcomes; that of a fixed split is done
+    trained += fits * _n_samples(cases, last, options.samples_per_epoch) * options.epochs
     return _seconds_per_sample(cases, place) * (trained + FORWARD * predicted) / 60
 
 

@@ -13,8 +13,10 @@ from bids_stroke.core.errors import DataError
 from bids_stroke.core.modalities import EARLY
 from bids_stroke.core.records import Member
 from bids_stroke.core.settings_training import TrainingSettings
+from bids_stroke.ensemble.explanation.looking import kind_of
+from bids_stroke.ensemble.explanation.of_training import Learned
 from bids_stroke.networks.device import Thrift
-from bids_stroke.training.cohort import Cases, read_cases
+from bids_stroke.training.cohort import Cases, read_cases, shuffled_rows
 from bids_stroke.training.cost import Budget, Clock
 from bids_stroke.training.early_fusion import join_cases
 from bids_stroke.training.folds import (
@@ -26,10 +28,12 @@ from bids_stroke.training.folds import (
     people_of_classes,
     roles,
 )
-from bids_stroke.training.loss_curve import Curve
+from bids_stroke.training.loss_curve import Curve, best_epoch
 from bids_stroke.training.shallow import fit_shallow, predict_shallow, shallow_curve, step_in_words
 from bids_stroke.training.trainer import Fitted, Place, fit, fit_watching, predict_rows
 
+SHUFFLED = 500_000
+"""Added to the seed of a member's last fit for the one on shuffled outcomes."""
 Rows = NDArray[np.int64]
 Array = NDArray[np.float64]
 
@@ -78,6 +82,8 @@ class TrainedMember:
     """That have its modality."""
     seconds: float = 0.0
     """That its training took in this run; less where an earlier one had done a part."""
+    shuffled: Fitted | None = None
+    """The network fitted on shuffled outcomes, for the audit of its maps."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +105,14 @@ class TrainedMembers:
     minutes: Mapping[str, float]
 
     @property
-    def said(self) -> dict[str, Array]:
-        """What each member said of units that it had not seen, by name: (units,), the mean of several folds."""
-        return {one.member.name: mean_of_folds(one.folds.test_probability) for one in self.members}
+    def learned(self) -> dict[str, Learned]:
+        """What an audit asks of each member, by name: what it said of units unseen is the mean of several folds."""
+        return {
+            one.member.name: Learned(
+                mean_of_folds(one.folds.test_probability), one.shuffled.state if one.shuffled else None
+            )
+            for one in self.members
+        }
 
 
 def train_members(
@@ -139,13 +150,14 @@ def train_members(
         clock.begin(i)
         run = cross_validate(cases, folds, here, lambda text: progress(clock.after_fold(text)))
         fitted = fit_final(cases, run, here, rows)
+        shuffled = fit_shuffled(cases, run, here, rows) if bare.options.audit and kind_of(member) else None
         seconds = clock.end()
         if fitted is None:
             left_out[member.name] = f"too few have {in_words(cases, everybody)}"
             progress(f"{member.name}: left out, {left_out[member.name]}")
         else:
             joinable |= {member.name: cases} if cases.shallow else {}
-            members.append(TrainedMember(member, run, fitted, len(cases.having(everybody)), seconds))
+            members.append(TrainedMember(member, run, fitted, len(cases.having(everybody)), seconds, shuffled))
     return TrainedMembers(tuple(members), left_out, budget.needed)
 
 
@@ -218,12 +230,13 @@ def fit_final(cases: Cases, folds: MemberFolds, place: Place, rows: Rows) -> Fit
     return _fit(cases, rows, round(float(np.median(chosen))), place)
 
 
-def best_epoch(curves: Sequence[Curve]) -> int:
-    """Epoch (counted from 1) with the least mean loss over validation units; a stopped curve keeps its last loss."""
-    longest = max(len(curve.losses) for curve in curves)
-    padded = [np.pad(curve.losses, (0, longest - len(curve.losses)), mode="edge") for curve in curves]
-    sizes = [curve.probabilities.shape[1] for curve in curves]
-    return int(np.argmin(np.average(padded, axis=0, weights=sizes))) + 1
+def fit_shuffled(cases: Cases, folds: MemberFolds, place: Place, rows: Rows) -> Fitted | None:
+    """As `fit_final`, with the outcomes shuffled among the people of these rows who have what the member reads."""
+    own, taken = cases.having(rows), np.arange(len(cases.samples))
+    rng = np.random.default_rng((place.seed, SHUFFLED))
+    taken[own] = own[shuffled_rows([cases.cohort.participants[row] for row in own], rng)]
+    shuffled = replace(cases, cohort=cases.cohort.with_outcomes_of(taken))
+    return fit_final(shuffled, folds, replace(place, seed=place.seed + SHUFFLED), rows)
 
 
 def _inner_curves(cases: Cases, inner: Sequence[Split], place: Place) -> list[tuple[Rows, Curve]]:

@@ -116,7 +116,7 @@ def train_ensemble(
     contents = replace(ensemble.contents, profile=profile)
     if settings.training.audit:
         learned_from = roles(folds, len(cohort.units))["train"]
-        contents = audited(contents, cohort.units, learned_from, trained.said, (here.device, here.seed, progress))
+        contents = audited(contents, cohort.units, learned_from, trained.learned, (here.device, here.seed, progress))
     seconds = {entry.member.name: entry.seconds for entry in trained.members}
     left_out = {**absent, **trained.left_out}
     return replace(ensemble, contents=contents, not_trained=left_out, seconds=seconds, minutes=trained.minutes)

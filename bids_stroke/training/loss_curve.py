@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -51,3 +51,11 @@ class Curve:
         """Probabilities and scores after an epoch (counted from 1), or after the last one where it stopped before."""
         i = min(epoch, len(self.losses)) - 1
         return self.probabilities[i], self.scores[i]
+
+
+def best_epoch(curves: Sequence[Curve]) -> int:
+    """Epoch (counted from 1) with the least mean loss over validation units; a stopped curve keeps its last loss."""
+    longest = max(len(curve.losses) for curve in curves)
+    padded = [np.pad(curve.losses, (0, longest - len(curve.losses)), mode="edge") for curve in curves]
+    sizes = [curve.probabilities.shape[1] for curve in curves]
+    return int(np.argmin(np.average(padded, axis=0, weights=sizes))) + 1

@@ -1,13 +1,15 @@
-"""The cohort: a covariate that is the outcome under another name is refused."""
+"""The cohort: a covariate that is the outcome under another name is refused; outcomes are shuffled by person."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import numpy as np
 import pytest
 
 from bids_stroke.core.errors import UsageError
 from bids_stroke.core.records import Labelled, UnitFeatures
-from bids_stroke.training.cohort import FEWEST_TO_CORRELATE, Cohort, check_covariates, make_cohort
+from bids_stroke.training.cohort import FEWEST_TO_CORRELATE, Cohort, check_covariates, make_cohort, shuffled_rows
 
 
 def cohort(noise: float, n: int = 40, column: str = "fma_le_baseline") -> Cohort:
@@ -42,3 +44,19 @@ def test_a_first_score_that_tells_much_is_taken() -> None:
     same = cohort(0.1)
     same.first[:] = 5.0
     check_covariates(same)
+
+
+def test_outcomes_go_from_person_to_person_as_a_whole() -> None:
+    people = ["a", "b", "c", "a", "b", "c", "d", "d"]
+    seen = set()
+    for seed in range(30):
+        order = shuffled_rows(people, np.random.default_rng(seed))
+        assert sorted(order.tolist()) == list(range(8))  # all have two sessions: the same outcomes as before
+        given = {person: {people[row] for row, own in zip(order.tolist(), people, strict=True) if own == person}
+                 for person in "abcd"}  # fmt: skip
+        assert all(len(donors) == 1 for donors in given.values())
+        assert Counter(donor for donors in given.values() for donor in donors) == Counter("abcd")
+        seen.add(tuple(order.tolist()))
+    assert len(seen) > 10
+    uneven = shuffled_rows(["a", "a", "a", "b"], np.random.default_rng(1))
+    assert set(uneven[:3].tolist()) in ({3}, {0, 1, 2})

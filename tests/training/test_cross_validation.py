@@ -11,11 +11,10 @@ from bids_stroke.core.records import Labelled
 from bids_stroke.fusion.fit import fit_rows
 from bids_stroke.fusion.target import Target
 from bids_stroke.training.cohort import make_cohort, read_cases
-from bids_stroke.training.cross_validation import best_epoch, cross_validate, fit_final
+from bids_stroke.training.cross_validation import cross_validate, fit_final, fit_shuffled
 from bids_stroke.training.folds import nested_folds
-from bids_stroke.training.loss_curve import Curve
 from bids_stroke.training.members import planned_members
-from bids_stroke.training.trainer import Place, fit
+from bids_stroke.training.trainer import Place, fit, predict_rows
 from tests.helpers.outcomes import out_of_fold
 from tests.helpers.training import CLINICAL_MEMBER, REGIONS, cases_of, silent
 from tests.helpers.units import tiny_settings
@@ -63,16 +62,6 @@ def test_validation_rows_are_predicted_by_a_network_that_did_not_see_them(cohort
     assert np.isnan(run.test_probability[0, folds[0].split.train]).all()
 
 
-def test_best_epoch_is_that_of_the_mean_and_a_stopped_curve_keeps_its_last_loss() -> None:
-    def curve(*losses: float) -> Curve:
-        empty = np.zeros((len(losses), 5))
-        return Curve(np.array(losses), empty, empty)
-
-    assert best_epoch([curve(3, 1, 2, 4), curve(3, 2, 1, 1)]) in (2, 3)
-    assert best_epoch([curve(3, 2, 1.5, 1), curve(3, 1)]) == 4
-    assert best_epoch([curve(1, 2, 3)]) == 1
-
-
 def test_clinical_member_reads_the_first_score_and_speaks_for_whoever_has_covariates(
     lesion_cohort: list[Labelled],
 ) -> None:
@@ -88,3 +77,20 @@ def test_clinical_member_reads_the_first_score_and_speaks_for_whoever_has_covari
     there = np.isfinite(said)
     assert np.corrcoef(said[there], cases.cohort.score[there])[0, 1] > 0.9
     assert fit_final(cases, run, PLACE, np.arange(len(cases.samples))) is not None
+
+
+def test_outcomes_are_shuffled_among_people_who_have_the_modality(cohort: list[Labelled]) -> None:
+    settings = tiny_settings(epochs=25)
+    whole = make_cohort(cohort, "fma_le")
+    cases = read_cases(*planned_members(settings, whole)[0], whole)
+    rows, lacking = np.arange(len(cases.samples)), 3
+    cases = replace(cases, samples=tuple(None if i == lacking else one for i, one in enumerate(cases.samples)))
+    run = cross_validate(cases, nested_folds(whole.participants, whole.poor, settings.training, 0)[:1], PLACE, silent)
+    own, *shuffled = fit_final(cases, run, PLACE, rows), *(fit_shuffled(cases, run, PLACE, rows) for _ in range(2))
+    assert own is not None and shuffled[0] is not None and shuffled[1] is not None
+    assert all(torch.equal(value, shuffled[1].state[name]) for name, value in shuffled[0].state.items())
+    there = cases.having(rows)
+    told = [predict_rows(one, cases, there, PLACE)[1] for one in (own, shuffled[0])]
+    known = [abs(np.corrcoef(scores, whole.score[there])[0, 1]) for scores in told]
+    assert known[0] > 0.8 > known[1] + 0.2
+    assert shuffled[0].score_mean == own.score_mean  # the same people's outcomes, so that nobody's who lacks it

@@ -24,7 +24,7 @@ from bids_stroke.evaluation.metrics import ranking_metrics
 from bids_stroke.evaluation.participants import reduce_to_participants
 from bids_stroke.networks.device import Thrift, resolve_device
 from bids_stroke.training.checkpoint import Store, program_versions
-from bids_stroke.training.cohort import Cases, Cohort, make_cohort, read_shallow_cases
+from bids_stroke.training.cohort import Cases, Cohort, make_cohort, read_shallow_cases, shuffled_rows
 from bids_stroke.training.cost import Means, plan_memory
 from bids_stroke.training.cross_validation import check_spoken, train_members
 from bids_stroke.training.descriptions import member_descriptions
@@ -39,38 +39,6 @@ Rows = NDArray[np.int64]
 
 _TELL_EACH = 60.0
 """Seconds of a training from which on each is told of; of shorter ones every tenth part of them all."""
-
-
-def shuffled_rows(participants: Sequence[str], rng: np.random.Generator) -> Rows:
-    """Whose outcome each row gets: that of another person's row, all of one person's from one other person.
-
-    Parameters
-    ----------
-    participants : sequence of str
-        Person of each row.
-    rng : Generator
-        Draws the permutation of people.
-
-    Returns
-    -------
-    (n,) int64
-        Row that the outcome is taken from. A person with more sessions than the other has them in turn: where all have
-        as many sessions, the outcomes are the same as before, otherwise nearly.
-
-    Examples
-    --------
-    >>> shuffled_rows(["a", "a"], np.random.default_rng(0)).tolist()
-    [0, 1]
-    """
-    rows_of: dict[str, list[int]] = {}
-    for row, person in enumerate(participants):
-        rows_of.setdefault(person, []).append(row)
-    people = list(rows_of.values())
-    found = np.empty(len(participants), dtype=np.int64)
-    for own, donor in zip(people, rng.permutation(len(people)).tolist(), strict=True):
-        given = people[donor]
-        found[own] = [given[i % len(given)] for i in range(len(own))]
-    return found
 
 
 def fusion_auc(rows: pd.DataFrame, settings: Settings) -> float:
@@ -108,7 +76,8 @@ class Retraining:
         """Of the members that a training kept or left idle; not of those that it had no time for."""
         members = {name: text for name, text in member_descriptions(settings).items() if name in trained.seconds}
         joined = settings.training.early_fusion if EARLY in trained.seconds else False
-        changes = {"members": members, "early_fusion": joined, "max_minutes": None, "retrain_permutations": 0}
+        changes: dict[str, Any] = {"members": members, "early_fusion": joined, "max_minutes": None}
+        changes |= {"audit": False, "retrain_permutations": 0}
         own = settings.model_copy(update={"training": settings.training.model_copy(update=changes)})
         return cls(make_cohort(units, settings.outcome.column), own, means)
 
@@ -132,7 +101,7 @@ class Retraining:
 
     def auc(self, order: Rows, store: Store | None) -> float | None:
         """AUC with the outcome of row ``order[i]`` for row i; None where no member could be trained on them."""
-        cohort = replace(self.cohort, poor=self.cohort.poor[order], score=self.cohort.score[order])
+        cohort = self.cohort.with_outcomes_of(order)
         training, seed = self.settings.training, self.settings.seed
         place = Place(resolve_device(self.device), self.settings.precision, seed, store)
         wanted = [replace(cases, cohort=cohort) for cases in self.wanted]

@@ -59,6 +59,8 @@ class Audited:
         Out of fold, of everybody; NaN where nothing was said.
     poor : (rows,) bool
         Their outcomes.
+    shuffled : Module, optional
+        Trained as the network, but on outcomes shuffled among the people.
     """
 
     member: Member
@@ -67,10 +69,11 @@ class Audited:
     covariates: Array
     said: NDArray[np.float64]
     poor: NDArray[np.bool_]
+    shuffled: nn.Module | None = None
 
 
 def audit(one: Audited, kind: Kind, seed: int) -> Audit:
-    """Look at a member's maps and at those of networks of its kind with weights drawn anew.
+    """Look at a member's maps, and at those of networks of its kind with weights drawn anew or shuffled outcomes.
 
     Parameters
     ----------
@@ -84,7 +87,7 @@ def audit(one: Audited, kind: Kind, seed: int) -> Audit:
     own = _maps(one.network, one, kind)
     empty = [not np.any(found.values) for found in own]
     others = [_maps(_untrained(one, seed + i), one, kind) for i in range(UNTRAINED)]
-    alike = [r for maps in others for pair in zip(own, maps, strict=True) if (r := _alike(*pair)) is not None]
+    by_chance = [_maps(one.shuffled, one, kind)] if one.shuffled is not None else []
     shown = [i for i, nothing in enumerate(empty) if not nothing] if kind != "window" else []
     faithful = [_faithful(one, kind, i, own[i], np.random.default_rng((seed, i))) for i in shown]
     outside = [_outside(found, data, kind) for found, data in zip(own, one.people, strict=True) if np.any(found.values)]
@@ -92,11 +95,12 @@ def audit(one: Audited, kind: Kind, seed: int) -> Audit:
     return Audit(
         auc=auc,
         auc_low=low,
-        alike=_rounded(np.mean(alike)) if alike else None,
+        alike=_mean_alike(own, others),
         outside=_rounded(np.mean(outside)) if outside and kind != "window" else None,
         faithful=_rounded(np.mean(faithful)) if faithful else None,
         empty=_rounded(np.mean(empty)),
         people=len(own),
+        shuffled=_mean_alike(own, by_chance),
     )
 
 
@@ -126,6 +130,12 @@ def _untrained(one: Audited, seed: int) -> nn.Module:
             image, columns_of = torch.from_numpy(data[part]), torch.from_numpy(known[part, :columns])
             network(image.to(place), columns_of.to(place))
     return network.eval()
+
+
+def _mean_alike(own: Sequence[Looked], others: Sequence[Sequence[Looked]]) -> float | None:
+    """Mean correlation of each person's map with those of other networks; None where there is none."""
+    found = [r for maps in others for pair in zip(own, maps, strict=True) if (r := _alike(*pair)) is not None]
+    return _rounded(np.mean(found)) if found else None
 
 
 def _alike(first: Looked, second: Looked) -> float | None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -23,15 +24,29 @@ from bids_stroke.features.readers import read_samples
 Array = NDArray[np.float32]
 MOST_SAMPLES: Mapping[Kind, int] = {"volume": 1, "slice": 4, "window": 2}
 """Of a person."""
-Said = Mapping[str, NDArray[np.float64]]
-"""Member -> probabilities out of fold, a number for each unit of the cohort, NaN where nothing was said."""
+
+
+@dataclass(frozen=True, eq=False)
+class Learned:
+    """What is known of a member's training.
+
+    Attributes
+    ----------
+    said : (units,) float64
+        Probabilities out of fold; NaN where nothing was said.
+    shuffled : mapping of str to Tensor, or None
+        Weights of the network that was trained on shuffled outcomes; None where there is none.
+    """
+
+    said: NDArray[np.float64]
+    shuffled: Mapping[str, torch.Tensor] | None = None
 
 
 def audited(
     contents: BundleContents,
     cohort: Sequence[Labelled],
     train: NDArray[np.int64],
-    said: Said,
+    learned: Mapping[str, Learned],
     where: tuple[torch.device, int, Callable[[str], None]],
 ) -> BundleContents:
     """The contents with an audit of each deep member.
@@ -44,8 +59,8 @@ def audited(
         Its units.
     train : (n,) int
         Those that the networks have learned from: maps of some of them are looked at.
-    said : mapping
-        What the members said out of fold.
+    learned : mapping
+        Of the members, by name.
     where : (device, int, callable)
         Device, seed, and what takes a line of text for each member.
 
@@ -65,8 +80,10 @@ def audited(
         if not people:
             continue
         member = entry.member
-        network = restore_network(member.network, member.arguments, contents.states[name], place)
-        one = Audited(member, network, people, np.stack(rows), said[name], poor)
+        known = learned[name]
+        restored = partial(restore_network, member.network, member.arguments, device=place)
+        shuffled = restored(state=known.shuffled) if known.shuffled else None
+        one = Audited(member, restored(state=contents.states[name]), people, np.stack(rows), known.said, poor, shuffled)
         found[name] = audit(one, kind, seed + 1000 * (number + 1))
         verdict = "nothing found against its maps" if found[name].passed else " ".join(found[name].faults)
         progress(f"{name}: audit of where it looks: {verdict}")

@@ -36,6 +36,9 @@ class Audit:
         Share of the people in whose image the network found nothing that speaks for a poor outcome.
     people : int
         Looked at.
+    shuffled : float or None
+        As ``alike``, with maps of a network that was trained on shuffled outcomes; None where there was none, as in
+        models from before there was such a comparison.
     """
 
     auc: float | None
@@ -45,6 +48,7 @@ class Audit:
     faithful: float | None
     empty: float
     people: int
+    shuffled: float | None = None
 
     @property
     def faults(self) -> tuple[str, ...]:
@@ -60,6 +64,11 @@ class Audit:
         elif self.alike > MOST_ALIKE:
             found.append(
                 f"Networks that have learned nothing give much the same map (rank correlation {self.alike:.2f})."
+            )
+        if self.shuffled is not None and self.shuffled > MOST_ALIKE:
+            found.append(
+                "The same network, trained on outcomes that were shuffled among the people, gives much the same map "
+                f"(rank correlation {self.shuffled:.2f})."
             )
         if self.outside is not None and self.outside > MOST_OUTSIDE:
             found.append(

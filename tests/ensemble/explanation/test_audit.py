@@ -35,16 +35,18 @@ def say(network: nn.Module, data: np.ndarray) -> np.ndarray:
         return np.asarray(network.eval()(torch.from_numpy(data), torch.zeros(len(data), 0))[:, 0].double())
 
 
-def audited(network: nn.Module, seed: int = 0) -> Audit:
+def audited(network: nn.Module, seed: int = 0, shuffled: nn.Module | None = None) -> Audit:
     data, _ = rhythms(8, 1)
     new, poor = rhythms(40, 2)
     people = [one[None] for one in data]
-    return audit(Audited(TCN, network, people, np.zeros((8, 0), np.float32), say(network, new), poor), "window", seed)
+    one = Audited(TCN, network, people, np.zeros((8, 0), np.float32), say(network, new), poor, shuffled)
+    return audit(one, "window", seed)
 
 
-@pytest.fixture(scope="module")
-def trained() -> nn.Module:
+def learn(order: np.ndarray) -> nn.Module:
+    """Trained with the outcome of ``order[i]`` for person i."""
     data, poor = (torch.from_numpy(item) for item in rhythms(32, 0))
+    poor = poor[order]
     with torch.random.fork_rng([]):
         torch.manual_seed(0)
         network = registry.build(TCN.network, **TCN.arguments)
@@ -55,6 +57,11 @@ def trained() -> nn.Module:
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
     return network.eval()
+
+
+@pytest.fixture(scope="module")
+def trained() -> nn.Module:
+    return learn(np.arange(32))
 
 
 def test_a_network_that_has_learned_passes_and_one_that_has_not_fails(trained: nn.Module) -> None:
@@ -74,6 +81,14 @@ def test_maps_that_untrained_networks_give_too_fail(monkeypatch: pytest.MonkeyPa
     own = audited(registry.build(TCN.network, **TCN.arguments), seed=0)
     assert own.alike == pytest.approx(1.0)
     assert any("much the same map" in fault for fault in own.faults)
+
+
+def test_maps_that_shuffled_outcomes_give_too_fail(trained: nn.Module) -> None:
+    other = audited(trained, shuffled=learn(np.random.default_rng(0).permutation(32)))
+    assert other.shuffled is not None and other.passed, other
+    own = audited(trained, shuffled=trained)
+    assert own.shuffled == pytest.approx(1.0)
+    assert [fault for fault in own.faults if "shuffled among the people" in fault] == list(own.faults)
 
 
 def test_the_same_seed_gives_the_same_audit(trained: nn.Module) -> None:
@@ -103,6 +118,7 @@ def test_images_are_audited_inside_and_outside_the_brain(kind: Kind) -> None:
         ({"auc_low": 0.45}, "no better than chance"),
         ({"alike": 0.6}, "much the same map"),
         ({"alike": None}, "no map"),
+        ({"shuffled": 0.6}, "trained on outcomes that were shuffled"),
         ({"outside": 0.7}, "outside the brain"),
         ({"faithful": 0.5}, "Hiding the places"),
     ],
