@@ -90,6 +90,25 @@ def test_a_unit_says_where_its_network_looked(task: UnitTask) -> None:
     assert row.lesion == pytest.approx(inside / total, abs=1e-6)
 
 
+def test_of_mirrored_maps_the_sides_are_those_of_the_person(task: UnitTask) -> None:
+    """The mirrored person with `lesion_side: normalise` gives the network the same map: the rest is mirrored back."""
+    run_unit(task)
+    left = nib.load(task.outputs.standard("evidence", model="mb1", desc="gradcam"))
+    (as_is,) = read_explanations(task.outputs.path("explanation"))
+    raw = task.output_dir.with_name("raw")
+    write_volume(raw / MASK, np.asarray(nib.load(raw / MASK).dataobj)[::-1].copy())
+    (session,) = find_sessions(Selection(raw))
+    settings = task.settings.model_copy(update={"lesion_side": "normalise"})
+    mirrored = replace(task, session=session, settings=settings, output_dir=task.output_dir.with_name("mirrored"))
+    assert run_unit(mirrored).status.status == "done"
+    path = mirrored.outputs.standard("evidence", model="mb1", desc="gradcam")
+    assert json.loads(path.with_name(path.name.replace(".nii.gz", ".json")).read_text())["Mirrored"] is True
+    assert np.array_equal(np.asarray(nib.load(path).dataobj), np.asarray(left.dataobj))
+    (row,) = read_explanations(mirrored.outputs.path("explanation"))
+    assert (row.right, row.left) == pytest.approx((as_is.left, as_is.right), abs=1e-6)
+    assert (row.ipsilesional, row.lesion) == pytest.approx((as_is.ipsilesional, as_is.lesion), abs=1e-6)
+
+
 def test_switched_off_it_leaves_nothing(task: UnitTask) -> None:
     run_unit(task)
     found = list(task.outputs.folder.rglob("*expla*"))
