@@ -178,18 +178,27 @@ def significant(value: float, digits: int = 4) -> str:
     return (f"{value:.0f}" if whole else f"{value:.{digits}g}").replace("-", "−")
 
 
-def percent(value: Any) -> str:
-    """A probability (0 to 1) as a whole percentage; 0 and 100 only where it is exactly that.
+def percent(value: Any, digits: int = 0) -> str:
+    """A probability (0 to 1) as a percentage, by default a whole one; 0 and 100 only where it is exactly that.
 
     >>> percent(0.723), percent(0.996)
     ('72 %', '> 99 %')
     """
     if missing(value):
         return "–"
-    share = float(value)
-    if 0 < share < 0.01:
+    if 0 < (share := float(value)) < 0.01:
         return "< 1 %"
-    return "> 99 %" if 0.99 < share < 1 else f"{100 * share:.0f} %"
+    return "> 99 %" if 0.99 < share < 1 else f"{100 * share:.{digits}f} %"
+
+
+def digits_apart(value: float, decided: tuple[float, float] | None) -> int:
+    """Digits (at most 2) with which a probability and the limits of a decision are not written alike.
+
+    >>> digits_apart(0.796, (0.2, 0.804)), digits_apart(0.7, (0.2, 0.804))
+    (1, 0)
+    """
+    said = [[percent(each, n) for each in (value, *(decided or ()))] for n in (0, 1)]
+    return min((n for n, (own, *limits) in enumerate(said) if own not in limits), default=2)
 
 
 def sort_key(value: float | None) -> str:
@@ -258,14 +267,14 @@ def score_scale(outcome: str) -> tuple[str, float | None]:
     return name, highest
 
 
-def rule_in_words(decided: tuple[float, float]) -> str:
+def rule_in_words(decided: tuple[float, float], digits: int = 0) -> str:
     """When an outcome is decided, by the limits of the probability of a poor one.
 
     >>> rule_in_words((0.18, 1.0))
     'A good outcome is decided below 18 %, a poor one never; between is no decision.'
     """
-    good = f"below {percent(decided[0])}" if decided[0] > 0 else "never"
-    poor = f"above {percent(decided[1])}" if decided[1] < 1 else "never"
+    good = f"below {percent(decided[0], digits)}" if decided[0] > 0 else "never"
+    poor = f"above {percent(decided[1], digits)}" if decided[1] < 1 else "never"
     if good == poor:
         return "Too few people were learned from for any decision."
     lines = " (black lines)" if "never" not in (good, poor) else ""
@@ -287,6 +296,6 @@ def _environment() -> jinja2.Environment:
     environment.filters |= {
         "reason": reason_in_words, "quantity": quantity_in_words, "number": number, "significant": significant,
         "percent": percent, "p_value": p_value, "interval": interval, "outcome": outcome_in_words,
-        "rule": rule_in_words, "key": sort_key,
+        "rule": rule_in_words, "digits_apart": digits_apart, "key": sort_key,
     }  # fmt: skip
     return environment

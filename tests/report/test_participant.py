@@ -56,9 +56,15 @@ def test_participant_page_says_the_prediction_in_words_and_numbers(tmp_path: Pat
 def test_bar_shows_the_probability_and_its_interval_in_place(tmp_path: Path) -> None:
     write_participant_report(tmp_path, "01", [UnitReport("01", None, PREDICTION)])
     text = (tmp_path / "sub-01.html").read_text()
-    assert float(re.search(r'<circle cx="([\d.]+)"', text)[1]) == pytest.approx(20 + 600 * 0.72)  # type: ignore[index]
-    band = re.findall(r'<rect x="([\d.]+)" y="34" width="([\d.]+)"', text)[1]
-    assert [float(value) for value in band] == pytest.approx([20 + 600 * 0.41, 600 * 0.49])
+    assert float(re.search(r'<circle cx="([\d.]+)%"', text)[1]) == pytest.approx(72)  # type: ignore[index]
+    (band,) = re.findall(r'<rect x="([\d.]+)%" y="34" width="([\d.]+)%"', text)
+    assert [float(value) for value in band] == pytest.approx([41, 49])
+
+
+def test_a_probability_is_never_written_as_a_limit_that_it_does_not_reach(tmp_path: Path) -> None:
+    near = replace(PREDICTION, probability_poor=0.797, prediction="indeterminate", decided_beyond=(0.2, 0.803))
+    text = participant_page(tmp_path, UnitReport("01", None, near)).text
+    assert "Probability of a poor outcome: 79.7 %" in text and "a poor one above 80.3 %" in text
 
 
 def test_who_the_person_is_stands_first(tmp_path: Path) -> None:
@@ -74,9 +80,9 @@ def test_the_score_lies_on_its_scale_with_the_cut(tmp_path: Path) -> None:
     participant_page(tmp_path, UnitReport("01", None, scored))
     text = (tmp_path / "sub-01.html").read_text()
     assert "predicted 14.2, 90 % interval 8.5 to 25.5, poor outcome up to 17" in text
-    circles = [float(x) for x in re.findall(r'<circle cx="([\d.]+)"', text)]
-    assert circles[-1] == pytest.approx(20 + 600 * 14.23 / 34, abs=0.1)
-    assert re.search(r'<line x1="320.0" x2="320.0" y1="28" y2="58" stroke="#b5541c"', text)  # 17 of 34
+    circles = [float(x) for x in re.findall(r'<circle cx="([\d.]+)%"', text)]
+    assert circles[-1] == pytest.approx(100 * 14.23 / 34, abs=0.01)
+    assert re.search(r'<line x1="50.0%" x2="50.0%" y1="28" y2="58" stroke="#b5541c"', text)  # 17 of 34
 
 
 def test_what_moves_the_prediction_by_kind_and_by_number(tmp_path: Path) -> None:
