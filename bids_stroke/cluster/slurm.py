@@ -1,0 +1,160 @@
+"""Slurm's programs, called by lists of arguments, and what they answer."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bids_stroke.core.errors import InputError, UsageError
+
+SMALLEST_ARRAY = 1001
+"""``MaxArraySize`` where nobody has set it; indices go up to one less."""
+_SECONDS = 120
+"""A controller that is busy answers late."""
+_FULL = re.compile(
+    r"MaxSubmitJob|temporarily unable to accept job|Job violates accounting/QOS policy|exceed.{0,40}max.{0,20}job",
+    re.IGNORECASE,
+)
+_TASK = re.compile(r"\d+_\d+")
+
+
+@dataclass(frozen=True)
+class TaskState:
+    """What Slurm says of one task of an array."""
+
+    state: str
+    """In its own word: ``PENDING``, ``RUNNING``, ``TIMEOUT``."""
+    node: str = ""
+    reason: str = ""
+    """Why it waits, or failed."""
+    since: str = ""
+    """When it began, in the cluster's local time; empty where it has not."""
+
+
+def submit(script: Path, options: Sequence[str], environment: Mapping[str, str]) -> str | None:
+    """Hand over a script.
+
+    Parameters
+    ----------
+    script : Path
+        Of the job.
+    options : sequence of str
+        Of sbatch.
+    environment : mapping
+        Variables that the job gets.
+
+    Returns
+    -------
+    str or None
+        The job's number; None where the queue takes no more of this user's jobs now.
+
+    Raises
+    ------
+    InputError
+        There is no sbatch here.
+    UsageError
+        It refuses the job.
+    """
+    done = _run(["sbatch", "--parsable", *options, str(script)], environment)
+    if done.returncode == 0:
+        return done.stdout.strip().partition(";")[0]
+    said = _in_words(done)
+    if _FULL.search(said):
+        return None
+    raise UsageError(
+        f"Slurm refuses the job: {said}.",
+        "Change the section cluster of --config (docs/configuration.md): memory_mb, minutes and sbatch, the further "
+        "arguments such as --partition and --account. sinfo lists the partitions.",
+        "refused-by-slurm",
+    )
+
+
+def check_here() -> None:
+    """InputError where jobs cannot be handed over from this machine."""
+    _run(["sbatch", "--version"])
+
+
+def largest_array() -> int:
+    """``MaxArraySize`` of this cluster."""
+    done = _run(["scontrol", "show", "config"])
+    found = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.stdout, re.MULTILINE)
+    return int(found[1]) if found else SMALLEST_ARRAY
+
+
+def queue() -> dict[str, TaskState] | None:
+    """Tasks of this user that Slurm knows (``12_3``), also those that ended just now; None if it does not answer."""
+    try:
+        done = _run(["squeue", "--me", "--noheader", "--array", "--states=all", "--format=%i|%T|%N|%S|%r"])
+    except (InputError, subprocess.TimeoutExpired):
+        return None
+    return parse_queue(done.stdout) if done.returncode == 0 else None
+
+
+def parse_queue(text: str) -> dict[str, TaskState]:
+    """Tasks in the answer of squeue, in the format of :func:`queue`; other jobs are passed over.
+
+    >>> parse_queue("12_3|PENDING||N/A|Resources")["12_3"]
+    TaskState(state='PENDING', node='', reason='Resources', since='')
+    """
+    rows = (line.split("|", 4) for line in text.splitlines())
+    return {
+        row[0]: TaskState(row[1], row[2], "" if row[4] == "None" else row[4], "" if row[3] == "N/A" else row[3])
+        for row in rows
+        if len(row) == 5 and _TASK.fullmatch(row[0])
+    }
+
+
+def accounting(jobs: Collection[str]) -> dict[str, TaskState]:
+    """Tasks of these jobs as Slurm's accounting has them; nothing where there is none."""
+    fields = "JobID,State,NodeList,Start"
+    try:
+        done = _run(["sacct", "--noheader", "-X", "--parsable2", "-j", ",".join(sorted(jobs)), "-o", fields])
+    except (InputError, subprocess.TimeoutExpired):
+        return {}
+    return parse_accounting(done.stdout) if done.returncode == 0 else {}
+
+
+def parse_accounting(text: str) -> dict[str, TaskState]:
+    """Tasks in the answer of sacct, in the format of :func:`accounting`.
+
+    >>> parse_accounting("12_3|CANCELLED by 1000|n1|2026-12-01T10:00:00")["12_3"].state
+    'CANCELLED'
+    """
+    rows = (line.split("|") for line in text.splitlines())
+    return {
+        row[0]: TaskState(row[1].partition(" ")[0], row[2].replace("None assigned", ""), since=row[3])
+        for row in rows
+        if len(row) == 4 and _TASK.fullmatch(row[0]) and row[1]
+    }
+
+
+def split_array(n_tasks: int, largest: int) -> Iterator[range]:
+    """Which tasks go into which array.
+
+    >>> list(split_array(5, 2))
+    [range(0, 2), range(2, 4), range(4, 5)]
+    """
+    for first in range(0, n_tasks, largest):
+        yield range(first, min(first + largest, n_tasks))
+
+
+def _run(words: Sequence[str], environment: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    try:
+        return subprocess.run(
+            words, capture_output=True, text=True, check=False, timeout=_SECONDS, env=environment, errors="replace"
+        )
+    except FileNotFoundError:
+        raise InputError(
+            f"{words[0]} is not here: this machine hands no jobs to Slurm.",
+            "Log in to a machine of the cluster from which jobs are submitted, and start it there, outside of a "
+            "container; or leave --cluster out.",
+            "no-slurm",
+        ) from None
+
+
+def _in_words(done: subprocess.CompletedProcess[str]) -> str:
+    lines = [line.removeprefix("sbatch: error: ").strip() for line in (done.stderr or done.stdout).splitlines()]
+    return "; ".join(filter(None, lines)).rstrip(".") or f"exit status {done.returncode} without a word"
