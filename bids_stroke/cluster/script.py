@@ -11,7 +11,7 @@ from bids_stroke.core.settings import ClusterSettings
 from bids_stroke.derivatives.names import dataset_file
 
 _MANY = ("--participant-label", "--session-label")
-_ONE = ("--cluster", "--nprocs", "--n-cpus", "--nthreads", "--mem-gb", "--mem", "--mem-mb", "--omp-nthreads")
+_ONE = ("--cluster", "--nprocs", "--n-cpus", "--nthreads", "--omp-nthreads")
 _FLAGS = ("--no-wait", "--skip-bids-validation", "--notrack")
 """Words of the command line that are the task's own, or not for it."""
 

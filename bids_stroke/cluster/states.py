@@ -19,7 +19,7 @@ OUT_OF_MEMORY, TIME_LIMIT, CANCELLED, PREEMPTED, NODE_FAILED = (
 JOB_FAILED = "job-failed"
 """The job ended before the app could say how its units did: no such program, a module that is not there."""
 LOST = "lost"
-"""Slurm knows nothing of the task any more, and it left nothing: cancelled before it began, or its node died."""
+"""Slurm knows nothing more of a task that had begun, and it left no last word."""
 RAN = ""
 """Reason of a task that came to its end: its units say themselves how they did."""
 
@@ -46,7 +46,7 @@ _WORDS = MappingProxyType({
     CANCELLED: "was cancelled",
     PREEMPTED: "had to make room for another job",
     NODE_FAILED: "was lost with its node",
-    LOST: "is not known to Slurm any more and left no word: it was cancelled before it began, or its node died",
+    LOST: "is not known to Slurm any more and left no last word: its node may have died",
     JOB_FAILED: "ended before it could say how its units did",
 })  # fmt: skip
 _REMEDIES = MappingProxyType({
@@ -68,7 +68,7 @@ class Ending:
     state: str = ""
     """Slurm's word, where it has one."""
     place: str = ""
-    """``since 2026-12-01T10:00:00 on n1``, as far as Slurm tells."""
+    """``since 2026-12-01T10:00:00 on n1`` or ``waits for Resources``, as far as Slurm tells."""
 
 
 def judge(told: TaskState | None, exit_status: int | None, log: str) -> Ending | None:
@@ -84,7 +84,9 @@ def judge(told: TaskState | None, exit_status: int | None, log: str) -> Ending |
         End of the task's log.
     """
     if told is not None:
-        place = " ".join(f"{word} {value}" for word, value in (("since", told.since), ("on", told.node)) if value)
+        begun = told.state != "PENDING"  # of one that waits it is when Slurm thinks that it will begin
+        words = (("since", told.since), ("on", told.node)) if begun else (("waits for", told.reason),)
+        place = " ".join(f"{word} {value}" for word, value in words if value)
         reason = _BY_STATE.get(told.state)
         if reason is None and not (told.state == "COMPLETING" and exit_status is not None):
             return Ending(ended=False, state=told.state, place=place)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -22,8 +23,10 @@ from bids_stroke.core.errors import BidsStrokeError, OutputError
 from bids_stroke.core.records import Session
 from bids_stroke.derivatives.names import dataset_file
 
-GRANTS: Mapping[str, Grant] = {"group": Grant(4096, 60), "train": Grant(8192, 24 * 60)}
+GRANTS: Mapping[str, Grant] = {"group": Grant(3072, 60), "train": Grant(8192, 24 * 60)}
 """What to ask for, where the settings say nothing: 5,000 predictions need 2 GB, a training what it is given."""
+SPARE_MB = 512
+"""Beyond ``--mem-gb``: of the job's other processes."""
 
 
 def run_on_cluster(
@@ -47,7 +50,9 @@ def run_on_cluster(
         return run_participant(request, sessions, dataset_name, console, partial(run_units, environment))
     settings = request.settings.cluster
     usual = GRANTS[request.level]
-    grant = Grant(settings.memory_mb or usual.memory_mb, settings.minutes or usual.minutes)
+    asked = request.execution.mem_gb
+    memory = settings.memory_mb or (math.ceil(asked * 1000) + SPARE_MB if asked else usual.memory_mb)
+    grant = Grant(memory, settings.minutes or usual.minutes)
     settle(request.output_dir)
     return _one_job(Work(request, [()], grant, environment, _unfinished(request.output_dir)), console)
 

@@ -37,7 +37,7 @@ def _voxels(path: Path) -> float:
     import nibabel as nib
 
     try:
-        return float(math.prod(nib.load(path).shape))  # type: ignore[attr-defined]
+        return float(math.prod(nib.load(path).shape))
     except Exception:  # whatever the library meets with in a broken file
         return 0.0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bids_stroke.cluster import slurm
 from bids_stroke.cluster.record import Job, exit_status, last_tasks, read_jobs
-from bids_stroke.cluster.states import LOST, RAN, Ending, in_words, judge, tail
+from bids_stroke.cluster.states import CANCELLED, LOST, RAN, Ending, in_words, judge, tail
 from bids_stroke.core.records import UnitStatus, unit_prefix
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.status import job_of, read_statuses, write_status
@@ -35,8 +35,13 @@ def look(root: Path, tasks: Collection[str]) -> dict[str, Ending]:
     unknown = [task for task, ending in endings.items() if ending is None]
     if unknown and queue is not None:
         kept = slurm.accounting({task.partition("_")[0] for task in unknown})
-        endings |= {task: _judged(root, task, kept) or Ending(ended=True, reason=LOST) for task in unknown}
+        endings |= {task: _judged(root, task, kept) or _forgotten(root, task) for task in unknown}
     return {task: ending or Ending(ended=False) for task, ending in endings.items()}
+
+
+def _forgotten(root: Path, task: str) -> Ending:
+    """Of a task that is unknown to Slurm: one without a log was taken from the queue before it began."""
+    return Ending(ended=True, reason=LOST if dataset_file(root, "job_log", job=task).exists() else CANCELLED)
 
 
 def ended_by_itself(root: Path, task: str) -> Ending | None:

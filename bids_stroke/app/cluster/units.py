@@ -113,8 +113,8 @@ class _Array:
         for job in jobs:
             self.open |= {unit: name for name, task in zip(job.names(), job.tasks, strict=True) for unit in task}
             self.console.print(
-                f"Job {job.number}: {len(job.tasks)} tasks of {len(work.tasks[0])} units, {job.memory_mb} MB and "
-                f"{job.minutes} minutes each.",
+                f"Job {job.number}: tasks: {len(job.tasks)}, units in each: {len(work.tasks[0])}, memory: "
+                f"{job.memory_mb} MB, time limit: {job.minutes} min.",
                 highlight=False,
             )
         if left:
