@@ -7,7 +7,7 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,22 +103,26 @@ def two_nodes(folder: Path, more: str = "") -> Iterator[Slurm]:
         ["slurmctld", "-D"],
         *(["slurmd", "-D", "-N", node] for node in NODES),
     ]  # fmt: skip
-    daemons = []
+    daemons: list[subprocess.Popen[bytes]] = []
     try:
         for command in commands:
             with (folder / f"{command[0]}.terminal").open("a") as log:
                 daemons.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
             if command[0] == "munged":
-                _until(lambda: (folder / "munge.socket").exists())
+                until(lambda: (folder / "munge.socket").exists())
         slurm = Slurm(folder, environment)
-        _until(lambda: _idle(slurm) == len(NODES))
+        until(lambda: _idle(slurm) == len(NODES))
         yield slurm
     finally:
-        if len(daemons) == len(commands):
+        _end(daemons, environment)
+
+
+def _end(daemons: Sequence[subprocess.Popen[bytes]], environment: Mapping[str, str]) -> None:
+    try:
+        if len(daemons) > len(NODES):  # jobs end before those who would have to end them
             subprocess.run(["scancel", "--me"], env=environment, capture_output=True, check=False, timeout=30)
-            _quietly(
-                lambda: not subprocess.run(["squeue", "-h"], env=environment, capture_output=True, check=False).stdout
-            )
+            _soon(lambda: _n_queued(environment) == 0, 15.0)
+    finally:
         for daemon in reversed(daemons):
             daemon.terminate()
         for daemon in daemons:
@@ -144,6 +148,11 @@ def _free_ports(number: int) -> list[int]:
             item.close()
 
 
+def _n_queued(environment: Mapping[str, str]) -> int:
+    done = subprocess.run(["squeue", "-h"], env=environment, capture_output=True, text=True, check=False)
+    return len(done.stdout.splitlines())
+
+
 def _idle(slurm: Slurm) -> int:
     done = subprocess.run(
         ["sinfo", "-h", "-N", "-o", "%t"], capture_output=True, text=True, env=slurm.environment, check=False
@@ -151,14 +160,15 @@ def _idle(slurm: Slurm) -> int:
     return done.stdout.split().count("idle")
 
 
-def _quietly(ready: object, seconds: float = 15.0) -> bool:
+def _soon(ready: Callable[[], object], seconds: float) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        if ready():  # type: ignore[operator]
+        if ready():
             return True
         time.sleep(0.2)
     return False
 
 
-def _until(ready: object) -> None:
-    assert _quietly(ready, 40.0), "Slurm did not start: see the logs in its folder"
+def until(ready: Callable[[], object]) -> None:
+    """Wait for what must come soon."""
+    assert _soon(ready, 40.0), "it did not come: see the logs in Slurm's folder"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from bids_stroke.app.failures import PROCESS_KILLED
@@ -62,10 +61,8 @@ def raised(base: Grant, status: UnitStatus | None, job: Job | None) -> Grant:
     """More for a unit that died for want of it: twice what the job had in which it did."""
     if status is None or job is None or status.status != "failed":
         return base
-    before = Grant(job.memory_mb, job.minutes).more(
-        memory=status.reason in WANTS_MEMORY, time=status.reason in WANTS_TIME
-    )
-    memory = max(base.memory_mb, before.memory_mb if status.reason in WANTS_MEMORY else 0)
-    return replace(
-        base, memory_mb=memory, minutes=max(base.minutes, before.minutes if status.reason in WANTS_TIME else 0)
-    )
+    memory, time = status.reason in WANTS_MEMORY, status.reason in WANTS_TIME
+    if not (memory or time):
+        return base
+    more = Grant(job.memory_mb, job.minutes).more(memory=memory, time=time)
+    return Grant(max(base.memory_mb, more.memory_mb), max(base.minutes, more.minutes))

@@ -55,8 +55,10 @@ def run_units(
     if array.open:
         console.print(f"{len(array.open)} units are in the queue already, of an earlier command.")
     console.print(f"{len(waiting)} units to do, {len(current)} up to date.")
-    array.submit([(task.session.subject, task.session.session) for task in fresh])
-    write_unit_table(root, list(current.values()), console)
+    try:
+        array.submit([(task.session.subject, task.session.session) for task in fresh])
+    finally:  # everybody has a row, also where Slurm refuses the job
+        write_unit_table(root, list(current.values()), console)
     if not request.wait:
         array.give_up_what_is_left()
         console.print(how_to_go_on(request, sorted(set(array.open.values()))), highlight=False, soft_wrap=True)
