@@ -50,15 +50,11 @@ RunUnits = Callable[[Request, Sequence[UnitTask], Console], "list[UnitStatus] | 
 
 
 def run_participant(
-    request: Request,
-    sessions: Sequence[Session],
-    dataset_name: str,
-    console: Console,
-    run_units: RunUnits | None = None,
+    request: Request, sessions: Sequence[Session], dataset_name: str, console: Console, run: RunUnits | None = None
 ) -> int:
     """Discover, preprocess, predict, report: every unit, one unit's failure never stopping another.
 
-    ``run_units`` stands in for the processes of this machine.
+    ``run`` stands in for the processes of this machine.
     """
     request, model = with_model(request)
     execution = request.execution
@@ -67,7 +63,7 @@ def run_participant(
         tell_covariates(console, [session.covariates for session in sessions], request.settings.outcome.column)
     write_settings(request.output_dir, request.level, request.settings, request.command)
     tasks = unit_tasks(request, sessions, model, dataset_name, execution.work_dir)
-    ended = (run_units or _run_units)(request, tasks, console)
+    ended = (run or _run_units)(request, tasks, console)
     if ended is None:
         return 0
     if request.cluster:  # the jobs have written theirs

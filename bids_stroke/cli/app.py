@@ -19,6 +19,7 @@ from bids_stroke import __version__
 from bids_stroke.cli.aliases import as_ours
 from bids_stroke.cli.arguments import Finite, Place, derivative_folders, without_prefix
 from bids_stroke.cli.help import EPILOG, TEXT, BidsAppCommand
+from bids_stroke.cluster.slurm import check_here
 from bids_stroke.core.errors import BidsStrokeError, UsageError
 from bids_stroke.core.modalities import MODALITIES
 
@@ -152,6 +153,8 @@ def _check_cluster(options: Mapping[str, Any]) -> None:
         if options[name]:
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} does not go with --cluster slurm.", "Leave one of them out.")
+    if not options["dry_run"]:
+        check_here()
 
 
 def _selection(options: dict[str, Any]) -> Selection:

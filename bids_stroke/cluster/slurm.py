@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -74,7 +75,8 @@ def submit(script: Path, options: Sequence[str], environment: Mapping[str, str])
 
 def check_here() -> None:
     """InputError where jobs cannot be handed over from this machine."""
-    _run(["sbatch", "--version"])
+    if shutil.which("sbatch") is None:
+        raise _not_here("sbatch")
 
 
 def largest_array() -> int:
@@ -147,12 +149,16 @@ def _run(words: Sequence[str], environment: Mapping[str, str] | None = None) -> 
             words, capture_output=True, text=True, check=False, timeout=_SECONDS, env=environment, errors="replace"
         )
     except FileNotFoundError:
-        raise InputError(
-            f"{words[0]} is not here: this machine hands no jobs to Slurm.",
-            "Log in to a machine of the cluster from which jobs are submitted, and start it there, outside of a "
-            "container; or leave --cluster out.",
-            "no-slurm",
-        ) from None
+        raise _not_here(words[0]) from None
+
+
+def _not_here(program: str) -> InputError:
+    return InputError(
+        f"{program} is not here: this machine hands no jobs to Slurm.",
+        "Log in to a machine of the cluster from which jobs are submitted, and start it there, outside of a "
+        "container; or leave --cluster out.",
+        "no-slurm",
+    )
 
 
 def _in_words(done: subprocess.CompletedProcess[str]) -> str:

@@ -40,12 +40,9 @@ def run_on_cluster(
 
     Raises
     ------
-    InputError
-        There is no Slurm here.
     UsageError
-        It refuses the jobs.
+        Slurm refuses the jobs.
     """
-    slurm.check_here()
     if request.level == "participant":
         return run_participant(request, sessions, dataset_name, console, partial(run_units, environment))
     settings = request.settings.cluster
