@@ -9,14 +9,14 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bids_stroke.core.errors import InputError, UsageError
+from bids_stroke.core.errors import BidsStrokeError, InputError, UsageError
 
 SMALLEST_ARRAY = 1001
 """``MaxArraySize`` where nobody has set it; indices go up to one less."""
-_SECONDS = 120
-"""A controller that is busy answers late."""
+_SECONDS = 300
+"""A controller that is busy answers late, and sbatch itself tries again for two minutes."""
 _FULL = re.compile(
-    r"MaxSubmitJob|temporarily unable to accept job|Job violates accounting/QOS policy|exceed.{0,40}max.{0,20}job",
+    r"MaxSubmitJob|temporarily una|Job violates accounting/QOS policy|exceed.{0,40}max.{0,20}job",
     re.IGNORECASE,
 )
 _TASK = re.compile(r"\d+_\d+")
@@ -58,8 +58,17 @@ def submit(script: Path, options: Sequence[str], environment: Mapping[str, str])
         There is no sbatch here.
     UsageError
         It refuses the job.
+    BidsStrokeError
+        It does not answer.
     """
-    done = _run(["sbatch", "--parsable", *options, str(script)], environment)
+    try:
+        done = _run(["sbatch", "--parsable", *options, str(script)], environment)
+    except subprocess.TimeoutExpired:
+        raise BidsStrokeError(
+            f"sbatch has not ended in {_SECONDS} s: Slurm's controller does not answer.",
+            "See with squeue --me whether the job is there; then run the same command again.",
+            "no-answer",
+        ) from None
     if done.returncode == 0:
         return done.stdout.strip().partition(";")[0]
     said = _in_words(done)

@@ -13,7 +13,6 @@ from rich.console import Console
 from bids_stroke.app.cluster.settle import ended_by_itself, look
 from bids_stroke.app.request import Request
 from bids_stroke.cluster.record import ended_tasks, last_tasks, read_jobs
-from bids_stroke.cluster.script import words_for_job
 from bids_stroke.cluster.states import RAN, Ending
 from bids_stroke.core.records import unit_prefix
 from bids_stroke.derivatives.status import job_of, read_statuses
@@ -79,7 +78,8 @@ def how_to_go_on(request: Request, tasks: Sequence[str]) -> str:
     """What to type next, for whoever does not wait."""
     numbers = " ".join(sorted({task.partition("_")[0] for task in tasks}, key=int))
     root = shlex.quote(str(request.output_dir))
-    kept = shlex.join(["bids_stroke", *words_for_job(request.command), "--cluster", "slurm"])
+    words = [word for word in request.command if word not in ("--no-wait", "--no_wait")]
+    kept = shlex.join(["bids_stroke", *words])
     return (
         f"The jobs run on: {numbers or 'none'}.\n"
         f"  how they stand:       bids_stroke_tools status {root}\n"
