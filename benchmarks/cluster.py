@@ -1,6 +1,6 @@
 """A Slurm array on two nodes of this machine against ``--nprocs 2``, on the same people, in one run: a ratio.
 
-    python benchmarks/cluster.py DATA [--people 8] [-- OPTIONS OF bids_stroke]
+    python benchmarks/cluster.py DATA [--people 01 02] [OPTIONS OF bids_stroke]
 
 Needs Debian's slurm-wlm and munge, and root. The array's time is from the first task's begin to the last one's end, as
 Slurm tells it, beside that of the whole command, which looks rarely and writes pages. Both start from nothing.
@@ -34,7 +34,7 @@ def main() -> None:
         f"cluster: {{units_per_task: {arguments.units_per_task}, memory_mb: {arguments.memory_mb}, minutes: 60}}\n"
     )
     people = ["--participant-label", *arguments.people] if arguments.people else []
-    common = ["--config", str(config), "--skip-bids-validation", *people, *(word for word in further if word != "--")]
+    common = ["--config", str(config), "--skip-bids-validation", *people, *further]
 
     def seconds(out: str, environment: dict[str, str] | None, *words: str) -> float:
         command = [sys.executable, "-m", "bids_stroke", str(arguments.data), str(folder / out), "participant"]

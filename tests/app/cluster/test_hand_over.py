@@ -26,8 +26,8 @@ def work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Work:
     folder.mkdir()
     for name, text in (
         ("scontrol", "echo 'MaxArraySize = 2'"),
-        ("sbatch", f'printf "%s\\n" "$@" >> {tmp_path}/words\nn=$(cat {tmp_path}/n)\n[ "$n" -gt 0 ] || {{ {REFUSES}; }}\n'
-                   f'echo $((n - 1)) > {tmp_path}/n\necho "10$n"'),
+        ("sbatch", f'printf "%s\\n" "$@" >> {tmp_path}/words\nn=$(cat {tmp_path}/n)\n'
+                   f'[ "$n" -gt 0 ] || {{ {REFUSES}; }}\necho $((n - 1)) > {tmp_path}/n\necho "10$n"'),
     ):  # fmt: skip
         (folder / name).write_text(f"#!/bin/sh\n{text}\n")
         (folder / name).chmod(0o755)
