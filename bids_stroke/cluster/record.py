@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.outputs import write_json
+
+_CLOCKS = 300.0
+"""Seconds by which clocks of machines may differ."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,13 @@ def write_job(root: Path, job: Job) -> None:
 
 
 def read_jobs(root: Path) -> list[Job]:
-    """All that were ever handed over into this OUTPUT_DIR, in the order of their numbers.
+    """All that were ever handed over into this OUTPUT_DIR, in their order.
 
-    What is no record of a job is passed over: nothing but the app writes there.
+    Numbers begin again where a cluster is set up anew. What is no record of a job is passed over: nothing but the app writes there.
     """
-    jobs = [_read(path) for path in dataset_file(root, "job", job="*").parent.glob("[0-9]*.json")]
-    return sorted((job for job in jobs if job is not None), key=lambda job: int(job.number))
+    found = [_read(path) for path in dataset_file(root, "job", job="*").parent.glob("[0-9]*.json")]
+    jobs = [job for job in found if job is not None]
+    return sorted(jobs, key=lambda job: (job.submitted, int(job.number)))
 
 
 def _read(path: Path) -> Job | None:
@@ -53,6 +58,18 @@ def _read(path: Path) -> Job | None:
         return Job(str(int(content["number"])), str(content["level"]), tasks, *numbers, str(content["submitted"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def forget_earlier(root: Path, job: Job, since: float) -> None:
+    """Remove what tasks of another job have left that had the same number, before ``since`` (s).
+
+    Numbers begin again where a cluster is set up anew, or OUTPUT_DIR is taken to another one.
+    """
+    for task in job.names():
+        path = dataset_file(root, "job_end", job=task)
+        with suppress(OSError):  # none is there
+            if path.stat().st_mtime < since - _CLOCKS:
+                path.unlink()
 
 
 def last_tasks(jobs: list[Job]) -> dict[str, tuple[Job, str]]:

@@ -17,7 +17,7 @@ _FLAGS = ("--no-wait", "--skip-bids-validation", "--notrack")
 
 _TEXT = """\
 #!/bin/bash
-# Written by bids_stroke --cluster slurm. Its tasks can be submitted again by hand: sbatch --array=N {path}
+# Written by bids_stroke --cluster slurm.
 end={folder}/"${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}.end"
 rm -f "$end"
 child=
@@ -96,14 +96,14 @@ def task_words(units: Sequence[tuple[str, str | None]]) -> list[list[str]]:
 
 
 def job_script(
-    path: Path, root: Path, settings: ClusterSettings, words: Sequence[str], tasks: Sequence[Sequence[Sequence[str]]]
+    root: Path, settings: ClusterSettings, words: Sequence[str], tasks: Sequence[Sequence[Sequence[str]]]
 ) -> str:
     """The script of an array.
 
     Parameters
     ----------
-    path, root : Path
-        Where the script will lie, and OUTPUT_DIR.
+    root : Path
+        OUTPUT_DIR.
     settings : ClusterSettings
         How the app is started in the job. Its lines are the user's own shell; everything else is quoted.
     words : sequence of str
@@ -117,7 +117,6 @@ def job_script(
         for index, commands in enumerate(tasks)
     ]
     return _TEXT.format(
-        path=shlex.quote(str(path)),
         folder=shlex.quote(str(dataset_file(root, "job_end", job="").parent)),
         command=command,
         words=shlex.join(words),

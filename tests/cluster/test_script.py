@@ -23,7 +23,7 @@ def write(folder: Path, command: str, **settings: object) -> tuple[Path, Path]:
     path = root / "logs" / "slurm" / "job.sh"
     tasks = [task_words([("01", None)]), task_words([("01", "a"), ("02", "b")])]
     chosen = ClusterSettings(command=command, **settings)  # type: ignore[arg-type]
-    path.write_text(job_script(path, root, chosen, ["in put", HOSTILE, "participant"], tasks))
+    path.write_text(job_script(root, chosen, ["in put", HOSTILE, "participant"], tasks))
     return path, root
 
 

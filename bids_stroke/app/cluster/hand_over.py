@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from bids_stroke.app.request import Request
 from bids_stroke.cluster import slurm
-from bids_stroke.cluster.record import Job, write_job
+from bids_stroke.cluster.record import Job, forget_earlier, write_job
 from bids_stroke.cluster.resources import Grant
 from bids_stroke.cluster.script import job_script, sbatch_options, task_words, words_for_job
 from bids_stroke.core.processes import process_mark
@@ -51,12 +52,14 @@ def hand_over(work: Work) -> tuple[list[Job], Sequence[Sequence[Unit]]]:
     largest = slurm.largest_array() if len(work.tasks) > 1 else 1
     for part in slurm.split_array(len(work.tasks), largest):
         tasks = [work.tasks[index] for index in part]
+        before = time.time()
         number = slurm.submit(*_script_and_options(work, tasks, len(jobs)), work.environment)
         if number is None:
             return jobs, work.tasks[part.start :]
         units = tuple(tuple(unit_prefix(*unit) for unit in task) for task in tasks)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         job = Job(number, work.request.level, units, work.grant.memory_mb, work.grant.minutes, now)
+        forget_earlier(work.request.output_dir, job, before)
         write_job(work.request.output_dir, job)
         jobs.append(job)
     return jobs, ()
@@ -69,7 +72,7 @@ def _script_and_options(work: Work, tasks: Sequence[Sequence[Unit]], part: int) 
     path = dataset_file(root, "job_script", job=f"{request.level}_{stamp}_{process_mark()}_{part}")
     own = ["--cluster", "none", "--skip-bids-validation", "--nprocs", "1", "--omp-nthreads", str(cpus)]
     commands = [[[*words, *own] for words in task_words(task)] if task else [own] for task in tasks]
-    write_text(path, job_script(path, root, settings, words_for_job(request.command), commands))
+    write_text(path, job_script(root, settings, words_for_job(request.command), commands))
     throttle = f"%{settings.at_a_time}" if settings.at_a_time else ""
     uses_gpu = settings.gres and request.level != "group" and request.execution.device != "cpu"
     options = [

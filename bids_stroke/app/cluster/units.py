@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from rich.console import Console
 
 from bids_stroke.app.cluster.hand_over import Unit, Work, hand_over
 from bids_stroke.app.cluster.needs import WANTS_MEMORY, WANTS_TIME, base_grant, in_light_of, needs_of, raised
-from bids_stroke.app.cluster.settle import settle
+from bids_stroke.app.cluster.settle import NOT_REACHED, settle
 from bids_stroke.app.cluster.waiting import Clock, how_to_go_on, in_queue, jobs_run_on
 from bids_stroke.app.participant import check_before, up_to_date, write_unit_table
 from bids_stroke.app.plan import UnitTask
@@ -50,13 +51,14 @@ def run_units(
     if fresh:
         check_before(request, fresh, console)
     needs = in_light_of(needs_of(task.session for task in tasks), current)
-    array = _Array(request, console, environment, needs)
+    units = {task.session.prefix: (task.session.subject, task.session.session) for task in waiting}
+    array = _Array(request, console, environment, needs, units)
     array.open = {task.session.prefix: active[task.session.prefix] for task in waiting if task not in fresh}
     if array.open:
         console.print(f"{len(array.open)} units are in the queue already, of an earlier command.")
     console.print(f"{len(waiting)} units to do, {len(current)} up to date.")
     try:
-        array.submit([(task.session.subject, task.session.session) for task in fresh])
+        array.submit([units[task.session.prefix] for task in fresh])
     finally:  # everybody has a row, also where Slurm refuses the job
         write_unit_table(root, list(current.values()), console)
     if not request.wait:
@@ -65,8 +67,18 @@ def run_units(
         return None
     with jobs_run_on(request, console):
         array.wait()
-    ended = {unit_prefix(one.subject, one.session): one for one in read_statuses(root).units}
+    ended = standing(root, units.values())
     return [current.get(task.session.prefix) or ended[task.session.prefix] for task in tasks]
+
+
+def standing(root: Path, units: Iterable[Unit]) -> dict[str, UnitStatus]:
+    """How units stand, by their names; one whose file tells nothing has failed."""
+    told = {unit_prefix(one.subject, one.session): one for one in read_statuses(root).units}
+    why = "Its status file was removed, or cannot be read. Run the same command again."
+    return {
+        unit_prefix(*unit): told.get(unit_prefix(*unit)) or UnitStatus(*unit, "failed", NOT_REACHED, why)
+        for unit in units
+    }
 
 
 @dataclass
@@ -77,6 +89,8 @@ class _Array:
     console: Console
     environment: Mapping[str, str]
     needs: Mapping[str, Need]
+    units: Mapping[str, Unit]
+    """By name."""
     open: dict[str, str] = field(default_factory=dict)
     """Units that have not ended, and the task of each."""
     left: list[Work] = field(default_factory=list)
@@ -84,6 +98,8 @@ class _Array:
     again: set[str] = field(default_factory=set)
     """Units that were handed over a second time."""
     n_ended: int = 0
+    told: str = ""
+    """What was said last of a queue that is full."""
 
     def submit(self, units: Sequence[Unit]) -> None:
         """Hand units over: those that ask for the same in one array, or in several."""
@@ -121,10 +137,10 @@ class _Array:
             )
         if left:
             self.left.append(replace(work, tasks=left))
-            warn(
-                self.console,
-                f"The queue takes no more jobs of yours now: {sum(map(len, left))} units wait here for it.",
-            )
+            told = f"The queue takes no more jobs of yours now: {sum(map(len, left))} units wait here for room."
+            if told != self.told:
+                warn(self.console, told)
+                self.told = told
 
     def _not_begun(self, units: Iterable[Unit], why: str) -> None:
         for subject, session in units:
@@ -143,16 +159,16 @@ class _Array:
             endings = clock.ended(set(self.open.values()), len(self.open))
             if endings:
                 self._take(endings)
-            if self.left and (endings or not self.open):
-                work = self.left.pop(0)
-                self._hand_over(work)
+            if self.left and clock.has_asked:
+                self._hand_over(self.left.pop(0))
 
     def _take(self, endings: Mapping[str, Ending]) -> None:
         root = self.request.output_dir
         settle(root, endings)
-        statuses = {unit_prefix(one.subject, one.session): one for one in read_statuses(root).units}
+        ended = [unit for unit, task in self.open.items() if task in endings]
+        statuses = standing(root, [self.units[prefix] for prefix in ended])
         again: list[Unit] = []
-        for prefix in [unit for unit, task in self.open.items() if task in endings]:
+        for prefix in ended:
             del self.open[prefix]
             status = statuses[prefix]
             if status.status == "failed" and status.reason in (*WANTS_MEMORY, *WANTS_TIME) and prefix not in self.again:

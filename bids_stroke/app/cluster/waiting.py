@@ -37,6 +37,8 @@ class Clock:
     def __init__(self, root: Path, console: Console) -> None:
         self.root, self.console = root, console
         self._asked, self._said = time.monotonic(), ""
+        self.has_asked = False
+        """Whether Slurm was asked at the last look."""
 
     def ended(self, tasks: Collection[str], n_units: int) -> dict[str, Ending]:
         """Sleep a moment; then the tasks, of these, that have ended meanwhile, and how."""
@@ -46,7 +48,8 @@ class Clock:
             ending = ended_by_itself(self.root, task)
             if ending is not None and ending.reason == RAN:  # one that was stopped Slurm may be about to begin again
                 found[task] = ending
-        if time.monotonic() - self._asked >= SECONDS_BETWEEN_QUESTIONS:
+        self.has_asked = time.monotonic() - self._asked >= SECONDS_BETWEEN_QUESTIONS
+        if self.has_asked:
             endings = look(self.root, tasks)
             self._asked = time.monotonic()
             self._tell([ending for ending in endings.values() if not ending.ended])
