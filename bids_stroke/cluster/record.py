@@ -43,7 +43,7 @@ def write_job(root: Path, job: Job) -> None:
 def read_jobs(root: Path) -> list[Job]:
     """All that were ever handed over into this OUTPUT_DIR, in their order.
 
-    Numbers begin again where a cluster is set up anew. What is no record of a job is passed over: nothing but the app writes there.
+    Numbers begin again where a cluster is set up anew. What is no record of a job is passed over.
     """
     found = [_read(path) for path in dataset_file(root, "job", job="*").parent.glob("[0-9]*.json")]
     jobs = [job for job in found if job is not None]
