@@ -34,6 +34,14 @@ class Grant:
     memory_mb: int
     minutes: int
 
+    def within(self, memory_mb: float, minutes: float) -> Grant:
+        """No more than a cluster has: what asks for more would wait for ever.
+
+        >>> Grant(8192, 600).within(4000, 1440)
+        Grant(memory_mb=4000, minutes=600)
+        """
+        return Grant(int(min(self.memory_mb, memory_mb)), int(min(self.minutes, minutes)))
+
     def more(self, *, memory: bool, time: bool) -> Grant:
         """Twice the memory, the time, or both.
 

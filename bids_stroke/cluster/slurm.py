@@ -7,6 +7,7 @@ import shutil
 import subprocess
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 from bids_stroke.core.errors import BidsStrokeError, InputError, UsageError
@@ -93,6 +94,44 @@ def largest_array() -> int:
     done = _run(["scontrol", "show", "config"])
     found = re.search(r"^MaxArraySize\s*=\s*(\d+)", done.stdout, re.MULTILINE)
     return int(found[1]) if found else SMALLEST_ARRAY
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The most that a job may ask for; infinite where nothing is known of a limit."""
+
+    memory_mb: float = inf
+    minutes: float = inf
+
+
+def limits(partition: str = "") -> Limits:
+    """Largest memory of a node, and time limit, of a partition; of the default one without a name."""
+    done = _run(["sinfo", "--noheader", "--format=%P|%m|%l"])
+    return parse_limits(done.stdout, partition)
+
+
+def parse_limits(text: str, partition: str = "") -> Limits:
+    r"""What sinfo says, in the format of :func:`limits`.
+
+    >>> parse_limits("main*|4000|1-00:00:00\nmain*|8000+|1-00:00:00\nbig|64000|infinite")
+    Limits(memory_mb=8000.0, minutes=1440.0)
+    """
+    names = partition.split(",")
+    rows = [line.split("|") for line in text.splitlines()]
+    own = [row for row in rows if len(row) == 3 and (row[0].rstrip("*") in names or (not partition and "*" in row[0]))]
+    memory = [float(row[1].rstrip("+")) for row in own if row[1].rstrip("+").isdigit()]
+    times = [_minutes(row[2]) for row in own]
+    return Limits(max(memory, default=inf), max(times, default=inf))
+
+
+def _minutes(text: str) -> float:
+    """Minutes of ``days-hours:minutes:seconds``; infinite for any other word."""
+    days, _, clock = text.rpartition("-")
+    parts = clock.split(":")
+    if not all(part.isdigit() for part in (*parts, days or "0")):
+        return inf
+    hours, minutes, seconds = ([0.0, 0.0] + [float(part) for part in parts])[-3:]
+    return float(days or 0) * 1440 + hours * 60 + minutes + seconds / 60
 
 
 def queue() -> dict[str, TaskState] | None:

@@ -18,6 +18,8 @@ OUT_OF_MEMORY, TIME_LIMIT, CANCELLED, PREEMPTED, NODE_FAILED = (
 )  # fmt: skip
 JOB_FAILED = "job-failed"
 """The job ended before the app could say how its units did: no such program, a module that is not there."""
+PROCESS_KILLED = "process-killed"
+"""The program alone was killed, and Slurm says nothing of it: mostly by the node's kernel, for want of memory."""
 LOST = "lost"
 """Slurm knows nothing more of a task that had begun, and it left no last word."""
 RAN = ""
@@ -42,6 +44,7 @@ _BY_LOG = (
 _OF_SLURM = re.compile(r"^slurmstepd.*|^srun: .*|^slurmd.*", re.MULTILINE)
 _WORDS = MappingProxyType({
     OUT_OF_MEMORY: "was killed: it used more memory than the job had asked for",
+    PROCESS_KILLED: "ended because its program was killed, most likely for want of memory on the node",
     TIME_LIMIT: "was ended at its time limit",
     CANCELLED: "was cancelled",
     PREEMPTED: "had to make room for another job",
@@ -50,8 +53,9 @@ _WORDS = MappingProxyType({
     JOB_FAILED: "ended before it could say how its units did",
 })  # fmt: skip
 _REMEDIES = MappingProxyType({
-    OUT_OF_MEMORY: "Run the same command again: it asks for twice the memory. Finished steps are kept.",
-    TIME_LIMIT: "Run the same command again: it asks for twice the time. Finished steps are kept.",
+    OUT_OF_MEMORY: "Run the same command again: it asks for more memory. Finished steps are kept.",
+    PROCESS_KILLED: "Run the same command again: it asks for more memory. Finished steps are kept.",
+    TIME_LIMIT: "Run the same command again: it asks for more time. Finished steps are kept.",
 })  # fmt: skip
 _AGAIN = "Run the same command again: finished steps are kept."
 _TAIL = 20_000
@@ -105,8 +109,8 @@ def _by_status(exit_status: int | None, log: str) -> str:
     by_log = _of_log(log)
     if by_log is not None:
         return by_log
-    if exit_status == 128 + 9:  # nobody but the kernel, for want of memory, kills the program alone
-        return OUT_OF_MEMORY
+    if exit_status == 128 + 9:
+        return PROCESS_KILLED
     return CANCELLED if exit_status == 128 + 15 else JOB_FAILED
 
 

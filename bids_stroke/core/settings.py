@@ -45,6 +45,12 @@ class ClusterSettings(Frozen):
     gres: str = ""
     """What a job asks for besides, as gpu:1; of the levels participant and train, and not with --device cpu."""
 
+    @property
+    def partition(self) -> str:
+        """That the further arguments of sbatch name; empty where they name none."""
+        found = [word.partition("=")[2] for word in self.sbatch if word.startswith("--partition=")]
+        return next((name for name in reversed(found)), "")
+
     @field_validator("sbatch")
     @classmethod
     def _not_ours(cls, words: tuple[str, ...]) -> tuple[str, ...]:

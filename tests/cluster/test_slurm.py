@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 
 import pytest
@@ -70,3 +71,14 @@ def test_the_largest_array_is_asked_for(tmp_path: Path, monkeypatch: pytest.Monk
     a_program(tmp_path, "scontrol", "echo 'MaxArraySize            = 4001'")
     assert slurm.largest_array() == 4001
     assert [len(part) for part in slurm.split_array(1200, 1001)] == [1001, 199]
+
+
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [("30:00", 30), ("1:30:00", 90), ("2-00:00:00", 2880), ("infinite", inf), ("n/a", inf), ("0:30", 0.5)],
+)
+def test_no_more_is_asked_for_than_a_partition_has(text: str, minutes: float) -> None:
+    answer = f"main*|4000|{text}\nbig|64000+|1-00:00:00\n"
+    assert slurm.parse_limits(answer) == slurm.Limits(4000, minutes)
+    assert slurm.parse_limits(answer, "big") == slurm.Limits(64000, 1440)
+    assert slurm.parse_limits(answer, "none") == slurm.Limits()

@@ -13,6 +13,7 @@ from bids_stroke.cluster.states import (
     NODE_FAILED,
     OUT_OF_MEMORY,
     PREEMPTED,
+    PROCESS_KILLED,
     RAN,
     TIME_LIMIT,
     Ending,
@@ -47,7 +48,8 @@ CGROUP_LOG = (
         (None, 143, TIME_LOG, TIME_LIMIT),
         (None, 143, CANCELLED_LOG, CANCELLED),
         (None, None, MEMORY_LOG, OUT_OF_MEMORY),
-        (None, 137, "", OUT_OF_MEMORY),
+        (None, 137, "", PROCESS_KILLED),
+        ("FAILED", 137, "", PROCESS_KILLED),
         (None, 0, "a person's file is called DUE TO TIME LIMIT", RAN),
         (None, 1, "a person's file is called DUE TO TIME LIMIT", JOB_FAILED),
     ],
@@ -79,5 +81,5 @@ def test_the_sentence_names_the_log_and_the_last_line_of_a_job_that_could_not_be
     assert "task 12_3 ended before" in said
     assert '"./job.sh: line 9: bids_stroke: command not found"' in said
     assert str(log) in said
-    assert "twice the memory" in in_words("12_3", Ending(True, OUT_OF_MEMORY), log)
+    assert "more memory" in in_words("12_3", Ending(True, OUT_OF_MEMORY), log)
     assert tail(tmp_path / "none") == ""

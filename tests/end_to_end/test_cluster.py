@@ -146,8 +146,8 @@ def test_memory_time_and_broken_jobs_are_named_and_what_more_of_it_helps_is_run_
     disturbed = Slurm(slurm.folder, {**slurm.environment, **variables})
     done = app(disturbed, raw, out, "participant", *config, "--cluster", "slurm")
     assert done.returncode == 65, done.stderr
-    assert "sub-1: time-limit: once more, with twice the time" in done.stderr
-    assert "sub-2: out-of-memory: once more, with twice the memory" in done.stderr
+    assert "sub-1: time-limit: once more, with more time" in done.stderr
+    assert "sub-2: out-of-memory: once more, with more memory" in done.stderr
     assert "memory: 3200 MB, time limit: 1 min" in done.stderr
     assert "memory: 1600 MB, time limit: 2 min" in done.stderr
     assert dict(table(out)["reason"].fillna("")) == {"1": "", "2": "", "3": "job-failed", "4": ""}

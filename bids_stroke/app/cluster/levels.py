@@ -17,8 +17,8 @@ from bids_stroke.app.participant import run_participant
 from bids_stroke.app.request import Request
 from bids_stroke.cluster import slurm
 from bids_stroke.cluster.record import exit_status, read_jobs
-from bids_stroke.cluster.resources import MOST_MINUTES, Grant
-from bids_stroke.cluster.states import OUT_OF_MEMORY, RAN, TIME_LIMIT, Ending, in_words
+from bids_stroke.cluster.resources import Grant
+from bids_stroke.cluster.states import OUT_OF_MEMORY, PROCESS_KILLED, RAN, TIME_LIMIT, Ending, in_words
 from bids_stroke.core.errors import BidsStrokeError, OutputError
 from bids_stroke.core.records import Session
 from bids_stroke.derivatives.names import dataset_file
@@ -49,7 +49,8 @@ def run_on_cluster(
     usual = GRANTS[request.level]
     asked = request.execution.mem_gb
     memory = settings.memory_mb or (math.ceil(asked * 1000) + SPARE_MB if asked else usual.memory_mb)
-    grant = Grant(memory, settings.minutes or usual.minutes)
+    most = slurm.limits(settings.partition)
+    grant = Grant(memory, settings.minutes or usual.minutes).within(most.memory_mb, most.minutes)
     settle(request.output_dir)
     return _one_job(Work(request, [()], grant, environment, _unfinished(request.output_dir)), console)
 
@@ -91,10 +92,10 @@ def _one_job(work: Work, console: Console, *, again: bool = False) -> int:
     status = exit_status(root, task)
     if ending.reason == RAN:
         return status or 0
-    if ending.reason in (OUT_OF_MEMORY, TIME_LIMIT) and not again and job.minutes < MOST_MINUTES:
-        memory = ending.reason == OUT_OF_MEMORY
-        console.print(f"{ending.reason}: once more, with twice the {'memory' if memory else 'time'}.")
-        more = Grant(job.memory_mb, job.minutes).more(memory=memory, time=not memory)
+    memory, most = ending.reason != TIME_LIMIT, slurm.limits(request.settings.cluster.partition)
+    more = Grant(job.memory_mb, job.minutes).more(memory=memory, time=not memory).within(most.memory_mb, most.minutes)
+    if ending.reason in (OUT_OF_MEMORY, PROCESS_KILLED, TIME_LIMIT) and not again and more != work.grant:
+        console.print(f"{ending.reason}: once more, with more {'memory' if memory else 'time'}.")
         return _one_job(Work(request, work.tasks, more, work.environment), console, again=True)
     console.print(in_words(task, ending, log), highlight=False, soft_wrap=True)
     return status if status not in (None, 0) else OutputError.exit_code

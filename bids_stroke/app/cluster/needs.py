@@ -6,10 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from bids_stroke.app.failures import PROCESS_KILLED
 from bids_stroke.cluster.record import Job
 from bids_stroke.cluster.resources import Grant, Need, expected, grant, learned
-from bids_stroke.cluster.states import OUT_OF_MEMORY, TIME_LIMIT
+from bids_stroke.cluster.states import OUT_OF_MEMORY, PROCESS_KILLED, TIME_LIMIT
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import ClusterSettings
 

@@ -16,6 +16,7 @@ from bids_stroke.app.participant import check_before, up_to_date, write_unit_tab
 from bids_stroke.app.plan import UnitTask
 from bids_stroke.app.progress import warn
 from bids_stroke.app.request import Request
+from bids_stroke.cluster import slurm
 from bids_stroke.cluster.record import last_tasks, read_jobs
 from bids_stroke.cluster.resources import Grant, Need, units_per_task
 from bids_stroke.cluster.states import Ending
@@ -111,11 +112,13 @@ class _Array:
         settings = self.request.settings.cluster
         needs = [self.needs[unit_prefix(*unit)] for unit in units]
         share = settings.units_per_task or units_per_task(max(need.seconds for need in needs), len(units))
+        most = slurm.limits(settings.partition)
         base = base_grant(settings, needs, share)
         for unit in units:
             prefix = unit_prefix(*unit)
             last = jobs[prefix][0] if prefix in jobs else None
-            by_grant.setdefault(raised(base, statuses.get(prefix), last), []).append(unit)
+            wanted = raised(base, statuses.get(prefix), last).within(most.memory_mb, most.minutes)
+            by_grant.setdefault(wanted, []).append(unit)
         for grant, own in sorted(by_grant.items()):
             tasks = [own[first : first + share] for first in range(0, len(own), share)]
             self._hand_over(Work(self.request, tasks, grant, self.environment))
@@ -175,7 +178,7 @@ class _Array:
                 self.again.add(prefix)
                 again.append((status.subject, status.session))
                 what = "memory" if status.reason in WANTS_MEMORY else "time"
-                self._say(f"{prefix}: {status.reason}: once more, with twice the {what}")
+                self._say(f"{prefix}: {status.reason}: once more, with more {what}")
                 continue
             self.n_ended += 1
             words = (
