@@ -8,7 +8,7 @@ import queue
 import signal
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -19,8 +19,9 @@ from typing import Protocol, TypeVar
 
 import psutil
 
-from bids_stroke.app.failures import killed
+from bids_stroke.app.failures import GB_PER_UNIT, killed
 from bids_stroke.core.processes import cpu_limits, memory_limits
+from bids_stroke.core.settings import Execution
 from bids_stroke.imaging.side_by_side import AT_ONCE
 
 Task = TypeVar("Task")
@@ -198,6 +199,17 @@ def available_memory_gb() -> float:
     return min([float(psutil.virtual_memory().available), *_memory_granted()]) / 1e9
 
 
+def units_at_a_time(execution: Execution) -> int:
+    """As many as were asked for, by default as many as there are CPUs for; never more than memory that was given holds.
+
+    Whoever asks for a number without saying how much memory there is knows better than GB_PER_UNIT.
+    """
+    holds = int((execution.mem_gb or available_memory_gb()) / GB_PER_UNIT)
+    if execution.nprocs is None:
+        return max(1, min(available_cpus() // execution.omp_nthreads, holds))
+    return max(1, min(execution.nprocs, holds)) if execution.mem_gb else execution.nprocs
+
+
 def memory_left_gb(mem_gb: float | None) -> float:
     """Memory that this process may still take (GB): what is free, and of ``mem_gb`` and what is granted the rest."""
     taken = float(psutil.Process().memory_info().rss)
@@ -222,11 +234,16 @@ def _slurm_cpus() -> int:
 
 
 @contextmanager
-def environment(threads: int, scratch: Path) -> Iterator[None]:
+def environment(threads: int, scratch: Path) -> Iterator[Mapping[str, str]]:
     """Cap threads and keep temporary files and libraries' caches in ``scratch``, for the time of a run.
 
     To be entered before any numerical library is imported; spawned processes inherit it. HOME may be unusable and
     the system's temporary folder read-only.
+
+    Yields
+    ------
+    mapping
+        Variables as they were before: what runs elsewhere, as a job, is to have.
     """
     before = dict(os.environ), tempfile.tempdir
     for variable in THREAD_VARIABLES:
@@ -240,7 +257,7 @@ def environment(threads: int, scratch: Path) -> Iterator[None]:
         folder.mkdir(parents=True, exist_ok=True)
         os.environ[variable] = str(folder)
     try:
-        yield
+        yield before[0]
     finally:
         os.environ.clear()
         os.environ.update(before[0])

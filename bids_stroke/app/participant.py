@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 
 from bids_stroke.app import executors, preflight
-from bids_stroke.app.failures import GB_PER_UNIT, PROCESS_KILLED, failure_lines, others_in_words
+from bids_stroke.app.failures import PROCESS_KILLED, failure_lines, others_in_words
 from bids_stroke.app.model import Model, with_model
 from bids_stroke.app.pages import Predicts, tell_pages, write_pages
 from bids_stroke.app.plan import FORCED, NOT_BEFORE, Names, UnitTask, names_once, needed_steps, plan_unit
@@ -31,7 +31,6 @@ from bids_stroke.bids.sessions import find_sessions
 from bids_stroke.core.errors import BidsStrokeError, MemoryShortageError, OutputError
 from bids_stroke.core.modalities import CLINICAL, EARLY
 from bids_stroke.core.records import Session, UnitStatus
-from bids_stroke.core.settings import Execution
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.provenance import write_settings
 from bids_stroke.derivatives.status import (
@@ -46,9 +45,17 @@ from bids_stroke.ensemble.metadata import bundle_networks
 from bids_stroke.networks.torch_import import import_torch
 from bids_stroke.report.methods import write_methods
 
+RunUnits = Callable[[Request, Sequence[UnitTask], Console], "list[UnitStatus] | None"]
+"""Brings units up to date and says how each ended; None where that is not known yet, because nobody waits for it."""
 
-def run_participant(request: Request, sessions: Sequence[Session], dataset_name: str, console: Console) -> int:
-    """Discover, preprocess, predict, report: every unit, one unit's failure never stopping another."""
+
+def run_participant(
+    request: Request, sessions: Sequence[Session], dataset_name: str, console: Console, run: RunUnits | None = None
+) -> int:
+    """Discover, preprocess, predict, report: every unit, one unit's failure never stopping another.
+
+    ``run`` stands in for the processes of this machine.
+    """
     request, model = with_model(request)
     execution = request.execution
     assert execution.work_dir is not None, "set before any level runs"
@@ -56,8 +63,12 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
         tell_covariates(console, [session.covariates for session in sessions], request.settings.outcome.column)
     write_settings(request.output_dir, request.level, request.settings, request.command)
     tasks = unit_tasks(request, sessions, model, dataset_name, execution.work_dir)
-    ended = _run_units(request, tasks, console)
-    statuses = _write_table(request.output_dir, ended, console)
+    ended = (run or _run_units)(request, tasks, console)
+    if ended is None:
+        return 0
+    if request.cluster:  # the jobs have written theirs
+        write_settings(request.output_dir, request.level, request.settings, request.command)
+    statuses = write_unit_table(request.output_dir, ended, console)
     if request.selection.session_labels:  # the page of a subject shows all of its sessions
         subjects = tuple(dict.fromkeys(session.subject for session in sessions))
         sessions = find_sessions(replace(request.selection, session_labels=(), participant_labels=subjects))
@@ -71,7 +82,7 @@ def run_participant(request: Request, sessions: Sequence[Session], dataset_name:
     return 65 if any(status.status == "failed" for status in ended) else 0
 
 
-def _write_table(root: Path, ended: Sequence[UnitStatus], console: Console) -> list[UnitStatus]:
+def write_unit_table(root: Path, ended: Sequence[UnitStatus], console: Console) -> list[UnitStatus]:
     """Write the table of all units, of this run and of others; name the files that tell nothing."""
     for _ in range(3):  # what a parallel job says between our reading and our writing must not be missing in the end
         found = read_statuses(root)
@@ -109,26 +120,20 @@ def unit_tasks(
 
 
 def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) -> list[UnitStatus]:
-    names_in = names_once()
-    current = [_skipped_if_current(task, names_in) for task in tracked(console, tasks, "Checking units")]
-    statuses = {
-        task.session.prefix: _written(request.output_dir, status)
-        for task, status in zip(tasks, current, strict=True)
-        if status is not None
-    }
+    statuses = up_to_date(request, tasks, console)
     waiting = [task for task in tasks if task.session.prefix not in statuses]
     if not waiting:
         console.print(f"All {len(tasks)} units are up to date: nothing to do.")
         return list(statuses.values())
-    _validate(request, console)
-    nprocs = units_at_a_time(request.execution)
-    if waiting[0].model is not None:
-        _check_model(waiting[0].model, waiting)
+    check_before(request, waiting, console)
+    nprocs = executors.units_at_a_time(request.execution)
     waiting = _sharing(request.execution.omp_nthreads, nprocs, waiting, len(statuses), console)
     at_a_time = min(nprocs, len(waiting))
     executor = executors.make_executor(nprocs, len(waiting))
     write_waiting(request.output_dir, [(task.session.subject, task.session.session) for task in waiting])
-    _write_table(request.output_dir, list(statuses.values()), console)  # a run that is killed leaves a row of everybody
+    write_unit_table(
+        request.output_dir, list(statuses.values()), console
+    )  # a run that is killed leaves a row of everybody
     look = partial(running_step, request.output_dir)
     with UnitProgress(console, [task.session.prefix for task in waiting], at_a_time, look) as progress:
 
@@ -150,6 +155,24 @@ def _run_units(request: Request, tasks: Sequence[UnitTask], console: Console) ->
     for task in (task for task in waiting if task.session.prefix not in statuses):
         statuses[task.session.prefix] = _written(request.output_dir, _crashed(task, not_begun))
     return [statuses[task.session.prefix] for task in tasks if task.session.prefix in statuses]
+
+
+def up_to_date(request: Request, tasks: Sequence[UnitTask], console: Console) -> dict[str, UnitStatus]:
+    """The status of each unit of which nothing has to be computed, by its name."""
+    names_in = names_once()
+    current = [_skipped_if_current(task, names_in) for task in tracked(console, tasks, "Checking units")]
+    return {
+        task.session.prefix: _written(request.output_dir, status)
+        for task, status in zip(tasks, current, strict=True)
+        if status is not None
+    }
+
+
+def check_before(request: Request, waiting: Sequence[UnitTask], console: Console) -> None:
+    """What is looked at before the first unit is computed: the BIDS validator's word, and the model."""
+    _validate(request, console)
+    if waiting[0].model is not None:
+        _check_model(waiting[0].model, waiting)
 
 
 def _sharing(
@@ -228,17 +251,6 @@ def _skipped_if_current(task: UnitTask, names_in: Names) -> UnitStatus | None:
     if set(missing) >= set(task.settings.modalities):
         return None
     return replace(_skipped(task), missing=missing_in_words(missing))
-
-
-def units_at_a_time(execution: Execution) -> int:
-    """As many as were asked for, by default as many as there are CPUs for; never more than memory that was given holds.
-
-    Whoever asks for a number without saying how much memory there is knows better than GB_PER_UNIT.
-    """
-    holds = int((execution.mem_gb or executors.available_memory_gb()) / GB_PER_UNIT)
-    if execution.nprocs is None:
-        return max(1, min(executors.available_cpus() // execution.omp_nthreads, holds))
-    return max(1, min(execution.nprocs, holds)) if execution.mem_gb else execution.nprocs
 
 
 def _skipped(task: UnitTask) -> UnitStatus:

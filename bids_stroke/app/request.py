@@ -25,5 +25,9 @@ class Request:
     reports_only: bool = False
     """Pages and figures from what is there, at the level participant."""
     validate_bids: bool = True
+    cluster: bool = False
+    """Whether jobs are handed to Slurm."""
+    wait: bool = True
+    """Whether to wait for them."""
     command: tuple[str, ...] = ()
     """The words behind the program's name, as they were given."""

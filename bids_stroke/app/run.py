@@ -91,13 +91,22 @@ def _run_level(request: Request, sessions: Sequence[Session], name: str, console
     from bids_stroke.app.train import run_train
 
     request = replace(request, execution=request.execution.model_copy(update={"work_dir": work_dir}))
-    with executors.environment(request.execution.omp_nthreads, work_dir):
-        preflight.check_device_with_torch(request.execution.device)
+    with executors.environment(request.execution.omp_nthreads, work_dir) as outside:
+        if not request.cluster:
+            preflight.check_device_with_torch(request.execution.device)
         source = os.path.relpath(request.selection.bids_dir, request.output_dir)
         if request.level == "participant":
             claim(request.output_dir, request.selection.bids_dir, name)
         remove_temporary(folders_of_dataset(request.output_dir))
         write_dataset_files(request.output_dir, source, request.selection.derivatives)
+        if request.cluster:
+            from bids_stroke.app.cluster.levels import run_on_cluster
+
+            return run_on_cluster(request, sessions, name, console, outside)
+        if request.level != "participant":
+            from bids_stroke.app.cluster.settle import settle
+
+            settle(request.output_dir)
         levels = {
             "participant": run_reports if request.reports_only else run_participant,
             "train": run_train,

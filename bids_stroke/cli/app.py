@@ -9,7 +9,7 @@ import re
 import signal
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from bids_stroke import __version__
 from bids_stroke.cli.aliases import as_ours
 from bids_stroke.cli.arguments import Finite, Place, derivative_folders, without_prefix
 from bids_stroke.cli.help import EPILOG, TEXT, BidsAppCommand
+from bids_stroke.cluster.slurm import check_here
 from bids_stroke.core.errors import BidsStrokeError, UsageError
 from bids_stroke.core.modalities import MODALITIES
 
@@ -67,7 +68,10 @@ STOPPED = "Stopped. What is finished is kept; the same command goes on from ther
               help="auto, cpu, cuda or cuda:N; cuda never falls back to the CPU.")  # fmt: skip
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), show_default="fp32", help="Of the networks.")
 @click.option("--cluster", type=click.Choice(["none", "slurm"]), default="none", show_default=True,
-              help="slurm is not in this version: hpc/ in the repository has a job array.")  # fmt: skip
+              help="slurm: hand the work over as jobs, and wait for them (hpc/README.md).")  # fmt: skip
+@click.option(
+    "--no-wait", is_flag=True, help="With --cluster: do not wait; bids_stroke_tools status tells how it goes."
+)
 @click.option("--stop-on-first-crash", is_flag=True, help="Start no further units after one has failed.")
 @click.option("--force", is_flag=True, help="Compute again what is up to date.")
 @click.option("--seed", type=click.IntRange(0, 2_000_000_000), metavar="N", show_default="0",
@@ -97,15 +101,15 @@ def _understand(options: dict[str, Any]) -> Request:
     BidsStrokeError
         A word, folder or file of the command line cannot be obeyed.
     """
-    if options["cluster"] == "slurm":
-        raise UsageError("--cluster slurm is not in this version.", "Submit a job array: see hpc/README.md.")
+    _check_cluster(options)
     if options["reports_only"] and (options["analysis_level"] != "participant" or options["dry_run"]):
         raise UsageError("--reports-only is of the level participant, and not of --dry-run.", "Leave one of them out.")
     selection = _selection(options)
     from bids_stroke.app.preflight import check_command_line
 
     output_dir, work_dir = options["output_dir"].resolve(), options["work_dir"]
-    device, writes = options["device"], not options["dry_run"]
+    writes, elsewhere = not options["dry_run"], options["cluster"] != "none"
+    device = "auto" if elsewhere and options["device"].startswith("cuda") else options["device"]  # the nodes' own GPUs
     check_command_line(selection, output_dir, device=device, work_dir=work_dir, writes=writes)
     from bids_stroke.app.request import Request
     from bids_stroke.core.outcome import Outcome
@@ -133,8 +137,24 @@ def _understand(options: dict[str, Any]) -> Request:
         dry_run=options["dry_run"],
         reports_only=options["reports_only"],
         validate_bids=not options["skip_bids_validation"],
+        cluster=elsewhere and not options["dry_run"],
+        wait=not options["no_wait"],
         command=tuple(click.get_current_context().obj or ()),
     )
+
+
+def _check_cluster(options: Mapping[str, Any]) -> None:
+    """UsageError for options that do not go together with ``--cluster``."""
+    if options["cluster"] == "none":
+        if options["no_wait"]:
+            raise UsageError("--no-wait says nothing without --cluster slurm.", "Leave it out, or add that.")
+        return
+    for name in ("reports_only", "stop_on_first_crash"):
+        if options[name]:
+            option = f"--{name.replace('_', '-')}"
+            raise UsageError(f"{option} does not go with --cluster slurm.", "Leave one of them out.")
+    if not options["dry_run"]:
+        check_here()
 
 
 def _selection(options: dict[str, Any]) -> Selection:

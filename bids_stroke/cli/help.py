@@ -48,7 +48,7 @@ SECTIONS = MappingProxyType({
     ),
     "What is computed": ("modalities", "model", "outcome", "config", "precision", "seed", "force"),
     "How it runs": (
-        "dry_run", "reports_only", "nprocs", "omp_nthreads", "mem_gb", "device", "work_dir", "cluster",
+        "dry_run", "reports_only", "nprocs", "omp_nthreads", "mem_gb", "device", "work_dir", "cluster", "no_wait",
         "stop_on_first_crash",
     ),
 })  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,21 @@ def labels(bids_dir: Path) -> None:
     read_description(bids_dir)
     for label in sorted(Dataset.open(bids_dir, "raw").subjects):
         click.echo(label)
+
+
+@command.command()
+@click.argument("output_dir", type=click.Path(path_type=Path))
+@click.option("--json", "as_json", is_flag=True, help="One object a unit: unit, state, task, detail.")
+def status(output_dir: Path, as_json: bool) -> None:
+    """Print how the units of OUTPUT_DIR stand; of those in Slurm's queue by asking it once.
+
+    pending, running, done, failed, or how Slurm ended it: OUT_OF_MEMORY, TIMEOUT, PREEMPTED, CANCELLED, NODE_FAIL.
+    """
+    from bids_stroke.app.cluster.status import in_lines, standings
+
+    found = standings(output_dir.resolve())
+    for line in [json.dumps([asdict(one) for one in found], indent=2)] if as_json else in_lines(found):
+        click.echo(line)
 
 
 @command.command("import-keras")

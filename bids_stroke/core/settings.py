@@ -20,8 +20,52 @@ LARGEST_SEED = 2_000_000_000
 """Libraries take 32 bits, some with a sign; and seeds that follow from this one are a little larger."""
 
 
+_OURS = ("array", "output", "dependency", "mem", "time", "parsable", "wait", "wrap", "gres", "test-only")
+"""Options of sbatch that the app gives itself."""
+
+
+class ClusterSettings(Frozen):
+    """How jobs are handed to Slurm (``--cluster slurm``); nothing here changes results."""
+
+    sbatch: tuple[str, ...] = ()
+    """Further arguments of sbatch, as --partition=long or --account=lab: what your cluster wants."""
+    setup: tuple[str, ...] = ()
+    """Lines of shell at the begin of each job, as module load apptainer."""
+    command: str = ""
+    """What starts bids_stroke in a job, in shell, as apptainer run --cleanenv --bind /data bids_stroke.sif; empty: the
+    Python that runs now."""
+    memory_mb: Annotated[int, Field(ge=1)] | None = None
+    """Memory of a job; null: by the size of the images, and what units have needed that are done."""
+    minutes: Annotated[int, Field(ge=1)] | None = None
+    """Time limit of a job; null: likewise."""
+    at_a_time: Annotated[int, Field(ge=1)] | None = None
+    """Tasks of an array that may run at a time; null: as many as the cluster gives."""
+    units_per_task: Annotated[int, Field(ge=1)] | None = None
+    """Units that a task computes one after the other; null: one, and of many short ones several."""
+    gres: str = ""
+    """What a job asks for besides, as gpu:1; of the levels participant and train, and not with --device cpu."""
+
+    @property
+    def partition(self) -> str:
+        """That the further arguments of sbatch name; empty where they name none."""
+        found = [word.partition("=")[2] for word in self.sbatch if word.startswith("--partition=")]
+        return next((name for name in reversed(found)), "")
+
+    @field_validator("sbatch")
+    @classmethod
+    def _not_ours(cls, words: tuple[str, ...]) -> tuple[str, ...]:
+        for word in words:
+            name = word.partition("=")[0].removeprefix("--")
+            if name in _OURS or word[:2] in ("-a", "-o", "-d", "-t", "-W") or not word.startswith("-"):
+                raise ValueError(
+                    f"'{word}' cannot be given: each is one word like --partition=long, and array, output, dependency, "
+                    "memory, time and gres are set by bids_stroke (memory_mb, minutes, gres)"
+                )
+        return words
+
+
 class Settings(Frozen):
-    """Everything that changes results."""
+    """Everything that changes results; and how a cluster is asked, which no digest and no bundle holds."""
 
     modalities: Annotated[tuple[str, ...], Field(min_length=1)] = Field(default_factory=lambda: tuple(MODALITIES))
     outcome: Outcome = Outcome(column="fma_le", operator="<=", threshold=17)
@@ -36,6 +80,7 @@ class Settings(Frozen):
     bold: BoldSettings = BoldSettings()
     eegemg: EegEmgSettings = EegEmgSettings()
     training: TrainingSettings = TrainingSettings()
+    cluster: ClusterSettings = Field(default=ClusterSettings(), exclude=True)
 
     @field_validator("modalities")
     @classmethod

@@ -174,9 +174,9 @@ DATASET_FILES: Mapping[str, str] = {
     **{role: f"logs/CITATION.{kind}" for role, kind in (("methods", "md"), ("bibliography", "bib"))},
     "status_table": "logs/status.tsv",
     "status": "logs/status/{unit}.json",
-    "dataset": "logs/dataset.json",
-    "manifest": "logs/manifests/{unit}_step-{step}.json",
-    "log": "logs/{unit}.log",
+    "dataset": "logs/dataset.json", "log": "logs/{unit}.log", "manifest": "logs/manifests/{unit}_step-{step}.json",
+    **{role: f"logs/slurm/{{job}}{end}" for role, end in (("job", ".json"), ("job_script", ".sh"),
+                                                          ("job_log", ".out"), ("job_end", ".end"))},
 }  # fmt: skip
 """Role -> path in OUTPUT_DIR of what is no single unit's; `dataset_file` fills in the rest."""
 

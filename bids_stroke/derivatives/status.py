@@ -28,8 +28,12 @@ STATUS_COLUMNS = (
 )  # fmt: skip
 INTERRUPTED = "interrupted"
 """Reason of a unit whose process ended without saying how the unit did."""
+SUBMITTED = "submitted"
+"""Reason of a unit that waits in the queue of a cluster."""
 NOT_BEGUN = "not-begun"
 """Reason of a unit that a run was to do, and whose turn did not come."""
+_ANY_JOB = "submitted"
+"""In the place of a task's number, which is not known before Slurm has taken it."""
 _LARGEST = 1e15
 """Above any number of seconds, megabytes or processes; NaN is not below it."""
 
@@ -91,6 +95,41 @@ def write_waiting(root: Path, units: Iterable[tuple[str, str | None]]) -> None:
             _write(_path(root, subject, session), _here(subject, session, "waiting", None))
 
 
+def write_submitted(root: Path, units: Iterable[tuple[str, str | None]]) -> None:
+    """Say of units that they are handed to a cluster, of whose processes this one knows nothing.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
+    since = datetime.now(UTC).isoformat(timespec="seconds")
+    for subject, session in units:
+        content = {"subject": subject, "session": session, "status": "waiting", "since": since, "job": _ANY_JOB}
+        _write(_path(root, subject, session), content)
+
+
+def job_of(root: Path, prefix: str) -> str | None:
+    """The cluster's task that a unit waits or runs in, or died in: empty for the last one that it was handed over with.
+
+    None where its last word is of no job: another run computed it, or it has ended by itself.
+    """
+    try:
+        content = json.loads(dataset_file(root, "status", unit=prefix).read_text(encoding="utf-8"))
+        if content.get("status") not in ("running", "waiting"):
+            return None
+        job = content.get("job")
+        return None if job is None else str(job).replace(_ANY_JOB, "")
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return None
+
+
+def _this_job(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """The task of a cluster that this process belongs to; nothing where it belongs to none."""
+    job, index = (environment.get(f"SLURM_ARRAY_{name}_ID") for name in ("JOB", "TASK"))
+    return {"job": f"{job}_{index}"} if job and index else {}
+
+
 def _here(subject: str, session: str | None, status: str, since: datetime | None) -> dict[str, Any]:
     """A status that holds as long as this process lives."""
     return {
@@ -101,6 +140,7 @@ def _here(subject: str, session: str | None, status: str, since: datetime | None
         "host": socket.gethostname(),
         "pid": os.getpid(),
         "pid_namespace": pid_namespace(),
+        **_this_job(),
     }
 
 
@@ -237,6 +277,9 @@ def _of_process(unit: UnitStatus, content: Mapping[str, Any]) -> UnitStatus:
     waits = unit.status == "waiting"
     reason = "not-begun-yet" if waits else "still-running"
     since, host, pid = _text(content, "since"), _text(content, "host"), int(_number(content, "pid"))
+    if waits and since and not host and _text(content, "job"):
+        detail = f"Handed to the cluster {since}."
+        return UnitStatus(unit.subject, unit.session, "waiting", SUBMITTED, detail)
     if not (since and host and pid):
         return UnitStatus(unit.subject, unit.session, unit.status, reason)
     step = f", step {step}" if (step := _text(content, "step")) else ""

@@ -14,8 +14,7 @@ import psutil
 import pytest
 
 from bids_stroke.app import executors
-from bids_stroke.app.executors import InProcess, LocalProcesses, make_executor, run_again_alone
-from bids_stroke.app.participant import units_at_a_time
+from bids_stroke.app.executors import InProcess, LocalProcesses, make_executor, run_again_alone, units_at_a_time
 from bids_stroke.core.errors import DataError
 from bids_stroke.core.settings import Execution
 from bids_stroke.imaging.side_by_side import AT_ONCE

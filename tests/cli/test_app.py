@@ -44,7 +44,8 @@ def test_version_is_the_package_s() -> None:
 
 OPTIONS = (
     "participant-label session-label task-label bids-filter-file modalities derivatives bids-database-dir",
-    "skip-bids-validation dry-run model outcome config work-dir nprocs omp-nthreads mem-gb device precision cluster",
+    "skip-bids-validation dry-run model outcome config work-dir nprocs omp-nthreads mem-gb device precision cluster"
+    " no-wait",
     "stop-on-first-crash force seed version reports-only",
 )
 
@@ -111,7 +112,8 @@ REFUSED = [
     ("{raw} {raw}/sub-01/out participant", 2, "would mix outputs"),
     ("{raw} {raw}/README/out participant", 73, "README is a file"),
     ("{raw} {out} participant --work-dir {raw}/README/work", 73, "--work-dir"),
-    ("{raw} {out} participant --cluster slurm", 2, "hpc/README.md"),
+    ("{raw} {out} participant --cluster slurm --reports-only", 2, "does not go with --cluster"),
+    ("{raw} {out} participant --no-wait", 2, "without --cluster slurm"),
     ("{raw} {out} participant --model {raw}/none --skip-bids-validation", 66, "none"),
     ("{raw} {out} participant --model {raw}/none --dry-run", 66, "none"),
     ("{raw} {out} participant --model {raw}/changed", 66, "splits.tsv is corrupt"),
@@ -205,7 +207,7 @@ print(json.dumps(found))
 
 @pytest.mark.parametrize("text", [
     "--modalities pet", "--device tpu", "--device cuda:99", "--derivatives x", "--derivatives x=/none",
-    "--cluster slurm", "--participant-label 99", "--bids-filter-file {raw}/entity.json", "--work-dir {raw}/README/work",
+    "--no-wait", "--participant-label 99", "--bids-filter-file {raw}/entity.json", "--work-dir {raw}/README/work",
 ])  # fmt: skip
 def test_words_are_refused_before_settings_are_read(refusing: Path, tmp_path: Path, text: str) -> None:
     words = text.format(raw=refusing).split()

@@ -143,7 +143,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_dataset_files(root, "../raw", {})
     steps = ("anat", "bold", "dwi", "eegemg", "lesion", "page", "prediction")
     labels = [{"unit": f"sub-01{session}", "step": step} for session in ("", "_ses-1") for step in steps]
-    of_dataset = {dataset_file(root, role, name="group", subject="01", level="train", **own)
+    of_dataset = {dataset_file(root, role, name="group", subject="01", level="train", job="12", **own)
                   for role in DATASET_FILES for own in labels}  # fmt: skip
     for path in (*of_dataset, *(path for role in UNIT_FILES for path in paths(root, role))):
         if path.suffix:

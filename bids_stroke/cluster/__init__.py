@@ -1,0 +1,1 @@
+"""Slurm: its programs, its words, and the jobs that were handed to it."""
