@@ -57,7 +57,7 @@ def main(device: str) -> None:
             if path.is_dir():
                 shutil.rmtree(path)
             else:
-                path.unlink()
+                path.unlink(missing_ok=True)  # it may have gone with a folder around it
     libraries = packages / "torch" / "lib"
     for library, functions in missing(packages).items():
         if device != "cpu":
