@@ -1,7 +1,7 @@
 # Build and run commands: CONTRIBUTING.md. The optional build secret `ca` is a file of certificates for a
 # network that re-signs HTTPS; nothing of it stays in the image.
 ARG BASE_IMAGE=debian:bookworm-slim
-FROM ${BASE_IMAGE}
+FROM ${BASE_IMAGE} AS base
 
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates python3 python3-venv \
@@ -11,33 +11,32 @@ ENV PATH=/opt/venv/bin:${PATH} \
     LANG=C.UTF-8 \
     PYTHONNOUSERSITE=1
 
-# All versions are those that constraints.txt names.
+# Dependencies alone, so that an edit of the source does not install them again. All versions are those that
+# constraints.txt names. A compiler is needed for `cpu` only, and stays in this stage.
+FROM base AS dependencies
+RUN apt-get update && apt-get install -y --no-install-recommends gcc libc6-dev
 COPY constraints.txt /src/
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt,required=false \
     if [ -s /run/secrets/ca.crt ]; then export PIP_CERT=/run/secrets/ca.crt; fi \
     && python3 -m venv /opt/venv \
     && pip install --no-cache-dir --constraint /src/constraints.txt setuptools
 
-# The default wheels carry CUDA and also run on a CPU; another index gives smaller, CPU-only ones of the same versions
-# (2.x+cpu). Such an index need not hold the pinned versions of what they depend on: that comes with the other
-# dependencies. torch and torchvision come from the same place in one step.
+# gpu: the wheels of PyPI, which carry CUDA and also run on a CPU. cpu: the same without CUDA (image/lighten.py).
+ARG DEVICE=gpu
+# Another index has CPU builds of the same versions (2.x+cpu), smaller still. It need not hold the pinned versions of
+# what they depend on. torch and torchvision come from the same place in one step.
 ARG TORCH_INDEX_URL=
+COPY setup.cfg image /src/
+WORKDIR /src
 RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt,required=false \
     if [ -s /run/secrets/ca.crt ]; then export PIP_CERT=/run/secrets/ca.crt; fi \
-    && pip install --no-cache-dir --constraint /src/constraints.txt \
-        ${TORCH_INDEX_URL:+--no-deps --index-url "${TORCH_INDEX_URL}"} torch torchvision
+    && if [ -n "${TORCH_INDEX_URL}" ]; then pip install --no-cache-dir --no-deps --constraint constraints.txt \
+        --index-url "${TORCH_INDEX_URL}" torch torchvision; fi \
+    && python packages.py "${DEVICE}" constraints.txt \
+    && python lighten.py "${DEVICE}"
 
-# Dependencies alone, so that an edit of the source does not install them again. The import proves that torch and
-# torchvision match.
-COPY setup.cfg pyproject.toml /src/
-COPY bids_stroke/__init__.py /src/bids_stroke/
-RUN --mount=type=secret,id=ca,target=/run/secrets/ca.crt,required=false \
-    if [ -s /run/secrets/ca.crt ]; then export PIP_CERT=/run/secrets/ca.crt; fi \
-    && pip install --no-cache-dir --constraint /src/constraints.txt /src \
-    && pip check \
-    && python -c "import torchvision" \
-    && rm -rf /src
-
+FROM base
+COPY --from=dependencies /opt/venv /opt/venv
 # Every cache and configuration folder lies under /tmp: the root is read-only under Apptainer.
 ENV OMP_NUM_THREADS=1 \
     MKL_NUM_THREADS=1 \
@@ -63,6 +62,7 @@ COPY bids_stroke /src/bids_stroke
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --force-reinstall /src \
     && rm -rf /src \
     && find /opt/venv \( -type d ! -perm -0555 -o -type f ! -perm -0444 \) -exec chmod a+rX {} + \
+    && python -c "import bids_stroke.app.run, bids_stroke.app.unit, deepbet, dipy, mne_bids, monai, picsl_greedy, SimpleITK, timm, torchvision" \
     && bids_stroke --version
 
 ARG VERSION=unknown

@@ -4,8 +4,12 @@ VENV := .venv
 NEWEST := .venv-newest
 PINS := --constraint constraints.txt
 DEMO := demo_output
+# Of the container image. DEVICE: gpu, or cpu, which is smaller. BUILD: another builder, with options of its own.
+DEVICE ?= gpu
+BUILD ?= docker build
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' bids_stroke/__init__.py)
 
-.PHONY: demo test lint ruff mypy pytest newest test-newest constraints clean
+.PHONY: demo test lint ruff mypy pytest newest test-newest constraints image test-container clean
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -49,6 +53,14 @@ test-newest: newest
 # Pins what is newest today. Afterwards `make test` installs and tests exactly that.
 constraints: newest
 	$(NEWEST)/bin/python .ci/pins.py write
+
+image:
+	$(BUILD) --build-arg DEVICE=$(DEVICE) --build-arg VERSION=$(VERSION) \
+		--build-arg REVISION="$$(git rev-parse HEAD)" -t bids_stroke:$(VERSION) -t bids_stroke .
+
+# Needs podman, and the image; what is missing is said and skipped.
+test-container: $(VENV)/installed
+	$(VENV)/bin/python -m pytest -m container tests/end_to_end/test_container.py
 
 clean:
 	rm -rf $(VENV) $(NEWEST) $(DEMO) build *.egg-info

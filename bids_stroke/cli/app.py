@@ -10,7 +10,9 @@ import signal
 import sys
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -19,6 +21,7 @@ from bids_stroke import __version__
 from bids_stroke.cli.aliases import as_ours
 from bids_stroke.cli.arguments import Finite, Place, derivative_folders, without_prefix
 from bids_stroke.cli.help import EPILOG, TEXT, BidsAppCommand
+from bids_stroke.cli.supervise import STOPPED, work_in_child
 from bids_stroke.cluster.slurm import check_here
 from bids_stroke.core.errors import BidsStrokeError, UsageError
 from bids_stroke.core.modalities import MODALITIES
@@ -28,7 +31,15 @@ if TYPE_CHECKING:
     from bids_stroke.bids.sessions import Selection
 
 LEVELS = ("participant", "train", "group")
-STOPPED = "Stopped. What is finished is kept; the same command goes on from there."
+
+
+@dataclass(frozen=True)
+class Called:
+    """How the app was called."""
+
+    is_program: bool
+    """As a program, whose process is its own; not as a function of another one's."""
+    words: tuple[str, ...]
 
 
 @click.command(cls=BidsAppCommand, help=TEXT, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
@@ -87,6 +98,8 @@ def command(**options: Any) -> None:
     options, notes = as_ours(options)
     for note in [] if options["quiet"] else notes:
         click.echo(note, err=True)
+    if click.get_current_context().obj.is_program and not options["dry_run"]:
+        work_in_child(partial(_tidy, options["output_dir"].resolve(), options["work_dir"]))
     request = _understand(options)
     from bids_stroke.app.run import run
 
@@ -139,7 +152,7 @@ def _understand(options: dict[str, Any]) -> Request:
         validate_bids=not options["skip_bids_validation"],
         cluster=elsewhere and not options["dry_run"],
         wait=not options["no_wait"],
-        command=tuple(click.get_current_context().obj or ()),
+        command=click.get_current_context().obj.words,
     )
 
 
@@ -179,20 +192,29 @@ def _selection(options: dict[str, Any]) -> Selection:
     )
 
 
+def _tidy(output_dir: Path, work_dir: Path | None, why: str) -> None:
+    """Clean up after a run that was ended, in the process that has only waited for it."""
+    from bids_stroke.app.unit.left import tidy
+
+    tidy(output_dir, work_dir, why)
+
+
 def _terminated(number: int, _frame: object) -> None:
     """End as by Ctrl-C, with temporary files removed: so Slurm and ``docker stop`` ask for it."""
+    signal.signal(number, signal.SIG_IGN)  # Slurm asks every process, and our parent hands it on: once is enough
     click.echo(STOPPED, err=True)
     raise SystemExit(128 + number)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Entry point: one message and the documented exit code for whatever goes wrong."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    called = Called(arguments is None, tuple(sys.argv[1:] if arguments is None else arguments))
+    arguments = list(called.words)
     flags = [argument for argument in arguments if re.fullmatch(r"-v+|--verbose", argument)]
     show_traceback = sum(1 if flag == "--verbose" else len(flag) - 1 for flag in flags) > 1
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        sys.exit(command.main(args=arguments, prog_name="bids_stroke", standalone_mode=False, obj=arguments))
+        sys.exit(command.main(args=arguments, prog_name="bids_stroke", standalone_mode=False, obj=called))
     except (click.exceptions.Abort, KeyboardInterrupt):
         click.echo(STOPPED, err=True)
         sys.exit(130)

@@ -184,6 +184,32 @@ def write_status_table(root: Path, units: Iterable[UnitStatus]) -> Path:
     return write_table(dataset_file(root, "status_table"), pd.DataFrame(rows, columns=list(STATUS_COLUMNS)))
 
 
+def write_stopped(root: Path, why: str) -> list[UnitStatus]:
+    """Let the files of units that say they run, or wait, and whose process is gone from this machine say so themselves.
+
+    Parameters
+    ----------
+    root : Path
+        OUTPUT_DIR; it need not be there.
+    why : str
+        A sentence.
+
+    Returns
+    -------
+    list of UnitStatus
+        These units. Where a file cannot be written it still tells a reader on this machine as much.
+    """
+    stopped = []
+    for unit in read_statuses(root).units:
+        path = _path(root, unit.subject, unit.session)
+        if unit.reason in (INTERRUPTED, NOT_BEGUN) and json.loads(path.read_text())["status"] in ("running", "waiting"):
+            turn = "" if unit.reason == INTERRUPTED else " Its turn had not come."
+            stopped.append(replace(unit, detail=f"{why}{turn} Run it again."))
+            with suppress(OutputError):
+                _write(path, asdict(stopped[-1]))
+    return stopped
+
+
 def read_statuses(root: Path) -> Statuses:
     """Read how each unit stands, of all runs into this folder.
 
