@@ -12,7 +12,7 @@ from bids_stroke.core.errors import BidsStrokeError, DataError, InputError, Memo
 from bids_stroke.core.records import UnitStatus, unit_prefix
 from bids_stroke.derivatives.names import DATASET_FILES
 from bids_stroke.derivatives.outputs import lacks_space
-from bids_stroke.derivatives.status import INTERRUPTED, NOT_BEGUN
+from bids_stroke.derivatives.status_file import INTERRUPTED, NOT_BEGUN
 
 GB_PER_UNIT = 4.0
 """Memory to expect of one unit at full size (GB)."""

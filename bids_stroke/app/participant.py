@@ -33,14 +33,8 @@ from bids_stroke.core.modalities import CLINICAL, EARLY
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.derivatives.names import dataset_file
 from bids_stroke.derivatives.provenance import write_settings
-from bids_stroke.derivatives.status import (
-    NOT_BEGUN,
-    read_statuses,
-    running_step,
-    write_status,
-    write_status_table,
-    write_waiting,
-)
+from bids_stroke.derivatives.status import read_statuses, running_step, write_status, write_status_table, write_waiting
+from bids_stroke.derivatives.status_file import NOT_BEGUN
 from bids_stroke.ensemble.metadata import bundle_networks
 from bids_stroke.networks.torch_import import import_torch
 from bids_stroke.report.methods import write_methods

@@ -17,25 +17,18 @@ from pathlib import Path
 from typing import Any
 
 from bids_stroke.core.errors import OutputError
-from bids_stroke.core.processes import is_gone, pid_namespace
+from bids_stroke.core.processes import pid_namespace
 from bids_stroke.core.records import UnitStatus, unit_prefix
-from bids_stroke.derivatives.names import DATASET_FILES, dataset_file, unit_of_log
+from bids_stroke.derivatives.names import DATASET_FILES, dataset_file
 from bids_stroke.derivatives.outputs import write_json, write_table
+from bids_stroke.derivatives.status_file import INTERRUPTED, NOT_BEGUN, read_status, text_of
 
 STATUS_COLUMNS = (
     "subject", "session", "status", "reason", "seconds", "peak_memory_mb", "model_sha256", "missing", "left_out",
     "warnings", "detail",
 )  # fmt: skip
-INTERRUPTED = "interrupted"
-"""Reason of a unit whose process ended without saying how the unit did."""
-SUBMITTED = "submitted"
-"""Reason of a unit that waits in the queue of a cluster."""
-NOT_BEGUN = "not-begun"
-"""Reason of a unit that a run was to do, and whose turn did not come."""
 _ANY_JOB = "submitted"
 """In the place of a task's number, which is not known before Slurm has taken it."""
-_LARGEST = 1e15
-"""Above any number of seconds, megabytes or processes; NaN is not below it."""
 
 
 @dataclass(frozen=True)
@@ -148,11 +141,11 @@ def running_step(root: Path, prefix: str) -> RunningStep | None:
     """What a unit is at, as its status file says; None where it does not run, or its process is gone."""
     path = dataset_file(root, "status", unit=prefix)
     try:
-        if _read(path).status != "running":
+        if read_status(path).status != "running":
             return None
         content = json.loads(path.read_text(encoding="utf-8"))
-        since = datetime.fromisoformat(_text(content, "since"))
-        return RunningStep(_text(content, "step"), max((datetime.now(UTC) - since).total_seconds(), 0.0))
+        since = datetime.fromisoformat(text_of(content, "since"))
+        return RunningStep(text_of(content, "step"), max((datetime.now(UTC) - since).total_seconds(), 0.0))
     except (OSError, ValueError, RecursionError):  # it ended between the two looks, say
         return None
 
@@ -224,7 +217,7 @@ def read_statuses(root: Path) -> Statuses:
         ):  # half a file, of a job that is just writing it; or an earlier version's
             continue
         try:
-            units.append(_read(path))
+            units.append(read_status(path))
         except (OSError, ValueError, RecursionError) as error:
             why = error.strerror if isinstance(error, OSError) else str(error)
             passed_over.append(f"{path} is no status of a unit and is passed over: {why}.")
@@ -245,77 +238,7 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 def _ended(path: Path) -> UnitStatus | None:
     """How a status file says that its unit was completed; None where it does not."""
     try:
-        status = _read(path) if path.is_file() else None
+        status = read_status(path) if path.is_file() else None
     except (OSError, ValueError, RecursionError):
         return None
     return status if status is not None and status.completed else None
-
-
-def _read(path: Path) -> UnitStatus:
-    """Status of a unit. Keys that are not known are left alone, and all but the status itself may be absent.
-
-    Raises
-    ------
-    OSError, ValueError, RecursionError
-        The file cannot be read, or is not what this module or another version of it writes.
-    """
-    name = unit_of_log(path)
-    if name is None:
-        raise ValueError("its name is that of no unit")
-    text = path.read_text(encoding="utf-8")
-    content = json.loads(text) if text.strip() else None
-    if not isinstance(content, dict):
-        raise ValueError("it is empty" if content is None else "it holds no object of JSON")
-    unit = UnitStatus(
-        *name,
-        status=_text(content, "status"),
-        reason=_text(content, "reason"),
-        detail=_text(content, "detail"),
-        seconds=_number(content, "seconds"),
-        peak_memory_mb=_number(content, "peak_memory_mb"),
-        model_sha256=_text(content, "model_sha256"),
-        missing=_text(content, "missing"),
-        left_out=_text(content, "left_out"),
-        warnings=_text(content, "warnings"),
-    )
-    if not unit.status:
-        raise ValueError("it has no 'status'")
-    return _of_process(unit, content) if unit.status in ("running", "waiting") else unit
-
-
-def _text(content: Mapping[str, Any], key: str) -> str:
-    value = content.get(key, "")
-    if not isinstance(value, str):
-        raise ValueError(f"its '{key}' is no text")
-    value.encode()  # half of a surrogate pair could not be written again: UnicodeEncodeError is a ValueError
-    return value
-
-
-def _number(content: Mapping[str, Any], key: str) -> float:
-    value = content.get(key, 0.0)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
-        raise ValueError(f"its '{key}' is no number")
-    return value
-
-
-def _of_process(unit: UnitStatus, content: Mapping[str, Any]) -> UnitStatus:
-    """The status of a unit whose last word is that it runs, or waits, with what is known of the process."""
-    waits = unit.status == "waiting"
-    reason = "not-begun-yet" if waits else "still-running"
-    since, host, pid = _text(content, "since"), _text(content, "host"), int(_number(content, "pid"))
-    if waits and since and not host and _text(content, "job"):
-        detail = f"Handed to the cluster {since}."
-        return UnitStatus(unit.subject, unit.session, "waiting", SUBMITTED, detail)
-    if not (since and host and pid):
-        return UnitStatus(unit.subject, unit.session, unit.status, reason)
-    step = f", step {step}" if (step := _text(content, "step")) else ""
-    place = f"since {since} on {host}, process {pid}{step}"
-    begin = datetime.fromisoformat(since).timestamp()
-    here = host == socket.gethostname() and _text(content, "pid_namespace") == pid_namespace()
-    if not (here and is_gone(pid, begin)):
-        return UnitStatus(unit.subject, unit.session, unit.status, reason, f"{unit.status.capitalize()} {place}.")
-    if waits:
-        detail = f"Waited {place}, which ended before it came to this unit. Run it again."
-        return UnitStatus(unit.subject, unit.session, "failed", NOT_BEGUN, detail)
-    detail = f"Ran {place}, which is gone without a word: it was killed, perhaps for want of memory. Run it again."
-    return UnitStatus(unit.subject, unit.session, "failed", INTERRUPTED, detail)

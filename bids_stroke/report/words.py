@@ -174,8 +174,9 @@ def significant(value: float, digits: int = 4) -> str:
     """
     if missing(value):
         return "–"
-    whole = math.isfinite(value) and abs(value) >= 10**digits
-    return (f"{value:.0f}" if whole else f"{value:.{digits}g}").replace("-", "−")
+    return (f"{value:.0f}" if math.isfinite(value) and abs(value) >= 10**digits else f"{value:.{digits}g}").replace(
+        "-", "−"
+    )
 
 
 def percent(value: Any, digits: int = 0) -> str:
@@ -289,10 +290,10 @@ def render(template: str, **values: Any) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     """Where templates come from: one for all pages, because to read them takes longer than to write a page."""
-    loader = jinja2.FileSystemLoader(Path(__file__).parent / "templates")
     environment = jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
     environment.filters |= {
         "reason": reason_in_words, "quantity": quantity_in_words, "number": number, "significant": significant,
         "percent": percent, "p_value": p_value, "interval": interval, "outcome": outcome_in_words,

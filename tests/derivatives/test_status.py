@@ -16,7 +16,6 @@ import pytest
 from bids_stroke.core.errors import OutputError
 from bids_stroke.core.records import UnitStatus
 from bids_stroke.derivatives.status import (
-    INTERRUPTED,
     STATUS_COLUMNS,
     read_statuses,
     running_step,
@@ -25,6 +24,7 @@ from bids_stroke.derivatives.status import (
     write_status_table,
     write_waiting,
 )
+from bids_stroke.derivatives.status_file import INTERRUPTED
 
 DONE = UnitStatus("01", None, "done", "", "", 12.5, 900.0, "abc")
 

@@ -22,7 +22,8 @@ from bids_stroke.cluster.resources import Grant, Need, units_per_task
 from bids_stroke.cluster.states import Ending
 from bids_stroke.core.errors import BidsStrokeError, UsageError
 from bids_stroke.core.records import UnitStatus, unit_prefix
-from bids_stroke.derivatives.status import NOT_BEGUN, read_statuses, write_status, write_submitted
+from bids_stroke.derivatives.status import read_statuses, write_status, write_submitted
+from bids_stroke.derivatives.status_file import NOT_BEGUN
 
 
 def run_units(
