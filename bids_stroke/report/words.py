@@ -193,11 +193,7 @@ def percent(value: Any, digits: int = 0) -> str:
 
 
 def digits_apart(value: float, decided: tuple[float, float] | None) -> int:
-    """Digits (at most 2) with which a probability and the limits of a decision are not written alike.
-
-    >>> digits_apart(0.796, (0.2, 0.804)), digits_apart(0.7, (0.2, 0.804))
-    (1, 0)
-    """
+    """Digits (at most 2) with which a probability is not written as a limit of the decision: 79.6 % below 80.4 %."""
     said = [[percent(each, n) for each in (value, *(decided or ()))] for n in (0, 1)]
     return min((n for n, (own, *limits) in enumerate(said) if own not in limits), default=2)
 
