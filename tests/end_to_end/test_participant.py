@@ -290,8 +290,10 @@ def test_killed_and_run_again_ends_with_the_same_bytes(out: Path, example: Path,
     anat = manifest_path(copy, "sub-02", "anat")
     while not anat.is_file() and running.poll() is None:
         time.sleep(0.05)
+    work = psutil.Process(running.pid).children()
     running.send_signal(signal.SIGKILL)
     running.wait()
+    assert not psutil.wait_procs(work, timeout=10)[1]
     assert anat.is_file()
     assert not manifest_path(copy, "sub-02", "prediction").is_file()
     assert [status.reason for status in read_statuses(copy).units] == ["interrupted"]

@@ -13,6 +13,7 @@ from subprocess import CompletedProcess
 
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
 from bids_stroke.features.readers import GRID_SHAPE
@@ -44,9 +45,11 @@ def killed(raw: Path) -> Path:
     second = out / "logs" / "status" / "person-2.json"
     while says(second) != "running" and running.poll() is None:
         time.sleep(0.01)
+    (work,) = psutil.Process(running.pid).children()
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert json.loads(second.read_text())["pid"] == running.pid
+    assert not psutil.wait_procs([work], timeout=10)[1]
+    assert json.loads(second.read_text())["pid"] == work.pid
     return out
 
 
