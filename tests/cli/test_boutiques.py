@@ -18,6 +18,7 @@ import pytest
 from bids_stroke.cli.app import command
 from bids_stroke.cli.boutiques import IDS, make_descriptor
 from bids_stroke.cli.help import EPILOG
+from bids_stroke.derivatives.names import is_named
 from tests.conftest import ROOT
 from tests.helpers.bids import make_dataset
 
@@ -164,3 +165,40 @@ def test_an_output_folder_that_is_not_there_is_refused_before_anything_runs(stan
     assert done.returncode == 99
     assert "Missing local mount location" in done.stdout + done.stderr
     assert not (stand_in / "arguments").exists()
+
+
+NIPOPPY = ROOT / "descriptors" / "nipoppy"
+FILLED = {"PARTICIPANT_ID": "01", "SESSION_ID": "a", "BIDS_PARTICIPANT_ID": "sub-01", "BIDS_SESSION_ID": "ses-a"}
+
+
+def filled(name: str, **places: Path) -> Any:
+    """A file of the pipeline folder as nipoppy fills it in."""
+    text = (NIPOPPY / name).read_text()
+    for key, value in {**FILLED, **places}.items():
+        text = text.replace(f"[[NIPOPPY_{key}]]", str(value))
+    return json.loads(text)
+
+
+def test_the_pipeline_folder_of_nipoppy_has_this_version_and_descriptor() -> None:
+    assert json.loads((NIPOPPY / "descriptor.json").read_text()) == make_descriptor()
+    config = json.loads((NIPOPPY / "config.json").read_text())
+    assert config["VERSION"] == make_descriptor()["tool-version"]
+    names = [value for step in config["STEPS"] for key, value in step.items() if key.endswith("_FILE")]
+    assert [name for name in names if not (NIPOPPY / name).is_file()] == []
+
+
+@pytest.mark.parametrize(("form", "labels"), [("", ["--session-label", "a"]), ("_no_session", [])])
+def test_nipoppy_calls_a_command_line_that_is_ours_and_tracks_files_that_are(
+    tmp_path: Path, form: str, labels: list[str]
+) -> None:
+    dataset = {"DPATH_BIDS": tmp_path, "DPATH_PIPELINE_OUTPUT": tmp_path, "DPATH_PIPELINE_WORK": tmp_path}
+    (tmp_path / "invocation.json").write_text(json.dumps(filled(f"invocation{form}.json", **dataset)))
+    done = bosh("exec", "simulate", str(NIPOPPY / "descriptor.json"), "-i", str(tmp_path / "invocation.json"))
+    words = shlex.split(done.stdout.splitlines()[-1])
+    assert words[4:][: 2 + len(labels)] == ["--participant-label", "01", *labels]
+    assert command.make_context("bids_stroke", words[1:]).params["work_dir"] == tmp_path
+    paths = [Path(path.replace("*", "any")) for path in filled(f"tracker{form}.json")["PATHS"]]
+    roles = ("quality", "prediction")
+    assert [is_named(path, role) for path, role in zip(paths, roles, strict=True)] == [True, True]
+    unit = "sub-01/ses-a/sub-01_ses-a_" if labels else "sub-01/sub-01_"
+    assert all(path.as_posix().startswith(unit) for path in paths)
