@@ -12,7 +12,7 @@ from bids_stroke.ensemble.metadata import bundle_digest, bundle_lesion_side, bun
 
 DEMONSTRATION = Path(__file__).parents[1] / "data" / "demonstration"
 FEATURES_ONLY = Path("none")
-"""``--model none``: no prediction."""
+"""What ``--features-only`` stands for: no prediction. Scripts that carry ``--model none`` mean the same."""
 
 
 @dataclass(frozen=True)
@@ -68,5 +68,5 @@ def check_lesion_side(model: Path, wanted: str) -> None:
     if known != wanted:
         raise UsageError(
             f"Setting lesion_side is {wanted}, but the model {model} was trained on maps made with {known}.",
-            f"Set lesion_side: {known} in --config, or give a model trained with {wanted} (or --model none).",
+            f"Set lesion_side: {known} in --config, or give a model trained with {wanted} (or --features-only).",
         )

@@ -54,7 +54,7 @@ class Called:
               help="JSON that narrows what is read, query by query, as fMRIPrep's does.")  # fmt: skip
 @click.option("--modalities", multiple=True, metavar="NAME...",
               show_default="whatever a subject has", help=f"Any of {' '.join(MODALITIES)}.")  # fmt: skip
-@click.option("--derivatives", multiple=True, metavar="NAME=DIR...",
+@click.option("--derivatives", multiple=True, metavar="[NAME=]DIR...",
               help="Take preprocessed images, masks or maps from these datasets (docs/derivatives.md).")  # fmt: skip
 @click.option("--bids-database-dir", type=Place(), metavar="DIR", help="Not needed any more; ignored.")
 @click.option("--skip-bids-validation", is_flag=True, help="Do not run the BIDS validator first.")
@@ -62,7 +62,8 @@ class Called:
 @click.option("--reports-only", is_flag=True,
               help="Pages and figures anew from what is in OUTPUT_DIR; compute nothing.")  # fmt: skip
 @click.option("--model", type=Place(), metavar="DIR", show_default="the demonstration ensemble",
-              help="Folder of the model that predicts, or none: feature maps only.")  # fmt: skip
+              help="Folder of the model that predicts.")  # fmt: skip
+@click.option("--features-only", is_flag=True, help="Feature maps and their pages; no prediction.")
 @click.option("--outcome", metavar="RULE", show_default="'fma_le<=17'",
               help="What counts as a poor outcome: a column of the tables and a limit, in quotes.")  # fmt: skip
 @click.option("--config", type=Place(), metavar="FILE",
@@ -117,6 +118,8 @@ def _understand(options: dict[str, Any]) -> Request:
     _check_cluster(options)
     if options["reports_only"] and (options["analysis_level"] != "participant" or options["dry_run"]):
         raise UsageError("--reports-only is of the level participant, and not of --dry-run.", "Leave one of them out.")
+    if options["features_only"] and (options["analysis_level"] != "participant" or options["model"] is not None):
+        raise UsageError("--features-only is of the level participant, and without --model.", "Leave one of them out.")
     selection = _selection(options)
     from bids_stroke.app.preflight import check_command_line
 
@@ -124,6 +127,7 @@ def _understand(options: dict[str, Any]) -> Request:
     writes, elsewhere = not options["dry_run"], options["cluster"] != "none"
     device = "auto" if elsewhere and options["device"].startswith("cuda") else options["device"]  # the nodes' own GPUs
     check_command_line(selection, output_dir, device=device, work_dir=work_dir, writes=writes)
+    from bids_stroke.app.model import FEATURES_ONLY
     from bids_stroke.app.request import Request
     from bids_stroke.core.outcome import Outcome
     from bids_stroke.core.settings import Execution, load_settings
@@ -145,7 +149,7 @@ def _understand(options: dict[str, Any]) -> Request:
         selection=replace(selection, modalities=settings.modalities),
         settings=settings,
         execution=execution,
-        model=options["model"],
+        model=FEATURES_ONLY if options["features_only"] else options["model"],
         outcome_given="outcome" in settings.model_fields_set,
         dry_run=options["dry_run"],
         reports_only=options["reports_only"],

@@ -76,15 +76,23 @@ def without_prefix(prefix: str, values: Sequence[str]) -> tuple[str, ...]:
 
 
 def derivative_folders(values: Sequence[str]) -> dict[str, Path]:
-    """``--derivatives NAME=DIR ...`` -> folder by name; UsageError for a value of another form."""
+    """``--derivatives [NAME=]DIR ...`` -> folder by name, where none is given the folder's own.
+
+    Raises
+    ------
+    UsageError
+        A value without a folder, or a name that is taken.
+    """
     found: dict[str, Path] = {}
     for value in values:
         name, equals, folder = value.partition("=")
-        if not (name and equals and folder):
+        if not equals or "/" in name:  # a path may hold a "=" itself
+            name, folder = Path(value).resolve().name, value
+        if not (name and folder):
             raise UsageError(f"--derivatives {value} is not NAME=DIR.", "Like --derivatives lesions=/data/masks.")
         if name in found or name == "raw":
             reason = "is given twice" if name in found else "is the name of BIDS_DIR itself"
-            raise UsageError(f"--derivatives: {name} {reason}.", "Give each folder a name of its own.")
+            raise UsageError(f"--derivatives: {name} {reason}.", "Give each folder a name of its own: NAME=DIR.")
         found[name] = Path(folder).resolve()
     return found
 

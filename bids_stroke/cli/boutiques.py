@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import Any
 
 import click
@@ -16,6 +17,41 @@ IDS = {"bids_dir": "InputDataset", "output_dir": "OutputLocation", "analysis_lev
        "participant_label": "SubjectLabel"}  # fmt: skip
 """Input ids of the BIDS execution specification (BEP 27) for our parameters."""
 
+MOUNTED = MappingProxyType(
+    {
+        "bids_dir": "Folder of the BIDS dataset.",
+        "output_dir": "Folder of the outputs.",
+        "derivatives": "Datasets to take images, masks or maps from, without NAME=: each is called after its folder.",
+        **dict.fromkeys(("bids_filter_file", "model", "config", "work_dir"), ""),
+    }
+)
+"""Places, which bosh mounts into the container as they are typed File, with what the command line does not say of them.
+
+It does so for folders and lists too, and only for this type; it refuses (99) what is not there.
+"""
+LINKS = "It must be there, and be given without links in its path (realpath): bosh mounts it at the path they lead to."
+LABELS = " bosh mounts no @FILE outside of the current folder."
+NOTES = MappingProxyType(
+    {
+        **dict.fromkeys(("participant_label", "session_label", "task_label"), LABELS),
+        "device": " In a container bosh has to be given --container-opts '--gpus all'.",
+    }
+)
+LEVEL = "participant first, then group; train makes a model."
+LABEL_FILE = MappingProxyType(
+    {
+        "id": "participant_label_file",
+        "name": "participant label file",
+        "value-key": "[PARTICIPANT_LABEL_FILE]",
+        "optional": True,
+        "description": f"Only the subjects in this text file, one label a line. {LINKS}",
+        "command-line-flag": "--participant-label",
+        "command-line-flag-separator": "=@",
+        "type": "File",
+    }
+)
+"""``--participant-label=@FILE``, so that bosh mounts the file."""
+
 EXIT_CODES = {
     1: "Internal error",
     2: "Usage error",
@@ -23,15 +59,19 @@ EXIT_CODES = {
     NothingSelectedError.exit_code: "Labels or filters select nothing",
     65: "Some or all units failed",
     InputError.exit_code: "Required input missing or unreadable",
-    OutputError.exit_code: "Output or work folder not writable",
+    OutputError.exit_code: "Output or work folder not writable, or on the container's own disk",
+    130: "Stopped by Ctrl-C",
+    137: "Killed, mostly for lack of memory",
+    143: "Stopped by SIGTERM",
 }
+"""137 is no code of ours: so a shell, docker and bosh tell SIGKILL."""
 
 
 def make_descriptor() -> dict[str, Any]:
     """Descriptor of schema 0.5 as a dictionary."""
     hidden = {item.name for item in command.params if isinstance(item, click.Option) and item.hidden}
     parameters = [item for item in command.params if item.name not in {"help", "version"} | hidden]
-    inputs = [_input(parameter) for parameter in parameters]
+    inputs = [*(_input(parameter) for parameter in parameters), dict(LABEL_FILE)]
     return {
         "name": "bids_stroke",
         "tool-version": __version__,
@@ -68,6 +108,10 @@ def _input(parameter: click.Parameter) -> dict[str, Any]:
         entry |= {"description": f"{parameter.help or ''}{default}", "command-line-flag": flag}
         if flag in MANY:
             entry["list"] = True
+    if name in MOUNTED:
+        said = MOUNTED[name] or entry["description"]
+        return entry | {"type": "File", "description": f"{said} {LINKS}"}
+    entry |= {"description": entry.get("description", LEVEL) + NOTES.get(name, "")}
     kind = parameter.type
     if isinstance(kind, click.Choice):
         return entry | {"type": "String", "value-choices": list(kind.choices)}
@@ -77,9 +121,7 @@ def _input(parameter: click.Parameter) -> dict[str, Any]:
         return entry | {"type": "Number", "integer": True, "minimum": kind.min}
     if isinstance(kind, click.FloatRange):
         return entry | {"type": "Number", "minimum": kind.min}
-    # output and work folders need not exist yet: a File would be checked and mounted
-    is_file = name in ("bids_dir", "bids_filter_file", "config", "model")
-    return entry | {"type": "File" if is_file else "String"}
+    return entry | {"type": "String"}
 
 
 def _outputs() -> list[dict[str, Any]]:

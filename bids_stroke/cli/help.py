@@ -46,7 +46,7 @@ SECTIONS = MappingProxyType({
         "participant_label", "session_label", "task_label", "bids_filter_file", "derivatives",
         "skip_bids_validation", "bids_database_dir",
     ),
-    "What is computed": ("modalities", "model", "outcome", "config", "precision", "seed", "force"),
+    "What is computed": ("modalities", "model", "features_only", "outcome", "config", "precision", "seed", "force"),
     "How it runs": (
         "dry_run", "reports_only", "nprocs", "omp_nthreads", "mem_gb", "device", "work_dir", "cluster", "no_wait",
         "stop_on_first_crash",

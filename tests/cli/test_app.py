@@ -46,7 +46,7 @@ OPTIONS = (
     "participant-label session-label task-label bids-filter-file modalities derivatives bids-database-dir",
     "skip-bids-validation dry-run model outcome config work-dir nprocs omp-nthreads mem-gb device precision cluster"
     " no-wait",
-    "stop-on-first-crash force seed version reports-only",
+    "stop-on-first-crash force seed version reports-only features-only",
 )
 
 
@@ -105,7 +105,9 @@ REFUSED = [
     ("{raw} {out} participant --outcome nihss>=5", 2, "the model predicts fma_le<=17"),
     ("{raw} {out} participant --device tpu", 2, "--device tpu is not known"),
     ("{raw} {out} participant --device cuda:99", 2, "CUDA devices here"),
-    ("{raw} {out} participant --derivatives x", 2, "NAME=DIR"),
+    ("{raw} {out} participant --derivatives x=", 2, "NAME=DIR"),
+    ("{raw} {out} participant --derivatives /none", 66, "none=/none is not a folder"),
+    ("{raw} {out} participant --derivatives /a/x /b/x", 2, "x is given twice"),
     ("{raw} {out} participant --derivatives x=/none", 66, "is not a folder"),
     ("{raw} {raw} participant", 2, "would mix outputs"),
     ("{raw} {raw} participant --dry-run", 2, "would mix outputs"),
@@ -138,6 +140,8 @@ REFUSED = [
     ("{raw} {raw}/linked participant", 2, "is a link into BIDS_DIR"),
     ("{raw} {out} group --reports-only", 2, "--reports-only is of the level participant"),
     ("{raw} {out} participant --reports-only --dry-run", 2, "--reports-only is of the level participant"),
+    ("{raw} {out} train --features-only", 2, "--features-only is of the level participant"),
+    ("{raw} {out} participant --features-only --model {raw}/changed", 2, "and without --model"),
     ("{raw} {out} participant --reports-only", 66, "holds nothing of the selected units"),
 ]
 """Command lines that are refused for their words, or for what a look at folders and headers tells."""
@@ -206,7 +210,7 @@ print(json.dumps(found))
 
 
 @pytest.mark.parametrize("text", [
-    "--modalities pet", "--device tpu", "--device cuda:99", "--derivatives x", "--derivatives x=/none",
+    "--modalities pet", "--device tpu", "--device cuda:99", "--derivatives x=", "--derivatives x=/none",
     "--no-wait", "--participant-label 99", "--bids-filter-file {raw}/entity.json", "--work-dir {raw}/README/work",
 ])  # fmt: skip
 def test_words_are_refused_before_settings_are_read(refusing: Path, tmp_path: Path, text: str) -> None:

@@ -50,7 +50,17 @@ def test_an_option_without_its_values() -> None:
 
 
 def test_derivatives_are_name_and_folder() -> None:
+    """Without a name, as Boutiques gives them, a folder's own."""
+    assert derivative_folders(["/x/masks", "y", "/a=b/c"]) == {
+        "masks": Path("/x/masks"), "y": Path.cwd() / "y", "c": Path("/a=b/c")
+    }  # fmt: skip
     assert derivative_folders(["a=/x", "b=y=z"]) == {"a": Path("/x"), "b": Path.cwd() / "y=z"}
-    for values, message in ((["/x"], "NAME=DIR"), (["a=/x", "a=/y"], "given twice"), (["raw=/x"], "BIDS_DIR itself")):
+    wrong = (
+        (["x="], "NAME=DIR"),
+        (["/"], "NAME=DIR"),
+        (["a=/x", "/b/a"], "given twice"),
+        (["raw=/x"], "BIDS_DIR itself"),
+    )
+    for values, message in wrong:
         with pytest.raises(UsageError, match=message):
             derivative_folders(values)
