@@ -113,13 +113,16 @@ def test_what_steps_say_stands_in_the_table(tmp_path: Path, capsys: pytest.Captu
     raw, out = make_dataset(tmp_path / "raw"), tmp_path / "out"
     for name, size in ((MASK, 10), (MASK.replace("2009aSym", "6Asym"), 8)):
         write_volume(raw / name, cube(size) * (0.4 if size == 8 else 1.0))
-    for _ in range(2):  # the second time all is up to date
+    for words in (["--features-only"], ["--model", "none"]):  # mean the same: the second time all is up to date
         with pytest.raises(SystemExit) as stop:
-            main([str(raw), str(out), "participant", "--modalities", "lesion", "--model", "none", "--nprocs", "1",
+            main([str(raw), str(out), "participant", "--modalities", "lesion", *words, "--nprocs", "1",
                   "--skip-bids-validation"])  # fmt: skip
         assert stop.value.code == 0
+        assert list(out.rglob("*_prediction.*")) == []
         assert "nothing in it is above 0.5" in table_of(out)["warnings"]["1"]
-    assert "); warnings, in the report: " in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "); warnings, in the report: " in said
+    assert said.count("All 1 units are up to date: nothing to do.") == 1
 
 
 @pytest.mark.inputs(
