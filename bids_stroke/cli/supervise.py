@@ -19,8 +19,8 @@ from math import inf
 import click
 
 STOPPED = "Stopped. What is finished is kept; the same command goes on from there."
-PATIENCE = 5.0
-"""Seconds for the work to end by itself. ``docker stop`` gives 10 before it kills."""
+PATIENCE = 3.0
+"""Seconds for the work to end by itself. ``docker stop`` gives 10 before it kills, and there is tidying to do."""
 _ASKS = (signal.SIGTERM, signal.SIGINT)
 _PR_SET_PDEATHSIG = 1
 """Of prctl(2): a signal for this process when its parent is gone."""

@@ -47,7 +47,7 @@ def test_asked_to_end_it_ends_whatever_the_work_is_at(tmp_path: Path, work: str)
     assert (STOPPED in said) == (work == IN_A_LIBRARY)  # else the work says it itself
     assert (tmp_path / "why").read_text() == "Stopped by SIGTERM."
     assert not child.is_running()
-    assert PATIENCE <= 6, "docker stop kills after ten seconds, and there is tidying to do"
+    assert PATIENCE <= 5, "docker stop kills after ten seconds, and there is tidying to do"
 
 
 def test_processes_that_the_work_started_end_with_it(tmp_path: Path) -> None:
