@@ -64,7 +64,7 @@ def test_in_each_step(tmp_path: Path, nprocs: str) -> None:
 
     for step in STEPS:
         process = start(out, scratch, "participant", *options)
-        wait_for(lambda process=process, step=step: has_come_to(step) or process.poll() is not None, 300)  # type: ignore[misc]
+        wait_for(lambda process=process, step=step: has_come_to(step) or process.poll() is not None, 900)  # type: ignore[misc]
         if process.poll() is not None:  # the last one was over between two looks
             assert process.returncode == 0
             break
