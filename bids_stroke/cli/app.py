@@ -17,7 +17,7 @@ import click
 
 from bids_stroke import __version__
 from bids_stroke.cli.aliases import as_ours
-from bids_stroke.cli.arguments import Finite, Place, derivative_folders, without_prefix
+from bids_stroke.cli.arguments import Finite, Place, derivative_folders, train_part, without_prefix
 from bids_stroke.cli.help import EPILOG, TEXT, BidsAppCommand
 from bids_stroke.core.errors import BidsStrokeError, UsageError
 from bids_stroke.core.modalities import MODALITIES
@@ -68,6 +68,8 @@ STOPPED = "Stopped. What is finished is kept; the same command goes on from ther
 @click.option("--precision", type=click.Choice(["fp32", "bf16"]), show_default="fp32", help="Of the networks.")
 @click.option("--cluster", type=click.Choice(["none", "slurm"]), default="none", show_default=True,
               help="slurm is not in this version: hpc/ in the repository has a job array.")  # fmt: skip
+@click.option("--train-part", metavar="K/N",
+              help="train: only the fits of part K of N; train itself then takes them (hpc/README.md).")  # fmt: skip
 @click.option("--stop-on-first-crash", is_flag=True, help="Start no further units after one has failed.")
 @click.option("--force", is_flag=True, help="Compute again what is up to date.")
 @click.option("--seed", type=click.IntRange(0, 2_000_000_000), metavar="N", show_default="0",
@@ -101,6 +103,7 @@ def _understand(options: dict[str, Any]) -> Request:
         raise UsageError("--cluster slurm is not in this version.", "Submit a job array: see hpc/README.md.")
     if options["reports_only"] and (options["analysis_level"] != "participant" or options["dry_run"]):
         raise UsageError("--reports-only is of the level participant, and not of --dry-run.", "Leave one of them out.")
+    part = train_part(options["train_part"], options)
     selection = _selection(options)
     from bids_stroke.app.preflight import check_command_line
 
@@ -132,6 +135,7 @@ def _understand(options: dict[str, Any]) -> Request:
         outcome_given="outcome" in settings.model_fields_set,
         dry_run=options["dry_run"],
         reports_only=options["reports_only"],
+        train_part=part,
         validate_bids=not options["skip_bids_validation"],
         command=tuple(click.get_current_context().obj or ()),
     )
