@@ -24,6 +24,8 @@ class Request:
     dry_run: bool = False
     reports_only: bool = False
     """Pages and figures from what is there, at the level participant."""
+    train_part: tuple[int, int] | None = None
+    """k and n: at the level train, only the fits of part k of n."""
     validate_bids: bool = True
     cluster: bool = False
     """Whether jobs are handed to Slurm."""

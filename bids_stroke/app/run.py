@@ -89,6 +89,7 @@ def _run_level(request: Request, sessions: Sequence[Session], name: str, console
     from bids_stroke.app.participant import run_participant
     from bids_stroke.app.reports import run_reports
     from bids_stroke.app.train import run_train
+    from bids_stroke.app.trained.part import run_part
 
     request = replace(request, execution=request.execution.model_copy(update={"work_dir": work_dir}))
     with executors.environment(request.execution.omp_nthreads, work_dir) as outside:
@@ -109,7 +110,7 @@ def _run_level(request: Request, sessions: Sequence[Session], name: str, console
             settle(request.output_dir)
         levels = {
             "participant": run_reports if request.reports_only else run_participant,
-            "train": run_train,
+            "train": run_part if request.train_part else run_train,
             "group": run_group,
         }
         return levels[request.level](request, sessions, name, console)

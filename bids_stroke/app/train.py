@@ -35,6 +35,7 @@ from bids_stroke.evaluation.files import write_evaluation
 from bids_stroke.preprocess.registry import STEPS
 
 if TYPE_CHECKING:
+    from bids_stroke.training.checkpoint import Store
     from bids_stroke.training.cost import Means
     from bids_stroke.training.ensemble import TrainedEnsemble
 
@@ -55,18 +56,31 @@ def run_train(request: Request, sessions: Sequence[Session], dataset_name: str, 
     store = Store(dataset_file(request.output_dir, "unfinished", name=request.settings.training.name))
     if request.execution.force:
         shutil.rmtree(store.folder, ignore_errors=True)
-    if store.folder.is_dir():
-        console.print("An earlier training was interrupted: what it had finished is used where nothing has changed.")
+    if there := store.names():
+        say("Fits of an earlier run, or of --train-part, are there: they are used where nothing has changed.")
     if n := request.settings.training.retrain_permutations:
         say(f"After the training its cross-validation is run {n} times more (training.retrain_permutations).")
     means = Means(store, memory_left_gb(request.execution.mem_gb))
     begin = time.monotonic()
     ensemble = train_ensemble(cohort, request.settings, request.execution.device, say, means)
+    _tell_taken(store, there, say)
     done = Done(cohort, ensemble, time.monotonic() - begin, not_used(request, sessions, cohort))
     path = _write_all(request, done, means, say)
     shutil.rmtree(store.folder, ignore_errors=True)  # last: until all is written, the next run can start from it
     console.print(f"Model: {path}", soft_wrap=True)
     return tell_of_lost(request, sessions, cohort, say)
+
+
+def _tell_taken(store: Store, there: set[str], say: Callable[[str], object]) -> None:
+    """Say what became of the fits that were there before; those that are not asked for go with their folder."""
+    if not there:
+        return
+    strange = {name for name in there - set(store.asked) if not name.startswith("permutation-")}
+    more = f"; {len(there & set(store.asked) - store.finished)} more went on where they were"
+    say(
+        f"{len(there & store.finished)} finished fits were taken as they were{more}. {len(strange)} that were there "
+        "are not of this training (other people, features, settings, code, threads or memory) and are removed."
+    )
 
 
 @dataclass(frozen=True, eq=False)

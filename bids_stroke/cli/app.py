@@ -19,7 +19,7 @@ import click
 
 from bids_stroke import __version__
 from bids_stroke.cli.aliases import as_ours
-from bids_stroke.cli.arguments import Finite, Place, derivative_folders, without_prefix
+from bids_stroke.cli.arguments import Finite, Place, derivative_folders, train_part, without_prefix
 from bids_stroke.cli.help import EPILOG, TEXT, BidsAppCommand
 from bids_stroke.cli.supervise import STOPPED, work_in_child
 from bids_stroke.cluster.slurm import check_here
@@ -84,6 +84,8 @@ class Called:
 @click.option(
     "--no-wait", is_flag=True, help="With --cluster: do not wait; bids_stroke_tools status tells how it goes."
 )
+@click.option("--train-part", metavar="K/N",
+              help="train: only the fits of part K of N; train itself then takes them (hpc/README.md).")  # fmt: skip
 @click.option("--stop-on-first-crash", is_flag=True, help="Start no further units after one has failed.")
 @click.option("--force", is_flag=True, help="Compute again what is up to date.")
 @click.option("--seed", type=click.IntRange(0, 2_000_000_000), metavar="N", show_default="0",
@@ -120,6 +122,7 @@ def _understand(options: dict[str, Any]) -> Request:
         raise UsageError("--reports-only is of the level participant, and not of --dry-run.", "Leave one of them out.")
     if options["features_only"] and (options["analysis_level"] != "participant" or options["model"] is not None):
         raise UsageError("--features-only is of the level participant, and without --model.", "Leave one of them out.")
+    part = train_part(options["train_part"], options)
     selection = _selection(options)
     from bids_stroke.app.preflight import check_command_line
 
@@ -153,6 +156,7 @@ def _understand(options: dict[str, Any]) -> Request:
         outcome_given="outcome" in settings.model_fields_set,
         dry_run=options["dry_run"],
         reports_only=options["reports_only"],
+        train_part=part,
         validate_bids=not options["skip_bids_validation"],
         cluster=elsewhere and not options["dry_run"],
         wait=not options["no_wait"],
@@ -166,7 +170,7 @@ def _check_cluster(options: Mapping[str, Any]) -> None:
         if options["no_wait"]:
             raise UsageError("--no-wait says nothing without --cluster slurm.", "Leave it out, or add that.")
         return
-    for name in ("reports_only", "stop_on_first_crash"):
+    for name in ("reports_only", "stop_on_first_crash", "train_part"):
         if options[name]:
             option = f"--{name.replace('_', '-')}"
             raise UsageError(f"{option} does not go with --cluster slurm.", "Leave one of them out.")

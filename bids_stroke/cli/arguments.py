@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -119,3 +119,26 @@ class Finite(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is no number.", param, ctx)
         return number
+
+
+def train_part(text: str | None, options: Mapping[str, Any]) -> tuple[int, int] | None:
+    """``--train-part K/N`` -> (K, N), None where it is not given.
+
+    Raises
+    ------
+    UsageError
+        It is no part of a whole, or another option makes no sense with it.
+    """
+    if text is None:
+        return None
+    found = re.fullmatch(r"([1-9][0-9]{0,5})/([1-9][0-9]{0,5})", text)
+    if found is None or int(found[1]) > int(found[2]):
+        raise UsageError(f"--train-part {text} is not K/N.", "Like 1/4, 2/4, 3/4 and 4/4 for four tasks.")
+    if options["analysis_level"] != "train" or options["dry_run"]:
+        raise UsageError("--train-part is of the level train, and not of --dry-run.", "Leave one of them out.")
+    if options["force"]:
+        raise UsageError(
+            "--train-part with --force would remove what the other parts have finished.",
+            "Remove OUTPUT_DIR/models/NAME.unfinished before the first part, and leave --force out.",
+        )
+    return int(found[1]), int(found[2])

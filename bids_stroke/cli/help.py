@@ -49,7 +49,7 @@ SECTIONS = MappingProxyType({
     "What is computed": ("modalities", "model", "features_only", "outcome", "config", "precision", "seed", "force"),
     "How it runs": (
         "dry_run", "reports_only", "nprocs", "omp_nthreads", "mem_gb", "device", "work_dir", "cluster", "no_wait",
-        "stop_on_first_crash",
+        "train_part", "stop_on_first_crash",
     ),
 })  # fmt: skip
 """Heading -> parameters below it; all others come last."""

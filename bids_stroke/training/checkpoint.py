@@ -8,7 +8,7 @@ import json
 import pickle
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,14 @@ from numpy.typing import NDArray
 import bids_stroke
 from bids_stroke.core.digest import code_digest
 from bids_stroke.core.libraries import deciding_versions
-from bids_stroke.derivatives.outputs import write_atomic
+from bids_stroke.derivatives.outputs import TEMPORARY, write_atomic
 from bids_stroke.training.cohort import Cases
 
 Rows = NDArray[np.int64]
+
+
+class UnfinishedError(Exception):
+    """A fit that was to be finished is not."""
 
 
 @dataclass(frozen=True)
@@ -36,20 +40,52 @@ class Store:
         Holds ``<name>.pt``; made when it is needed.
     every_seconds : float
         At most so much work is lost.
+    must : bool
+        Whether only finished fits are asked for: see `finished_only`.
+    asked : dict of str to bool
+        Names under which something was found, and whether that was finished when it was first looked at.
     """
 
     folder: Path
     every_seconds: float = 5.0
+    must: bool = False
+    asked: dict[str, bool] = field(default_factory=dict, compare=False)
 
     def load(self, name: str) -> dict[str, Any] | None:
-        """What was saved last; None for nothing. A damaged file counts as nothing: the fit starts anew."""
+        """What was saved last; None for nothing. A damaged file counts as nothing: the fit starts anew.
+
+        Raises
+        ------
+        UnfinishedError
+            Nothing, or something unfinished, in a store of `finished_only`.
+        """
+        found = self._read(name)
+        finished = found is not None and ("fitted" in found or "finished" in found)
+        if self.must and not finished:
+            raise UnfinishedError(name)
+        if found is not None:
+            self.asked.setdefault(name, finished)
+        return found
+
+    def _read(self, name: str) -> dict[str, Any] | None:
         try:
             found: dict[str, Any] = torch.load(self.folder / f"{name}.pt", map_location="cpu", weights_only=True)
-        except FileNotFoundError:
-            return None
-        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):
+        except (OSError, RuntimeError, EOFError, pickle.UnpicklingError):  # not there, or damaged
             return None
         return found
+
+    def finished_only(self) -> Store:
+        """The same store for one who wants to know what is finished, and computes nothing himself."""
+        return replace(self, must=True)
+
+    @property
+    def finished(self) -> set[str]:
+        """Names of the fits that were found finished."""
+        return {name for name, finished in self.asked.items() if finished}
+
+    def names(self) -> set[str]:
+        """Of all that is there now, other trainings' fits among them."""
+        return {path.stem for path in self.folder.glob("*.pt") if not path.name.startswith(TEMPORARY)}
 
     def save(self, name: str, state: Mapping[str, Any]) -> None:
         """Replace what was saved before, wholly or not at all."""

@@ -29,6 +29,7 @@ from bids_stroke.training.folds import (
     roles,
 )
 from bids_stroke.training.loss_curve import Curve, best_epoch
+from bids_stroke.training.parts.seeds import place_of_fold, place_of_member
 from bids_stroke.training.shallow import fit_shallow, predict_shallow, shallow_curve, step_in_words
 from bids_stroke.training.trainer import Fitted, Place, fit, fit_watching, predict_rows
 
@@ -139,14 +140,13 @@ def train_members(
             progress(f"{member.name}: left out, {left_out[member.name]}")
             continue
         cases = bare if bare.samples else _read(bare, joinable)
-        thrifty = replace(place, thrift=thrift.get(member.name, place.thrift))
-        if not cases.shallow and (why := budget.holds(cases, folds, thrifty)):
+        here = place_of_member(replace(place, thrift=thrift.get(member.name, place.thrift)), i)
+        if not cases.shallow and (why := budget.holds(cases, folds, here)):
             left_out[member.name] = why
             progress(f"{member.name}: left out: {why}")
             continue
         if member.name in budget.needed:
             progress(f"{member.name}: up to {budget.needed[member.name]:.3g} minutes, by an estimate")
-        here = replace(thrifty, seed=1_000_000 * (i + 1) + place.seed)
         clock.begin(i)
         run = cross_validate(cases, folds, here, lambda text: progress(clock.after_fold(text)))
         fitted = fit_final(cases, run, here, rows)
@@ -196,7 +196,7 @@ def cross_validate(
     """
     result = _nothing_yet(len(folds), len(cases.cohort.units))
     for i, outer in enumerate(folds):
-        here = replace(place, seed=place.seed + 1000 * i)
+        here = place_of_fold(place, i)
         curves = _inner_curves(cases, outer.inner, here)
         if not curves or not _can_fit(cases, outer.split.train):
             there = in_words(cases, outer.split.train)

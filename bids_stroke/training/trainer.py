@@ -51,8 +51,11 @@ class Place:
     thrift: Thrift = PLENTY
 
     def keeper(self, cases: Cases, epochs: int, rows: Mapping[str, Rows]) -> Keeper:
-        """Of the fit of these rows."""
-        how = {"device": self.device.type, "precision": self.precision, "epochs": epochs}
+        """Of the fit of these rows; what decides its last digits counts, too: ways to spare memory, and threads."""
+        one = registry.NETWORKS[cases.member.network].network.one_thread
+        threads = torch.get_num_threads() if self.device.type == "cpu" and not one else 1
+        spared = {"sparing": self.thrift.sparing, "chunk": self.thrift.chunk, "threads": threads}
+        how = {"device": self.device.type, "precision": self.precision, "epochs": epochs, **spared}
         return Keeper(self.store, fit_name(cases, self.seed, how, rows, __name__) if self.store else "")
 
 

@@ -46,7 +46,7 @@ OPTIONS = (
     "participant-label session-label task-label bids-filter-file modalities derivatives bids-database-dir",
     "skip-bids-validation dry-run model outcome config work-dir nprocs omp-nthreads mem-gb device precision cluster"
     " no-wait",
-    "stop-on-first-crash force seed version reports-only features-only",
+    "stop-on-first-crash force seed version reports-only features-only train-part",
 )
 
 
@@ -116,6 +116,15 @@ REFUSED = [
     ("{raw} {out} participant --work-dir {raw}/README/work", 73, "--work-dir"),
     ("{raw} {out} participant --cluster slurm --reports-only", 2, "does not go with --cluster"),
     ("{raw} {out} participant --no-wait", 2, "without --cluster slurm"),
+    ("{raw} {out} train --train-part 3/2", 2, "3/2 is not K/N. Like 1/4"),
+    ("{raw} {out} train --train-part 0/2", 2, "is not K/N"),
+    ("{raw} {out} train --train-part 1", 2, "is not K/N"),
+    ("{raw} {out} train --train-part -1/2", 2, "is not K/N"),
+    ("{raw} {out} participant --train-part 1/2", 2, "of the level train"),
+    ("{raw} {out} train --train-part 1/2 --dry-run", 2, "not of --dry-run"),
+    ("{raw} {out} train --train-part 1/2 --force", 2, "leave --force out"),
+    ("{raw} {out} train --train-part 1/2", 66, "has both features and a value"),
+    ("{raw} {out} train --train-part 1/2 --cluster slurm", 2, "does not go with --cluster"),
     ("{raw} {out} participant --model {raw}/none --skip-bids-validation", 66, "none"),
     ("{raw} {out} participant --model {raw}/none --dry-run", 66, "none"),
     ("{raw} {out} participant --model {raw}/changed", 66, "splits.tsv is corrupt"),

@@ -10,6 +10,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -194,3 +195,39 @@ def test_training_on_a_full_disk_says_so_and_goes_on_later(trained: tuple[Path, 
     sums = [(folder / "models" / "small" / "SHA256SUMS").read_text() for folder in (out, here)]
     assert sums[0] == sums[1]
     assert not (models / "small.unfinished").exists()
+
+
+def test_parts_at_once_one_twice_and_one_killed_make_the_same_bundle(
+    trained: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    raw, out, settings = trained
+    here = tmp_path / "out"
+    shutil.copytree(out, here, ignore=shutil.ignore_patterns("models", "train_*.html"))
+    command = [sys.executable, "-m", "bids_stroke", str(raw), str(here), "train", "--config", str(settings)]
+    unfinished = here / "models" / "small.unfinished"
+    killed = subprocess.Popen([*command, "--train-part", "1/2"], stdout=subprocess.DEVNULL)
+    while killed.poll() is None and not list(unfinished.glob("lstm-*.pt")):
+        time.sleep(0.02)
+    killed.kill()
+    killed.wait()
+    assert list(unfinished.glob("lstm-*.pt"))
+    running = [
+        subprocess.Popen([*command, "--train-part", part], stderr=subprocess.PIPE, text=True)
+        for part in ("1/2", "1/2", "2/2")
+    ]
+    said = [process.communicate()[1] for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0]
+    assert "Part 1 of 2 is done" in said[0]
+    assert "without --train-part makes the model" in said[2]
+    assert sorted(path.name for path in (here / "models").iterdir()) == ["small.unfinished"]  # no bundle, no page
+    assert not list(here.glob("train_*.html"))
+    assert not [path for path in unfinished.iterdir() if path.suffix != ".pt"]
+    (unfinished / "lstm-0123456789abcdef01234567.pt").write_bytes(next(unfinished.iterdir()).read_bytes())
+    done = bids_stroke(raw, here, "train", "--config", settings)
+    assert done.returncode == 0, done.stderr
+    n = int(re.search(r"(\d+) finished fits were taken", done.stderr)[1])  # type: ignore[index]
+    assert n >= 6  # two folds, each with two inner ones
+    assert "1 that were there are not of this training" in done.stderr
+    sums = [(folder / "models" / "small" / "SHA256SUMS").read_text() for folder in (out, here)]
+    assert sums[0] == sums[1]
+    assert not unfinished.exists()

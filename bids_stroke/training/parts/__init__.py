@@ -1,0 +1,1 @@
+"""A training whose fits are computed by several tasks: seeds, shares, and one part of it."""
