@@ -110,11 +110,11 @@ class Part:
                 found = f"{chosen:.0f} epochs" if np.isfinite(chosen) else "too few to train on"
                 progress(f"{name}: fold {fold + 1}/{len(self.folds)}: {found}")
             if last := [which for i, which in self.share.last if i == member]:
-                run = self._all_folds(cases, here)
-                if run is None:
+                whole = self._all_folds(cases, here)
+                if whole is None:
                     waiting.append(name)
                 else:
-                    self._last(cases, run, here, last)
+                    self._last(cases, whole, here, last)
                     progress(f"{name}: fitted on {' and '.join(_IN_WORDS[which] for which in last)}")
         return waiting
 
