@@ -66,6 +66,7 @@ def write_group_report(
         look_in_words=people.LOOK,
         has_sessions="session_id" in predictions and not predictions["session_id"].map(words.missing).all(),
         has_scores="predicted_score" in predictions and predictions["predicted_score"].notna().any(),
+        has_out_of_fold="out_of_fold" in predictions and predictions["out_of_fold"].isin(people.TRUE).any(),
         has_outcomes="poor" in predictions and predictions["poor"].notna().any(),
         counts=_counts(predictions),
         failed=[status for status in details.statuses if not status.completed],

@@ -165,7 +165,7 @@ def test_the_table_is_filtered_and_says_how_many_rows_are_left(open_group: Any) 
     page.select_option("[name=decision]", "poor")
     n_poor = int((table["prediction"] == "poor").sum())
     assert told.inner_text() == f"{n_poor} of 60 rows shown."
-    assert set(column(page, "More likely outcome")) == {"poor"}
+    assert set(column(page, "Decided")) == {"poor"}
     page.select_option("[name=outcome]", "good")
     wrong = table[(table["prediction"] == "poor") & (table["poor"] == 0)]
     assert column(page, "Participant") == list(wrong["participant_id"])

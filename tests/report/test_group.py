@@ -98,9 +98,10 @@ def test_group_page_tells_who_the_model_had_seen(tmp_path: Path) -> None:
     assert "predicted (out of fold): 15." in page.text
     assert "are not evaluated: 5." in page.text
     assert "was in the training data: out-of-fold prediction" in page.text
+    assert "on the model that had not seen them" in page.text
     poor, good, unsure = ((table["prediction"] == word).sum() for word in ("poor", "good", "abstain"))
     assert poor + good + unsure == 55 and poor and good
-    counts = f"likely in {poor}, good outcome more likely in {good}, no decision in {unsure}, not shown in 5 because"
+    counts = f"poor outcome decided in {poor}, a good one in {good}, no decision in {unsure}, not shown in 5 because"
     assert counts in page.text
     row = table.iloc[0]
     assert f"sub-000 {row['prediction'].replace('abstain', 'no decision')} " in page.text

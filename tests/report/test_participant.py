@@ -128,6 +128,7 @@ def test_demonstration_and_training_set_are_said_loudly(tmp_path: Path) -> None:
     assert "Demonstration model: do not read the prediction as one." in page.text
     assert "Demonstration only: Poor outcome more likely" in page.text
     assert "This person was in the model's training data." in page.text
+    assert "group.html#predictions" in page.links
 
 
 def test_abstention_and_missing_score(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -111,8 +111,15 @@ def limits_in_words(thresholds: pd.DataFrame) -> list[dict[str, Any]]:
         cells = [_cell(row, name) for name in (*SHARES, "net_benefit")]
         counts = [int(row[name]) for name in ("true_poor", "false_poor", "true_good", "false_good")]
         name = OWN_LIMITS[row["rule"]] if own else words.percent(row["threshold"])
-        rows.append({"name": name, "own": own, "counts": counts, "cells": cells})
+        everybody = "–" if own else words.number(_of_everybody(counts, row["threshold"]), 3)
+        rows.append({"name": name, "own": own, "counts": counts, "cells": cells, "everybody": everybody})
     return rows
+
+
+def _of_everybody(counts: Sequence[int], limit: float) -> float:
+    """Net benefit of calling everybody poor, from the counts of right and wrong calls at any limit."""
+    poor, good = counts[0] + counts[3], counts[1] + counts[2]
+    return (poor - good * limit / (1 - limit)) / (poor + good)
 
 
 def _cell(row: Mapping[Any, Any], name: str) -> Cell:

@@ -57,6 +57,9 @@ def test_limits_and_counts_of_all_people(evaluation: Evaluation, table: pd.DataF
     assert [row["name"] for row in rows][::9] == ["10 %", "the model's limit for “poor”"]
     assert all(sum(row["counts"]) == 100 for row in rows)
     half = rows[4]
+    share = table["poor"].mean()  # at 50 % a wrong call weighs as much as a right one
+    assert float(half["everybody"].replace("−", "-")) == pytest.approx(2 * share - 1, abs=5e-4)
+    assert rows[-1]["everybody"] == "–"
     assert half["cells"][0][0] == f"{value(evaluation, 'fusion', 'recall'):.2f}" and rows[-1]["cells"][-1] == ("–", "")
     at_half, decisions = tables.confusion_in_words(evaluation.confusion)
     assert at_half["columns"] == ["poor", "good"] and decisions["columns"] == ["poor", "no decision", "good"]
