@@ -18,8 +18,9 @@ import pytest
 
 from bids_stroke.features.readers import GRID_SHAPE
 from tests.helpers.bids import make_dataset
-from tests.helpers.slurm import Slurm, two_nodes, until
+from tests.helpers.slurm import SECONDS, Slurm, two_nodes
 from tests.helpers.units import write_volume
+from tests.helpers.waiting import wait_for
 
 pytestmark = pytest.mark.slurm
 OPTIONS = ("--modalities", "lesion", "--skip-bids-validation")
@@ -91,10 +92,10 @@ def test_a_task_that_was_cancelled_is_named_and_run_by_the_second_call_alone(slu
         assert "tasks: 2, units in each: 1, memory: 1600 MB, time limit: 5 min" in done.stderr
         job = slurm.ask("squeue", "-h", "-o", "%F").split()[0]
         assert list(table(out)["status"]) == ["waiting"] * 2, "everybody has a row from the start"
-        until(lambda: told(slurm, out)["sub-1"] == "running")
+        wait_for(lambda: told(slurm, out)["sub-1"] == "running", SECONDS)
         assert told(slurm, out)["sub-2"] == "pending"
         slurm.ask("scancel", f"{job}_1")
-        until(lambda: told(slurm, out)["sub-2"] == "CANCELLED" and told(slurm, out)["sub-1"] == "done")
+        wait_for(lambda: told(slurm, out)["sub-2"] == "CANCELLED" and told(slurm, out)["sub-1"] == "done", SECONDS)
         group = app(slurm, raw, out, "group", *config)
         assert group.returncode == 65
         assert "sub-2 failed (cancelled): Slurm's task" in group.stderr

@@ -6,16 +6,19 @@ import os
 import shutil
 import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.waiting import wait_for
+
 DAEMONS = ("munged", "slurmctld", "slurmd")
 NODES = ("n1", "n2")
+SECONDS = 40.0
+"""For what must come soon on a busy machine."""
 CONF = """\
 ClusterName=test
 SlurmctldHost={host}
@@ -109,9 +112,9 @@ def two_nodes(folder: Path, more: str = "") -> Iterator[Slurm]:
             with (folder / f"{command[0]}.terminal").open("a") as log:
                 daemons.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log))
             if command[0] == "munged":
-                until(lambda: (folder / "munge.socket").exists())
+                wait_for((folder / "munge.socket").exists, SECONDS)
         slurm = Slurm(folder, environment)
-        until(lambda: _idle(slurm) == len(NODES))
+        wait_for(lambda: _idle(slurm) == len(NODES), SECONDS)
         yield slurm
     finally:
         _end(daemons, environment)
@@ -121,7 +124,8 @@ def _end(daemons: Sequence[subprocess.Popen[bytes]], environment: Mapping[str, s
     try:
         if len(daemons) > len(NODES):  # jobs end before those who would have to end them
             subprocess.run(["scancel", "--me"], env=environment, capture_output=True, check=False, timeout=30)
-            _soon(lambda: _n_queued(environment) == 0, 15.0)
+            with suppress(AssertionError):
+                wait_for(lambda: _n_queued(environment) == 0, 15.0)
     finally:
         for daemon in reversed(daemons):
             daemon.terminate()
@@ -158,17 +162,3 @@ def _idle(slurm: Slurm) -> int:
         ["sinfo", "-h", "-N", "-o", "%t"], capture_output=True, text=True, env=slurm.environment, check=False
     )
     return done.stdout.split().count("idle")
-
-
-def _soon(ready: Callable[[], object], seconds: float) -> bool:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if ready():
-            return True
-        time.sleep(0.2)
-    return False
-
-
-def until(ready: Callable[[], object]) -> None:
-    """Wait for what must come soon."""
-    assert _soon(ready, 40.0), "it did not come: see the logs in Slurm's folder"

@@ -46,11 +46,10 @@ def run_on_cluster(
     if request.level == "participant":
         return run_participant(request, sessions, dataset_name, console, partial(run_units, environment))
     settings = request.settings.cluster
-    usual = GRANTS[request.level]
-    asked = request.execution.mem_gb
-    memory = settings.memory_mb or (math.ceil(asked * 1000) + SPARE_MB if asked else usual.memory_mb)
     most = slurm.limits(settings.partition)
-    grant = Grant(memory, settings.minutes or usual.minutes).within(most.memory_mb, most.minutes)
+    usual, asked = GRANTS[request.level].within(most.memory_mb, most.minutes), request.execution.mem_gb
+    memory = settings.memory_mb or (math.ceil(asked * 1000) + SPARE_MB if asked else usual.memory_mb)
+    grant = Grant(memory, settings.minutes or usual.minutes)
     settle(request.output_dir)
     return _one_job(Work(request, [()], grant, environment, _unfinished(request.output_dir)), console)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from bids_stroke.cluster.record import Job
 from bids_stroke.cluster.resources import Grant, Need, expected, grant, learned
+from bids_stroke.cluster.slurm import Limits
 from bids_stroke.cluster.states import OUT_OF_MEMORY, PROCESS_KILLED, TIME_LIMIT
 from bids_stroke.core.records import Session, UnitStatus
 from bids_stroke.core.settings import ClusterSettings
@@ -50,18 +51,21 @@ def in_light_of(needs: Mapping[str, Need], statuses: Mapping[str, UnitStatus]) -
     return {prefix: learned(need, done) for prefix, need in needs.items()}
 
 
-def base_grant(settings: ClusterSettings, needs: Sequence[Need], units_per_task: int) -> Grant:
-    """What to ask for a task of these units: what the settings say, else what they are expected to take."""
-    found = grant(needs, units_per_task)
+def base_grant(settings: ClusterSettings, needs: Sequence[Need], units_per_task: int, most: Limits) -> Grant:
+    """What to ask for a task of these units: what the settings say, else what they are expected to take.
+
+    Only what is expected is kept within what the cluster has: of settings beyond it Slurm says so itself.
+    """
+    found = grant(needs, units_per_task).within(most.memory_mb, most.minutes)
     return Grant(settings.memory_mb or found.memory_mb, settings.minutes or found.minutes)
 
 
-def raised(base: Grant, status: UnitStatus | None, job: Job | None) -> Grant:
-    """More for a unit that died for want of it: twice what the job had in which it did."""
+def raised(base: Grant, status: UnitStatus | None, job: Job | None, most: Limits) -> Grant:
+    """More for a unit that died for want of it: twice what its job had, as far as the cluster has it."""
     if status is None or job is None or status.status != "failed":
         return base
     memory, time = status.reason in WANTS_MEMORY, status.reason in WANTS_TIME
     if not (memory or time):
         return base
-    more = Grant(job.memory_mb, job.minutes).more(memory=memory, time=time)
+    more = Grant(job.memory_mb, job.minutes).more(memory=memory, time=time).within(most.memory_mb, most.minutes)
     return Grant(max(base.memory_mb, more.memory_mb), max(base.minutes, more.minutes))

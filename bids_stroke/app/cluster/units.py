@@ -114,11 +114,11 @@ class _Array:
         needs = [self.needs[unit_prefix(*unit)] for unit in units]
         share = settings.units_per_task or units_per_task(max(need.seconds for need in needs), len(units))
         most = slurm.limits(settings.partition)
-        base = base_grant(settings, needs, share)
+        base = base_grant(settings, needs, share, most)
         for unit in units:
             prefix = unit_prefix(*unit)
             last = jobs[prefix][0] if prefix in jobs else None
-            wanted = raised(base, statuses.get(prefix), last).within(most.memory_mb, most.minutes)
+            wanted = raised(base, statuses.get(prefix), last, most)
             by_grant.setdefault(wanted, []).append(unit)
         for grant, own in sorted(by_grant.items()):
             tasks = [own[first : first + share] for first in range(0, len(own), share)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
-from bids_stroke.evaluation.decisions import AT_PROBABILITY, DECIDED_POOR, NOT_DECIDED_GOOD, SHARES
+from bids_stroke.evaluation.decisions import AT_PROBABILITY, DECIDED_POOR, NOT_DECIDED_GOOD, SHARES, net_benefit
 from bids_stroke.report import words
 
 if TYPE_CHECKING:
@@ -118,8 +119,9 @@ def limits_in_words(thresholds: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _of_everybody(counts: Sequence[int], limit: float) -> float:
     """Net benefit of calling everybody poor, from the counts of right and wrong calls at any limit."""
-    poor, good = counts[0] + counts[3], counts[1] + counts[2]
-    return (poor - good * limit / (1 - limit)) / (poor + good)
+    poor = np.repeat([1.0, 0.0], [counts[0] + counts[3], counts[1] + counts[2]])
+    everybody = np.ones((1, len(poor)))
+    return float(net_benefit(poor, everybody.astype(bool), np.array([limit]), everybody)[0, 0])
 
 
 def _cell(row: Mapping[Any, Any], name: str) -> Cell:
