@@ -81,8 +81,9 @@ def test_in_each_step(tmp_path: Path, nprocs: str) -> None:
 @pytest.fixture(scope="module")
 def features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("features")
-    code = start(out, out, "participant", "--modalities", "lesion", "--skip-bids-validation").wait()
-    assert code == 0
+    labels = [f"{number:02d}" for number in range(7, 31)]  # those who have a lesion mask and nothing else
+    options = ("--participant-label", *labels, "--modalities", "lesion", "--skip-bids-validation")
+    assert start(out, out, "participant", *options).wait() == 0
     return out
 
 
